@@ -1,0 +1,146 @@
+/**
+ * The contract between the election loop and a store. One small interface for every store: the loop owns time,
+ * validity, retries of ambiguous answers and events; a store owns one session, and names acquired with it.
+ */
+
+export interface StoreCapabilities {
+  /** `linearizable`: tokens and exclusion hold under the deployment named in `note`. `advisory`: they can fail. */
+  readonly consistency: 'linearizable' | 'advisory';
+  /** Under which deployment the above is true, in words. */
+  readonly note: string;
+  /** Tokens keep rising although the records of an election were deleted by an outsider. */
+  readonly tokenSurvivesDeletion: boolean;
+  readonly watch: 'native' | 'poll';
+  /** Requests per minute of one idle waiter, where `watch` is 'poll'. */
+  readonly pollRequestsPerMinute?: number;
+  readonly minTtlMs: number;
+  readonly maxTtlMs: number;
+  /** TTLs are rounded up to a multiple of this. */
+  readonly ttlResolutionMs: number;
+  /** Waiters lead in the order in which they came (within one priority). */
+  readonly orderedWaiters: boolean;
+  /** A session can end with its connection (`releaseOnDisconnect`). */
+  readonly connectionBound: boolean;
+  /** `transfer` is offered. */
+  readonly handOff: boolean;
+}
+
+export interface LeaseStore extends AsyncDisposable {
+  /** Shown in messages: "conclave at 127.0.0.1:2379". */
+  readonly description: string;
+  readonly capabilities: StoreCapabilities;
+
+  /**
+   * Opens a session that lives for `ttlMs` from when the store handled this; the caller takes its clock before.
+   * Resolves to a session whose `ttlMs` is what the store granted (at least what was asked).
+   */
+  openSession(options: SessionOptions): Promise<StoreSession>;
+
+  /** Who leads now; linearizable where `capabilities.consistency` is. */
+  read(name: string, options?: StoreCallOptions): Promise<ElectionState>;
+
+  /** The state now, then again after each change (changes in between may be skipped, the last one never). */
+  watch(name: string, options: { readonly signal: AbortSignal }): AsyncIterable<ElectionState>;
+}
+
+export interface StoreCallOptions {
+  readonly signal?: AbortSignal;
+  /** A bound on this call alone. On expiry: ConclaveError 'timeout', outcome 'unknown' for a write. */
+  readonly timeoutMs?: number;
+}
+
+export interface SessionOptions extends StoreCallOptions {
+  readonly ttlMs: number;
+  /** Unique for each process start. */
+  readonly holder: string;
+  /** Present: bind the session to its connection (only where `capabilities.connectionBound`). */
+  readonly releaseOnDisconnect?: { readonly graceMs: number };
+}
+
+/** One TTL for any number of names. Dispose revokes it: all its names are released at once. */
+export interface StoreSession extends AsyncDisposable {
+  readonly id: string;
+  readonly holder: string;
+  /** As granted. */
+  readonly ttlMs: number;
+
+  /** Extends the session by `ttlMs` from when the store handles it. @throws 'lease-lost' when it is gone for good. */
+  renew(options?: StoreCallOptions): Promise<void>;
+
+  /**
+   * One attempt, idempotent for a session and name: after an ambiguous failure simply call it again. `waiting`
+   * leaves this session's place in the queue (ordered stores) until `withdraw`.
+   */
+  acquire(name: string, options: AcquireOptions): Promise<AcquireOutcome>;
+
+  /** Resolves when another `acquire` may succeed, or something else worth a look happened. May wake in vain. */
+  waitForTurn(name: string, outcome: AcquireOutcome & { readonly status: 'waiting' }, options: { readonly signal: AbortSignal }): Promise<void>;
+
+  /** Gives up the place in the queue. Idempotent. */
+  withdraw(name: string, options?: StoreCallOptions): Promise<void>;
+
+  /**
+   * Ends the leadership with this token, if it is still that one; `record`, if given, is written in the same step.
+   * Idempotent: false where the token was no longer the current one. The place in the queue goes too.
+   */
+  release(name: string, token: number, options?: StoreCallOptions & { readonly record?: Uint8Array }): Promise<boolean>;
+
+  /**
+   * Hands the leadership to a waiting holder, who gets a new, higher token, in one step.
+   * @throws 'target-not-waiting' (nothing changed); 'unsupported' where not `capabilities.handOff`.
+   * Returns false where the token was no longer the current one.
+   */
+  transfer(name: string, token: number, toHolder: string, options?: StoreCallOptions & { readonly record?: Uint8Array }): Promise<boolean>;
+
+  /** Replaces the public metadata of this leadership. False: the token is no longer current. */
+  proclaim(name: string, token: number, metadata: string, options?: StoreCallOptions): Promise<boolean>;
+
+  /**
+   * Writes the election's record: a small value without a lease, which outlives sessions. Guarded by the token.
+   * False: the token is no longer current.
+   */
+  writeRecord(name: string, token: number, record: Uint8Array, options?: StoreCallOptions): Promise<boolean>;
+
+  /** Present on a session bound to its connection. */
+  readonly connection?: SessionConnection;
+}
+
+export interface SessionConnection {
+  readonly graceMs: number;
+  /**
+   * 'broken' is given at once when the connection breaks (the store may have started the grace), 'attached' when
+   * the store confirmed that the session is bound to a new connection. Called at once with the present state.
+   * Returns the function that ends it.
+   */
+  subscribe(listener: (state: 'attached' | 'broken') => void): () => void;
+}
+
+export interface AcquireOptions extends StoreCallOptions {
+  readonly metadata: string;
+  /** Higher leads first among those who wait. */
+  readonly priority: number;
+}
+
+export type AcquireOutcome =
+  | {
+      readonly status: 'acquired';
+      /** Rises with every leadership of this election, whoever holds it. */
+      readonly token: number;
+      /** The election's record as it was in that step; undefined where there was none. */
+      readonly record: Uint8Array | undefined;
+    }
+  | {
+      readonly status: 'waiting';
+      readonly state: ElectionState;
+      /** Opaque to the loop; the store's own bookmark for `waitForTurn`. */
+      readonly bookmark: unknown;
+    };
+
+export interface ElectionState {
+  /** undefined: nobody leads. */
+  readonly leader: { readonly holder: string; readonly token: number; readonly metadata: string } | undefined;
+  /** Rises with every change that the store shows; only for comparing states of one store and name. */
+  readonly version: number;
+  /** Holders that wait, in the order in which they would lead, where the store knows. */
+  readonly waiting: readonly string[];
+}

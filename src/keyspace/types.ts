@@ -1,0 +1,257 @@
+/**
+ * Commands that go through the log, their results, and the read side. Field names follow etcd's v3 API in
+ * camelCase, so that the API layer passes most things through. Revisions, versions and counts are `number`;
+ * lease ids are `bigint` because foreign clients choose them.
+ */
+
+export interface KeyValue {
+  readonly key: Uint8Array;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+  readonly value: Uint8Array;
+  /** 0n: none. */
+  readonly lease: bigint;
+}
+
+export type SortOrder = 'none' | 'ascend' | 'descend';
+export type SortTarget = 'key' | 'version' | 'create' | 'mod' | 'value';
+
+/** `rangeEnd` empty: one key. `rangeEnd` = [0]: all keys from `key` on. `key` = [0] and `rangeEnd` = [0]: all keys. */
+export interface RangeRequest {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+  /** 0: unlimited. Negative is taken as 0. */
+  readonly limit: number;
+  /** 0 or less: the latest. */
+  readonly revision: number;
+  readonly sortOrder: SortOrder;
+  readonly sortTarget: SortTarget;
+  readonly keysOnly: boolean;
+  readonly countOnly: boolean;
+  /** 0: no bound. */
+  readonly minModRevision: number;
+  readonly maxModRevision: number;
+  readonly minCreateRevision: number;
+  readonly maxCreateRevision: number;
+}
+export interface RangeResult {
+  readonly kvs: readonly KeyValue[];
+  readonly more: boolean;
+  readonly count: number;
+}
+
+export interface PutRequest {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly lease: bigint;
+  readonly prevKv: boolean;
+  readonly ignoreValue: boolean;
+  readonly ignoreLease: boolean;
+}
+export interface PutResult {
+  readonly prevKv: KeyValue | undefined;
+}
+export interface DeleteRangeRequest {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+  readonly prevKv: boolean;
+}
+export interface DeleteRangeResult {
+  readonly deleted: number;
+  readonly prevKvs: readonly KeyValue[];
+}
+
+export interface Compare {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+  readonly result: 'equal' | 'greater' | 'less' | 'not-equal';
+  readonly target:
+    | { readonly kind: 'version' | 'create' | 'mod'; readonly revision: number }
+    | { readonly kind: 'value'; readonly value: Uint8Array }
+    | { readonly kind: 'lease'; readonly lease: bigint };
+}
+export type Operation =
+  | { readonly type: 'range'; readonly request: RangeRequest }
+  | { readonly type: 'put'; readonly request: PutRequest }
+  | { readonly type: 'deleteRange'; readonly request: DeleteRangeRequest }
+  | { readonly type: 'txn'; readonly request: TxnRequest };
+export interface TxnRequest {
+  readonly compare: readonly Compare[];
+  readonly success: readonly Operation[];
+  readonly failure: readonly Operation[];
+}
+export type OperationResult =
+  | { readonly type: 'range'; readonly result: RangeResult }
+  | { readonly type: 'put'; readonly result: PutResult }
+  | { readonly type: 'deleteRange'; readonly result: DeleteRangeResult }
+  | { readonly type: 'txn'; readonly result: TxnResult };
+export interface TxnResult {
+  readonly succeeded: boolean;
+  readonly responses: readonly OperationResult[];
+}
+
+export type Command =
+  | { readonly type: 'put'; readonly request: PutRequest }
+  | { readonly type: 'deleteRange'; readonly request: DeleteRangeRequest }
+  | { readonly type: 'txn'; readonly request: TxnRequest }
+  /**
+   * Transactions applied in order, each at a revision of its own, with nothing in between; it ends at the first
+   * whose compares do not hold. A hand-off of a leadership is two of them: delete the key, create it again.
+   */
+  | { readonly type: 'txnSequence'; readonly requests: readonly TxnRequest[] }
+  | { readonly type: 'compact'; readonly revision: number }
+  | { readonly type: 'leaseGrant'; readonly lease: bigint; readonly ttlMs: number }
+  | { readonly type: 'leaseRevoke'; readonly lease: bigint }
+  /** Extends each lease to now + its TTL. */
+  | { readonly type: 'leaseRenew'; readonly leases: readonly bigint[] }
+  /** Binds a lease to a connection; the result is the number of this attachment. */
+  | { readonly type: 'attach'; readonly lease: bigint }
+  /** Shortens the lease's deadline to now + graceMs, if `attachment` is still the current one. */
+  | { readonly type: 'detach'; readonly lease: bigint; readonly attachment: number; readonly graceMs: number }
+  /** Nothing but the batch's time: lets due leases expire. */
+  | { readonly type: 'tick' }
+  /** Makes a client incarnation, under which (incarnation, sequence) identifies a proposal. */
+  | { readonly type: 'registerClient'; readonly name: string };
+
+/** Identity of a proposal that may be retried. */
+export interface CommandIdentity {
+  readonly incarnation: number;
+  readonly sequence: number;
+  /** The client has the answers of all sequences below this: their results are forgotten. */
+  readonly acknowledgedBelow: number;
+}
+
+export interface SubmittedCommand {
+  readonly command: Command;
+  readonly identity: CommandIdentity | undefined;
+}
+
+/** One log entry's content: all commands of one turn of the leader's loop. */
+export interface CommandBatch {
+  /** Cluster time in ms, a whole number, rounded down; never falls along a log (design.md section 4). */
+  readonly timeMs: number;
+  readonly commands: readonly SubmittedCommand[];
+}
+
+/** Failures of commands: deterministic, part of the replicated result. */
+export type CommandFailure =
+  | 'key-not-found'
+  | 'lease-not-found'
+  | 'lease-exists'
+  | 'compacted'
+  | 'future-revision'
+  | 'ttl-out-of-range'
+  | 'unknown-incarnation'
+  /** The result of this sequence was already acknowledged and forgotten. */
+  | 'sequence-forgotten';
+
+export type CommandOutcome =
+  | { readonly type: 'put'; readonly result: PutResult }
+  | { readonly type: 'deleteRange'; readonly result: DeleteRangeResult }
+  | { readonly type: 'txn'; readonly result: TxnResult }
+  /** One result, with its revision, for each transaction that was evaluated (the last may have failed its compares). */
+  | { readonly type: 'txnSequence'; readonly results: readonly { readonly result: TxnResult; readonly revision: number }[] }
+  | { readonly type: 'compact' }
+  | { readonly type: 'leaseGrant'; readonly lease: bigint; readonly ttlMs: number }
+  | { readonly type: 'leaseRevoke' }
+  /** 0 for a lease that is not there. Same order as in the command. */
+  | { readonly type: 'leaseRenew'; readonly ttlsMs: readonly number[] }
+  | { readonly type: 'attach'; readonly attachment: number }
+  | { readonly type: 'detach'; readonly current: boolean }
+  | { readonly type: 'tick' }
+  | { readonly type: 'registerClient'; readonly incarnation: number }
+  | { readonly type: 'failed'; readonly failure: CommandFailure };
+
+/** `revision`: the store's revision right after this command (what goes into the response header). */
+export interface CommandResult {
+  readonly revision: number;
+  readonly outcome: CommandOutcome;
+}
+
+export interface WatchEvent {
+  readonly type: 'put' | 'delete';
+  /** For a delete: key and modRevision only. */
+  readonly kv: KeyValue;
+  readonly prevKv: KeyValue | undefined;
+}
+export interface WatchRequest {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+  /** 0 or less: from the next revision on. */
+  readonly startRevision: number;
+  readonly prevKv: boolean;
+  readonly noPut: boolean;
+  readonly noDelete: boolean;
+}
+/** All events of one revision come together; revisions rise. `revision`: everything up to it has been delivered. */
+export type WatchBatch =
+  | { readonly type: 'events'; readonly events: readonly WatchEvent[]; readonly revision: number }
+  /** The next event wanted is compacted away: the watcher is over. */
+  | { readonly type: 'compacted'; readonly compactRevision: number };
+
+/**
+ * A cursor over history, not a queue: a slow reader costs no memory. `onReady` is called (inside `apply`, so do
+ * nothing there but schedule) when `next` may have something after it returned undefined.
+ */
+export interface Watcher {
+  /** The next batch of at most about `maxEvents` events, or undefined when there is nothing yet. */
+  next(maxEvents: number): WatchBatch | undefined;
+  /** Everything at or below this revision was delivered or did not match. */
+  readonly deliveredRevision: number;
+  /** True when `next` has nothing to give now. */
+  readonly synced: boolean;
+  close(): void;
+}
+
+export interface LeaseInfo {
+  readonly lease: bigint;
+  readonly grantedTtlMs: number;
+  /** By the time of the last applied batch; the leader adds what its clock measured since. */
+  readonly deadlineMs: number;
+  readonly attachment: number;
+  readonly keys: readonly Uint8Array[];
+}
+
+/** What the keyspace answers without the log. */
+export interface KeyspaceReader {
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** The stamp of the last applied batch. */
+  readonly timeMs: number;
+  readonly leaseCount: number;
+  readonly watcherCount: number;
+  /** Approximate bytes of keys and values with history. */
+  readonly sizeBytes: number;
+  /** `failed` only with 'compacted' or 'future-revision'. */
+  range(request: RangeRequest): RangeResult | { readonly failed: CommandFailure };
+  lease(id: bigint, withKeys: boolean): LeaseInfo | undefined;
+  leases(): bigint[];
+  watch(request: WatchRequest, onReady: () => void): Watcher;
+}
+
+/** The replicated state machine. Same batches at the same indexes, same state and same results, on every replica. */
+export interface KeyspaceMachine extends KeyspaceReader {
+  readonly appliedIndex: number;
+  /** `batch` as encoded by `encodeBatch`; empty data (a new leader's no-op) changes nothing but the index. */
+  apply(index: number, batch: Uint8Array): readonly CommandResult[];
+  /** The earliest lease deadline, in cluster time; Infinity when there are no leases. */
+  nextDeadlineMs(): number;
+  /** A frozen view to be written while later entries are applied: call `next` until done. Chunks of about 256 KiB. */
+  snapshot(): SnapshotReader;
+  /** Replaces everything. Watchers stay: those behind the new compaction end with 'compacted', the rest go on. */
+  restore(): SnapshotWriter;
+  /** A hash of the whole state at `appliedIndex`, equal on all replicas. */
+  stateHash(): number;
+}
+export interface SnapshotReader {
+  readonly appliedIndex: number;
+  next(): Uint8Array | undefined;
+  close(): void;
+}
+export interface SnapshotWriter {
+  /** Chunks in order, of any size. */
+  write(chunk: Uint8Array): void;
+  /** Checks and puts the new state in place at once. Throws InvariantViolation on a bad snapshot, changing nothing. */
+  finish(): void;
+}

@@ -1,0 +1,82 @@
+import type { Command, CommandIdentity, CommandResult, KeyspaceReader } from '../keyspace/types.ts';
+import type { RaftStatus } from '../raft/types.ts';
+
+/** What the API layer, an embedded app and the CLI see of a member. */
+export interface MemberHandle extends AsyncDisposable {
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly name: string;
+  /** Reads of the state applied here. For a linearizable one await `readBarrier` first, then read synchronously. */
+  readonly keyspace: KeyspaceReader;
+
+  /**
+   * Submits a command on whichever member it is called; forwarded to the Raft leader where that is another. An
+   * ambiguous failure on the way is retried under the member's own identity, so the command is applied once.
+   *
+   * @param options.identity the client's own identity: the caller retries then, and dedup is by it.
+   * @throws ConclaveError 'timeout' (outcome 'unknown'), 'no-leader', 'too-many-requests', 'closed', 'aborted'.
+   */
+  propose(command: Command, options?: ProposeOptions): Promise<CommandResult>;
+
+  /**
+   * Resolves when reads of `keyspace` see everything committed anywhere before the call (ReadIndex, §8).
+   * @throws ConclaveError 'no-leader', 'timeout', 'closed', 'aborted'.
+   */
+  readBarrier(options?: WaitOptions): Promise<void>;
+
+  /** Remaining ms of a lease by the leader's time; asks the leader. undefined: no such lease. */
+  leaseRemainingMs(lease: bigint, options?: WaitOptions): Promise<number | undefined>;
+
+  status(): MemberStatus;
+  /** Called whenever role, term, leader, peers' connections or `stopping` changed. Returns the function that ends it. */
+  onChange(listener: (status: MemberStatus) => void): () => void;
+  /** Resolves when the member has stopped; rejects with the reason when it stopped by a failure. */
+  readonly stopped: Promise<void>;
+  /** Graceful: hands Raft leadership over, tells attached holders to move, stops. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+  /** Default 5000 plus twice the election timeout, as etcd's. */
+  readonly timeoutMs?: number;
+}
+export interface ProposeOptions extends WaitOptions {
+  readonly identity?: CommandIdentity;
+}
+
+export interface MemberDescription {
+  readonly memberId: number;
+  readonly name: string;
+  readonly peerUrls: readonly string[];
+  readonly clientUrls: readonly string[];
+}
+
+export interface PeerStatus {
+  readonly memberId: number;
+  readonly name: string;
+  readonly connected: boolean;
+  /** Known on the leader, else 0. */
+  readonly matchIndex: number;
+  readonly roundTripMs: number;
+}
+
+export interface MemberStatus {
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly name: string;
+  readonly raft: RaftStatus;
+  readonly leaderName: string;
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly snapshotIndex: number;
+  readonly sizeBytes: number;
+  readonly leases: number;
+  readonly watchers: number;
+  readonly members: readonly MemberDescription[];
+  readonly peers: readonly PeerStatus[];
+  /** Graceful stop has begun: attached holders should move to another member. */
+  readonly stopping: boolean;
+  readonly uptimeMs: number;
+  readonly version: string;
+}
