@@ -36,7 +36,9 @@ export interface Random {
 
 /** Every failure is a ConclaveError: 'disk-full', 'disk-failed', 'not-found', 'already-exists'. */
 export interface Disk {
-  makeFolder(path: string): Promise<void>;
+  /** Makes the folder and those above it; no error if it is there. `ownerOnly`: others on this host may not enter. */
+  makeFolder(path: string, options?: { ownerOnly?: boolean }): Promise<void>;
+  /** Names in the folder, sorted; 'not-found' where there is none. */
   list(path: string): Promise<string[]>;
   /** Whole file; 'not-found' where there is none. */
   read(path: string): Promise<Uint8Array>;
@@ -45,6 +47,7 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** Makes `to` a second name of `from`; 'already-exists' if `to` exists. Atomic: the primitive of exclusive publishing. */
   link(from: string, to: string): Promise<void>;
+  /** Removes a file; 'not-found' where there is none. */
   remove(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
   /** Makes creations, renames and removals in this folder durable. */

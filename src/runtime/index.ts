@@ -1,0 +1,24 @@
+/**
+ * What Conclave needs of the machine under it: clock, timers, randomness, disk and network.
+ *
+ * Guarantees: every other layer reaches the machine only through these interfaces, so the same code runs on the
+ * real ones here and on virtual ones in tests and in the simulator. Failures are ConclaveErrors.
+ *
+ * Must not: know anything of Raft, of the store or of elections; import anything of ours but `errors`.
+ */
+
+export { nodeRuntime } from './node.ts';
+export type {
+  Address,
+  Clock,
+  CloseCause,
+  Connection,
+  Disk,
+  File,
+  Listener,
+  Network,
+  Random,
+  Runtime,
+  Timer,
+  Timers,
+} from './types.ts';
