@@ -1,0 +1,69 @@
+// `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that
+// start processes and open ports, one file after another. All of it runs, whatever fails.
+//   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
+// What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checks } from './check.ts';
+import { runSteps, type Step } from './steps.ts';
+
+const root = join(import.meta.dirname, '..');
+const serialFolders = ['test/integration', 'test/interop', 'test/packaging'];
+const parallelFolders = ['src', 'tools', 'test/scenarios'];
+const timeoutMs = 10 * 60_000;
+const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
+const tapFile = join(scratch, 'report.tap');
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+
+function find(folders: readonly string[]): string[] {
+  const patterns = folders.map((folder) => `${folder}/**/*.test.ts`);
+  return globSync(patterns, { cwd: root, exclude: ['**/fixtures/**', '**/node_modules/**'] })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => filters.length === 0 || filters.some((filter) => matches(file, filter)))
+    .sort();
+}
+
+function matches(file: string, filter: string): boolean {
+  const path = filter.replace(/^\.\//, '').replace(/\/$/, '');
+  return file === path || file.startsWith(`${path}/`);
+}
+
+function tests(name: string, files: readonly string[], more: readonly string[]): Step[] {
+  if (files.length === 0) return [];
+  const reporters =
+    filters.length > 0 ? to('spec', 'stdout') : [...to('dot', 'stdout'), ...to('tap', tapFile)];
+  const args = ['--test', `--test-timeout=${timeoutMs}`, ...reporters, ...more, ...flags, ...files];
+  return [{ name, command: process.execPath, args, after: printClosingLines }];
+}
+
+function to(reporter: string, destination: string): string[] {
+  return [`--test-reporter=${reporter}`, `--test-reporter-destination=${destination}`];
+}
+
+/** Dots have no count at their end: it is taken from the report that went to the file. */
+function printClosingLines(): void {
+  if (!existsSync(tapFile)) return;
+  const lines = readFileSync(tapFile, 'utf8').trimEnd().split('\n');
+  console.log(`\n${lines.filter((line) => /^# [a-z_]+ [\d.]+$/.test(line)).join('\n')}`);
+  rmSync(tapFile);
+}
+
+for (const filter of filters) {
+  if (statSync(join(root, filter), { throwIfNoEntry: false }) === undefined) {
+    console.error(`there is no ${filter}`);
+    process.exit(2);
+  }
+}
+const parallel = tests('unit tests and scenarios', find(parallelFolders), []);
+const serial = tests('integration, interop and packaging', find(serialFolders), ['--test-concurrency=1']);
+const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial];
+if (parallel.length + serial.length === 0) {
+  console.error('no test file matches');
+  process.exitCode = 2;
+} else {
+  process.exitCode = runSteps(steps) ? 0 : 1;
+}
