@@ -20,4 +20,4 @@ export const checks: readonly Step[] = [
   { name: 'layers', command: process.execPath, args: [join(root, 'tools/layers.ts')] },
 ];
 
-if (import.meta.main) process.exitCode = runSteps(checks) ? 0 : 1;
+if (process.argv[1] === import.meta.filename) process.exitCode = runSteps(checks) ? 0 : 1;

@@ -98,7 +98,7 @@ function judgeOurs(file: string, name: string, layer: Layer, test: boolean, spec
   return `src/${name} may not import src/${inside}`;
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   const root = process.argv[2] ?? dirname(import.meta.dirname);
   const violations = findViolations(root);
   for (const line of violations) console.error(line);
