@@ -1,0 +1,48 @@
+import { ConclaveError, type ErrorCode } from '../errors/index.ts';
+import { type ExitReason, exitCodes } from './exit-codes.ts';
+
+/** Thrown by a command to end with a message and a documented exit code. Never leaves `src/cli`. */
+export class CommandFailure extends Error {
+  readonly reason: ExitReason;
+
+  constructor(reason: ExitReason, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'CommandFailure';
+    this.reason = reason;
+  }
+}
+
+const reasonOfCode: Partial<Record<ErrorCode, ExitReason>> = {
+  'invalid-argument': 'usage',
+  unavailable: 'unreachable',
+  timeout: 'unreachable',
+  'no-leader': 'unreachable',
+  'address-in-use': 'addressInUse',
+  'data-locked': 'dataLocked',
+  'data-incompatible': 'dataIncompatible',
+  'data-damaged': 'dataDamaged',
+  'disk-failed': 'diskFailed',
+  'disk-full': 'diskFull',
+  internal: 'internal',
+};
+
+export interface FailureReport {
+  readonly exitCode: number;
+  /** For people, without a stack unless the failure is a bug. */
+  readonly message: string;
+}
+
+/** How a command that threw `error` ends. */
+export function reportOf(error: unknown): FailureReport {
+  if (error instanceof CommandFailure) {
+    return { exitCode: exitCodes[error.reason].code, message: error.message };
+  }
+  if (ConclaveError.is(error)) {
+    return { exitCode: exitCodes[reasonOfCode[error.code] ?? 'failed'].code, message: error.message };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    exitCode: exitCodes.internal.code,
+    message: `This is a bug in Conclave; please report it with the lines below.\n${text}`,
+  };
+}

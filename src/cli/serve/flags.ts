@@ -1,0 +1,168 @@
+/** The flags of `conclave serve`: etcd's names, with etcd's meaning. */
+export interface ServeFlag {
+  readonly name: string;
+  readonly argument: string;
+  /** Shown in the help; the value itself is chosen in options.ts, as some defaults depend on other flags. */
+  readonly defaultText: string;
+  readonly description: string;
+}
+
+export const serveFlags = [
+  {
+    name: 'name',
+    argument: 'NAME',
+    defaultText: 'default',
+    description: 'Human-readable name of this member.',
+  },
+  {
+    name: 'data-dir',
+    argument: 'PATH',
+    defaultText: '${name}.conclave',
+    description: 'Folder of the data. One member, one folder, one process.',
+  },
+  {
+    name: 'listen-peer-urls',
+    argument: 'URLS',
+    defaultText: 'http://127.0.0.1:2380',
+    description: 'Where to listen for the other members.',
+  },
+  {
+    name: 'listen-client-urls',
+    argument: 'URLS',
+    defaultText: 'http://127.0.0.1:2379',
+    description: 'Where to listen for clients.',
+  },
+  {
+    name: 'initial-advertise-peer-urls',
+    argument: 'URLS',
+    defaultText: '--listen-peer-urls',
+    description: 'Where the other members reach this one.',
+  },
+  {
+    name: 'advertise-client-urls',
+    argument: 'URLS',
+    defaultText: '--listen-client-urls',
+    description: 'Where clients reach this member.',
+  },
+  {
+    name: 'initial-cluster',
+    argument: 'NAME=URL,…',
+    defaultText: '${name}=${initial-advertise-peer-urls}',
+    description: 'All members of the new cluster; the same on each of them.',
+  },
+  {
+    name: 'initial-cluster-state',
+    argument: 'STATE',
+    defaultText: 'new',
+    description: "'new' starts a cluster, 'existing' joins one.",
+  },
+  {
+    name: 'initial-cluster-token',
+    argument: 'TOKEN',
+    defaultText: 'conclave-cluster',
+    description: 'Keeps clusters with the same members apart.',
+  },
+  {
+    name: 'heartbeat-interval',
+    argument: 'MS',
+    defaultText: '100',
+    description: 'Time between heartbeats of the Raft leader, in milliseconds.',
+  },
+  {
+    name: 'election-timeout',
+    argument: 'MS',
+    defaultText: 'adaptive, 150 to 1000',
+    description: 'Silence after which a follower stands for election, in milliseconds. Given, it is fixed.',
+  },
+  {
+    name: 'snapshot-count',
+    argument: 'N',
+    defaultText: '10000',
+    description: 'Applied log entries between two snapshots.',
+  },
+  {
+    name: 'log-level',
+    argument: 'LEVEL',
+    defaultText: 'info',
+    description: 'debug, info, warn, error, panic or fatal.',
+  },
+] as const satisfies readonly ServeFlag[];
+
+export type ServeFlagName = (typeof serveFlags)[number]['name'];
+
+export const configFileFlag = 'config-file';
+
+export function isServeFlag(name: string): name is ServeFlagName {
+  return serveFlags.some((flag) => flag.name === name);
+}
+
+/** `--listen-peer-urls` is `CONCLAVE_LISTEN_PEER_URLS` in the environment. */
+export function variableOf(flagName: string): string {
+  return `CONCLAVE_${flagName.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** Variables of the other commands, and of what they start: not mistakes when `serve` sees them. */
+export const otherVariables: ReadonlySet<string> = new Set([
+  'CONCLAVE_ENDPOINTS',
+  'CONCLAVE_TOKEN',
+  'CONCLAVE_ELECTION',
+  'CONCLAVE_HOLDER',
+  'CONCLAVE_PEERS',
+]);
+
+/** etcd's flags that have no counterpart here yet: refused with a word on each, rather than as a typing error. */
+const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
+  [
+    /^(peer-)?(cert-file|key-file|client-cert-auth|trusted-ca-file|auto-tls|crl-file)$/,
+    'TLS is not offered yet',
+  ],
+  [
+    /^(client-crl-file|cipher-suites|(client-cert|peer-cert)-allowed-(cn|hostname))$/,
+    'TLS is not offered yet',
+  ],
+  [/^discovery/, 'discovery is not offered; give --initial-cluster'],
+  [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'authentication is not offered'],
+  [/^auto-compaction-/, 'automatic compaction is not offered yet'],
+  [/^(metrics|listen-metrics-urls|enable-pprof)$/, 'metrics are not offered yet'],
+  [/^(logger|log-outputs|log-package-levels|debug)$/, 'logs go to stderr; choose --log-level'],
+  [/^pre-vote$/, 'pre-vote is always on'],
+  [
+    /^(wal-dir|max-snapshots|max-wals|quota-backend-bytes|backend-|max-txn-ops|max-request-bytes|max-concurrent-streams)/,
+    'it sets something that is fixed here',
+  ],
+  [
+    /^(grpc-keepalive-|initial-election-tick-advance|strict-reconfig-check|enable-v2|cors|host-whitelist)/,
+    'it has no counterpart here',
+  ],
+  [/^(proxy|experimental-|force-new-cluster)/, 'it has no counterpart here'],
+];
+
+/** Why a flag that etcd knows is refused; undefined for a flag that etcd does not know either. */
+export function refusalOfEtcdFlag(name: string): string | undefined {
+  return etcdOnlyFlags.find(([pattern]) => pattern.test(name))?.[1];
+}
+
+/**
+ * etcd takes its flags with one dash too. The value of a flag that stands apart from it is left alone, whatever it
+ * looks like.
+ */
+export function withDoubleDashes(words: readonly string[]): string[] {
+  const result: string[] = [];
+  for (let position = 0; position < words.length; position++) {
+    const word = words[position] as string;
+    const match = /^--?([a-z][a-z0-9-]+)(=.*)?$/s.exec(word);
+    const name = match?.[1] ?? '';
+    if (!isServeFlag(name) && name !== configFileFlag) {
+      const shortened = /^-[a-z][a-z0-9-]+(=.*)?$/s.test(word) && refusalOfEtcdFlag(name) !== undefined;
+      result.push(shortened ? `-${word}` : word);
+      continue;
+    }
+    result.push(`--${name}${match?.[2] ?? ''}`);
+    const value = words[position + 1];
+    if (match?.[2] === undefined && value !== undefined) {
+      result.push(value);
+      position++;
+    }
+  }
+  return result;
+}
