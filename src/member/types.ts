@@ -32,6 +32,8 @@ export interface MemberHandle extends AsyncDisposable {
   onChange(listener: (status: MemberStatus) => void): () => void;
   /** Resolves when the member has stopped; rejects with the reason when it stopped by a failure. */
   readonly stopped: Promise<void>;
+  /** First half of a graceful stop: attached holders are told to move, Raft leadership is handed over. Never rejects. */
+  prepareToStop(): Promise<void>;
   /** Graceful: hands Raft leadership over, tells attached holders to move, stops. Idempotent. */
   stop(): Promise<void>;
 }
@@ -78,5 +80,7 @@ export interface MemberStatus {
   /** Graceful stop has begun: attached holders should move to another member. */
   readonly stopping: boolean;
   readonly uptimeMs: number;
+  /** How late this member's timers fire. */
+  readonly loopDelayP99Ms: number;
   readonly version: string;
 }

@@ -1,0 +1,108 @@
+import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
+import type { Entry, SnapshotMeta } from '../raft/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { SnapshotStore } from './snapshots/index.ts';
+
+/** Entries of a long catch-up are applied for at most so long in one turn of the loop. */
+const turnBudgetMs = 10;
+const nothing = new Uint8Array(0);
+
+type Work =
+  | { readonly type: 'entries'; readonly entries: readonly Entry[]; position: number }
+  | { readonly type: 'snapshot'; readonly meta: SnapshotMeta };
+
+export interface ApplierContext {
+  readonly runtime: Runtime;
+  readonly group: number;
+  readonly keyspace: KeyspaceMachine;
+  readonly snapshots: SnapshotStore;
+  readonly onApplied: (entry: Entry, results: readonly CommandResult[]) => void;
+  readonly onInstalled: (meta: SnapshotMeta) => void;
+  /** Everything up to this index is applied. */
+  readonly onProgress: (index: number) => void;
+  readonly askForTurn: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Feeds the keyspace: committed entries and installed snapshots, strictly in order. */
+export class Applier {
+  private readonly context: ApplierContext;
+  private readonly queue: Work[] = [];
+  private installing = false;
+  /** Term of the last applied entry: what a snapshot made now must carry. */
+  appliedTerm = 0;
+
+  constructor(context: ApplierContext) {
+    this.context = context;
+  }
+
+  add(entries: readonly Entry[]): void {
+    if (entries.length > 0) this.queue.push({ type: 'entries', entries, position: 0 });
+  }
+
+  addSnapshot(meta: SnapshotMeta): void {
+    this.queue.push({ type: 'snapshot', meta });
+  }
+
+  run(): void {
+    const { clock } = this.context.runtime;
+    const startMs = clock.monotonicMs();
+    const before = this.context.keyspace.appliedIndex;
+    while (!this.installing) {
+      const work = this.queue[0];
+      if (!work) break;
+      if (work.type === 'snapshot') {
+        this.queue.shift();
+        this.install(work.meta);
+        break;
+      }
+      if (!this.applySome(work, startMs + turnBudgetMs)) {
+        this.context.askForTurn();
+        break;
+      }
+      this.queue.shift();
+    }
+    if (this.context.keyspace.appliedIndex !== before)
+      this.context.onProgress(this.context.keyspace.appliedIndex);
+  }
+
+  /** False when the time is up before the end. */
+  private applySome(work: Work & { type: 'entries' }, untilMs: number): boolean {
+    const { keyspace, runtime, onApplied } = this.context;
+    while (work.position < work.entries.length) {
+      const entry = work.entries[work.position++] as Entry;
+      if (entry.index <= keyspace.appliedIndex) continue;
+      const results = keyspace.apply(entry.index, entry.kind === 'command' ? entry.data : nothing);
+      this.appliedTerm = entry.term;
+      onApplied(entry, results);
+      if (work.position < work.entries.length && runtime.clock.monotonicMs() > untilMs) return false;
+    }
+    return true;
+  }
+
+  private install(meta: SnapshotMeta): void {
+    this.installing = true;
+    this.load(meta).then(
+      () => {
+        this.installing = false;
+        this.context.onInstalled(meta);
+        this.context.onProgress(meta.index);
+        this.context.askForTurn();
+      },
+      (error: unknown) => this.context.fail(error),
+    );
+  }
+
+  /** Puts the stored snapshot in place of the keyspace's state. Also used at start. */
+  async load(meta: SnapshotMeta): Promise<void> {
+    const { snapshots, group, keyspace } = this.context;
+    const stored = await snapshots.latest(group);
+    if (!stored || stored.meta.index < meta.index) {
+      throw new Error(`The snapshot at index ${meta.index} is not on disk.`);
+    }
+    const writer = keyspace.restore();
+    for await (const chunk of stored.open()) writer.write(chunk);
+    writer.finish();
+    this.appliedTerm = stored.meta.term;
+  }
+}

@@ -1,0 +1,338 @@
+import { batchTimeMs, Keyspace } from '../keyspace/index.ts';
+import {
+  type Entry,
+  Raft,
+  type RaftEffects,
+  type RaftEvent,
+  type RaftMessage,
+  type RaftState,
+  type SnapshotMeta,
+} from '../raft/index.ts';
+import type { Timer } from '../runtime/index.ts';
+import { Applier } from './applier.ts';
+import { ClusterTime } from './cluster-time.ts';
+import { LocalProposals } from './local-proposals.ts';
+import type { SharedLog, StoredGroup } from './log/index.ts';
+import { LoopDelay } from './loop-delay.ts';
+import type { MemberSetup } from './options.ts';
+import { PersistQueue } from './persist-queue.ts';
+import { decodeRaftMessage, encodeRaftMessage } from './peers/raft-codec.ts';
+import { type Frame, frameKinds } from './peers/frames.ts';
+import type { PeerTransport } from './peers/transport.ts';
+import { Reads } from './reads.ts';
+import {
+  decodeSnapshotAcknowledgement,
+  decodeSnapshotChunk,
+  encodeSnapshotAcknowledgement,
+} from './snapshot-frames.ts';
+import { SnapshotMaker } from './snapshot-maker.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
+import { SnapshotSender } from './snapshot-sender.ts';
+import type { SnapshotStore } from './snapshots/index.ts';
+
+export interface GroupContext {
+  readonly setup: MemberSetup;
+  readonly group: number;
+  readonly log: SharedLog;
+  readonly snapshots: SnapshotStore;
+  readonly stored: StoredGroup;
+  readonly transport: () => PeerTransport;
+  readonly onState: (state: RaftState) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** While leases exist, the leader logs its time at least so often (design.md section 4). */
+const stampEveryMs = 1000;
+/** A timer that fires so late tells that this process did not run. */
+const stallMs = 25;
+
+/**
+ * Drives one Raft group: everything that arrived since the last turn of the loop goes into the core, one drain
+ * comes out, and its effects go to disk, network and keyspace.
+ */
+export class Group {
+  readonly keyspace = new Keyspace();
+  readonly raft: Raft;
+  readonly local = new LocalProposals();
+  readonly reads: Reads;
+  readonly loopDelay = new LoopDelay();
+  private readonly context: GroupContext;
+  private readonly applier: Applier;
+  private readonly persists: PersistQueue;
+  private readonly maker: SnapshotMaker;
+  private readonly sender: SnapshotSender;
+  private readonly receiver: SnapshotReceiver;
+  private readonly clusterTime: ClusterTime;
+  private state: RaftState = { role: 'follower', term: 0, leader: 0 };
+  private lastStampMs = 0;
+  private turnAsked = false;
+  private timer: Timer | undefined;
+  private timerDueMs = Number.POSITIVE_INFINITY;
+  private stopped = false;
+  private readonly transferWaiters: ((ok: boolean) => void)[] = [];
+
+  constructor(context: GroupContext) {
+    this.context = context;
+    const { setup, group, stored, log, snapshots, fail } = context;
+    const { runtime, logger } = setup;
+    const askForTurn = () => this.askForTurn();
+    const step = (event: RaftEvent) => this.step(event);
+    this.reads = new Reads(askForTurn);
+    this.clusterTime = new ClusterTime(setup.heartbeatIntervalMs);
+    this.raft = new Raft(
+      {
+        groupId: group,
+        memberId: setup.memberId,
+        configuration: { voters: setup.members.map((member) => member.memberId) },
+        heartbeatIntervalMs: setup.heartbeatIntervalMs,
+        ...(setup.electionTimeoutMs === undefined ? {} : { electionTimeoutMs: setup.electionTimeoutMs }),
+        leaseReads: setup.leaseReads,
+        random: () => runtime.random.unit(),
+      },
+      stored,
+      runtime.clock.monotonicMs(),
+    );
+    this.persists = new PersistQueue({ group, log, step, send: (messages) => this.send(messages), fail });
+    this.applier = new Applier({
+      runtime,
+      group,
+      keyspace: this.keyspace,
+      snapshots,
+      onApplied: (entry, results) => {
+        this.maker.applied(Math.max(1, results.length));
+        this.local.applied(entry, results);
+      },
+      onInstalled: (meta) => this.installed(meta),
+      onProgress: (index) => this.progressed(index),
+      askForTurn,
+      fail,
+    });
+    this.maker = new SnapshotMaker({
+      ...{ runtime, logger, group, keyspace: this.keyspace, raft: this.raft, log, snapshots, fail },
+      snapshotCount: setup.snapshotCount,
+      snapshotLogBytes: setup.snapshotLogBytes,
+      onMade: (snapshot, keepFrom) => this.step({ type: 'compacted', snapshot, keepFrom }),
+    });
+    const streaming = { runtime, logger, group, snapshots, step, fail };
+    const transport = context.transport;
+    this.sender = new SnapshotSender({
+      ...streaming,
+      get transport() {
+        return transport();
+      },
+    });
+    this.receiver = new SnapshotReceiver({
+      ...streaming,
+      appliedIndex: () => this.keyspace.appliedIndex,
+      acknowledge: (to, acknowledgement) => {
+        transport().send(
+          to,
+          frameKinds.snapshotAcknowledgement,
+          group,
+          encodeSnapshotAcknowledgement(acknowledgement),
+        );
+        transport().flush();
+      },
+    });
+  }
+
+  /** Loads the snapshot that the log builds on, then begins to take turns. */
+  async start(): Promise<void> {
+    const snapshot = this.context.stored.snapshot;
+    if (snapshot && snapshot.index > 0) {
+      await this.applier.load(snapshot);
+      this.maker.installed(snapshot);
+      this.reads.applied(snapshot.index);
+    }
+    this.askForTurn();
+  }
+
+  get role(): RaftState {
+    return this.state;
+  }
+
+  get snapshotIndex(): number {
+    return this.maker.snapshotIndex;
+  }
+
+  /** The leader's cluster time now. Meaningful on a leader only. */
+  clusterTimeMs(): number {
+    return this.clusterTime.read(this.context.setup.runtime.clock.monotonicMs());
+  }
+
+  step(event: RaftEvent): void {
+    if (this.stopped) return;
+    try {
+      this.raft.step(event, this.context.setup.runtime.clock.monotonicMs());
+    } catch (error) {
+      return this.context.fail(error);
+    }
+    this.askForTurn();
+  }
+
+  /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
+  receive(from: number, frame: Frame): void {
+    switch (frame.kind) {
+      case frameKinds.raft: {
+        const message = decodeRaftMessage(frame.group, frame.payload);
+        if (message.from === from && message.to === this.context.setup.memberId)
+          this.step({ type: 'message', message });
+        return;
+      }
+      case frameKinds.snapshotChunk:
+        return this.receiver.receive(from, decodeSnapshotChunk(frame.payload));
+      case frameKinds.snapshotAcknowledgement:
+        return this.sender.acknowledged(from, decodeSnapshotAcknowledgement(frame.payload));
+    }
+  }
+
+  linkChanged(peer: number, state: 'up' | 'down'): void {
+    if (state === 'down') {
+      this.sender.linkDown(peer);
+      this.receiver.linkDown(peer);
+    }
+    this.step({ type: state === 'up' ? 'peer-connected' : 'peer-disconnected', peer });
+  }
+
+  /** Resolves when leadership went to the target, or to false when it did not. */
+  transfer(target: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.transferWaiters.push(resolve);
+      this.step({ type: 'transfer', target });
+    });
+  }
+
+  /** One turn comes after the sockets that are ready now were read: that makes the batch. */
+  askForTurn(): void {
+    if (this.turnAsked || this.stopped) return;
+    this.turnAsked = true;
+    this.context.setup.runtime.timers.nextTurn(() => this.turn());
+  }
+
+  private turn(): void {
+    this.turnAsked = false;
+    if (this.stopped) return;
+    const { clock } = this.context.setup.runtime;
+    try {
+      const nowMs = clock.monotonicMs();
+      if (nowMs >= this.raft.nextDeadlineMs()) this.raft.step({ type: 'tick' }, nowMs);
+      this.reads.seal(this.state.leader !== 0, (readId) => this.raft.step({ type: 'read', readId }, nowMs));
+      if (this.state.role === 'leader') this.lead(nowMs);
+      else this.local.releaseQueue();
+      this.perform(this.raft.drain());
+      this.context.transport().flush();
+      this.armTimer();
+    } catch (error) {
+      this.context.fail(error);
+    }
+  }
+
+  /** Seals the batch, and lets time pass through the log where leases wait for it. */
+  private lead(nowMs: number): void {
+    const timeMs = this.clusterTime.read(nowMs);
+    if (this.stampDueMs() <= timeMs) this.local.submitTick();
+    if (this.local.queued === 0) return;
+    this.lastStampMs = timeMs;
+    this.local.seal(timeMs, (proposalId, data) =>
+      this.raft.step({ type: 'propose', proposalId, data }, nowMs),
+    );
+  }
+
+  /** When the leader must log its time next, in cluster time; Infinity while there are no leases. */
+  private stampDueMs(): number {
+    if (this.keyspace.leaseCount === 0) return Number.POSITIVE_INFINITY;
+    const regularly = this.lastStampMs + stampEveryMs;
+    const deadlineMs = this.keyspace.nextDeadlineMs();
+    // Expiry is strict, and a stamp already on its way past the deadline needs no second one.
+    return deadlineMs < this.lastStampMs ? regularly : Math.min(regularly, Math.floor(deadlineMs) + 1);
+  }
+
+  private perform(effects: RaftEffects): void {
+    this.send(effects.messages);
+    if (effects.persist?.snapshot) this.applier.addSnapshot(effects.persist.snapshot.meta);
+    this.persists.add(effects.persist, effects.messagesAfterPersist);
+    if (effects.state) this.stateChanged(effects.state);
+    this.local.settle(effects);
+    for (const { to, session, term } of effects.sendSnapshots) this.sender.start(to, session, term);
+    this.applier.add(effects.committed);
+    this.applier.run();
+    for (const { readId, index } of effects.readsReady) this.reads.ready(readId, index);
+    for (const { readId } of effects.readsFailed) this.reads.failed(readId);
+    if (effects.transfer) for (const resolve of this.transferWaiters.splice(0)) resolve(effects.transfer.ok);
+  }
+
+  private send(messages: readonly RaftMessage[]): void {
+    const transport = this.context.transport();
+    for (const message of messages) {
+      transport.send(message.to, frameKinds.raft, this.context.group, encodeRaftMessage(message));
+    }
+  }
+
+  private stateChanged(state: RaftState): void {
+    const before = this.state;
+    this.state = state;
+    if (state.role === 'leader' && (before.role !== 'leader' || before.term !== state.term)) {
+      this.lastStampMs = this.lastStampInLog();
+      this.clusterTime.start(this.lastStampMs, this.context.setup.runtime.clock.monotonicMs());
+    }
+    if (before.role === 'leader' && state.role !== 'leader') this.local.releaseQueue();
+    this.context.onState(state);
+    this.askForTurn();
+  }
+
+  /** The stamp of the last batch in our own log, committed or not; in the applied state where the log has none. */
+  private lastStampInLog(): number {
+    for (let index = this.raft.status().lastIndex; index > 0; index--) {
+      const entry: Entry | undefined = this.raft.entryAt(index);
+      if (!entry) break;
+      if (entry.kind === 'command') return batchTimeMs(entry.data);
+    }
+    return this.keyspace.timeMs;
+  }
+
+  private progressed(index: number): void {
+    this.reads.applied(index);
+    this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
+    this.maker.review(this.applier.appliedTerm, this.raft.status().configuration);
+    if (this.state.role === 'leader') this.armTimer();
+  }
+
+  private installed(meta: SnapshotMeta): void {
+    this.maker.installed(meta);
+    this.local.snapshotInstalled(meta.index);
+  }
+
+  /** One timer; it is moved only to come earlier, and looks for itself when it fires. */
+  private armTimer(): void {
+    const { clock, timers } = this.context.setup.runtime;
+    const nowMs = clock.monotonicMs();
+    let dueMs = this.raft.nextDeadlineMs();
+    if (this.state.role === 'leader')
+      dueMs = Math.min(dueMs, nowMs + this.stampDueMs() - this.clusterTime.read(nowMs));
+    if (this.timer && this.timerDueMs <= dueMs) return;
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.timerDueMs = dueMs;
+    this.timer = timers.after(Math.max(0, dueMs - nowMs), () => this.timerFired());
+  }
+
+  private timerFired(): void {
+    this.timer = undefined;
+    const lateMs = this.context.setup.runtime.clock.monotonicMs() - this.timerDueMs;
+    this.timerDueMs = Number.POSITIVE_INFINITY;
+    this.loopDelay.record(lateMs);
+    // The core hears of the stall first; then the sockets are read, and only then, in the turn, time passes.
+    if (lateMs > stallMs) this.step({ type: 'stalled', stallMs: lateMs });
+    this.askForTurn();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timer?.cancel();
+    this.local.abandon();
+    for (const resolve of this.transferWaiters.splice(0)) resolve(false);
+    this.sender.close();
+    await Promise.all([this.receiver.close(), this.maker.close()]);
+  }
+}

@@ -1,0 +1,120 @@
+import { encodeCommandResult } from '../keyspace/index.ts';
+import type { Group } from './group.ts';
+import { type Frame, frameKinds } from './peers/frames.ts';
+import type { PeerTransport } from './peers/transport.ts';
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+  type LeaderRequest,
+  type LeaderResponse,
+} from './requests.ts';
+
+interface LeaseQuestion {
+  readonly requestId: number;
+  readonly lease: bigint;
+  readonly asked: number;
+  readonly resolve: (answer: { readonly remainingMs: number | undefined } | 'retry') => void;
+}
+
+export interface LeaderRequestsContext {
+  readonly groupId: number;
+  readonly group: Group;
+  readonly transport: () => PeerTransport;
+  /** Confirms leadership by a quorum before a lease question is answered. */
+  readonly barrier: () => Promise<void>;
+  readonly onProposed: (response: LeaderResponse) => void;
+}
+
+/** Requests between members: what a follower asks of the leader, and the leader's answers. */
+export class LeaderRequests {
+  private readonly context: LeaderRequestsContext;
+  private readonly questions = new Map<number, LeaseQuestion>();
+  private nextRequestId = 1;
+
+  constructor(context: LeaderRequestsContext) {
+    this.context = context;
+  }
+
+  /** False where the member is not connected. */
+  send(leader: number, request: LeaderRequest): boolean {
+    const sent = this.context
+      .transport()
+      .send(leader, frameKinds.request, this.context.groupId, encodeRequest(request));
+    // It leaves with the other frames of this turn.
+    if (sent) this.context.group.askForTurn();
+    return sent;
+  }
+
+  /** 'retry': not the leader any more, or no connection to it. */
+  askLease(leader: number, lease: bigint): Promise<{ readonly remainingMs: number | undefined } | 'retry'> {
+    return new Promise((resolve) => {
+      const requestId = this.nextRequestId++;
+      this.questions.set(requestId, { requestId, lease, asked: leader, resolve });
+      if (this.send(leader, { type: 'lease', requestId, lease })) return;
+      this.questions.delete(requestId);
+      resolve('retry');
+    });
+  }
+
+  /** Whoever was asked is out of reach or out of office. */
+  release(stillAsk: (member: number) => boolean): void {
+    for (const question of [...this.questions.values()]) {
+      if (stillAsk(question.asked)) continue;
+      this.questions.delete(question.requestId);
+      question.resolve('retry');
+    }
+  }
+
+  /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
+  receive(from: number, frame: Frame): void {
+    if (frame.kind === frameKinds.response) return this.receiveResponse(decodeResponse(frame.payload));
+    const request = decodeRequest(frame.payload);
+    if (request.type === 'lease') return this.answerLease(from, request.requestId, request.lease);
+    const { group } = this.context;
+    const { requestId } = request;
+    if (group.role.role !== 'leader') return this.respond(from, { type: 'retry', requestId });
+    group.local.submit(request.encoded, (outcome) => {
+      if (outcome.type === 'applied') {
+        this.respond(from, {
+          type: 'proposed',
+          requestId,
+          encodedResult: encodeCommandResult(outcome.result),
+        });
+      } else {
+        this.respond(from, { type: outcome.type === 'refused' ? 'refused' : 'retry', requestId });
+      }
+    });
+    group.askForTurn();
+  }
+
+  private receiveResponse(response: LeaderResponse): void {
+    if (response.type === 'proposed' || !this.questions.has(response.requestId))
+      return this.context.onProposed(response);
+    const question = this.questions.get(response.requestId);
+    this.questions.delete(response.requestId);
+    question?.resolve(response.type === 'lease' ? { remainingMs: response.remainingMs } : 'retry');
+  }
+
+  private answerLease(from: number, requestId: number, lease: bigint): void {
+    const { group, barrier } = this.context;
+    if (group.role.role !== 'leader') return this.respond(from, { type: 'retry', requestId });
+    barrier().then(
+      () => this.respond(from, { type: 'lease', requestId, remainingMs: this.remainingMs(lease) }),
+      () => this.respond(from, { type: 'retry', requestId }),
+    );
+  }
+
+  /** By the leader's cluster time. Meaningful on a leader, after a barrier. */
+  remainingMs(lease: bigint): number | undefined {
+    const information = this.context.group.keyspace.lease(lease, false);
+    if (!information) return undefined;
+    return Math.max(0, information.deadlineMs - this.context.group.clusterTimeMs());
+  }
+
+  private respond(to: number, response: LeaderResponse): void {
+    this.context.transport().send(to, frameKinds.response, this.context.groupId, encodeResponse(response));
+    this.context.group.askForTurn();
+  }
+}

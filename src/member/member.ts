@@ -1,0 +1,327 @@
+import { ConclaveError } from '../errors/index.ts';
+import type { Command, CommandResult, KeyspaceReader } from '../keyspace/index.ts';
+import type { RaftState } from '../raft/index.ts';
+import type { Timer } from '../runtime/index.ts';
+import { openDataFolder, type DataFolder } from './folder.ts';
+import { Group } from './group.ts';
+import { LeaderRequests } from './leader-requests.ts';
+import { openLog, type SharedLog } from './log/index.ts';
+import { type MemberOptions, type MemberSetup, setUp } from './options.ts';
+import { type Frame, frameKinds } from './peers/frames.ts';
+import { PeerTransport } from './peers/transport.ts';
+import { Proposer } from './proposer.ts';
+import { SnapshotStore } from './snapshots/index.ts';
+import { recoverGroup } from './recovery.ts';
+import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
+import type { MemberDescription, MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
+
+/** The keyspace that clients see. Partitions of the store will be further groups. */
+const firstGroup = 1;
+const sweepEveryMs = 50;
+const defaultTimeoutMs = 7000;
+
+/** One server of a cluster: log on disk, peers, one Raft group and its keyspace. */
+export class Member implements MemberHandle {
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly name: string;
+  readonly stopped: Promise<void>;
+  private readonly setup: MemberSetup;
+  private readonly folder: DataFolder;
+  private readonly log: SharedLog;
+  private readonly group: Group;
+  private readonly transport: PeerTransport;
+  private readonly proposer: Proposer;
+  private readonly requests: LeaderRequests;
+  private readonly listeners = new Set<(status: MemberStatus) => void>();
+  private readonly announced = new Map<number, readonly string[]>();
+  private readonly startedAtMs: number;
+  private stopping: Promise<void> | undefined;
+  private handingOver: Promise<void> | undefined;
+  private leaving = false;
+  private failure: { readonly error: unknown } | undefined;
+  private sweepTimer: Timer | undefined;
+  private settleStopped: { resolve: () => void; reject: (error: unknown) => void };
+
+  /**
+   * Opens the data folder, recovers, listens for peers and takes part in the cluster. Resolves when it does; a
+   * leader may not be known yet.
+   *
+   * @throws ConclaveError 'invalid-argument', 'data-locked', 'data-incompatible', 'data-damaged', 'disk-failed',
+   * 'disk-full', 'address-in-use'.
+   */
+  static async start(options: MemberOptions): Promise<Member> {
+    const setup = setUp(options);
+    const { disk } = setup.runtime;
+    const folder = await openDataFolder({
+      disk,
+      path: setup.dataDir,
+      clusterId: setup.clusterId,
+      memberId: setup.memberId,
+      name: setup.name,
+    });
+    let log: SharedLog | undefined;
+    try {
+      const opened = await openLog({
+        disk,
+        folder: `${setup.dataDir}/log`,
+        clusterId: setup.clusterId,
+        memberId: setup.memberId,
+      });
+      log = opened.log;
+      if (opened.repaired)
+        setup.logger.warn(
+          { ...opened.repaired },
+          'A torn tail of the log was cut: a crash interrupted its last write.',
+        );
+      const snapshots = new SnapshotStore({ disk, folder: `${setup.dataDir}/snapshots` });
+      await snapshots.start();
+      const stored = await recoverGroup(opened.groups.get(firstGroup), firstGroup, snapshots);
+      const member = new Member(setup, folder, log, snapshots, stored);
+      await member.transport.start();
+      await member.group.start();
+      setup.logger.info(
+        { member: setup.name, memberId: setup.memberId, clusterId: setup.clusterId },
+        'Member started.',
+      );
+      return member;
+    } catch (error) {
+      await log?.close().catch(() => undefined);
+      await folder.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    setup: MemberSetup,
+    folder: DataFolder,
+    log: SharedLog,
+    snapshots: SnapshotStore,
+    stored: Awaited<ReturnType<typeof recoverGroup>>,
+  ) {
+    this.setup = setup;
+    this.folder = folder;
+    this.log = log;
+    this.clusterId = setup.clusterId;
+    this.memberId = setup.memberId;
+    this.name = setup.name;
+    this.startedAtMs = setup.runtime.clock.monotonicMs();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.stopped = promise;
+    this.settleStopped = { resolve, reject };
+    promise.catch(() => undefined);
+    const transport = () => this.transport;
+    this.group = new Group({
+      ...{ setup, group: firstGroup, log, snapshots, stored, transport },
+      onState: (state) => this.stateChanged(state),
+      fail: (error) => this.fail(error),
+    });
+    this.requests = new LeaderRequests({
+      ...{ groupId: firstGroup, group: this.group, transport },
+      barrier: () => this.readBarrier(),
+      onProposed: (response) => this.proposer.responded(response),
+    });
+    this.proposer = new Proposer({
+      memberId: setup.memberId,
+      nowMs: () => setup.runtime.clock.monotonicMs(),
+      submitLocally: (encoded, done) => {
+        this.group.local.submit(encoded, done);
+        this.group.askForTurn();
+      },
+      sendRequest: (leader, request) => this.requests.send(leader, request),
+    });
+    this.transport = new PeerTransport({
+      ...{
+        runtime: setup.runtime,
+        logger: setup.logger,
+        clusterId: setup.clusterId,
+        memberId: setup.memberId,
+        listen: setup.listen,
+      },
+      peers: setup.members.filter((member) => member.memberId !== setup.memberId),
+      announcement: encodeAnnouncement(setup.clientAdvertiseUrls),
+      onFrame: (peer, frame) => this.receive(peer, frame),
+      onLink: (peer, state) => this.linkChanged(peer, state),
+    });
+  }
+
+  get keyspace(): KeyspaceReader {
+    return this.group.keyspace;
+  }
+
+  propose(command: Command, options: ProposeOptions = {}): Promise<CommandResult> {
+    const deadlineMs = this.deadlineMs(options);
+    this.sweepSoon();
+    return this.proposer.propose(command, deadlineMs, options.identity, options.signal);
+  }
+
+  readBarrier(options: WaitOptions = {}): Promise<void> {
+    if (this.stopping)
+      return Promise.reject(
+        new ConclaveError('closed', 'The member is stopping; ask another one.', { retryable: true }),
+      );
+    this.sweepSoon();
+    return this.group.reads.wait(this.deadlineMs(options), options.signal);
+  }
+
+  async leaseRemainingMs(lease: bigint, options: WaitOptions = {}): Promise<number | undefined> {
+    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+    const untilMs = this.setup.runtime.clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const leftMs = untilMs - this.setup.runtime.clock.monotonicMs();
+      await this.readBarrier({ ...options, timeoutMs: Math.max(0, leftMs) });
+      const { role, leader } = this.group.role;
+      if (role === 'leader') return this.requests.remainingMs(lease);
+      const answer = await this.requests.askLease(leader, lease);
+      if (answer !== 'retry') return answer.remainingMs;
+      await new Promise<void>((resolve) => this.setup.runtime.timers.after(sweepEveryMs, resolve));
+    }
+  }
+
+  private deadlineMs(options: WaitOptions): number {
+    return this.setup.runtime.clock.monotonicMs() + (options.timeoutMs ?? defaultTimeoutMs);
+  }
+
+  /** Ends what is late and sends again what was lost, as long as anything waits. */
+  private sweepSoon(): void {
+    if (this.sweepTimer || this.stopping) return;
+    this.sweepTimer = this.setup.runtime.timers.after(sweepEveryMs, () => {
+      this.sweepTimer = undefined;
+      const nowMs = this.setup.runtime.clock.monotonicMs();
+      this.proposer.sweep(nowMs);
+      this.group.reads.sweep(nowMs, (waitedForLeader) =>
+        waitedForLeader
+          ? new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true })
+          : new ConclaveError('timeout', 'The read was not confirmed by a quorum in time.', {
+              retryable: true,
+            }),
+      );
+      if (this.proposer.busy || this.group.reads.waiting) this.sweepSoon();
+    });
+  }
+
+  private receive(from: number, frame: Frame): void {
+    if (frame.kind === frameKinds.announcement) {
+      this.announced.set(from, decodeAnnouncement(frame.payload));
+      this.changed();
+    } else if (frame.group !== firstGroup) {
+      this.setup.logger.debug({ from, group: frame.group }, 'A frame for an unknown group was dropped.');
+    } else if (frame.kind === frameKinds.request || frame.kind === frameKinds.response) {
+      this.requests.receive(from, frame);
+    } else {
+      this.group.receive(from, frame);
+    }
+  }
+
+  private linkChanged(peer: number, state: 'up' | 'down'): void {
+    this.setup.logger.info({ peer, state }, 'The link to a peer changed.');
+    this.group.linkChanged(peer, state);
+    if (state === 'up') {
+      this.proposer.linkUp(peer);
+    } else {
+      this.proposer.linkDown(peer);
+      this.requests.release((asked) => asked !== peer);
+    }
+    this.changed();
+  }
+
+  private stateChanged(state: RaftState): void {
+    this.setup.logger.info({ ...state }, 'The Raft state changed.');
+    this.proposer.leaderChanged(state.leader);
+    this.requests.release((asked) => asked === state.leader);
+    this.changed();
+  }
+
+  status(): MemberStatus {
+    return memberStatus({
+      setup: this.setup,
+      group: this.group,
+      connected: (peer) => this.transport.connected(peer),
+      announced: (member) => this.announced.get(member) ?? [],
+      stopping: this.leaving,
+      startedAtMs: this.startedAtMs,
+    });
+  }
+
+  /** This member and the others, with the client URLs that they announced. */
+  get members(): readonly MemberDescription[] {
+    return this.status().members;
+  }
+
+  onChange(listener: (status: MemberStatus) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private changed(): void {
+    if (this.listeners.size === 0) return;
+    const status = this.status();
+    for (const listener of [...this.listeners]) {
+      try {
+        listener(status);
+      } catch (error) {
+        this.setup.logger.error({ error: String(error) }, 'A listener for changes of the member threw.');
+      }
+    }
+  }
+
+  /** Tells attached holders to move, and hands Raft leadership to the most advanced peer. Never rejects. */
+  prepareToStop(): Promise<void> {
+    this.handingOver ??= this.handOver();
+    return this.handingOver;
+  }
+
+  private async handOver(): Promise<void> {
+    this.leaving = true;
+    this.changed();
+    const status = this.group.raft.status();
+    if (status.role !== 'leader') return;
+    const candidates = status.peers.filter((peer) => this.transport.connected(peer.peer));
+    candidates.sort((a, b) => b.matchIndex - a.matchIndex);
+    for (const { peer } of candidates) {
+      if (await this.group.transfer(peer)) {
+        this.setup.logger.info({ to: peer }, 'Handed Raft leadership over.');
+        return;
+      }
+    }
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.shutDown();
+    return this.stopping;
+  }
+
+  private async shutDown(): Promise<void> {
+    if (!this.failure) await this.prepareToStop();
+    this.sweepTimer?.cancel();
+    this.proposer.abandon();
+    this.group.reads.abandon(
+      new ConclaveError('closed', 'The member is stopping; ask another one.', { retryable: true }),
+    );
+    this.requests.release(() => false);
+    await this.group.stop();
+    await this.transport.close();
+    await this.log
+      .close()
+      .catch((error: unknown) => this.setup.logger.warn({ error: String(error) }, 'Closing the log failed.'));
+    await this.folder.close();
+    this.setup.logger.info({ member: this.name }, 'Member stopped.');
+    if (this.failure) this.settleStopped.reject(this.failure.error);
+    else this.settleStopped.resolve();
+  }
+
+  /** A disk that refuses, or a state that must not be: stop at once rather than go on with a doubtful one. */
+  private fail(error: unknown): void {
+    if (this.failure || this.stopping) return;
+    this.failure = { error };
+    this.setup.logger.error(
+      { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+      'The member stops.',
+    );
+    this.stop().catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

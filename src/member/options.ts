@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { ConclaveError } from '../errors/index.ts';
+import { type Address, nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { type Logger, silentLogger } from './logger.ts';
+
+export interface InitialMember {
+  readonly name: string;
+  /** `http://host:port`, one or more. */
+  readonly peerUrls: readonly string[];
+}
+
+export interface MemberOptions {
+  /** Human-readable, unique in the cluster; must stand in `initialCluster`. */
+  readonly name: string;
+  /** Folder for log and snapshots; made if absent. */
+  readonly dataDir: string;
+  /** Where to listen for other members. Port 0 takes a free one (of use for a one-member cluster). */
+  readonly peerListenUrls: readonly string[];
+  /** Announced to the other members and shown by MemberList. */
+  readonly clientAdvertiseUrls: readonly string[];
+  /** All members of the cluster, this one included. */
+  readonly initialCluster: readonly InitialMember[];
+  /** Keeps clusters apart that were made from the same URLs. Default `conclave-cluster`. */
+  readonly initialClusterToken?: string;
+  /** Default 100. */
+  readonly heartbeatIntervalMs?: number;
+  /** Fixed election timeout. Absent: adaptive, 150 to 1000 ms. */
+  readonly electionTimeoutMs?: number;
+  /** Commands applied between two snapshots. Default 100,000, as etcd's. */
+  readonly snapshotCount?: number;
+  /** Bytes of log on disk after which a snapshot is made anyway. Default 256 MiB. */
+  readonly snapshotLogBytes?: number;
+  readonly leaseReads?: boolean;
+  readonly logger?: Logger;
+  readonly runtime?: Runtime;
+}
+
+/** Options checked and completed, ids derived. */
+export interface MemberSetup {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly name: string;
+  readonly dataDir: string;
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly listen: readonly Address[];
+  readonly clientAdvertiseUrls: readonly string[];
+  readonly members: readonly {
+    readonly memberId: number;
+    readonly name: string;
+    readonly peerUrls: readonly string[];
+    readonly addresses: readonly Address[];
+  }[];
+  readonly heartbeatIntervalMs: number;
+  readonly electionTimeoutMs: number | undefined;
+  readonly snapshotCount: number;
+  readonly snapshotLogBytes: number;
+  readonly leaseReads: boolean;
+}
+
+/** The first 48 bits of a SHA-256 over the parts: ids that all members derive alike, and never 0. */
+function deriveId(...parts: readonly string[]): number {
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part).update('\0');
+  return digest.digest().readUIntBE(0, 6) + 1;
+}
+
+/** @throws ConclaveError 'invalid-argument' on anything but `http://host:port`. */
+export function parseUrl(url: string, what: string): Address {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (error) {
+    throw new ConclaveError(
+      'invalid-argument',
+      `${what} ${JSON.stringify(url)} is not a URL; write it as http://host:port.`,
+      { cause: error },
+    );
+  }
+  if (parsed.protocol !== 'http:') {
+    throw new ConclaveError(
+      'invalid-argument',
+      `${what} ${url} does not begin with http://; TLS is not offered yet.`,
+    );
+  }
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '') {
+    throw new ConclaveError(
+      'invalid-argument',
+      `${what} ${url} has more than host and port; write it as http://host:port.`,
+    );
+  }
+  const host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
+  return { host, port: parsed.port === '' ? 80 : Number(parsed.port) };
+}
+
+/** Checks the options and derives the ids: the same initial cluster and token give the same ids on every member. */
+export function setUp(options: MemberOptions): MemberSetup {
+  const { name, initialCluster } = options;
+  if (name === '') throw new ConclaveError('invalid-argument', 'The member needs a name.');
+  const token = options.initialClusterToken ?? 'conclave-cluster';
+  const names = new Set<string>();
+  const urls = new Set<string>();
+  for (const member of initialCluster) {
+    if (names.has(member.name))
+      throw new ConclaveError(
+        'invalid-argument',
+        `The name ${member.name} stands twice in the initial cluster.`,
+      );
+    names.add(member.name);
+    if (member.peerUrls.length === 0)
+      throw new ConclaveError(
+        'invalid-argument',
+        `Member ${member.name} has no peer URL in the initial cluster.`,
+      );
+    for (const url of member.peerUrls) {
+      if (urls.has(url))
+        throw new ConclaveError(
+          'invalid-argument',
+          `The peer URL ${url} stands twice in the initial cluster.`,
+        );
+      urls.add(url);
+    }
+  }
+  if (!names.has(name)) {
+    throw new ConclaveError(
+      'invalid-argument',
+      `The member's name ${name} is missing from the initial cluster (${[...names].join(', ')}).`,
+    );
+  }
+  const members = initialCluster.map((member) => ({
+    memberId: deriveId(token, member.name, ...[...member.peerUrls].sort()),
+    name: member.name,
+    peerUrls: member.peerUrls,
+    addresses: member.peerUrls.map((url) => parseUrl(url, 'The peer URL')),
+  }));
+  members.sort((a, b) => a.memberId - b.memberId);
+  const self = members.find((member) => member.name === name);
+  if (!self) throw new ConclaveError('internal', 'The member is not in its own cluster.');
+  return {
+    runtime: options.runtime ?? nodeRuntime(),
+    logger: options.logger ?? silentLogger,
+    name,
+    dataDir: options.dataDir,
+    clusterId: deriveId(token, ...members.map((member) => String(member.memberId))),
+    memberId: self.memberId,
+    listen: options.peerListenUrls.map((url) => parseUrl(url, 'The peer listen URL')),
+    clientAdvertiseUrls: options.clientAdvertiseUrls,
+    members,
+    heartbeatIntervalMs: inRange('heartbeatIntervalMs', options.heartbeatIntervalMs ?? 100, 5, 10_000),
+    electionTimeoutMs:
+      options.electionTimeoutMs === undefined
+        ? undefined
+        : inRange('electionTimeoutMs', options.electionTimeoutMs, 20, 50_000),
+    snapshotCount: inRange('snapshotCount', options.snapshotCount ?? 100_000, 1, 1e9),
+    snapshotLogBytes: inRange(
+      'snapshotLogBytes',
+      options.snapshotLogBytes ?? 256 * 1024 * 1024,
+      1024,
+      2 ** 40,
+    ),
+    leaseReads: options.leaseReads ?? false,
+  };
+}
+
+function inRange(what: string, value: number, least: number, most: number): number {
+  if (!(value >= least && value <= most)) {
+    throw new ConclaveError(
+      'invalid-argument',
+      `${what} is ${value}; it must be between ${least} and ${most}.`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,109 @@
+import { ConclaveError } from '../../errors/index.ts';
+import { FrameReader, FrameWriter } from './bytes.ts';
+
+/**
+ * Peer frames: u32 length of what follows, u8 kind, u53 group, payload. The first frame in each direction is the
+ * greeting (group 0).
+ */
+export const frameKinds = {
+  greeting: 1,
+  refusal: 2,
+  raft: 3,
+  /** A request to the Raft leader: a proposal or a lease question. */
+  request: 4,
+  response: 5,
+  snapshotChunk: 6,
+  snapshotAcknowledgement: 8,
+  /** Name and client URLs of the sender, sent after the greeting. */
+  announcement: 7,
+} as const;
+export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
+
+export interface Frame {
+  readonly kind: number;
+  readonly group: number;
+  /** A view into the received chunk: copy what is kept. */
+  readonly payload: Uint8Array;
+}
+
+/** Raised when the meaning of a frame changes; members speak the lower version of the two that greet. */
+export const protocolVersion = 1;
+const magic = 0x434e_434c;
+/** Above the largest append (1 MiB of entries, or one entry of its own size) and snapshot chunk. */
+export const maxFrameBytes = 64 * 1024 * 1024;
+
+export function frameHead(kind: FrameKind, group: number, payloadBytes: number): Uint8Array {
+  return new FrameWriter(13)
+    .u32(9 + payloadBytes)
+    .u8(kind)
+    .u53(group)
+    .finish();
+}
+
+export interface Greeting {
+  readonly version: number;
+  readonly clusterId: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export function encodeGreeting(greeting: Greeting): Uint8Array {
+  return new FrameWriter(32)
+    .u32(magic)
+    .u32(greeting.version)
+    .u53(greeting.clusterId)
+    .u53(greeting.from)
+    .u53(greeting.to)
+    .finish();
+}
+
+export function decodeGreeting(payload: Uint8Array): Greeting {
+  const reader = new FrameReader(payload);
+  if (reader.u32() !== magic) {
+    throw new ConclaveError('invalid-argument', 'What connected to the peer port is not a Conclave member.');
+  }
+  return { version: reader.u32(), clusterId: reader.u53(), from: reader.u53(), to: reader.u53() };
+}
+
+/** Cuts a byte stream into frames. */
+export class FrameSplitter {
+  private held: Uint8Array[] = [];
+  private heldBytes = 0;
+  /** Bytes needed before the next frame can be cut: saves joining chunks in vain. */
+  private wantedBytes = 4;
+
+  /** @throws ConclaveError 'invalid-argument' on a length out of bounds: the connection must be closed. */
+  push(chunk: Uint8Array, deliver: (frame: Frame) => void): void {
+    this.held.push(chunk);
+    this.heldBytes += chunk.length;
+    if (this.heldBytes < this.wantedBytes) return;
+    const whole = this.held.length === 1 ? chunk : Buffer.concat(this.held, this.heldBytes);
+    const view = new DataView(whole.buffer, whole.byteOffset, whole.length);
+    let offset = 0;
+    this.wantedBytes = 4;
+    while (whole.length - offset >= 4) {
+      const length = view.getUint32(offset, true);
+      if (length < 9 || length > maxFrameBytes) {
+        throw new ConclaveError(
+          'invalid-argument',
+          `A peer frame of ${length} bytes is outside the bounds of 9 and ${maxFrameBytes}.`,
+        );
+      }
+      if (whole.length - offset < 4 + length) {
+        this.wantedBytes = 4 + length;
+        break;
+      }
+      const head = new FrameReader(whole.subarray(offset + 4, offset + 13));
+      const frame = {
+        kind: head.u8(),
+        group: head.u53(),
+        payload: whole.subarray(offset + 13, offset + 4 + length),
+      };
+      offset += 4 + length;
+      deliver(frame);
+    }
+    const rest = whole.subarray(offset);
+    this.held = rest.length === 0 ? [] : [rest];
+    this.heldBytes = rest.length;
+  }
+}

@@ -1,0 +1,194 @@
+import { ConclaveError } from '../../errors/index.ts';
+import type { Address, CloseCause, Connection, Listener, Runtime, Timer } from '../../runtime/index.ts';
+import type { Logger } from '../logger.ts';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  type Frame,
+  type FrameKind,
+  FrameSplitter,
+  frameHead,
+  frameKinds,
+  protocolVersion,
+} from './frames.ts';
+import { Outbound } from './outbound.ts';
+
+const greetingTimeoutMs = 5000;
+
+export interface PeerAddress {
+  readonly memberId: number;
+  readonly addresses: readonly Address[];
+}
+
+export interface PeerTransportOptions {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly listen: readonly Address[];
+  readonly peers: readonly PeerAddress[];
+  /** Sent to each peer after the greeting. */
+  readonly announcement: Uint8Array;
+  /** Must not throw; the payload is a view into the received chunk. */
+  readonly onFrame: (peer: number, frame: Frame) => void;
+  /**
+   * `up`: both connections of the pair stand. `down`: one of them broke after that, which is the hint that a
+   * process died (its sockets close at once), and no more than a hint.
+   */
+  readonly onLink: (peer: number, state: 'up' | 'down') => void;
+}
+
+interface Link {
+  readonly outbound: Outbound;
+  inbound: Connection | undefined;
+  up: boolean;
+}
+
+/** One TCP connection for each direction of each pair of members. Frames are queued and leave on `flush`. */
+export class PeerTransport {
+  private readonly options: PeerTransportOptions;
+  private readonly links = new Map<number, Link>();
+  private readonly listeners: Listener[] = [];
+  private readonly strangers = new Set<Connection>();
+  private closed = false;
+
+  constructor(options: PeerTransportOptions) {
+    this.options = options;
+    for (const { memberId: peer, addresses } of options.peers) {
+      const outbound = new Outbound({
+        ...options,
+        peer,
+        addresses,
+        onUp: () => this.reviewLink(peer),
+        onDown: () => this.reviewLink(peer),
+      });
+      this.links.set(peer, { outbound, inbound: undefined, up: false });
+    }
+  }
+
+  /** @throws ConclaveError 'address-in-use'. */
+  async start(): Promise<void> {
+    for (const address of this.options.listen) {
+      this.listeners.push(
+        await this.options.runtime.network.listen(address, (connection) => this.accepted(connection)),
+      );
+    }
+    for (const link of this.links.values()) link.outbound.dialNow();
+  }
+
+  /** Where the member really listens (of use with port 0). */
+  get listenAddresses(): readonly Address[] {
+    return this.listeners.map((listener) => listener.address);
+  }
+
+  connected(peer: number): boolean {
+    return this.links.get(peer)?.up ?? false;
+  }
+
+  send(peer: number, kind: FrameKind, group: number, payload: Uint8Array): boolean {
+    return this.links.get(peer)?.outbound.send(kind, group, payload) ?? false;
+  }
+
+  flush(): void {
+    for (const link of this.links.values()) link.outbound.flush();
+  }
+
+  async drained(peer: number): Promise<void> {
+    await this.links.get(peer)?.outbound.drained();
+  }
+
+  private reviewLink(peer: number): void {
+    const link = this.links.get(peer);
+    if (!link || this.closed) return;
+    const up = link.outbound.up && link.inbound !== undefined;
+    if (up === link.up) return;
+    link.up = up;
+    this.options.onLink(peer, up ? 'up' : 'down');
+  }
+
+  private accepted(connection: Connection): void {
+    if (this.closed) return connection.destroy();
+    this.strangers.add(connection);
+    const splitter = new FrameSplitter();
+    let peer = 0;
+    const timer: Timer = this.options.runtime.timers.after(greetingTimeoutMs, () => connection.destroy(), {
+      background: true,
+    });
+    connection.onData = (chunk) => {
+      try {
+        splitter.push(chunk, (frame) => {
+          if (peer !== 0) return this.options.onFrame(peer, frame);
+          timer.cancel();
+          peer = this.greeted(connection, frame);
+        });
+      } catch (error) {
+        this.options.logger.warn(
+          { remote: connection.remote, error: String(error) },
+          'A connection to the peer port was closed.',
+        );
+        connection.destroy();
+      }
+    };
+    connection.onClose = (cause) => {
+      timer.cancel();
+      this.strangers.delete(connection);
+      this.inboundLost(peer, connection, cause);
+    };
+  }
+
+  /** Returns the peer's id, or 0 after a refusal. */
+  private greeted(connection: Connection, frame: Frame): number {
+    if (frame.kind !== frameKinds.greeting)
+      throw new ConclaveError('invalid-argument', 'The first frame is not a greeting.');
+    const { clusterId, memberId } = this.options;
+    const greeting = decodeGreeting(frame.payload);
+    const link = this.links.get(greeting.from);
+    const refusal =
+      greeting.clusterId !== clusterId
+        ? `This member belongs to cluster ${clusterId}, not to ${greeting.clusterId}: check --initial-cluster and --initial-cluster-token.`
+        : greeting.to !== memberId
+          ? `This is member ${memberId}, not ${greeting.to}: check the peer URLs in --initial-cluster.`
+          : greeting.version < 1
+            ? `Peer protocol version ${greeting.version} is not supported.`
+            : link === undefined
+              ? `Member ${greeting.from} is not part of this cluster.`
+              : undefined;
+    if (refusal !== undefined || link === undefined) {
+      const text = Buffer.from(refusal ?? '', 'utf8');
+      this.options.logger.warn({ remote: connection.remote, refusal }, 'A peer connection was refused.');
+      connection.write([frameHead(frameKinds.refusal, 0, text.length), text]);
+      connection.end();
+      return 0;
+    }
+    const answer = encodeGreeting({ version: protocolVersion, clusterId, from: memberId, to: greeting.from });
+    connection.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
+    this.strangers.delete(connection);
+    const replaced = link.inbound;
+    link.inbound = connection;
+    // The peer dialled anew: what it had before is dead, also where no FIN ever arrived.
+    if (replaced) {
+      replaced.onClose = undefined;
+      replaced.destroy();
+    }
+    link.outbound.dialNow();
+    this.reviewLink(greeting.from);
+    return greeting.from;
+  }
+
+  private inboundLost(peer: number, connection: Connection, _cause: CloseCause): void {
+    const link = this.links.get(peer);
+    if (link?.inbound !== connection) return;
+    link.inbound = undefined;
+    this.reviewLink(peer);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const link of this.links.values()) {
+      link.outbound.close();
+      link.inbound?.end();
+    }
+    for (const connection of this.strangers) connection.destroy();
+    await Promise.all(this.listeners.map((listener) => listener.close()));
+  }
+}

@@ -1,0 +1,51 @@
+import type { PersistRequest, RaftEvent, RaftMessage } from '../raft/index.ts';
+import type { LogWrite, SharedLog } from './log/index.ts';
+
+export interface PersistQueueContext {
+  readonly group: number;
+  readonly log: SharedLog;
+  readonly step: (event: RaftEvent) => void;
+  readonly send: (messages: readonly RaftMessage[]) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Pending {
+  readonly persistId: number;
+  messages: readonly RaftMessage[];
+}
+
+/** Holds back what may be sent only after a write is durable, and tells the core when it is. */
+export class PersistQueue {
+  private readonly context: PersistQueueContext;
+  private readonly pending: Pending[] = [];
+
+  constructor(context: PersistQueueContext) {
+    this.context = context;
+  }
+
+  add(request: PersistRequest | undefined, messages: readonly RaftMessage[]): void {
+    if (!request) {
+      const last = this.pending.at(-1);
+      if (!last) this.context.send(messages);
+      else if (messages.length > 0) last.messages = [...last.messages, ...messages];
+      return;
+    }
+    const pending: Pending = { persistId: request.persistId, messages };
+    this.pending.push(pending);
+    const write: LogWrite = {
+      group: this.context.group,
+      entries: request.entries,
+      ...(request.hardState ? { hardState: request.hardState } : {}),
+      ...(request.snapshot ? { snapshot: request.snapshot.meta, keepsLog: request.snapshot.keepsLog } : {}),
+    };
+    // The log resolves in order, so the first pending one is always the one that became durable.
+    this.context.log.append([write], { sync: request.mustSync }).then(
+      () => {
+        this.pending.shift();
+        this.context.send(pending.messages);
+        this.context.step({ type: 'persisted', persistId: pending.persistId });
+      },
+      (error: unknown) => this.context.fail(error),
+    );
+  }
+}

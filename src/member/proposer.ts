@@ -1,0 +1,332 @@
+import { ConclaveError } from '../errors/index.ts';
+import {
+  type Command,
+  type CommandIdentity,
+  type CommandResult,
+  decodeCommandResult,
+  encodeSubmittedCommand,
+} from '../keyspace/index.ts';
+import type { LocalOutcome } from './local-proposals.ts';
+import type { LeaderRequest, LeaderResponse } from './requests.ts';
+
+/** What the proposer needs of the member around it. */
+export interface ProposerContext {
+  nowMs(): number;
+  readonly memberId: number;
+  /** Submits to this member's own log; `done` is called once. */
+  submitLocally(encoded: Uint8Array, done: (outcome: LocalOutcome) => void): void;
+  /** False where the member is not connected. */
+  sendRequest(leader: number, request: LeaderRequest): boolean;
+}
+
+interface Proposal {
+  readonly command: Command;
+  readonly deadlineMs: number;
+  readonly resolve: (result: CommandResult) => void;
+  readonly reject: (error: ConclaveError) => void;
+  /** The caller's own: never replaced by ours. */
+  readonly foreignIdentity: boolean;
+  identity: CommandIdentity | undefined;
+  encoded: Uint8Array | undefined;
+  /** The member that was asked and has not answered; 0: none. */
+  askedLeader: number;
+  askedAtMs: number;
+  requestId: number;
+  /** An attempt may have reached a log: from now on only the same identity may be tried again. */
+  ambiguous: boolean;
+  over: boolean;
+}
+
+/** Above this many sequences in flight, further forwarded proposals wait (the keyspace keeps 1024 results). */
+const maxOutstandingSequences = 1000;
+/** A leader that is connected and silent for so long has lost the request: it is sent again, under its identity. */
+const resendAfterMs = 2000;
+
+/**
+ * Brings a command to the Raft leader, wherever that is, until it is applied or its time is up. A command that
+ * leaves this member carries an identity, so that sending it again after an ambiguous failure applies it once.
+ */
+export class Proposer {
+  private readonly context: ProposerContext;
+  private leader = 0;
+  private readonly active = new Set<Proposal>();
+  private readonly waiting = new Set<Proposal>();
+  private readonly asked = new Map<number, Proposal>();
+  private nextRequestId = 1;
+  private incarnation = 0;
+  private registering = false;
+  private nextSequence = 1;
+  /** In the order of their sequences: the first is the lowest outstanding one. */
+  private readonly outstanding = new Set<number>();
+  private stopped = false;
+
+  constructor(context: ProposerContext) {
+    this.context = context;
+  }
+
+  get busy(): boolean {
+    return this.active.size > 0;
+  }
+
+  propose(
+    command: Command,
+    deadlineMs: number,
+    identity: CommandIdentity | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<CommandResult> {
+    return new Promise((resolve, reject) => {
+      if (this.stopped) return reject(stopping());
+      if (signal?.aborted) return reject(ConclaveError.aborted('The proposal', signal));
+      const onAbort = () => {
+        const outcome = proposal.ambiguous || proposal.askedLeader !== 0 ? 'unknown' : 'not-applied';
+        this.fail(
+          proposal,
+          new ConclaveError('aborted', 'The proposal was aborted by its signal.', {
+            outcome,
+            cause: signal?.reason,
+          }),
+        );
+      };
+      const proposal: Proposal = {
+        command,
+        deadlineMs,
+        resolve: (result) => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve(result);
+        },
+        reject: (error) => {
+          signal?.removeEventListener('abort', onAbort);
+          reject(error);
+        },
+        foreignIdentity: identity !== undefined,
+        identity,
+        encoded: undefined,
+        askedLeader: 0,
+        askedAtMs: 0,
+        requestId: 0,
+        ambiguous: false,
+        over: false,
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.active.add(proposal);
+      this.route(proposal);
+    });
+  }
+
+  /** The known Raft leader changed; 0: unknown. */
+  leaderChanged(leader: number): void {
+    if (this.leader === leader) return;
+    this.leader = leader;
+    if (leader === 0) return;
+    // Whoever was asked before may be dead or paused: the identity makes it safe to ask the new one too.
+    for (const proposal of [...this.asked.values()])
+      if (proposal.askedLeader !== leader) this.retry(proposal);
+    this.routeWaiting();
+  }
+
+  linkUp(peer: number): void {
+    if (peer === this.leader) this.routeWaiting();
+  }
+
+  linkDown(peer: number): void {
+    for (const proposal of [...this.asked.values()]) if (proposal.askedLeader === peer) this.retry(proposal);
+  }
+
+  private retry(proposal: Proposal): void {
+    this.asked.delete(proposal.requestId);
+    proposal.askedLeader = 0;
+    proposal.ambiguous = true;
+    this.waiting.add(proposal);
+    this.route(proposal);
+  }
+
+  private routeWaiting(): void {
+    for (const proposal of [...this.waiting]) this.route(proposal);
+  }
+
+  private route(proposal: Proposal): void {
+    if (proposal.over) return;
+    this.waiting.delete(proposal);
+    if (this.leader === this.context.memberId) return this.submitLocally(proposal);
+    if (this.leader === 0 || !this.identify(proposal)) {
+      this.waiting.add(proposal);
+      return;
+    }
+    proposal.encoded ??= this.encode(proposal);
+    proposal.requestId = this.nextRequestId++;
+    const request: LeaderRequest = {
+      type: 'propose',
+      requestId: proposal.requestId,
+      encoded: proposal.encoded,
+    };
+    if (!this.context.sendRequest(this.leader, request)) {
+      this.waiting.add(proposal);
+      return;
+    }
+    proposal.askedLeader = this.leader;
+    proposal.askedAtMs = this.context.nowMs();
+    this.asked.set(proposal.requestId, proposal);
+  }
+
+  private encode(proposal: Proposal): Uint8Array {
+    return encodeSubmittedCommand({ command: proposal.command, identity: proposal.identity });
+  }
+
+  /** Gives the proposal an identity. False: it must wait for our incarnation or for the window. */
+  private identify(proposal: Proposal): boolean {
+    // Registering twice is harmless, so it needs no identity; an unused incarnation is forgotten by rule.
+    if (proposal.identity || proposal.command.type === 'registerClient') return true;
+    if (this.incarnation === 0) {
+      this.register();
+      return false;
+    }
+    const lowest = this.outstanding.values().next().value ?? this.nextSequence;
+    if (this.nextSequence - lowest >= maxOutstandingSequences) return false;
+    const sequence = this.nextSequence++;
+    this.outstanding.add(sequence);
+    proposal.identity = { incarnation: this.incarnation, sequence, acknowledgedBelow: lowest };
+    proposal.encoded = undefined;
+    return true;
+  }
+
+  private register(): void {
+    if (this.registering) return;
+    this.registering = true;
+    const command: Command = { type: 'registerClient', name: `member ${this.context.memberId}` };
+    this.propose(command, this.context.nowMs() + 5000, undefined, undefined).then(
+      (result) => {
+        this.registering = false;
+        if (result.outcome.type === 'registerClient') this.incarnation = result.outcome.incarnation;
+        this.nextSequence = 1;
+        this.outstanding.clear();
+        this.routeWaiting();
+      },
+      () => {
+        this.registering = false;
+      },
+    );
+  }
+
+  private submitLocally(proposal: Proposal): void {
+    proposal.encoded ??= this.encode(proposal);
+    this.context.submitLocally(proposal.encoded, (outcome) => {
+      if (proposal.over) return;
+      switch (outcome.type) {
+        case 'applied':
+          return this.answered(proposal, outcome.result);
+        case 'refused':
+          return this.fail(proposal, tooMany());
+        case 'not-applied':
+          this.waiting.add(proposal);
+          return;
+        case 'unknown':
+          if (!proposal.identity) return this.fail(proposal, unknownOutcome());
+          proposal.ambiguous = true;
+          this.waiting.add(proposal);
+      }
+    });
+  }
+
+  responded(response: LeaderResponse): void {
+    const proposal = this.asked.get(response.requestId);
+    if (!proposal) return;
+    this.asked.delete(response.requestId);
+    const asked = proposal.askedLeader;
+    proposal.askedLeader = 0;
+    if (response.type === 'proposed')
+      return this.answered(proposal, decodeCommandResult(response.encodedResult));
+    if (response.type === 'refused') return this.fail(proposal, tooMany());
+    proposal.ambiguous = true;
+    this.waiting.add(proposal);
+    // That one no longer leads; wait for word of the next instead of asking it again in a circle.
+    if (asked !== this.leader) this.route(proposal);
+  }
+
+  private answered(proposal: Proposal, result: CommandResult): void {
+    const forgotten = result.outcome.type === 'failed' && result.outcome.failure === 'unknown-incarnation';
+    if (forgotten && !proposal.foreignIdentity) {
+      // Our incarnation was forgotten after a long idle time: make a new one; this attempt was not applied.
+      if (proposal.identity?.incarnation === this.incarnation) this.incarnation = 0;
+      this.release(proposal);
+      if (proposal.ambiguous) return this.fail(proposal, unknownOutcome());
+      proposal.identity = undefined;
+      proposal.encoded = undefined;
+      this.waiting.add(proposal);
+      return this.route(proposal);
+    }
+    this.finish(proposal);
+    proposal.resolve(result);
+  }
+
+  private fail(proposal: Proposal, error: ConclaveError): void {
+    if (proposal.over) return;
+    this.finish(proposal);
+    proposal.reject(error);
+  }
+
+  private finish(proposal: Proposal): void {
+    proposal.over = true;
+    this.active.delete(proposal);
+    this.waiting.delete(proposal);
+    this.asked.delete(proposal.requestId);
+    this.release(proposal);
+  }
+
+  /** Frees the window. Its sequence is no longer outstanding: nobody will ask for that result again. */
+  private release(proposal: Proposal): void {
+    const identity = proposal.identity;
+    if (!identity || proposal.foreignIdentity || identity.incarnation !== this.incarnation) return;
+    const wasFull = this.outstanding.size >= maxOutstandingSequences;
+    this.outstanding.delete(identity.sequence);
+    if (wasFull) this.routeWaiting();
+  }
+
+  /** Called a few times a second while busy: ends what is late, sends again what was lost. */
+  sweep(nowMs: number): void {
+    for (const proposal of [...this.active]) {
+      if (proposal.deadlineMs <= nowMs) {
+        const unknown =
+          proposal.ambiguous || proposal.askedLeader !== 0 || this.leader === this.context.memberId;
+        this.fail(proposal, timedOut(this.leader !== 0, unknown));
+      } else if (proposal.askedLeader !== 0 && nowMs - proposal.askedAtMs > resendAfterMs) {
+        this.retry(proposal);
+      }
+    }
+    this.routeWaiting();
+  }
+
+  /** The member stops. */
+  abandon(): void {
+    this.stopped = true;
+    for (const proposal of [...this.active]) {
+      this.fail(proposal, proposal.ambiguous || proposal.askedLeader !== 0 ? unknownOutcome() : stopping());
+    }
+  }
+}
+
+function stopping(): ConclaveError {
+  return new ConclaveError('closed', 'The member is stopping; ask another one.', { retryable: true });
+}
+function tooMany(): ConclaveError {
+  return new ConclaveError(
+    'too-many-requests',
+    'The Raft leader has too many uncommitted bytes; slow down and try again.',
+    { retryable: true },
+  );
+}
+function unknownOutcome(): ConclaveError {
+  return new ConclaveError(
+    'unavailable',
+    'The Raft leader changed while the command was under way; it may have been applied.',
+    { retryable: true, outcome: 'unknown' },
+  );
+}
+function timedOut(leaderKnown: boolean, unknown: boolean): ConclaveError {
+  const outcome = unknown ? 'unknown' : 'not-applied';
+  if (!leaderKnown)
+    return new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true, outcome });
+  return new ConclaveError('timeout', 'The command was not acknowledged in time.', {
+    retryable: true,
+    outcome,
+  });
+}

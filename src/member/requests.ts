@@ -1,0 +1,65 @@
+import { FrameReader, FrameWriter } from './peers/bytes.ts';
+
+/** What one member asks of the Raft leader, and the answer. */
+export type LeaderRequest =
+  | { readonly type: 'propose'; readonly requestId: number; readonly encoded: Uint8Array }
+  | { readonly type: 'lease'; readonly requestId: number; readonly lease: bigint };
+
+export type LeaderResponse =
+  | { readonly type: 'proposed'; readonly requestId: number; readonly encodedResult: Uint8Array }
+  /** undefined: no such lease. */
+  | { readonly type: 'lease'; readonly requestId: number; readonly remainingMs: number | undefined }
+  /** Not the leader, or no longer: ask whoever is, under the same identity. */
+  | { readonly type: 'retry'; readonly requestId: number }
+  | { readonly type: 'refused'; readonly requestId: number };
+
+export function encodeRequest(request: LeaderRequest): Uint8Array {
+  if (request.type === 'propose') {
+    return new FrameWriter(16 + request.encoded.length)
+      .u8(1)
+      .u53(request.requestId)
+      .bytes(request.encoded)
+      .finish();
+  }
+  return new FrameWriter(24).u8(2).u53(request.requestId).i64(request.lease).finish();
+}
+
+/** @throws ConclaveError 'invalid-argument' on malformed input. */
+export function decodeRequest(payload: Uint8Array): LeaderRequest {
+  const reader = new FrameReader(payload);
+  if (reader.u8() === 1) return { type: 'propose', requestId: reader.u53(), encoded: reader.bytes().slice() };
+  return { type: 'lease', requestId: reader.u53(), lease: reader.i64() };
+}
+
+export function encodeResponse(response: LeaderResponse): Uint8Array {
+  switch (response.type) {
+    case 'proposed':
+      return new FrameWriter(16 + response.encodedResult.length)
+        .u8(1)
+        .u53(response.requestId)
+        .bytes(response.encodedResult)
+        .finish();
+    case 'lease':
+      return new FrameWriter(24)
+        .u8(2)
+        .u53(response.requestId)
+        .boolean(response.remainingMs !== undefined)
+        .f64(response.remainingMs ?? 0)
+        .finish();
+    case 'retry':
+      return new FrameWriter(16).u8(3).u53(response.requestId).finish();
+    case 'refused':
+      return new FrameWriter(16).u8(4).u53(response.requestId).finish();
+  }
+}
+
+/** @throws ConclaveError 'invalid-argument' on malformed input. */
+export function decodeResponse(payload: Uint8Array): LeaderResponse {
+  const reader = new FrameReader(payload);
+  const type = reader.u8();
+  const requestId = reader.u53();
+  if (type === 1) return { type: 'proposed', requestId, encodedResult: reader.bytes().slice() };
+  if (type === 2)
+    return { type: 'lease', requestId, remainingMs: reader.boolean() ? reader.f64() : undefined };
+  return { type: type === 3 ? 'retry' : 'refused', requestId };
+}

@@ -1,0 +1,109 @@
+import type { KeyspaceMachine } from '../keyspace/index.ts';
+import type { Configuration, RaftCore, SnapshotMeta } from '../raft/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { SharedLog } from './log/index.ts';
+import type { Logger } from './logger.ts';
+import type { SnapshotStore } from './snapshots/index.ts';
+
+/** Entries kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
+const catchUpEntries = 5000;
+const catchUpBytes = 8 * 1024 * 1024;
+
+export interface SnapshotMakerContext {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly group: number;
+  readonly keyspace: KeyspaceMachine;
+  readonly raft: RaftCore;
+  readonly log: SharedLog;
+  readonly snapshots: SnapshotStore;
+  readonly snapshotCount: number;
+  readonly snapshotLogBytes: number;
+  readonly onMade: (meta: SnapshotMeta, keepFrom: number) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Writes snapshots beside the running loop: one chunk a turn, of a view that later entries do not change. */
+export class SnapshotMaker {
+  private readonly context: SnapshotMakerContext;
+  private commandsSince = 0;
+  private logBytesAtLast = 0;
+  private making: Promise<void> | undefined;
+  /** The latest snapshot's index, 0: none. */
+  snapshotIndex = 0;
+
+  constructor(context: SnapshotMakerContext) {
+    this.context = context;
+  }
+
+  applied(commands: number): void {
+    this.commandsSince += commands;
+  }
+
+  /** Starts a snapshot where one is due. */
+  review(appliedTerm: number, configuration: Configuration): void {
+    const { log, snapshotCount, snapshotLogBytes, keyspace } = this.context;
+    if (this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex) return;
+    if (this.commandsSince < snapshotCount && log.bytes - this.logBytesAtLast < snapshotLogBytes) return;
+    this.commandsSince = 0;
+    this.making = this.make({ index: keyspace.appliedIndex, term: appliedTerm, configuration })
+      .catch((error: unknown) => this.context.fail(error))
+      .finally(() => {
+        this.making = undefined;
+      });
+  }
+
+  private async make(meta: SnapshotMeta): Promise<void> {
+    const { runtime, keyspace, snapshots, log, group, logger } = this.context;
+    const startMs = runtime.clock.monotonicMs();
+    const reader = keyspace.snapshot();
+    try {
+      const sink = await snapshots.create(group, meta);
+      try {
+        for (let chunk = reader.next(); chunk; chunk = reader.next()) {
+          await sink.write(chunk);
+          await new Promise<void>((resolve) => runtime.timers.nextTurn(resolve));
+        }
+        await sink.finish();
+      } catch (error) {
+        await sink.abort().catch(() => undefined);
+        throw error;
+      }
+    } finally {
+      reader.close();
+    }
+    // A snapshot that the leader sent meanwhile may be newer: then this one is of no use.
+    if (meta.index <= this.snapshotIndex) return;
+    await log.compacted(group, meta);
+    this.logBytesAtLast = log.bytes;
+    this.snapshotIndex = meta.index;
+    this.context.onMade(meta, this.keepFrom(meta.index));
+    logger.info(
+      { index: meta.index, tookMs: Math.round(runtime.clock.monotonicMs() - startMs) },
+      'Made a snapshot.',
+    );
+  }
+
+  private keepFrom(index: number): number {
+    let bytes = 0;
+    let keepFrom = index + 1;
+    while (index + 1 - keepFrom < catchUpEntries) {
+      const entry = this.context.raft.entryAt(keepFrom - 1);
+      if (!entry) break;
+      bytes += entry.data.length;
+      if (bytes > catchUpBytes) break;
+      keepFrom--;
+    }
+    return keepFrom;
+  }
+
+  installed(meta: SnapshotMeta): void {
+    this.snapshotIndex = Math.max(this.snapshotIndex, meta.index);
+    this.commandsSince = 0;
+    this.logBytesAtLast = this.context.log.bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.making;
+  }
+}

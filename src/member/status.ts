@@ -1,0 +1,68 @@
+import type { Group } from './group.ts';
+import type { MemberSetup } from './options.ts';
+import { FrameReader, FrameWriter } from './peers/bytes.ts';
+import type { MemberStatus, PeerStatus } from './types.ts';
+import { version } from './version.ts';
+
+export interface StatusSources {
+  readonly setup: MemberSetup;
+  readonly group: Group;
+  readonly connected: (peer: number) => boolean;
+  readonly announced: (member: number) => readonly string[];
+  readonly stopping: boolean;
+  readonly startedAtMs: number;
+}
+
+export function memberStatus(sources: StatusSources): MemberStatus {
+  const { setup, group } = sources;
+  const { keyspace } = group;
+  const raft = group.raft.status();
+  const members = setup.members.map(({ memberId, name, peerUrls }) => ({
+    memberId,
+    name,
+    peerUrls,
+    clientUrls: memberId === setup.memberId ? setup.clientAdvertiseUrls : sources.announced(memberId),
+  }));
+  const peers = members
+    .filter((member) => member.memberId !== setup.memberId)
+    .map(({ memberId, name }): PeerStatus => {
+      const progress = raft.peers.find((peer) => peer.peer === memberId);
+      return {
+        memberId,
+        name,
+        connected: sources.connected(memberId),
+        matchIndex: progress?.matchIndex ?? 0,
+        roundTripMs: progress?.roundTripMs ?? 0,
+      };
+    });
+  return {
+    clusterId: setup.clusterId,
+    memberId: setup.memberId,
+    name: setup.name,
+    raft,
+    leaderName: members.find((member) => member.memberId === raft.leader)?.name ?? '',
+    revision: keyspace.revision,
+    compactRevision: keyspace.compactRevision,
+    snapshotIndex: group.snapshotIndex,
+    sizeBytes: keyspace.sizeBytes,
+    leases: keyspace.leaseCount,
+    watchers: keyspace.watcherCount,
+    members,
+    peers,
+    stopping: sources.stopping,
+    uptimeMs: setup.runtime.clock.monotonicMs() - sources.startedAtMs,
+    loopDelayP99Ms: group.loopDelay.p99Ms(),
+    version,
+  };
+}
+
+export function encodeAnnouncement(clientUrls: readonly string[]): Uint8Array {
+  const writer = new FrameWriter().u32(clientUrls.length);
+  for (const url of clientUrls) writer.text(url);
+  return writer.finish();
+}
+
+export function decodeAnnouncement(payload: Uint8Array): string[] {
+  const reader = new FrameReader(payload);
+  return Array.from({ length: Math.min(reader.u32(), 1000) }, () => reader.text());
+}
