@@ -1,0 +1,290 @@
+import { ConclaveError } from '../../errors/index.ts';
+import { diskError } from '../disk-errors.ts';
+import type { Disk, File } from '../types.ts';
+import type { CrashKeeps, MemoryFileData } from './file-data.ts';
+import { MemoryNames } from './names.ts';
+import { SeededRandom } from './random.ts';
+import { Turns } from './turns.ts';
+
+export type DiskOperation =
+  | 'open'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'sync-folder'
+  | 'rename'
+  | 'remove'
+  | 'truncate';
+
+export interface CrashOptions {
+  /**
+   * What becomes of everything that was not synced. `none` (default): all of it is lost. `some`: each sector and
+   * each change of a name may have reached the disk or not, whatever their order. `all`: nothing is lost, as when
+   * only the process dies.
+   */
+  readonly keeps?: CrashKeeps;
+}
+
+export interface FailureOptions {
+  /** Default 'disk-failed' (EIO). A failed sync loses what it should have made durable, as Linux does. */
+  readonly code?: 'disk-failed' | 'disk-full';
+  /** How many such operations succeed first. Default 0. */
+  readonly after?: number;
+  /** Only operations on paths that contain this. */
+  readonly path?: string;
+  /** Default false: only one operation fails. */
+  readonly always?: boolean;
+}
+
+interface Failure {
+  readonly operation: DiskOperation;
+  readonly options: FailureOptions;
+  left: number;
+}
+
+/**
+ * A disk in memory that keeps apart what a program sees and what would be there after a power failure. Stricter
+ * than most file systems: the name of a new file is lost unless its folder was synced.
+ */
+export class MemoryDisk implements Disk {
+  /** Writes beyond this total fail with 'disk-full'. */
+  capacityBytes = Number.POSITIVE_INFINITY;
+  /** Operations begun so far: a place to crash at can be drawn from it. */
+  operations = 0;
+  /** Called before each operation; may call `crash`. */
+  onOperation: ((operation: DiskOperation | 'other', path: string) => void) | undefined;
+  readonly #turns: Turns;
+  readonly #random: SeededRandom;
+  readonly #names = new MemoryNames();
+  readonly #locks = new Set<string>();
+  #failures: Failure[] = [];
+  #lives = 1;
+
+  constructor(options: { random?: SeededRandom; turns?: Turns } = {}) {
+    this.#random = options.random ?? new SeededRandom(1);
+    this.#turns = options.turns ?? new Turns();
+  }
+
+  makeFolder(path: string): Promise<void> {
+    return this.#do('other', path, () => this.#names.makeFolder(path));
+  }
+
+  list(path: string): Promise<string[]> {
+    return this.#do('other', path, () => this.#names.list(path));
+  }
+
+  read(path: string): Promise<Uint8Array> {
+    return this.#do('read', path, () => this.#names.file(path, 'read').current());
+  }
+
+  open(path: string, options: { create?: boolean; exclusive?: boolean } = {}): Promise<File> {
+    return this.#do('open', path, () => {
+      const data = this.#names.open(
+        path,
+        options.create || options.exclusive || false,
+        options.exclusive ?? false,
+      );
+      return new MemoryFile(this, path, data, this.#lives);
+    });
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#do('rename', from, () => this.#names.rename(from, to));
+  }
+
+  link(from: string, to: string): Promise<void> {
+    return this.#do('other', to, () => this.#names.link(from, to));
+  }
+
+  remove(path: string): Promise<void> {
+    return this.#do('remove', path, () => this.#names.remove(path));
+  }
+
+  exists(path: string): Promise<boolean> {
+    return this.#do('other', path, () => this.#names.has(path));
+  }
+
+  syncFolder(path: string): Promise<void> {
+    return this.#do('sync-folder', path, undefined, () => this.#names.syncFolder(path));
+  }
+
+  lock(path: string): Promise<AsyncDisposable> {
+    const lives = this.#lives;
+    return this.#do('other', path, () => {
+      if (this.#locks.has(path))
+        throw new ConclaveError('data-locked', `'${path}' is locked by another process.`);
+      this.#locks.add(path);
+      let held = true;
+      return {
+        [Symbol.asyncDispose]: async () => {
+          if (held && lives === this.#lives) this.#locks.delete(path);
+          held = false;
+        },
+      };
+    });
+  }
+
+  /**
+   * The power fails. Operations under way, and all later ones on files that were open, never come to an end, as
+   * those of a process that died; the disk then shows what survived.
+   */
+  crash(options: CrashOptions = {}): void {
+    this.#lives += 1;
+    this.#locks.clear();
+    this.#failures = [];
+    this.#names.crash(options.keeps ?? 'none', this.#random);
+  }
+
+  /** Makes operations fail. */
+  fail(operation: DiskOperation, options: FailureOptions = {}): void {
+    this.#failures.push({ operation, options, left: options.after ?? 0 });
+  }
+
+  /** What the file holds now, without an operation. */
+  contents(path: string): Uint8Array {
+    return this.#names.file(path, 'read').current();
+  }
+
+  /** The disk rots: changes one byte, durably. */
+  flip(path: string, offset: number, mask = 0xff): void {
+    this.#names.file(path, 'read').flip(offset, mask);
+  }
+
+  /** Bytes of all files. */
+  get usedBytes(): number {
+    return this.#names.usedBytes();
+  }
+
+  /** For the files. */
+  hasRoom(bytes: number): boolean {
+    return this.capacityBytes === Number.POSITIVE_INFINITY || this.usedBytes + bytes <= this.capacityBytes;
+  }
+
+  /** For the files. `begin` is done at the call, `finish` when the operation completes, unless the power failed. */
+  perform<T>(
+    operation: DiskOperation | 'other',
+    path: string,
+    lives: number,
+    begin: (() => T) | undefined,
+    finish?: () => T,
+    failed?: () => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (lives !== this.#lives) return;
+      this.operations += 1;
+      this.onOperation?.(operation, path);
+      if (lives !== this.#lives) return;
+      let result: T | undefined;
+      let error = this.#failure(operation, path);
+      if (error !== undefined) failed?.();
+      try {
+        if (error === undefined) result = begin?.();
+      } catch (thrown) {
+        error = thrown;
+      }
+      this.#turns.next(() => {
+        if (lives !== this.#lives) return;
+        if (error !== undefined) reject(error);
+        else resolve((finish ? finish() : result) as T);
+      });
+    });
+  }
+
+  #do<T>(operation: DiskOperation | 'other', path: string, begin?: () => T, finish?: () => T): Promise<T> {
+    return this.perform(operation, path, this.#lives, begin, finish);
+  }
+
+  #failure(operation: DiskOperation | 'other', path: string): unknown {
+    for (const failure of this.#failures) {
+      if (failure.operation !== operation || !path.includes(failure.options.path ?? '')) continue;
+      if (failure.left > 0) {
+        failure.left -= 1;
+        continue;
+      }
+      if (!failure.options.always) this.#failures = this.#failures.filter((other) => other !== failure);
+      return failure.options.code === 'disk-full' ? full(operation, path) : broken(operation, path);
+    }
+    return undefined;
+  }
+}
+
+class MemoryFile implements File {
+  readonly #disk: MemoryDisk;
+  readonly #path: string;
+  readonly #data: MemoryFileData;
+  readonly #lives: number;
+  #closed = false;
+
+  constructor(disk: MemoryDisk, path: string, data: MemoryFileData, lives: number) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#data = data;
+    this.#lives = lives;
+  }
+
+  size(): Promise<number> {
+    return this.#perform('other', () => this.#data.sizeBytes);
+  }
+
+  readAt(position: number, length: number): Promise<Uint8Array> {
+    return this.#perform('read', () => this.#data.read(position, length));
+  }
+
+  writeAt(position: number, chunks: readonly Uint8Array[]): Promise<void> {
+    const tear = (): void => {
+      // What a failed write leaves behind is anybody's guess: here, its first half.
+      const first = chunks[0];
+      if (first !== undefined) this.#data.write(position, first.subarray(0, first.length >> 1));
+    };
+    const begin = (): void => {
+      let at = position;
+      for (const chunk of chunks) {
+        const growth = Math.max(0, at + chunk.length - this.#data.sizeBytes);
+        if (!this.#disk.hasRoom(growth)) throw full('write', this.#path);
+        this.#data.write(at, chunk);
+        at += chunk.length;
+      }
+    };
+    return this.#perform('write', begin, undefined, tear);
+  }
+
+  sync(): Promise<void> {
+    const upTo = this.#data.mark();
+    return this.#perform(
+      'sync',
+      undefined,
+      () => this.#data.sync(upTo),
+      () => this.#data.loseUnsynced(),
+    );
+  }
+
+  truncate(size: number): Promise<void> {
+    return this.#perform('truncate', () => this.#data.truncate(size));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #perform<T>(
+    operation: DiskOperation | 'other',
+    begin: (() => T) | undefined,
+    finish?: () => T,
+    failed?: () => void,
+  ): Promise<T> {
+    if (this.#closed) throw diskError(operation, this.#path, new Error('the file was closed'), 'not-applied');
+    return this.#disk.perform(operation, this.#path, this.#lives, begin, finish, failed);
+  }
+}
+
+function full(operation: string, path: string): ConclaveError {
+  return diskError(operation, path, Object.assign(new Error('no space'), { code: 'ENOSPC' }), 'unknown');
+}
+
+function broken(operation: string, path: string): ConclaveError {
+  return diskError(operation, path, Object.assign(new Error('i/o error'), { code: 'EIO' }), 'unknown');
+}
