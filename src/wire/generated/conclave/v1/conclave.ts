@@ -39,6 +39,7 @@ export interface ProposeRequest {
     | { $case: 'compaction'; value: CompactionRequest }
     | { $case: 'leaseGrant'; value: LeaseGrantMsRequest }
     | { $case: 'leaseRevoke'; value: LeaseRevokeRequest }
+    | { $case: 'txnSequence'; value: TxnSequence }
     | undefined;
 }
 
@@ -51,7 +52,21 @@ export interface ProposeResponse {
     | { $case: 'compaction'; value: CompactionResponse }
     | { $case: 'leaseGrant'; value: LeaseGrantMsResponse }
     | { $case: 'leaseRevoke'; value: LeaseRevokeResponse }
+    | { $case: 'txnSequence'; value: TxnSequenceResponse }
     | undefined;
+}
+
+/**
+ * Applied in order, each at a revision of its own, with nothing in between; ends at the first whose
+ * compares do not hold.
+ */
+export interface TxnSequence {
+  requests: TxnRequest[];
+}
+
+/** One for each transaction that was evaluated; header.revision of each is its own revision. */
+export interface TxnSequenceResponse {
+  responses: TxnResponse[];
 }
 
 export interface LeaseGrantMsRequest {
@@ -270,6 +285,9 @@ export const ProposeRequest: MessageFns<ProposeRequest> = {
       case 'leaseRevoke':
         LeaseRevokeRequest.encode(message.request.value, writer.uint32(74).fork()).join();
         break;
+      case 'txnSequence':
+        TxnSequence.encode(message.request.value, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -362,6 +380,14 @@ export const ProposeRequest: MessageFns<ProposeRequest> = {
           };
           continue;
         }
+        case 10: {
+          if (tag !== 82) {
+            break;
+          }
+
+          message.request = { $case: 'txnSequence', value: TxnSequence.decode(reader, reader.uint32()) };
+          continue;
+        }
       }
       reader.skip(tag);
     }
@@ -426,6 +452,12 @@ export const ProposeRequest: MessageFns<ProposeRequest> = {
         }
         break;
       }
+      case 'txnSequence': {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: 'txnSequence', value: TxnSequence.fromPartial(object.request.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -455,6 +487,9 @@ export const ProposeResponse: MessageFns<ProposeResponse> = {
         break;
       case 'leaseRevoke':
         LeaseRevokeResponse.encode(message.response.value, writer.uint32(74).fork()).join();
+        break;
+      case 'txnSequence':
+        TxnSequenceResponse.encode(message.response.value, writer.uint32(82).fork()).join();
         break;
     }
     return writer;
@@ -527,6 +562,17 @@ export const ProposeResponse: MessageFns<ProposeResponse> = {
           };
           continue;
         }
+        case 10: {
+          if (tag !== 82) {
+            break;
+          }
+
+          message.response = {
+            $case: 'txnSequence',
+            value: TxnSequenceResponse.decode(reader, reader.uint32()),
+          };
+          continue;
+        }
       }
       reader.skip(tag);
     }
@@ -588,7 +634,104 @@ export const ProposeResponse: MessageFns<ProposeResponse> = {
         }
         break;
       }
+      case 'txnSequence': {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = {
+            $case: 'txnSequence',
+            value: TxnSequenceResponse.fromPartial(object.response.value),
+          };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseTxnSequence(): TxnSequence {
+  return { requests: [] };
+}
+
+export const TxnSequence: MessageFns<TxnSequence> = {
+  encode(message: TxnSequence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      TxnRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnSequence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = reader.enter(length);
+    const message = createBaseTxnSequence();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.requests.push(TxnRequest.decode(reader, reader.uint32()));
+          continue;
+        }
+      }
+      reader.skip(tag);
+    }
+    reader.leave(end);
+    return message;
+  },
+
+  create(base?: DeepPartial<TxnSequence>): TxnSequence {
+    return TxnSequence.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TxnSequence>): TxnSequence {
+    const message = createBaseTxnSequence();
+    message.requests = object.requests?.map((e) => TxnRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTxnSequenceResponse(): TxnSequenceResponse {
+  return { responses: [] };
+}
+
+export const TxnSequenceResponse: MessageFns<TxnSequenceResponse> = {
+  encode(message: TxnSequenceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.responses) {
+      TxnResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnSequenceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = reader.enter(length);
+    const message = createBaseTxnSequenceResponse();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.responses.push(TxnResponse.decode(reader, reader.uint32()));
+          continue;
+        }
+      }
+      reader.skip(tag);
+    }
+    reader.leave(end);
+    return message;
+  },
+
+  create(base?: DeepPartial<TxnSequenceResponse>): TxnSequenceResponse {
+    return TxnSequenceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TxnSequenceResponse>): TxnSequenceResponse {
+    const message = createBaseTxnSequenceResponse();
+    message.responses = object.responses?.map((e) => TxnResponse.fromPartial(e)) || [];
     return message;
   },
 };
