@@ -125,7 +125,8 @@ export class FrameReader {
   bytes(): Uint8Array {
     const length = this.u32();
     const offset = this.take(length);
-    return this.buffer.subarray(offset, offset + length);
+    // A plain Uint8Array: a Buffer's slice() would be a view again, not a copy.
+    return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset + offset, length);
   }
 
   text(): string {

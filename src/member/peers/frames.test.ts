@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  FrameSplitter,
+  frameHead,
+  frameKinds,
+  maxFrameBytes,
+} from './frames.ts';
+
+const frameArbitrary = fc.record(
+  {
+    kind: fc.constantFrom(...Object.values(frameKinds)),
+    group: fc.maxSafeNat(),
+    payload: fc.uint8Array({ maxLength: 300 }),
+  },
+  { noNullPrototype: true },
+);
+
+test('frames come out whole and in order, however the stream is cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(frameArbitrary, { maxLength: 20 }),
+      fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1 }),
+      (frames, cuts) => {
+        const stream = Buffer.concat(
+          frames.flatMap((frame) => [
+            frameHead(frame.kind, frame.group, frame.payload.length),
+            frame.payload,
+          ]),
+        );
+        const splitter = new FrameSplitter();
+        const received: unknown[] = [];
+        let offset = 0;
+        for (let turn = 0; offset < stream.length; turn++) {
+          const length = cuts[turn % cuts.length] as number;
+          splitter.push(stream.subarray(offset, offset + length), (frame) =>
+            received.push({ ...frame, payload: Uint8Array.from(frame.payload) }),
+          );
+          offset += length;
+        }
+        assert.deepEqual(received, frames);
+      },
+    ),
+  );
+});
+
+test('a frame whose length is out of bounds is refused before anything is kept for it', () => {
+  for (const length of [0, 8, maxFrameBytes + 1, 0xffff_ffff]) {
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(length);
+    assert.throws(() => new FrameSplitter().push(head, () => assert.fail('nothing may be delivered')), {
+      code: 'invalid-argument',
+    });
+  }
+});
+
+test('a greeting survives its encoding, and what is none is refused', () => {
+  const greeting = { version: 1, clusterId: 2 ** 48, from: 5, to: 2 ** 53 - 1 };
+  assert.deepEqual(decodeGreeting(encodeGreeting(greeting)), greeting);
+  assert.throws(() => decodeGreeting(Buffer.from('GET / HTTP/1.1\r\nHost: conclave\r\n\r\n')), {
+    code: 'invalid-argument',
+  });
+  assert.throws(() => decodeGreeting(encodeGreeting(greeting).subarray(0, 20)), { code: 'invalid-argument' });
+});

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { type Connection, nodeRuntime } from '../../runtime/index.ts';
+import { silentLogger } from '../logger.ts';
+import { encodeGreeting, FrameSplitter, frameHead, frameKinds } from './frames.ts';
+import { PeerTransport, type PeerTransportOptions } from './transport.ts';
+
+const runtime = nodeRuntime();
+const loopback = '127.0.0.1';
+
+/** An event log that a test can wait on. */
+class Journal {
+  private readonly lines: string[] = [];
+  private wake: (() => void) | undefined;
+  add(line: string): void {
+    this.lines.push(line);
+    this.wake?.();
+  }
+  async until(line: string): Promise<void> {
+    while (!this.lines.includes(line)) await new Promise<void>((resolve) => (this.wake = resolve));
+    this.lines.splice(0, this.lines.indexOf(line) + 1);
+  }
+  has(line: string): boolean {
+    return this.lines.includes(line);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const listener = await runtime.network.listen({ host: loopback, port: 0 }, () => {});
+  const { port } = listener.address;
+  await listener.close();
+  return port;
+}
+
+function member(
+  memberId: number,
+  ports: ReadonlyMap<number, number>,
+  changes: Partial<PeerTransportOptions> = {},
+) {
+  const journal = new Journal();
+  const transport = new PeerTransport({
+    runtime,
+    logger: silentLogger,
+    clusterId: 7,
+    memberId,
+    listen: [{ host: loopback, port: ports.get(memberId) as number }],
+    peers: [...ports]
+      .filter(([id]) => id !== memberId)
+      .map(([id, port]) => ({ memberId: id, addresses: [{ host: loopback, port }] })),
+    announcement: Uint8Array.of(memberId),
+    onFrame: (peer, frame) =>
+      journal.add(`${peer}:${frame.kind}:${frame.group}:${Buffer.from(frame.payload).toString('latin1')}`),
+    onLink: (peer, state) => journal.add(`${peer} ${state}`),
+    ...changes,
+  });
+  return { transport, journal };
+}
+
+async function pair(context: TestContext) {
+  const ports = new Map([
+    [1, await freePort()],
+    [2, await freePort()],
+  ]);
+  const one = member(1, ports);
+  const two = member(2, ports);
+  context.after(async () => {
+    await one.transport.close();
+    await two.transport.close();
+  });
+  await one.transport.start();
+  await two.transport.start();
+  await Promise.all([one.journal.until('2 up'), two.journal.until('1 up')]);
+  return { ports, one, two };
+}
+
+test('two members find each other, whoever starts first, and frames carry their group', async (context) => {
+  const { one, two } = await pair(context);
+  assert.equal(one.transport.connected(2), true);
+  assert.equal(one.transport.send(2, frameKinds.raft, 9, Buffer.from('hello')), true);
+  one.transport.flush();
+  await two.journal.until(`1:${frameKinds.raft}:9:hello`);
+});
+
+test('a member that goes is noticed by its connections, and found again when it is back', async (context) => {
+  const { ports, one, two } = await pair(context);
+  await two.transport.close();
+  await one.journal.until('2 down');
+  assert.equal(one.transport.connected(2), false);
+  const again = member(2, ports);
+  context.after(() => again.transport.close());
+  await again.transport.start();
+  await one.journal.until('2 up');
+});
+
+/** Greets the transport under test as somebody and gives what it answers. */
+async function greet(port: number, greeting: Uint8Array): Promise<string> {
+  const connection: Connection = await runtime.network.connect({ host: loopback, port }, { timeoutMs: 2000 });
+  const splitter = new FrameSplitter();
+  return new Promise((resolve) => {
+    connection.onClose = () => resolve('closed');
+    connection.onData = (chunk) =>
+      splitter.push(chunk, (frame) => {
+        resolve(
+          frame.kind === frameKinds.refusal ? Buffer.from(frame.payload).toString() : `kind ${frame.kind}`,
+        );
+        connection.destroy();
+      });
+    connection.write([frameHead(frameKinds.greeting, 0, greeting.length), greeting]);
+  });
+}
+
+test('a stranger, another cluster and a wrong address are refused with the reason', async (context) => {
+  const { ports } = await pair(context);
+  const port = ports.get(1) as number;
+  const hello = { version: 1, clusterId: 7, from: 2, to: 1 };
+  assert.match(
+    await greet(port, encodeGreeting({ ...hello, clusterId: 8 })),
+    /belongs to cluster 7, not to 8/,
+  );
+  assert.match(await greet(port, encodeGreeting({ ...hello, to: 3 })), /This is member 1, not 3/);
+  assert.match(await greet(port, encodeGreeting({ ...hello, from: 9 })), /Member 9 is not part/);
+  assert.equal(await greet(port, Buffer.from('not a greeting at all, but long enough')), 'closed');
+});
