@@ -74,7 +74,11 @@ export interface StoreSession extends AsyncDisposable {
   acquire(name: string, options: AcquireOptions): Promise<AcquireOutcome>;
 
   /** Resolves when another `acquire` may succeed, or something else worth a look happened. May wake in vain. */
-  waitForTurn(name: string, outcome: AcquireOutcome & { readonly status: 'waiting' }, options: { readonly signal: AbortSignal }): Promise<void>;
+  waitForTurn(
+    name: string,
+    outcome: AcquireOutcome & { readonly status: 'waiting' },
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
 
   /** Gives up the place in the queue. Idempotent. */
   withdraw(name: string, options?: StoreCallOptions): Promise<void>;
@@ -83,14 +87,23 @@ export interface StoreSession extends AsyncDisposable {
    * Ends the leadership with this token, if it is still that one; `record`, if given, is written in the same step.
    * Idempotent: false where the token was no longer the current one. The place in the queue goes too.
    */
-  release(name: string, token: number, options?: StoreCallOptions & { readonly record?: Uint8Array }): Promise<boolean>;
+  release(
+    name: string,
+    token: number,
+    options?: StoreCallOptions & { readonly record?: Uint8Array },
+  ): Promise<boolean>;
 
   /**
    * Hands the leadership to a waiting holder, who gets a new, higher token, in one step.
    * @throws 'target-not-waiting' (nothing changed); 'unsupported' where not `capabilities.handOff`.
    * Returns false where the token was no longer the current one.
    */
-  transfer(name: string, token: number, toHolder: string, options?: StoreCallOptions & { readonly record?: Uint8Array }): Promise<boolean>;
+  transfer(
+    name: string,
+    token: number,
+    toHolder: string,
+    options?: StoreCallOptions & { readonly record?: Uint8Array },
+  ): Promise<boolean>;
 
   /** Replaces the public metadata of this leadership. False: the token is no longer current. */
   proclaim(name: string, token: number, metadata: string, options?: StoreCallOptions): Promise<boolean>;

@@ -1,0 +1,263 @@
+/** Campaigns for one election, any number of times, one leadership at a time. */
+import { ConclaveError } from '../errors/index.ts';
+import { publish } from './events.ts';
+import { Leadership } from './leadership.ts';
+import type { LiveSession } from './live-session.ts';
+import {
+  checkName,
+  type ElectionOptions,
+  type ElectionSettings,
+  resolveElectionSettings,
+} from './options.ts';
+import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
+import { retryOnSession } from './retry.ts';
+import { Session } from './session.ts';
+import type { AcquireOutcome, LeaseStore } from './store.ts';
+import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
+
+export interface CandidateOptions extends ElectionOptions {
+  /**
+   * Use this session, shared with other names, instead of one of our own. Its options then count, not those given
+   * here; disposing the candidate leaves it open.
+   */
+  readonly session?: Session | undefined;
+}
+
+type Acquired = AcquireOutcome & { readonly status: 'acquired' };
+type Waiting = AcquireOutcome & { readonly status: 'waiting' };
+
+/**
+ * One place in one election. Campaign, lead until `leadership.ended`, campaign again.
+ *
+ * @throws 'invalid-argument' or 'unsupported' from the constructor, before anything has an effect.
+ */
+export class Candidate implements AsyncDisposable {
+  readonly name: string;
+  readonly #store: LeaseStore;
+  readonly #settings: ElectionSettings;
+  readonly #session: Session;
+  readonly #ownsSession: boolean;
+  readonly #jobManaged: boolean;
+  readonly #closing = new AbortController();
+  #campaign: Promise<Leadership> | undefined;
+  #leadership: Leadership | undefined;
+  /** Leadership objects for tokens up to this were given out; none leads twice. */
+  #usedToken = -1;
+  /** The grace before this token was waited out. */
+  #graceServedFor = -1;
+  #cleanup: Promise<void> = Promise.resolve();
+
+  constructor(
+    store: LeaseStore,
+    name: string,
+    options: CandidateOptions = {},
+    internal = { jobManaged: false },
+  ) {
+    this.name = checkName(name);
+    this.#store = store;
+    this.#settings = resolveElectionSettings(store, options);
+    this.#ownsSession = options.session === undefined;
+    this.#session = options.session ?? new Session(store, options);
+    if (this.#session.store !== store) {
+      throw new ConclaveError(
+        'invalid-argument',
+        'The session given to the candidate belongs to another store.',
+      );
+    }
+    this.#jobManaged = internal.jobManaged;
+  }
+
+  get holder(): string {
+    return this.#session.holder;
+  }
+
+  /**
+   * Waits until it leads; keeps trying while the store is down.
+   * @throws 'aborted' when the signal aborts (the place in the queue is given up); 'closed' when disposed;
+   * 'failed-precondition' while another campaign or leadership of this candidate lasts; an error of the store that
+   * trying again cannot cure.
+   */
+  async campaign(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Leadership> {
+    const { signal } = options;
+    if (this.#closing.signal.aborted) throw this.#closedError();
+    if (signal?.aborted) throw ConclaveError.aborted(this.#what, signal);
+    if (this.#campaign !== undefined || this.#leadership !== undefined) {
+      const message = `${this.holder} already ${this.#campaign ? 'campaigns for' : 'leads'} election ${JSON.stringify(this.name)}.`;
+      throw new ConclaveError('failed-precondition', message);
+    }
+    const link = linkSignals(signal, this.#closing.signal);
+    this.#campaign = this.#run(link.signal);
+    try {
+      const leadership = await this.#campaign;
+      this.#leadership = leadership;
+      void leadership.ended.then(() => {
+        this.#leadership = undefined;
+      });
+      return leadership;
+    } catch (error) {
+      if (this.#closing.signal.aborted) throw this.#closedError();
+      throw error;
+    } finally {
+      this.#campaign = undefined;
+      link.release();
+    }
+  }
+
+  /** Ends a campaign, resigns a leadership, closes the session if it is our own. Never rejects. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(this.#closedError());
+    await this.#campaign?.catch(() => {});
+    const leadership = this.#leadership;
+    await leadership?.resign();
+    await leadership?.ended;
+    if (this.#ownsSession) await this.#session[Symbol.asyncDispose]();
+  }
+
+  get #what(): string {
+    return `The campaign for election ${JSON.stringify(this.name)}`;
+  }
+
+  async #run(signal: AbortSignal): Promise<Leadership> {
+    const { runtime, onEvent, holder, renewEveryMs } = this.#session.settings;
+    publish({ type: 'campaign', name: this.name, holder, store: this.#store.description }, onEvent);
+    await Promise.race([this.#cleanup, aborted(signal)]);
+    let failures = 0;
+    for (;;) {
+      const live = await this.#session.live({ signal });
+      try {
+        const leadership = await this.#tryOnce(live, signal);
+        if (leadership !== undefined) return leadership;
+        failures = 0;
+        if (!signal.aborted) continue;
+      } catch (error) {
+        if (ConclaveError.is(error, 'lease-lost')) live.lose('lease-lost');
+        else if (!signal.aborted && live.check()) {
+          if (isPermanent(error)) {
+            await this.#giveUpPlace(live);
+            throw error;
+          }
+          const retryInMs = backoffMs(runtime.random, failures, Math.min(50, renewEveryMs / 4), renewEveryMs);
+          failures += 1;
+          const [what, store] = [this.#what, this.#store.description];
+          publish({ type: 'trouble', holder, store, what, error, attempt: failures, retryInMs }, onEvent);
+          await sleep(runtime, retryInMs, signal, live.lost);
+        }
+      }
+      if (!signal.aborted) continue;
+      await this.#giveUpPlace(live);
+      throw ConclaveError.aborted(this.#what, signal);
+    }
+  }
+
+  /** undefined: look again. */
+  async #tryOnce(live: LiveSession, signal: AbortSignal): Promise<Leadership | undefined> {
+    const { metadata, priority } = this.#settings;
+    let vainWakes = 0;
+    for (;;) {
+      const outcome = await live.call(this.#what, signal, (options) =>
+        live.stored.acquire(this.name, { ...options, metadata, priority }),
+      );
+      if (outcome.status === 'acquired') return await this.#take(live, outcome, signal);
+      vainWakes = (await this.#waitForTurn(live, outcome, signal, vainWakes)) ? 0 : vainWakes + 1;
+      if (signal.aborted || !live.check()) return undefined;
+    }
+  }
+
+  /** False when it woke at once, as from a store whose hints are worth nothing; then it waits longer and longer. */
+  async #waitForTurn(
+    live: LiveSession,
+    outcome: Waiting,
+    signal: AbortSignal,
+    vainWakes: number,
+  ): Promise<boolean> {
+    const { runtime, ttlMs } = this.#session.settings;
+    const startMs = runtime.clock.monotonicMs();
+    const link = linkSignals(signal, live.lost);
+    // A lost wake-up must not cost more than a look now and then.
+    const lookAgain = runtime.timers.after(2 * ttlMs, () => link.controller.abort());
+    try {
+      const turn = live.stored.waitForTurn(this.name, outcome, { signal: link.signal });
+      turn.catch(() => {});
+      await Promise.race([turn, aborted(link.signal)]);
+    } catch (error) {
+      if (!link.signal.aborted) throw error;
+    } finally {
+      lookAgain.cancel();
+      link.controller.abort();
+      link.release();
+    }
+    if (runtime.clock.monotonicMs() - startMs >= 50) return true;
+    if (vainWakes >= 3)
+      await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), signal, live.lost);
+    return false;
+  }
+
+  async #take(live: LiveSession, outcome: Acquired, signal: AbortSignal): Promise<Leadership | undefined> {
+    const { runtime, onEvent, holder } = this.#session.settings;
+    const { token, record } = outcome;
+    const { name } = this;
+    if (token <= this.#usedToken) {
+      // A release whose answer we never saw was not carried out. This token must not lead again.
+      await live.call('Releasing an earlier leadership', signal, (options) =>
+        live.stored.release(name, token, options),
+      );
+      return undefined;
+    }
+    const before = record === undefined ? undefined : decodeGraceRecord(name, record);
+    const unclean = before !== undefined && !before.clean && before.token !== token;
+    if (unclean && before.graceMs > 0 && this.#graceServedFor !== token) {
+      await sleep(runtime, before.graceMs, signal, live.lost);
+      if (signal.aborted || !live.check()) return undefined;
+      this.#graceServedFor = token;
+    }
+    const { graceMs } = this.#settings;
+    const write = graceMs > 0 || (unclean && before.graceMs > 0);
+    if (write) {
+      const mine = encodeGraceRecord({ token, graceMs, clean: false });
+      const call = live.call('Writing the record', signal, (options) =>
+        live.stored.writeRecord(name, token, mine, options),
+      );
+      if (!(await call)) return undefined;
+    }
+    // The answers may have taken long: check our own lease before saying that we won.
+    if (signal.aborted || !live.check()) return undefined;
+    this.#usedToken = token;
+    const recordedGraceMs = write ? graceMs : undefined;
+    const [store, settings, jobManaged] = [this.#store, this.#session.settings, this.#jobManaged];
+    const leadership = new Leadership({ store, live, settings, name, token, recordedGraceMs, jobManaged });
+    publish({ type: 'elected', name, holder, token, remainingMs: leadership.remainingMs() }, onEvent);
+    return leadership;
+  }
+
+  /** Leaves no place in the queue and no leadership behind; goes on in the background if the store is slow. */
+  async #giveUpPlace(live: LiveSession): Promise<void> {
+    this.#cleanup = this.#ownsSession ? live.close() : this.#withdraw(live);
+    const { runtime, renewEveryMs } = this.#session.settings;
+    const enough = new AbortController();
+    await Promise.race([this.#cleanup, sleep(runtime, Math.min(1000, renewEveryMs), enough.signal)]);
+    enough.abort();
+  }
+
+  /** On a shared session. A hand-off or an unseen answer may have made us leader meanwhile, so it looks. */
+  async #withdraw(live: LiveSession): Promise<void> {
+    const { name } = this;
+    const on = { store: this.#store, live, settings: this.#session.settings };
+    const maxMs = Number.POSITIVE_INFINITY;
+    const leave = async (options: { signal?: AbortSignal; timeoutMs?: number }) => {
+      await live.stored.withdraw(name, options);
+      const { leader } = await this.#store.read(name, options);
+      if (leader?.holder === this.holder) await live.stored.release(name, leader.token, options);
+    };
+    await retryOnSession(on, { what: 'Withdrawing', maxMs }, leave).catch(() => live.lose('closed'));
+  }
+
+  #closedError(): ConclaveError {
+    return new ConclaveError('closed', `The candidate for election ${JSON.stringify(this.name)} is closed.`);
+  }
+}
+
+/** Resolves when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,29 @@
+/**
+ * Leader election by lease with fencing tokens, for every store that fulfils the `LeaseStore` contract.
+ *
+ * Guarantees: while clock rates stay within `clockDriftRate`, no two processes pass `assertHeld()` for one election
+ * at the same instant; tokens rise from leadership to leadership; no background failure goes unhandled, and trouble
+ * with the store is retried, never guessed about.
+ *
+ * Must not: know any store, read a clock or timer but the runtime's, or let a listener's exception stop a loop.
+ */
+export { Candidate, type CandidateOptions } from './candidate.ts';
+export { type ElectOptions, elect, type Job } from './elect.ts';
+export { type ElectionEvent, type EventListener, electionChannels, type LossCause } from './events.ts';
+export type { Leadership } from './leadership.ts';
+export type { LiveSession, SessionLoss } from './live-session.ts';
+export { type Lock, type LockOptions, lock, withLock } from './lock.ts';
+export { type ObservedLeader, type ObserveOptions, observe } from './observe.ts';
+export type { ElectionOptions, ElectionSessionOptions } from './options.ts';
+export { Session } from './session.ts';
+export type {
+  AcquireOptions,
+  AcquireOutcome,
+  ElectionState,
+  LeaseStore,
+  SessionConnection,
+  SessionOptions,
+  StoreCallOptions,
+  StoreCapabilities,
+  StoreSession,
+} from './store.ts';

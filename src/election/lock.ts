@@ -1,0 +1,89 @@
+/** Mutual exclusion of a block of code: an election that is held for as long as the block runs. */
+import { ConclaveError } from '../errors/index.ts';
+import { Candidate, type CandidateOptions } from './candidate.ts';
+import type { Leadership } from './leadership.ts';
+import type { LeaseStore } from './store.ts';
+
+export interface LockOptions extends CandidateOptions {
+  /** Gives up waiting for the lock. Does not end a lock that is held. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A held lock. Like every lease it can be lost: mind `signal`, `assertHeld()` and `token`. */
+export interface Lock extends AsyncDisposable {
+  readonly name: string;
+  /** For fencing: rises with each holder of this lock. */
+  readonly token: number;
+  readonly holder: string;
+  /** Aborts when the lock is lost or released. */
+  readonly signal: AbortSignal;
+  /** See `Leadership.validUntil`. */
+  readonly validUntil: number;
+  remainingMs(): number;
+  /** @throws 'not-leading'. */
+  assertHeld(): void;
+  /** Idempotent; the same as disposing it. */
+  release(): Promise<void>;
+}
+
+/**
+ * Waits until it holds the lock: `await using held = await lock(store, 'reports')`. A lock and an election of one
+ * name in one store exclude each other.
+ *
+ * @throws 'aborted'; 'invalid-argument' and 'unsupported' before anything has an effect; an error of the store that
+ * trying again cannot cure.
+ */
+export async function lock(store: LeaseStore, name: string, options: LockOptions = {}): Promise<Lock> {
+  const { candidate, leadership } = await take(store, name, options);
+  const release = () => candidate[Symbol.asyncDispose]();
+  return {
+    name,
+    token: leadership.token,
+    holder: leadership.holder,
+    signal: leadership.signal,
+    get validUntil() {
+      return leadership.validUntil;
+    },
+    remainingMs: () => leadership.remainingMs(),
+    assertHeld: () => leadership.assertHeld(),
+    release,
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+/**
+ * Runs `block` under the lock and returns what it returned.
+ *
+ * @throws what the block threw; 'not-leading' (outcome 'unknown') where the lock was lost before the block ended, so
+ * that another may have run at the same time; and what `lock` throws.
+ */
+export async function withLock<T>(
+  store: LeaseStore,
+  name: string,
+  block: (held: Lock) => T | Promise<T>,
+  options: LockOptions = {},
+): Promise<T> {
+  await using held = await lock(store, name, options);
+  const value = await block(held);
+  try {
+    held.assertHeld();
+  } catch (cause) {
+    const message = `The lock ${JSON.stringify(name)} was lost while the block ran; another may have run beside it.`;
+    throw new ConclaveError('not-leading', message, { outcome: 'unknown', cause });
+  }
+  return value;
+}
+
+async function take(
+  store: LeaseStore,
+  name: string,
+  options: LockOptions,
+): Promise<{ candidate: Candidate; leadership: Leadership }> {
+  const candidate = new Candidate(store, name, options);
+  try {
+    return { candidate, leadership: await candidate.campaign({ signal: options.signal }) };
+  } catch (error) {
+    await candidate[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,140 @@
+/** A session that is opened again whenever it was lost. One of them can carry any number of names. */
+import { ConclaveError } from '../errors/index.ts';
+import { publish } from './events.ts';
+import { LiveSession } from './live-session.ts';
+import { type ElectionSessionOptions, resolveSessionSettings, type SessionSettings } from './options.ts';
+import type { LeaseStore, StoreSession } from './store.ts';
+import { readMoment } from './validity.ts';
+import { backoffMs, callBounded, isPermanent, sleep } from './waiting.ts';
+
+interface Opening {
+  readonly result: Promise<LiveSession>;
+  readonly stop: AbortController;
+  /** How many calls wait for it. */
+  waiting: number;
+}
+
+/**
+ * Keeps one session alive at the store for all names that use it, so that a thousand names cost one renewal.
+ * Opens it when first asked; after a loss, when next asked.
+ *
+ * @throws 'invalid-argument' or 'unsupported' from the constructor, before anything has an effect.
+ */
+export class Session implements AsyncDisposable {
+  readonly store: LeaseStore;
+  /** Shared with the candidates that use this session. */
+  readonly settings: SessionSettings;
+  readonly #closing = new AbortController();
+  #live: LiveSession | undefined;
+  #opening: Opening | undefined;
+
+  constructor(store: LeaseStore, options: ElectionSessionOptions = {}) {
+    this.store = store;
+    this.settings = resolveSessionSettings(store, options);
+  }
+
+  get holder(): string {
+    return this.settings.holder;
+  }
+
+  /**
+   * The session, opened if need be; keeps trying while the store is down.
+   * @throws 'aborted', 'closed', or an error of the store that trying again cannot cure.
+   */
+  async live(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<LiveSession> {
+    if (this.#closing.signal.aborted) throw this.#closedError();
+    if (options.signal?.aborted) throw ConclaveError.aborted('Opening a session', options.signal);
+    if (this.#live?.check()) return this.#live;
+    this.#opening ??= this.#startOpening();
+    return await this.#awaitOpening(this.#opening, options.signal);
+  }
+
+  /** Closes the session at the store: all its names are released. Leaderships under it end with cause 'closed'. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(this.#closedError());
+    this.#opening?.stop.abort(this.#closedError());
+    await this.#opening?.result.catch(() => {});
+    await this.#live?.close();
+  }
+
+  #startOpening(): Opening {
+    const stop = new AbortController();
+    const result = this.#open(stop.signal).then((live) => {
+      this.#live = live;
+      return live;
+    });
+    const opening = { result, stop, waiting: 0 };
+    const done = () => {
+      if (this.#opening === opening) this.#opening = undefined;
+    };
+    result.then(done, done);
+    return opening;
+  }
+
+  /** Goes on for as long as somebody waits for it. */
+  #awaitOpening(opening: Opening, signal: AbortSignal | undefined): Promise<LiveSession> {
+    opening.waiting += 1;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        opening.waiting -= 1;
+        if (opening.waiting === 0) {
+          if (this.#opening === opening) this.#opening = undefined;
+          opening.stop.abort(signal?.reason);
+        }
+        reject(ConclaveError.aborted('Opening a session', signal));
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      opening.result
+        .then(resolve, (error: unknown) => reject(this.#closing.signal.aborted ? this.#closedError() : error))
+        .finally(() => signal?.removeEventListener('abort', onAbort));
+    });
+  }
+
+  async #open(signal: AbortSignal): Promise<LiveSession> {
+    const { runtime, ttlMs, holder, releaseOnDisconnect, onEvent } = this.settings;
+    const what = 'Opening a session';
+    for (let attempt = 1; ; attempt++) {
+      const sentAt = readMoment(runtime.clock);
+      let failure: unknown;
+      try {
+        const bounds = { what, timeoutMs: Math.min(ttlMs, 5000), signal, onLate: abandon };
+        const stored = await callBounded(runtime, bounds, (options) =>
+          this.store.openSession({
+            ...options,
+            ttlMs,
+            holder,
+            ...(releaseOnDisconnect && { releaseOnDisconnect }),
+          }),
+        );
+        const live = new LiveSession(this.store, stored, this.settings, sentAt);
+        if (signal.aborted) void live.close();
+        else if (live.check()) return live;
+        failure = new ConclaveError('timeout', `${what} took longer than its TTL of ${ttlMs} ms.`, {
+          retryable: true,
+        });
+      } catch (error) {
+        failure = error;
+      }
+      if (signal.aborted) throw ConclaveError.aborted(what, signal);
+      if (isPermanent(failure)) throw failure;
+      const retryInMs = backoffMs(runtime.random, attempt - 1, 50, Math.min(2000, ttlMs));
+      publish(
+        { type: 'trouble', holder, store: this.store.description, what, error: failure, attempt, retryInMs },
+        onEvent,
+      );
+      await sleep(runtime, retryInMs, signal);
+    }
+  }
+
+  #closedError(): ConclaveError {
+    return new ConclaveError(
+      'closed',
+      `The session of ${this.holder} at ${this.store.description} is closed.`,
+    );
+  }
+}
+
+/** A session whose answer came too late: nobody will renew it. */
+function abandon(stored: StoreSession): void {
+  void (async () => stored[Symbol.asyncDispose]())().catch(() => {});
+}
