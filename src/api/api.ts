@@ -1,0 +1,47 @@
+import type { MemberHandle } from '../member/types.ts';
+import { nodeRuntime } from '../runtime/index.ts';
+import type { Runtime } from '../runtime/types.ts';
+import { BackgroundWork } from './background.ts';
+import { Headers } from './headers.ts';
+import { createRegistry } from './registry.ts';
+import { RenewalBatch } from './renewals.ts';
+import { type Logger, type Registry, silentLogger } from './types.ts';
+
+export interface ApiOptions {
+  readonly runtime?: Runtime;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
+  /** Ms between progress notifications of a quiet watch that asked for them. Default 600,000, as etcd's. */
+  readonly watchProgressIntervalMs?: number;
+  /** p99 of the loop's delay, ms, for MemberState. Default: 0, not measured. */
+  readonly loopDelayP99Ms?: () => number;
+}
+
+/** The services of one member, for any transport. Close transports first: dispose ends the work they left behind. */
+export class Api implements AsyncDisposable {
+  readonly registry: Registry;
+  readonly #headers: Headers;
+  readonly #background: BackgroundWork;
+
+  constructor(member: MemberHandle, options: ApiOptions = {}) {
+    const runtime = options.runtime ?? nodeRuntime();
+    const logger = options.logger ?? silentLogger;
+    this.#headers = new Headers(member);
+    this.#background = new BackgroundWork(member, runtime, logger);
+    this.registry = createRegistry({
+      member,
+      runtime,
+      logger,
+      headers: this.#headers,
+      background: this.#background,
+      renewals: new RenewalBatch(member, runtime),
+      watchProgressIntervalMs: options.watchProgressIntervalMs ?? 600_000,
+      loopDelayP99Ms: options.loopDelayP99Ms ?? (() => 0),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#background.close();
+    this.#headers[Symbol.dispose]();
+  }
+}

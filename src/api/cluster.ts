@@ -1,0 +1,25 @@
+import type { services } from '../wire/index.ts';
+import type { ApiServices } from './service.ts';
+import type { HandlerOf } from './types.ts';
+
+type Cluster = typeof services.Cluster;
+
+export function clusterService(api: ApiServices): { memberList: HandlerOf<Cluster['memberList']> } {
+  const { member, headers } = api;
+  return {
+    async memberList(request, context) {
+      if (request.linearizable) await member.readBarrier({ signal: context.signal });
+      const members = [...member.status().members].sort((a, b) => a.memberId - b.memberId);
+      return {
+        header: headers.header(),
+        members: members.map((one) => ({
+          ID: BigInt(one.memberId),
+          name: one.name,
+          peerURLs: [...one.peerUrls],
+          clientURLs: [...one.clientUrls],
+          isLearner: false,
+        })),
+      };
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import type { services } from '../wire/index.ts';
+import { AttachStream } from './attach.ts';
+import { proposeFor } from './kv.ts';
+import { grantLease } from './lease.ts';
+import { memberState } from './member-state.ts';
+import { answersInOrder } from './ordered-answers.ts';
+import { checkTtl, propose } from './propose.ts';
+import type { ApiServices } from './service.ts';
+import type { HandlerOf } from './types.ts';
+
+type Conclave = typeof services.Conclave;
+
+/** Batches of one stream that may be under way at once. */
+const batchesAtOnce = 64;
+
+export function conclaveService(api: ApiServices): { [Name in keyof Conclave]: HandlerOf<Conclave[Name]> } {
+  const { headers, renewals } = api;
+  return {
+    async registerClient(request) {
+      const command = { type: 'registerClient', name: request.name } as const;
+      const { revision, outcome } = await proposeFor<'registerClient'>(api, command);
+      return { header: headers.header(revision), incarnation: outcome.incarnation };
+    },
+
+    propose: (request) => propose(api, request),
+
+    async leaseGrantMs(request) {
+      checkTtl(request.ttlMs);
+      const granted = await grantLease(api, request.ID, request.ttlMs);
+      return { header: headers.header(granted.revision), ID: granted.lease, ttlMs: granted.ttlMs, error: '' };
+    },
+
+    keepAliveBatch(requests, context) {
+      return answersInOrder(
+        requests,
+        async ({ IDs, requestId }) => {
+          const { ttlsMs, revision } = await renewals.renew(IDs);
+          return { header: headers.header(revision), requestId, IDs, ttlMs: [...ttlsMs] };
+        },
+        { signal: context.signal, atOnce: batchesAtOnce },
+      );
+    },
+
+    attach: (requests, context) => new AttachStream(api, context).responses(requests),
+
+    memberState: (request, context) => memberState(api, request, context),
+  };
+}

@@ -1,0 +1,88 @@
+import { type AnyMethod, services } from '../wire/index.ts';
+import { clusterService } from './cluster.ts';
+import { conclaveService } from './conclave.ts';
+import { electionService } from './election.ts';
+import { kvService } from './kv.ts';
+import { leaseService } from './lease.ts';
+import { lockService } from './lock.ts';
+import { maintenanceService } from './maintenance.ts';
+import type { ApiServices } from './service.ts';
+import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
+import type { Registry, ServedMethod } from './types.ts';
+import { limits } from './validate.ts';
+import { watchService } from './watch.ts';
+
+type Handlers = Readonly<Record<string, unknown>>;
+
+/** Requests of these end up in the log, so etcd's limit for a proposal holds for them. */
+const proposals: ReadonlySet<AnyMethod> = new Set<AnyMethod>([
+  services.KV.put,
+  services.KV.deleteRange,
+  services.KV.txn,
+  services.Election.campaign,
+  services.Election.proclaim,
+  services.Conclave.propose,
+]);
+
+/** Every method of every service, ready for a transport. What is not offered answers UNIMPLEMENTED and says so. */
+export function createRegistry(api: ApiServices): Registry {
+  const handlers: Record<keyof typeof services, Handlers> = {
+    KV: kvService(api),
+    Watch: watchService(api),
+    Lease: leaseService(api),
+    Cluster: clusterService(api),
+    Maintenance: maintenanceService(api),
+    Auth: {},
+    Election: electionService(api),
+    Lock: lockService(api),
+    Conclave: conclaveService(api),
+  };
+  const registry = new Map<string, ServedMethod>();
+  for (const [service, offered] of Object.entries(handlers)) {
+    const descriptors: Readonly<Record<string, AnyMethod>> = services[service as keyof typeof services];
+    for (const [name, descriptor] of Object.entries(descriptors)) {
+      registry.set(descriptor.path, served(descriptor, offered[name]));
+    }
+  }
+  return registry;
+}
+
+function served(descriptor: AnyMethod, handler: unknown): ServedMethod {
+  const method = {
+    descriptor,
+    decode: decoder(descriptor),
+    encode: descriptor.encodeResponse,
+    handler: handler ?? refuse(descriptor),
+  };
+  // The handlers' types were checked against the descriptors where the services were made.
+  return { ...method, shape: shapeOf(descriptor) } as unknown as ServedMethod;
+}
+
+function shapeOf(descriptor: AnyMethod): ServedMethod['shape'] {
+  if (!descriptor.responseStream) return 'unary';
+  return descriptor.requestStream ? 'duplex' : 'server-stream';
+}
+
+function decoder(descriptor: AnyMethod): (bytes: Uint8Array) => unknown {
+  const isProposal = proposals.has(descriptor);
+  return (bytes) => {
+    if (bytes.length > limits.receivedBytes) throw tooLargeToReceive(bytes.length);
+    if (isProposal && bytes.length > limits.requestBytes) throw failure('requestTooLarge');
+    return descriptor.decodeRequest(bytes);
+  };
+}
+
+/** grpc-go's own words, which etcd's clients see. */
+function tooLargeToReceive(size: number): StatusError {
+  const text = `grpc: received message larger than max (${size} vs. ${limits.receivedBytes})`;
+  const trailers = { code: 'too-large', outcome: 'not-applied', retryable: false } as const;
+  return new StatusError(statusCodes.resourceExhausted, text, trailers);
+}
+
+function refuse(descriptor: AnyMethod): () => unknown {
+  const error = unimplemented(descriptor.path.slice(1).replace('/', '.'));
+  if (!descriptor.responseStream) return () => Promise.reject(error);
+  return async function* () {
+    yield await Promise.reject(error);
+  };
+}

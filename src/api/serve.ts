@@ -1,0 +1,81 @@
+import type { MemberHandle } from '../member/types.ts';
+import { nodeRuntime } from '../runtime/index.ts';
+import { listenSockets } from '../runtime/sockets.ts';
+import type { Address, Listener } from '../runtime/types.ts';
+import { Api, type ApiOptions } from './api.ts';
+import { GrpcServer } from './grpc-server.ts';
+import { silentLogger } from './types.ts';
+
+export interface ServeOptions extends ApiOptions {
+  /** Where clients connect. Port 0 takes a free one. Several addresses serve the same member. */
+  readonly listen: Address | readonly Address[];
+  /** Ms that calls under way get to finish when the server closes. Default 1000. */
+  readonly closeGraceMs?: number;
+}
+
+export interface ApiServer extends AsyncDisposable {
+  /** As bound, in the order of `listen`. */
+  readonly addresses: readonly Address[];
+  /** The first of `addresses`. */
+  readonly address: Address;
+  /**
+   * Stops listening, ends streams with 'server stopped', lets other calls finish for `closeGraceMs`. Idempotent.
+   * Stop the member first (its leases' holders are then told to move), or at the same time.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a member's API over gRPC.
+ *
+ * @throws ConclaveError 'address-in-use', 'invalid-argument'; nothing is left listening then.
+ */
+export async function serveApi(member: MemberHandle, options: ServeOptions): Promise<ApiServer> {
+  const runtime = options.runtime ?? nodeRuntime();
+  const logger = options.logger ?? silentLogger;
+  const api = new Api(member, options);
+  const { clock, timers } = runtime;
+  const server = new GrpcServer(api.registry, { clock, timers, logger });
+  const wanted: readonly Address[] = 'host' in options.listen ? [options.listen] : options.listen;
+  const listeners: Listener[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener.close()));
+    await server.close(options.closeGraceMs ?? 1000);
+    await api[Symbol.asyncDispose]();
+  };
+  try {
+    for (const address of wanted) {
+      listeners.push(await listenSockets(address, (socket, info) => server.accept(socket, info)));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return new RunningServer(listeners, close);
+}
+
+class RunningServer implements ApiServer {
+  readonly addresses: readonly Address[];
+  readonly #close: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(listeners: readonly Listener[], close: () => Promise<void>) {
+    this.addresses = listeners.map((listener) => listener.address);
+    this.#close = close;
+  }
+
+  get address(): Address {
+    const first = this.addresses[0];
+    if (first === undefined) throw new RangeError('the server listens nowhere');
+    return first;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

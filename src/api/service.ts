@@ -1,0 +1,20 @@
+import type { MemberHandle } from '../member/types.ts';
+import type { Runtime } from '../runtime/types.ts';
+import type { BackgroundWork } from './background.ts';
+import type { Headers } from './headers.ts';
+import type { RenewalBatch } from './renewals.ts';
+import type { Logger } from './types.ts';
+
+/** What the handlers of one member share. */
+export interface ApiServices {
+  readonly member: MemberHandle;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly headers: Headers;
+  readonly background: BackgroundWork;
+  readonly renewals: RenewalBatch;
+  /** Ms between progress notifications of a quiet watch that asked for them. */
+  readonly watchProgressIntervalMs: number;
+  /** The loop's delay for status pages, 0 where nobody measures it. */
+  readonly loopDelayP99Ms: () => number;
+}

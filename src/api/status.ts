@@ -1,0 +1,193 @@
+import { ConclaveError, type ErrorCode, type ErrorOutcome } from '../errors/index.ts';
+import type { CommandFailure } from '../keyspace/types.ts';
+import { WireError } from '../wire/index.ts';
+
+/** gRPC's status codes, those that we answer. */
+export const statusCodes = {
+  cancelled: 1,
+  unknown: 2,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  aborted: 10,
+  outOfRange: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  dataLoss: 15,
+} as const;
+
+/** What our own client needs to rebuild the ConclaveError; foreign clients do not see it. */
+export interface ConclaveTrailers {
+  readonly code: ErrorCode;
+  readonly outcome: ErrorOutcome;
+  readonly retryable: boolean;
+}
+
+/** Names of the trailers that carry ConclaveTrailers beside a gRPC status. */
+export const trailerNames = {
+  code: 'conclave-code',
+  outcome: 'conclave-outcome',
+  retryable: 'conclave-retryable',
+} as const;
+
+/** A failed call as every transport tells it: gRPC's code, etcd's text. Thrown by handlers, never outside the API. */
+export class StatusError extends Error {
+  readonly code: number;
+  readonly conclave: ConclaveTrailers;
+
+  constructor(code: number, message: string, conclave: ConclaveTrailers) {
+    super(message);
+    this.name = 'StatusError';
+    this.code = code;
+    this.conclave = conclave;
+  }
+}
+
+/** etcd's codes and texts, word for word: clients compare them. */
+const rows = {
+  emptyKey: [3, 'etcdserver: key is not provided', 'invalid-argument'],
+  keyNotFound: [3, 'etcdserver: key not found', 'not-found'],
+  valueProvided: [3, 'etcdserver: value is provided', 'invalid-argument'],
+  leaseProvided: [3, 'etcdserver: lease is provided', 'invalid-argument'],
+  tooManyOperations: [3, 'etcdserver: too many operations in txn request', 'invalid-argument'],
+  duplicateKey: [3, 'etcdserver: duplicate key given in txn request', 'invalid-argument'],
+  requestTooLarge: [3, 'etcdserver: request is too large', 'too-large'],
+  compacted: [11, 'etcdserver: mvcc: required revision has been compacted', 'out-of-range'],
+  futureRevision: [11, 'etcdserver: mvcc: required revision is a future revision', 'out-of-range'],
+  leaseNotFound: [5, 'etcdserver: requested lease not found', 'lease-lost'],
+  leaseExists: [9, 'etcdserver: lease already exists', 'already-exists'],
+  ttlTooLarge: [11, 'etcdserver: too large lease TTL', 'invalid-argument'],
+  tooManyRequests: [8, 'etcdserver: too many requests', 'too-many-requests'],
+  noLeader: [14, 'etcdserver: no leader', 'no-leader'],
+  notLeader: [9, 'etcdserver: not leader', 'not-leader'],
+  stopped: [14, 'etcdserver: server stopped', 'closed'],
+  timeout: [14, 'etcdserver: request timed out', 'timeout'],
+  electionNotLeader: [2, 'election: not leader', 'not-leading'],
+  electionNoLeader: [2, 'election: no leader', 'not-found'],
+  electionExpired: [2, 'election: session expired', 'lease-lost'],
+  missingLeaderKey: [2, '"leader" field must be provided', 'invalid-argument'],
+  mutexExpired: [2, 'mutex: session is expired', 'lease-lost'],
+  cancelled: [1, 'context canceled', 'aborted'],
+  deadlineExceeded: [4, 'context deadline exceeded', 'timeout'],
+  unknownIncarnation: [
+    9,
+    'conclave: this client incarnation is unknown; register again',
+    'unknown-incarnation',
+  ],
+  sequenceForgotten: [
+    9,
+    'conclave: the result of this sequence was acknowledged and forgotten',
+    'failed-precondition',
+  ],
+} as const satisfies Record<string, readonly [number, string, ErrorCode]>;
+
+export type StatusName = keyof typeof rows;
+
+const retryableNames: ReadonlySet<StatusName> = new Set([
+  'tooManyRequests',
+  'noLeader',
+  'notLeader',
+  'stopped',
+  'timeout',
+]);
+
+/** The failure of that name. `text` replaces etcd's where there is more to say. */
+export function failure(
+  name: StatusName,
+  options: { text?: string; outcome?: ErrorOutcome } = {},
+): StatusError {
+  const [code, text, conclaveCode] = rows[name];
+  return new StatusError(code, options.text ?? text, {
+    code: conclaveCode,
+    outcome: options.outcome ?? 'not-applied',
+    retryable: retryableNames.has(name),
+  });
+}
+
+/** A request that makes no sense to our own service. */
+export function invalidArgument(text: string): StatusError {
+  return new StatusError(statusCodes.invalidArgument, text, {
+    code: 'invalid-argument',
+    outcome: 'not-applied',
+    retryable: false,
+  });
+}
+
+export function unimplemented(what: string): StatusError {
+  return new StatusError(statusCodes.unimplemented, `conclave: ${what} is not offered by this server`, {
+    code: 'unsupported',
+    outcome: 'not-applied',
+    retryable: false,
+  });
+}
+
+const commandFailures: Readonly<Record<CommandFailure, StatusName>> = {
+  'key-not-found': 'keyNotFound',
+  'lease-not-found': 'leaseNotFound',
+  'lease-exists': 'leaseExists',
+  compacted: 'compacted',
+  'future-revision': 'futureRevision',
+  'ttl-out-of-range': 'ttlTooLarge',
+  'unknown-incarnation': 'unknownIncarnation',
+  'sequence-forgotten': 'sequenceForgotten',
+};
+
+/** The failure that the state machine itself answered. */
+export function commandFailure(reason: CommandFailure): StatusError {
+  return failure(commandFailures[reason], reason === 'sequence-forgotten' ? { outcome: 'unknown' } : {});
+}
+
+/** Texts that etcd has for a condition of ours; the other codes keep our own message. */
+const etcdTexts: Partial<Record<ErrorCode, StatusName>> = {
+  'no-leader': 'noLeader',
+  'not-leader': 'notLeader',
+  timeout: 'timeout',
+  'too-many-requests': 'tooManyRequests',
+  'too-large': 'requestTooLarge',
+  closed: 'stopped',
+  aborted: 'cancelled',
+};
+
+const codesOfOthers: Partial<Record<ErrorCode, number>> = {
+  'invalid-argument': statusCodes.invalidArgument,
+  'failed-precondition': statusCodes.failedPrecondition,
+  'not-found': statusCodes.notFound,
+  'already-exists': statusCodes.failedPrecondition,
+  'out-of-range': statusCodes.outOfRange,
+  unavailable: statusCodes.unavailable,
+  'disk-failed': statusCodes.unavailable,
+  'disk-full': statusCodes.unavailable,
+  unsupported: statusCodes.unimplemented,
+  'data-damaged': statusCodes.dataLoss,
+  'unknown-incarnation': statusCodes.failedPrecondition,
+  'lease-lost': statusCodes.notFound,
+};
+
+/** Whatever was thrown, as a status. Bugs become 'internal' with their message, so that nothing is swallowed. */
+export function toStatus(error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
+  if (ConclaveError.is(error)) {
+    const name = etcdTexts[error.code];
+    const trailers = { code: error.code, outcome: error.outcome, retryable: error.retryable };
+    if (name !== undefined) return new StatusError(rows[name][0], rows[name][1], trailers);
+    return new StatusError(codesOfOthers[error.code] ?? statusCodes.unknown, error.message, trailers);
+  }
+  if (error instanceof WireError) return fromWireError(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return new StatusError(statusCodes.internal, `conclave: internal error: ${text}`, {
+    code: 'internal',
+    outcome: 'unknown',
+    retryable: false,
+  });
+}
+
+function fromWireError(error: WireError): StatusError {
+  return new StatusError(statusCodes.internal, `grpc: error unmarshalling request: ${error.message}`, {
+    code: 'invalid-argument',
+    outcome: 'not-applied',
+    retryable: false,
+  });
+}

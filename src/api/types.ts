@@ -1,0 +1,69 @@
+import type { CloseCause } from '../runtime/types.ts';
+import type { AnyMethod, MethodDescriptor } from '../wire/index.ts';
+
+/** What a handler knows of the call that it answers. Nothing here tells which transport carried it. */
+export interface CallContext {
+  /**
+   * Aborts when nobody waits for the answer any more. `signal.reason` is a StatusError: 'cancelled' when the caller
+   * gave up or its connection went, 'deadline exceeded' when its time ran out, 'server stopped' when we close.
+   */
+  readonly signal: AbortSignal;
+  readonly connection: CallConnection;
+  /** Ms that the caller gave when it called; undefined: no bound. */
+  readonly deadlineMs: number | undefined;
+}
+
+/** The connection that a call came on. Several calls share one. */
+export interface CallConnection {
+  readonly remote: string;
+  /** Resolves when the connection is over. Never rejects. */
+  readonly ended: Promise<CloseCause>;
+  /** The same without waiting: set before any call on the connection is aborted. undefined: it stands. */
+  readonly endedBy: CloseCause | undefined;
+}
+
+export type UnaryHandler<Req, Res> = (request: Req, context: CallContext) => Promise<Res>;
+export type ServerStreamHandler<Req, Res> = (request: Req, context: CallContext) => AsyncIterable<Res>;
+/** Must keep its promises after the requests have ended: a caller may close its half and go on listening. */
+export type DuplexHandler<Req, Res> = (
+  requests: AsyncIterable<Req>,
+  context: CallContext,
+) => AsyncIterable<Res>;
+
+/** The handler that fits a method's shape. */
+export type HandlerOf<M> =
+  M extends MethodDescriptor<infer Req, infer Res, infer RequestStream, infer ResponseStream>
+    ? ResponseStream extends true
+      ? RequestStream extends true
+        ? DuplexHandler<Req, Res>
+        : ServerStreamHandler<Req, Res>
+      : UnaryHandler<Req, Res>
+    : never;
+
+interface Served {
+  readonly descriptor: AnyMethod;
+  /** Decodes within the limits of the API. @throws StatusError */
+  decode(bytes: Uint8Array): unknown;
+  encode(response: unknown): Uint8Array;
+}
+
+/** One method, ready for any transport to serve. */
+export type ServedMethod = Served &
+  (
+    | { readonly shape: 'unary'; readonly handler: UnaryHandler<unknown, unknown> }
+    | { readonly shape: 'server-stream'; readonly handler: ServerStreamHandler<unknown, unknown> }
+    | { readonly shape: 'duplex'; readonly handler: DuplexHandler<unknown, unknown> }
+  );
+
+/** Every method by its path, `/package.Service/Method`. */
+export type Registry = ReadonlyMap<string, ServedMethod>;
+
+/** The part of pino's interface that the API uses. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,292 @@
+import type { Watcher } from '../keyspace/types.ts';
+import type { Timer } from '../runtime/types.ts';
+import type { Event, WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
+import { compareBytes, watchEvent } from './convert.ts';
+import type { ApiServices } from './service.ts';
+import type { CallContext } from './types.ts';
+import { limits } from './validate.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** Events in one response, but for a revision that has more: a revision is never split. */
+const eventsInOneResponse = 1000;
+/** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
+const waitingAnswers = 128;
+/** etcd's id for what concerns no watch, or all of them. */
+const noWatch = -1;
+
+interface Watch {
+  readonly id: number;
+  readonly watcher: Watcher;
+  readonly fragment: boolean;
+  readonly progressNotify: boolean;
+  /** Something was sent since the last progress tick, so the next notification would say nothing new. */
+  sentSinceTick: boolean;
+}
+
+/**
+ * All watches of one stream. Watchers are cursors over the store's history and responses are made one at a time,
+ * when the transport can take one: a slow reader costs no memory, however far it falls behind.
+ */
+export class WatchStream {
+  readonly #api: ApiServices;
+  readonly #context: CallContext;
+  readonly #watches = new Map<number, Watch>();
+  /** Watches that may have events, the one that waited longest first. */
+  readonly #ready = new Set<Watch>();
+  readonly #answers: WatchResponse[] = [];
+  readonly #fragments: WatchResponse[] = [];
+  readonly #progressDue = new Set<Watch>();
+  readonly #work = new Wakeup();
+  readonly #room = new Wakeup();
+  #progressRequests = 0;
+  #nextId = 0;
+  #failure: unknown;
+  #closed = false;
+  #ticking: Timer | undefined;
+
+  constructor(api: ApiServices, context: CallContext) {
+    this.#api = api;
+    this.#context = context;
+  }
+
+  /** Goes on after the requests have ended, until the call is aborted. */
+  async *responses(requests: AsyncIterable<WatchRequest>): AsyncGenerator<WatchResponse> {
+    const { signal } = this.#context;
+    const wake = (): void => this.#work.notify();
+    signal.addEventListener('abort', wake);
+    const reading = this.#read(requests);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        if (this.#failure !== undefined) throw this.#failure;
+        const response = this.#next();
+        if (response === undefined) await this.#work.wait();
+        else yield response;
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+      this.#close();
+      // It ends with the requests, which the transport ends with the call; it never rejects.
+      void reading;
+    }
+  }
+
+  async #read(requests: AsyncIterable<WatchRequest>): Promise<void> {
+    try {
+      for await (const request of requests) {
+        if (this.#closed) return;
+        this.#handle(request);
+        this.#work.notify();
+        while (this.#answers.length >= waitingAnswers && !this.#closed) await this.#room.wait();
+      }
+    } catch (error) {
+      this.#failure = error;
+      this.#work.notify();
+    }
+  }
+
+  #handle(request: WatchRequest): void {
+    const union = request.requestUnion;
+    if (union?.$case === 'createRequest') this.#answers.push(this.#create(union.value));
+    else if (union?.$case === 'cancelRequest') this.#cancel(union.value.watchId);
+    else if (union?.$case === 'progressRequest') this.#progressRequests += 1;
+  }
+
+  #create(request: WatchCreateRequest): WatchResponse {
+    const { rangeEnd } = request;
+    const key = request.key.length === 0 ? new Uint8Array(1) : request.key;
+    if (request.watchId !== 0 && this.#watches.has(request.watchId)) {
+      return this.#refusal('mvcc: duplicate watch ID provided on the WatchStream');
+    }
+    const toTheEnd = rangeEnd.length === 1 && rangeEnd[0] === 0;
+    if (rangeEnd.length > 0 && !toTheEnd && compareBytes(key, rangeEnd) >= 0) {
+      return this.#refusal('mvcc: watcher range is empty');
+    }
+    // etcd takes a negative revision as one long compacted.
+    if (request.startRevision < 0) return this.#createCompacted(request);
+    const watch = this.#start(request, key);
+    this.#watches.set(watch.id, watch);
+    this.#ready.add(watch);
+    if (watch.progressNotify) this.#startTicking();
+    return this.#response(watch.id, { created: true });
+  }
+
+  #start(request: WatchCreateRequest, key: Uint8Array): Watch {
+    const watcher = this.#api.member.keyspace.watch(
+      {
+        key: key.slice(),
+        rangeEnd: request.rangeEnd.slice(),
+        startRevision: request.startRevision,
+        prevKv: request.prevKv,
+        noPut: request.filters.includes(0),
+        noDelete: request.filters.includes(1),
+      },
+      () => {
+        this.#ready.add(watch);
+        this.#work.notify();
+      },
+    );
+    const watch: Watch = {
+      id: this.#chooseId(request.watchId),
+      watcher,
+      fragment: request.fragment,
+      progressNotify: request.progressNotify,
+      sentSinceTick: false,
+    };
+    return watch;
+  }
+
+  #chooseId(asked: number): number {
+    if (asked !== 0) return asked;
+    while (this.#watches.has(this.#nextId)) this.#nextId += 1;
+    return this.#nextId++;
+  }
+
+  #createCompacted(request: WatchCreateRequest): WatchResponse {
+    const id = this.#chooseId(request.watchId);
+    this.#answers.push(this.#response(id, { created: true }));
+    return this.#compacted(id, this.#api.member.keyspace.compactRevision);
+  }
+
+  /** The cancelling of an unknown id has no answer. */
+  #cancel(id: number): void {
+    const watch = this.#watches.get(id);
+    if (watch === undefined) return;
+    this.#forget(watch);
+    this.#answers.push(this.#response(id, { canceled: true }));
+  }
+
+  #forget(watch: Watch): void {
+    watch.watcher.close();
+    this.#watches.delete(watch.id);
+    this.#ready.delete(watch);
+    this.#progressDue.delete(watch);
+  }
+
+  /** What to send next: answers, then events, then progress, which is only true when all events are out. */
+  #next(): WatchResponse | undefined {
+    const answer = this.#answers.shift();
+    if (answer !== undefined) {
+      this.#room.notify();
+      return answer;
+    }
+    return this.#fragments.shift() ?? this.#nextEvents() ?? this.#nextProgress();
+  }
+
+  #nextEvents(): WatchResponse | undefined {
+    for (const watch of this.#ready) {
+      const batch = watch.watcher.next(eventsInOneResponse);
+      this.#ready.delete(watch);
+      if (batch === undefined) continue;
+      if (batch.type === 'compacted') {
+        this.#forget(watch);
+        return this.#compacted(watch.id, batch.compactRevision);
+      }
+      this.#ready.add(watch);
+      if (batch.events.length === 0) continue;
+      watch.sentSinceTick = true;
+      const events = batch.events.map(watchEvent);
+      const response = this.#response(watch.id, { events }, batch.revision);
+      return watch.fragment ? this.#split(response) : response;
+    }
+    return undefined;
+  }
+
+  #nextProgress(): WatchResponse | undefined {
+    if (this.#progressRequests > 0) {
+      this.#progressRequests -= 1;
+      return this.#response(noWatch, {});
+    }
+    for (const watch of this.#progressDue) {
+      this.#progressDue.delete(watch);
+      return this.#response(watch.id, {});
+    }
+    return undefined;
+  }
+
+  /** Cuts a response that is larger than a request may be; every part but the last says that more follows. */
+  #split(response: WatchResponse): WatchResponse {
+    const parts: Event[][] = [[]];
+    let bytes = 0;
+    for (const event of response.events) {
+      const size = eventBytes(event);
+      const last = parts.at(-1) as Event[];
+      if (last.length > 0 && bytes + size > limits.receivedBytes) {
+        parts.push([event]);
+        bytes = size;
+      } else {
+        last.push(event);
+        bytes += size;
+      }
+    }
+    const responses = parts.map((events, at) => ({ ...response, events, fragment: at < parts.length - 1 }));
+    this.#fragments.push(...responses.slice(1));
+    return responses[0] as WatchResponse;
+  }
+
+  /** A tenth of jitter, so that streams opened together do not all speak together. */
+  #startTicking(): void {
+    if (this.#ticking !== undefined) return;
+    const { runtime, watchProgressIntervalMs } = this.#api;
+    const delayMs = watchProgressIntervalMs * (1 + runtime.random.unit() / 10);
+    this.#ticking = runtime.timers.after(
+      delayMs,
+      () => {
+        this.#ticking = undefined;
+        this.#tick();
+      },
+      { background: true },
+    );
+  }
+
+  #tick(): void {
+    let wanted = false;
+    for (const watch of this.#watches.values()) {
+      if (!watch.progressNotify) continue;
+      wanted = true;
+      if (!watch.sentSinceTick) this.#progressDue.add(watch);
+      watch.sentSinceTick = false;
+    }
+    if (wanted && !this.#closed) this.#startTicking();
+    this.#work.notify();
+  }
+
+  #refusal(reason: string): WatchResponse {
+    return this.#response(noWatch, { created: true, canceled: true, cancelReason: reason });
+  }
+
+  /** etcd's has revision 0 in its header. */
+  #compacted(id: number, compactRevision: number): WatchResponse {
+    return this.#response(id, { canceled: true, compactRevision }, 0);
+  }
+
+  #response(watchId: number, rest: Partial<WatchResponse>, revision?: number): WatchResponse {
+    return {
+      header: this.#api.headers.header(revision),
+      watchId,
+      created: false,
+      canceled: false,
+      compactRevision: 0,
+      cancelReason: '',
+      fragment: false,
+      events: [],
+      ...rest,
+    };
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#ticking?.cancel();
+    for (const watch of this.#watches.values()) watch.watcher.close();
+    this.#watches.clear();
+    this.#ready.clear();
+    this.#room.notify();
+  }
+}
+
+/** About what an event takes on the wire. */
+function eventBytes(event: Event): number {
+  const kv = event.kv === undefined ? 0 : event.kv.key.length + event.kv.value.length;
+  const previous = event.prevKv === undefined ? 0 : event.prevKv.key.length + event.prevKv.value.length;
+  return kv + previous + 96;
+}

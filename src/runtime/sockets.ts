@@ -1,0 +1,102 @@
+import * as net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ConclaveError } from '../errors/index.ts';
+import type { Address, CloseCause, Listener } from './types.ts';
+
+/** TCP's own probes find a client whose host vanished without a word. */
+const keepAliveAfterMs = 15_000;
+
+/** What the listener knows of a raw socket that it handed out. */
+export interface SocketInfo {
+  /** `host:port` of the other side, as node names it; unique among the open sockets of one listener. */
+  readonly remote: string;
+  /** Resolves when the socket is over. Never rejects. */
+  readonly ended: Promise<CloseCause>;
+  /** The same without waiting; set at the first sign of the end, before anything on the socket hears of it. */
+  readonly endedBy: CloseCause | undefined;
+}
+
+/**
+ * Listens for TCP connections whose sockets a library will drive (HTTP/2), and tells why each ended. Port 0 takes a
+ * free one. @throws ConclaveError 'address-in-use', 'invalid-argument'.
+ */
+export function listenSockets(
+  address: Address,
+  onSocket: (socket: Duplex, info: SocketInfo) => void,
+): Promise<Listener> {
+  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs };
+  const server = net.createServer(options, (socket) => onSocket(socket, new ObservedSocket(socket)));
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(refusal(address, error)));
+    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+      // Later errors are of single accepts (out of descriptors): the listener goes on, and clients retry.
+      server.on('error', () => {});
+      resolve(new SocketListener(server, address.host));
+    });
+  });
+}
+
+/** Watches a socket without touching its data. Made before any other listener, so that it hears everything first. */
+class ObservedSocket implements SocketInfo {
+  readonly remote: string;
+  readonly ended: Promise<CloseCause>;
+  #endedBy: CloseCause | undefined;
+
+  constructor(socket: net.Socket) {
+    this.remote = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    // Prepended: node's own listener answers a FIN by ending our side, after which we could not tell who began.
+    socket.prependListener('end', () => {
+      this.#endedBy ??= socket.writableEnded ? 'local' : 'peer';
+    });
+    socket.prependListener('error', (error: NodeJS.ErrnoException) => {
+      // EPIPE follows a FIN that was not read yet, answered by RST to our write.
+      const fromPeer = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+      this.#endedBy ??= fromPeer ? 'peer' : 'broken';
+    });
+    this.ended = new Promise((resolve) => {
+      socket.prependListener('close', () => {
+        this.#endedBy ??= 'local';
+        resolve(this.#endedBy);
+      });
+    });
+  }
+
+  get endedBy(): CloseCause | undefined {
+    return this.#endedBy;
+  }
+}
+
+class SocketListener implements Listener {
+  readonly address: Address;
+  readonly #server: net.Server;
+
+  constructor(server: net.Server, host: string) {
+    const bound = server.address();
+    this.#server = server;
+    this.address = { host, port: typeof bound === 'object' && bound !== null ? bound.port : 0 };
+  }
+
+  async close(): Promise<void> {
+    // Node's callback would wait for the last connection; the port is free without that.
+    if (this.#server.listening) this.#server.close();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function refusal(address: Address, error: NodeJS.ErrnoException): ConclaveError {
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  const where = `${host}:${address.port}`;
+  const details = { host: address.host, port: address.port, errno: error.code ?? 'unknown' };
+  if (error.code === 'EADDRINUSE') {
+    const text = `Cannot listen on ${where}: another process does. Stop it, or choose another address.`;
+    return new ConclaveError('address-in-use', text, { cause: error, details, retryable: true });
+  }
+  return new ConclaveError('invalid-argument', `Cannot listen on ${where}: ${error.message}.`, {
+    cause: error,
+    details,
+  });
+}
