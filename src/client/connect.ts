@@ -1,0 +1,50 @@
+import { ConclaveError } from '../errors/index.ts';
+import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { ConclaveClient } from './client.ts';
+import { GrpcTransport, parseEndpoint, type TlsOptions } from './grpc-transport.ts';
+import type { TransportFactory } from './transport.ts';
+
+export interface ConnectOptions {
+  /** `host:port`, `http://host:port` or `https://host:port`; several in an array, or separated by commas. */
+  readonly endpoints: string | readonly string[];
+  /** Shown to the cluster for this client. Default 'conclave'. */
+  readonly name?: string;
+  /** For a call with all its retries. Default 5000. */
+  readonly timeoutMs?: number;
+  /** How long an endpoint that owes an answer may say nothing before it is asked for a sign of life. Default 300. */
+  readonly silenceMs?: number;
+  /** How long it has for that sign, before its connection is given up. Default 300. */
+  readonly probeTimeoutMs?: number;
+  readonly tls?: TlsOptions;
+  /** Default: this machine. */
+  readonly runtime?: Runtime;
+  /** Default: gRPC. */
+  readonly transport?: TransportFactory;
+}
+
+/** Makes a client. It connects with its first call. @throws 'invalid-argument' */
+export function connectClient(options: ConnectOptions): ConclaveClient {
+  const runtime = options.runtime ?? nodeRuntime();
+  const given = typeof options.endpoints === 'string' ? options.endpoints.split(',') : options.endpoints;
+  const endpoints = [
+    ...new Set(given.map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== '')),
+  ];
+  const grpc = options.tls === undefined ? { runtime } : { runtime, tls: options.tls };
+  if (options.transport === undefined) for (const endpoint of endpoints) parseEndpoint(endpoint);
+  return new ConclaveClient({
+    endpoints,
+    transport: options.transport ?? ((endpoint) => new GrpcTransport(endpoint, grpc)),
+    runtime,
+    name: options.name ?? 'conclave',
+    timeoutMs: duration('timeoutMs', options.timeoutMs ?? 5000),
+    silence: {
+      silenceMs: duration('silenceMs', options.silenceMs ?? 300),
+      probeTimeoutMs: duration('probeTimeoutMs', options.probeTimeoutMs ?? 300),
+    },
+  });
+}
+
+function duration(name: string, value: number): number {
+  if (value > 0 && value <= 2 ** 31 - 1) return value;
+  throw new ConclaveError('invalid-argument', `${name} is ${value}; it must be above 0 and below 2^31 ms.`);
+}

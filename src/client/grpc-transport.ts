@@ -1,0 +1,266 @@
+import {
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  credentials,
+  type Metadata,
+  Metadata as MetadataClass,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { ConclaveError } from '../errors/index.ts';
+import type { Runtime } from '../runtime/types.ts';
+import type { MethodDescriptor } from '../wire/index.ts';
+import { deferred } from './deferred.ts';
+import { endedStream } from './ended-stream.ts';
+import { Inbox } from './inbox.ts';
+import { errorFromStatus } from './status-errors.ts';
+import type { Transport, TransportStream, UnaryOptions } from './transport.ts';
+
+export interface TlsOptions {
+  /** PEM; default: the authorities that Node trusts. */
+  readonly certificateAuthority?: Uint8Array;
+  /** PEM of the client's own certificate and key, where the server asks for one. */
+  readonly certificate?: Uint8Array;
+  readonly key?: Uint8Array;
+}
+
+export interface GrpcTransportOptions {
+  readonly runtime: Runtime;
+  readonly tls?: TlsOptions;
+}
+
+const channelOptions: ChannelOptions = {
+  // One connection of its own for each transport, so that its break is this transport's break and no other's.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_channelz': 0,
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.primary_user_agent': 'conclave',
+};
+
+const noMetadata = new MetadataClass();
+
+/** Speaks gRPC over one channel to one endpoint, given as `host:port`, `http://host:port` or `https://host:port`. */
+export class GrpcTransport implements Transport {
+  readonly endpoint: string;
+  readonly #client: Client;
+  readonly #runtime: Runtime;
+  readonly #breakListeners = new Set<(cause: ConclaveError) => void>();
+  /** How to end each call and stream under way. */
+  readonly #active = new Set<(cause: ConclaveError) => void>();
+  #broken: ConclaveError | undefined;
+
+  constructor(endpoint: string, options: GrpcTransportOptions) {
+    const { target, secure } = parseEndpoint(endpoint);
+    this.endpoint = endpoint;
+    this.#runtime = options.runtime;
+    const { certificateAuthority, key, certificate } = options.tls ?? {};
+    const channelCredentials = secure
+      ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate))
+      : credentials.createInsecure();
+    this.#client = new Client(target, channelCredentials, channelOptions);
+    this.#watchConnection();
+  }
+
+  unary<Req, Res>(method: MethodDescriptor<Req, Res>, request: Req, options: UnaryOptions): Promise<Res> {
+    const { signal, timeoutMs } = options;
+    if (signal?.aborted) return Promise.reject(ConclaveError.aborted(method.path, signal));
+    if (this.#broken !== undefined) return Promise.reject(neverSent(this.#broken));
+    return new Promise<Res>((resolve, reject) => {
+      let ended: ConclaveError | undefined;
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        (message: Req) => asBuffer(method.encodeRequest(message)),
+        (bytes: Buffer) => method.decodeResponse(bytes),
+        request,
+        noMetadata,
+        { deadline: this.#runtime.clock.wallMs() + timeoutMs },
+        (error: ServiceError | null, response?: Res) => {
+          this.#active.delete(end);
+          signal?.removeEventListener('abort', abort);
+          if (error === null && response !== undefined) resolve(response);
+          else reject(ended ?? this.#errorFrom(error, method.path));
+        },
+      );
+      const end = (cause: ConclaveError): void => {
+        ended = cause;
+        call.cancel();
+      };
+      const abort = (): void => end(abortedOnTheWay(method.path, signal));
+      this.#active.add(end);
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  stream<Req, Res>(
+    method: MethodDescriptor<Req, Res>,
+    options: { readonly signal?: AbortSignal } = {},
+  ): TransportStream<Req, Res> {
+    const { signal } = options;
+    const early = signal?.aborted
+      ? ConclaveError.aborted(method.path, signal)
+      : this.#broken && neverSent(this.#broken);
+    if (early !== undefined) return endedStream(early);
+    const call: ClientDuplexStream<Req, Res> = this.#client.makeBidiStreamRequest(
+      method.path,
+      (message: Req) => asBuffer(method.encodeRequest(message)),
+      (bytes: Buffer) => method.decodeResponse(bytes),
+      noMetadata,
+      {},
+    );
+    const inbox = new Inbox<Res>({
+      flow: { pause: () => call.pause(), resume: () => call.resume() },
+      onLeave: () => end(undefined),
+    });
+    const { promise: closed, resolve: settle } = deferred<ConclaveError | undefined>();
+    let over = false;
+    /** Idempotent; the first cause counts. */
+    const finish = (cause: ConclaveError | undefined): void => {
+      if (over) return;
+      over = true;
+      this.#active.delete(end);
+      signal?.removeEventListener('abort', abort);
+      inbox.end(cause);
+      settle(cause);
+    };
+    const end = (cause: ConclaveError | undefined): void => {
+      finish(cause);
+      call.cancel();
+    };
+    const abort = (): void => end(abortedOnTheWay(method.path, signal));
+    this.#active.add(end);
+    signal?.addEventListener('abort', abort, { once: true });
+    call.on('data', (message: Res) => inbox.push(message));
+    call.on('error', (error: ServiceError) => finish(this.#errorFrom(error, method.path)));
+    call.on('end', () => finish(undefined));
+    return {
+      send: (message) => {
+        if (!over && !call.writableEnded) call.write(message);
+      },
+      responses: inbox,
+      end: () => {
+        if (!over && !call.writableEnded) call.end();
+      },
+      close: () => end(undefined),
+      closed,
+    };
+  }
+
+  onBreak(listener: (cause: ConclaveError) => void): () => void {
+    this.#breakListeners.add(listener);
+    return () => this.#breakListeners.delete(listener);
+  }
+
+  close(cause?: ConclaveError): void {
+    this.#breakWith(
+      cause ?? new ConclaveError('closed', `The connection to ${this.endpoint} was closed by this client.`),
+    );
+  }
+
+  /** A channel reconnects by itself, with waits of its own; a transport must not, so any loss ends it. */
+  #watchConnection(): void {
+    const channel = this.#client.getChannel();
+    let established = false;
+    const look = (): void => {
+      if (this.#broken !== undefined) return;
+      const state = channel.getConnectivityState(false);
+      if (state === connectivityState.SHUTDOWN) return;
+      if (state === connectivityState.READY) established = true;
+      else if (established || state === connectivityState.TRANSIENT_FAILURE) {
+        const what = established ? 'was lost' : 'could not be made';
+        // Calls under way learn first from grpc itself, which knows what never left.
+        const cause = new ConclaveError('unavailable', `The connection to ${this.endpoint} ${what}.`, {
+          retryable: true,
+          outcome: established ? 'unknown' : 'not-applied',
+        });
+        if (established) this.#breakWith(cause);
+        else this.#runtime.timers.nextTurn(() => this.#breakWith(cause));
+        return;
+      }
+      channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, look);
+    };
+    look();
+  }
+
+  #breakWith(cause: ConclaveError): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = cause;
+    const inFlight = mayHaveLeft(cause);
+    for (const end of [...this.#active]) end(inFlight);
+    this.#client.close();
+    for (const listener of [...this.#breakListeners]) listener(cause);
+    this.#breakListeners.clear();
+  }
+
+  #errorFrom(error: ServiceError | null, path: string): ConclaveError {
+    if (error === null)
+      return new ConclaveError('internal', `${path} was answered with nothing.`, { outcome: 'unknown' });
+    const what = `${path} at ${this.endpoint}`;
+    if (error.code === status.UNAVAILABLE && this.#broken !== undefined) return mayHaveLeft(this.#broken);
+    return errorFromStatus(
+      { status: error.code, text: error.details, trailer: (name) => trailerOf(error.metadata, name) },
+      what,
+    );
+  }
+}
+
+/** @throws ConclaveError 'invalid-argument' */
+export function parseEndpoint(endpoint: string): { target: string; secure: boolean } {
+  const bad = (): ConclaveError =>
+    new ConclaveError(
+      'invalid-argument',
+      `"${endpoint}" is no endpoint: give host:port, http://host:port or https://host:port.`,
+    );
+  let url: URL;
+  try {
+    url = new URL(endpoint.includes('://') ? endpoint : `http://${endpoint}`);
+  } catch {
+    throw bad();
+  }
+  const secure = url.protocol === 'https:';
+  if (!secure && url.protocol !== 'http:') throw bad();
+  if (url.hostname === '' || url.username !== '' || (url.pathname !== '/' && url.pathname !== ''))
+    throw bad();
+  const port = url.port === '' ? (secure ? '443' : endpoint.includes('://') ? '80' : '2379') : url.port;
+  return { target: `${url.hostname}:${port}`, secure };
+}
+
+function trailerOf(metadata: Metadata | undefined, name: string): string | undefined {
+  const value = metadata?.get(name)[0];
+  return value === undefined ? undefined : value.toString();
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function pem(bytes: Uint8Array | undefined): Buffer | null {
+  return bytes === undefined ? null : asBuffer(bytes);
+}
+
+function neverSent(cause: ConclaveError): ConclaveError {
+  return new ConclaveError(cause.code, cause.message, { retryable: cause.retryable, cause });
+}
+
+function mayHaveLeft(cause: ConclaveError): ConclaveError {
+  if (cause.outcome === 'unknown') return cause;
+  return new ConclaveError(cause.code, cause.message, {
+    retryable: cause.retryable,
+    outcome: 'unknown',
+    cause,
+  });
+}
+
+function abortedOnTheWay(what: string, signal: AbortSignal | undefined): ConclaveError {
+  return new ConclaveError('aborted', `${what} was aborted by its signal.`, {
+    outcome: 'unknown',
+    cause: signal?.reason,
+  });
+}

@@ -1,0 +1,92 @@
+import { ConclaveError, type ErrorCode, type ErrorOutcome, errorCodes } from '../errors/index.ts';
+
+/** What came back from a server: a gRPC status, and our own trailers where the server is Conclave. */
+export interface ReceivedStatus {
+  /** gRPC status code. */
+  readonly status: number;
+  readonly text: string;
+  readonly trailer: (name: string) => string | undefined;
+}
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly outcome?: ErrorOutcome;
+  readonly retryable?: boolean;
+}
+
+const again = { retryable: true } as const;
+const unsure = { retryable: true, outcome: 'unknown' } as const;
+
+/** etcd's texts, without their "etcdserver: ", where the status alone does not say enough. */
+const byText: ReadonlyMap<string, Meaning> = new Map([
+  ['key not found', { code: 'not-found' }],
+  ['requested lease not found', { code: 'lease-lost' }],
+  ['lease already exists', { code: 'already-exists' }],
+  ['request is too large', { code: 'too-large' }],
+  ['mvcc: database space exceeded', { code: 'disk-full' }],
+  ['too many requests', { code: 'too-many-requests', ...again }],
+  ['no leader', { code: 'no-leader', ...again }],
+  ['not leader', { code: 'not-leader', ...again }],
+  ['leader changed', { code: 'unavailable', ...unsure }],
+  ['server stopped', { code: 'unavailable', ...unsure }],
+  ['request timed out', { code: 'timeout', ...unsure }],
+  ['request timed out, possibly due to previous leader failure', { code: 'timeout', ...unsure }],
+  ['request timed out, possibly due to connection lost', { code: 'timeout', ...unsure }],
+  ['request timed out, waiting for the applied index took too long', { code: 'timeout', ...unsure }],
+  ['unhealthy cluster', { code: 'unavailable', ...unsure }],
+]);
+
+const byStatus: readonly (Meaning | undefined)[] = [
+  undefined,
+  { code: 'unavailable', ...unsure }, // 1 cancelled, not by us
+  { code: 'internal', outcome: 'unknown' },
+  { code: 'invalid-argument' },
+  { code: 'timeout', ...unsure },
+  { code: 'not-found' },
+  { code: 'already-exists' },
+  { code: 'failed-precondition' }, // 7 permission denied
+  { code: 'too-many-requests', ...again },
+  { code: 'failed-precondition' },
+  { code: 'unavailable', ...unsure }, // 10 aborted
+  { code: 'out-of-range' },
+  { code: 'unsupported' },
+  { code: 'internal', outcome: 'unknown' },
+  { code: 'unavailable', ...unsure },
+  { code: 'data-damaged', outcome: 'unknown' },
+  { code: 'failed-precondition' }, // 16 unauthenticated
+];
+
+/** gRPC's own refusals of calls that never left this process. */
+const neverLeft =
+  /^(No connection established|Name resolution failed|Channel closed before call|Stream refused)/;
+const lostOnTheWay = /^(Received RST_STREAM|Connection dropped|Call cancelled|Channel has been shut down)/;
+
+/** Turns a failed call's status into the error that the server meant. */
+export function errorFromStatus(received: ReceivedStatus, what: string): ConclaveError {
+  const { status, text } = received;
+  const own = received.trailer('conclave-code');
+  if (own === 'aborted') {
+    // Not by us, or the caller would have its own error: the server gave the call up.
+    return new ConclaveError('unavailable', `${what}: ${text}`, unsure);
+  }
+  if (own !== undefined && Object.hasOwn(errorCodes, own)) {
+    return new ConclaveError(own as ErrorCode, text, {
+      outcome: received.trailer('conclave-outcome') === 'unknown' ? 'unknown' : 'not-applied',
+      retryable: received.trailer('conclave-retryable') === 'true',
+    });
+  }
+  const details = { grpcStatus: status };
+  const known = text.startsWith('etcdserver: ') ? byText.get(text.slice('etcdserver: '.length)) : undefined;
+  if (known !== undefined) return new ConclaveError(known.code, text, { ...known, details });
+  if (neverLeft.test(text)) {
+    return new ConclaveError('unavailable', `${what}: ${text}`, { ...again, details });
+  }
+  if (lostOnTheWay.test(text)) {
+    return new ConclaveError('unavailable', `${what}: ${text}`, { ...unsure, details });
+  }
+  if (status === 8 && text.includes('larger than max'))
+    return new ConclaveError('too-large', text, { details });
+  const meaning = byStatus[status] ?? { code: 'internal', outcome: 'unknown' };
+  const message = text.startsWith('etcdserver: ') ? text : `${what}: ${text}`;
+  return new ConclaveError(meaning.code, message, { ...meaning, details });
+}
