@@ -46,6 +46,7 @@ test('each import across the layers is found, with its line', () => {
     'src/member/server.ts:7: Math.random is for src/runtime alone; take it from the Runtime that is passed in',
     "src/raft/core.ts:1: src/raft imports nothing from outside, but here 'node:fs'",
     'src/raft/core.ts:2: src/raft may not import src/member/server',
+    "src/wire/codec.ts:1: src/wire imports nothing else from outside, but here 'protobufjs'",
   ]);
 });
 

@@ -1,7 +1,11 @@
 // The messages of etcd's v3 API and of our own service, their codecs, and a descriptor for each RPC.
-// Guarantees: what is decoded from malformed bytes is a WireError, never a wrong value; a field typed
-// `number` was exact on the wire. Decoders do not copy: bytes fields are views of the input, so keep them
-// only while the input is yours, or copy. Encoders return bytes of their own.
+// Protobuf itself is @bufbuild/protobuf's reader and writer under ts-proto's generated code.
+// Guarantees: a descriptor of `services` fails with WireError and nothing else, nesting deeper than 100 messages
+// included, and a field typed `number` was exact on the wire. Its decoders do not copy: bytes fields are views of
+// the input, so keep them only while the input is yours, or copy. Encoders return bytes of their own.
+// Not guaranteed: that each malformed input is refused. The generated code takes a nested message that reaches
+// beyond its length, or ends early, for what it finds. A message's own encode and decode (`PutRequest.decode`)
+// are that code alone: they throw plain Errors, and take invalid UTF-8.
 // Must not: know any transport, check what a request means, or import anything of ours.
 export * from './error.ts';
 export * from './generated/conclave/v1/conclave.ts';
@@ -18,6 +22,4 @@ export * from './generated/etcd/v3electionpb/election.ts';
 export * from './generated/etcd/v3lockpb/lock.ts';
 export type { DeepPartial, MessageFns } from './message.ts';
 export type { AnyMethod, MethodDescriptor, RequestOf, ResponseOf } from './method.ts';
-export { BinaryReader } from './reader.ts';
 export { services } from './services.ts';
-export { BinaryWriter } from './writer.ts';

@@ -1,5 +1,4 @@
-import type { BinaryReader } from './reader.ts';
-import type { BinaryWriter } from './writer.ts';
+import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 
 /** A message of which fields may be left out, at every depth. */
 export type DeepPartial<T> = T extends bigint
@@ -15,7 +14,7 @@ export type DeepPartial<T> = T extends bigint
 /** What the generated code offers for each message. */
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
-  /** Throws WireError. Bytes fields of the result are views of the input. */
+  /** Throws Error on malformed input. Bytes fields of the result are views of the input. */
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   /** Fills in what is left out with protobuf's defaults. */
   create(base?: DeepPartial<T>): T;

@@ -1,6 +1,8 @@
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { WireError } from './error.ts';
 import type { MessageFns } from './message.ts';
 
-/** One RPC: its path on the wire, its shape, and the codecs of both directions. */
+/** One RPC: its path on the wire, its shape, and the codecs of both directions, which throw WireError only. */
 export interface MethodDescriptor<
   Req,
   Res,
@@ -12,8 +14,10 @@ export interface MethodDescriptor<
   readonly requestStream: RequestStream;
   readonly responseStream: ResponseStream;
   encodeRequest(message: Req): Uint8Array;
+  /** Bytes fields of the result are views of `bytes`, and plain Uint8Arrays also over a Buffer. */
   decodeRequest(bytes: Uint8Array): Req;
   encodeResponse(message: Res): Uint8Array;
+  /** As decodeRequest. */
   decodeResponse(bytes: Uint8Array): Res;
 }
 
@@ -51,16 +55,47 @@ export function describe<S extends GeneratedService>(
   const entries = Object.entries(service.methods).map(([key, method]) => {
     const request = method.requestType as MessageFns<unknown>;
     const response = method.responseType as MessageFns<unknown>;
+    const requestName = `the request of ${service.fullName}/${method.name}`;
+    const responseName = `the response of ${service.fullName}/${method.name}`;
     const descriptor: AnyMethod = {
       path: `/${service.fullName}/${method.name}`,
       requestStream: method.requestStream,
       responseStream: method.responseStream,
-      encodeRequest: (message) => request.encode(message).finish(),
-      decodeRequest: (bytes) => request.decode(bytes),
-      encodeResponse: (message) => response.encode(message).finish(),
-      decodeResponse: (bytes) => response.decode(bytes),
+      encodeRequest: (message) => encode(request, message, requestName),
+      decodeRequest: (bytes) => decode(request, bytes, requestName),
+      encodeResponse: (message) => encode(response, message, responseName),
+      decodeResponse: (bytes) => decode(response, bytes, responseName),
     };
     return [key, descriptor];
   });
   return Object.fromEntries(entries);
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const strictText = (bytes: Uint8Array) => utf8.decode(bytes);
+
+function encode<T>(type: MessageFns<T>, message: T, what: string): Uint8Array {
+  try {
+    return type.encode(message).finish();
+  } catch (error) {
+    throw new WireError(`${what} cannot be encoded: ${reason(error)}`, { cause: error });
+  }
+}
+
+function decode<T>(type: MessageFns<T>, bytes: Uint8Array, what: string): T {
+  try {
+    // Over a Buffer the reader would hand out Buffers, which nobody should come to depend on.
+    const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const reader = new BinaryReader(plain, strictText);
+    const message = type.decode(reader);
+    // Generated code ends a message, without an error, at tag 0 and at the end of a group that was not opened.
+    if (reader.pos !== reader.len) throw new Error(`it ends after ${reader.pos} of ${reader.len} bytes`);
+    return message;
+  } catch (error) {
+    throw new WireError(`${what} cannot be decoded: ${reason(error)}`, { cause: error });
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

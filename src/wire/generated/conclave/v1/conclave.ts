@@ -3,8 +3,7 @@
 
 /* eslint-disable */
 import type { DeepPartial, MessageFns } from '../../../message.ts';
-import { BinaryReader } from '../../../reader.ts';
-import { BinaryWriter } from '../../../writer.ts';
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { ResponseHeader } from '../../etcd/etcdserverpb/header.ts';
 import {
   CompactionRequest,
@@ -162,24 +161,35 @@ export const RegisterClientRequest: MessageFns<RegisterClientRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): RegisterClientRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseRegisterClientRequest();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.name = reader.string();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegisterClientRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<RegisterClientRequest>): RegisterClientRequest {
@@ -202,39 +212,50 @@ export const RegisterClientResponse: MessageFns<RegisterClientResponse> = {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.incarnation !== 0) {
-      writer.uint32(16).uint64(message.incarnation);
+      writer.uint32(16).uint64(BigInt(message.incarnation));
     }
     return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): RegisterClientResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseRegisterClientResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.header = ResponseHeader.decode(reader, reader.uint32());
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.incarnation = reader.uint64Number();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegisterClientResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.incarnation = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<RegisterClientResponse>): RegisterClientResponse {
@@ -258,13 +279,13 @@ function createBaseProposeRequest(): ProposeRequest {
 export const ProposeRequest: MessageFns<ProposeRequest> = {
   encode(message: ProposeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.incarnation !== 0) {
-      writer.uint32(8).uint64(message.incarnation);
+      writer.uint32(8).uint64(BigInt(message.incarnation));
     }
     if (message.sequence !== 0) {
-      writer.uint32(16).uint64(message.sequence);
+      writer.uint32(16).uint64(BigInt(message.sequence));
     }
     if (message.acknowledgedBelow !== 0) {
-      writer.uint32(24).uint64(message.acknowledgedBelow);
+      writer.uint32(24).uint64(BigInt(message.acknowledgedBelow));
     }
     switch (message.request?.$case) {
       case 'put':
@@ -294,105 +315,119 @@ export const ProposeRequest: MessageFns<ProposeRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ProposeRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseProposeRequest();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 8) {
-            break;
-          }
-
-          message.incarnation = reader.uint64Number();
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.sequence = reader.uint64Number();
-          continue;
-        }
-        case 3: {
-          if (tag !== 24) {
-            break;
-          }
-
-          message.acknowledgedBelow = reader.uint64Number();
-          continue;
-        }
-        case 4: {
-          if (tag !== 34) {
-            break;
-          }
-
-          message.request = { $case: 'put', value: PutRequest.decode(reader, reader.uint32()) };
-          continue;
-        }
-        case 5: {
-          if (tag !== 42) {
-            break;
-          }
-
-          message.request = {
-            $case: 'deleteRange',
-            value: DeleteRangeRequest.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 6: {
-          if (tag !== 50) {
-            break;
-          }
-
-          message.request = { $case: 'txn', value: TxnRequest.decode(reader, reader.uint32()) };
-          continue;
-        }
-        case 7: {
-          if (tag !== 58) {
-            break;
-          }
-
-          message.request = { $case: 'compaction', value: CompactionRequest.decode(reader, reader.uint32()) };
-          continue;
-        }
-        case 8: {
-          if (tag !== 66) {
-            break;
-          }
-
-          message.request = {
-            $case: 'leaseGrant',
-            value: LeaseGrantMsRequest.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 9: {
-          if (tag !== 74) {
-            break;
-          }
-
-          message.request = {
-            $case: 'leaseRevoke',
-            value: LeaseRevokeRequest.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 10: {
-          if (tag !== 82) {
-            break;
-          }
-
-          message.request = { $case: 'txnSequence', value: TxnSequence.decode(reader, reader.uint32()) };
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProposeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.incarnation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.acknowledgedBelow = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.request = { $case: 'put', value: PutRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.request = {
+              $case: 'deleteRange',
+              value: DeleteRangeRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.request = { $case: 'txn', value: TxnRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.request = {
+              $case: 'compaction',
+              value: CompactionRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.request = {
+              $case: 'leaseGrant',
+              value: LeaseGrantMsRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.request = {
+              $case: 'leaseRevoke',
+              value: LeaseRevokeRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.request = { $case: 'txnSequence', value: TxnSequence.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<ProposeRequest>): ProposeRequest {
@@ -497,87 +532,98 @@ export const ProposeResponse: MessageFns<ProposeResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): ProposeResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseProposeResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 4: {
-          if (tag !== 34) {
-            break;
-          }
-
-          message.response = { $case: 'put', value: PutResponse.decode(reader, reader.uint32()) };
-          continue;
-        }
-        case 5: {
-          if (tag !== 42) {
-            break;
-          }
-
-          message.response = {
-            $case: 'deleteRange',
-            value: DeleteRangeResponse.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 6: {
-          if (tag !== 50) {
-            break;
-          }
-
-          message.response = { $case: 'txn', value: TxnResponse.decode(reader, reader.uint32()) };
-          continue;
-        }
-        case 7: {
-          if (tag !== 58) {
-            break;
-          }
-
-          message.response = {
-            $case: 'compaction',
-            value: CompactionResponse.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 8: {
-          if (tag !== 66) {
-            break;
-          }
-
-          message.response = {
-            $case: 'leaseGrant',
-            value: LeaseGrantMsResponse.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 9: {
-          if (tag !== 74) {
-            break;
-          }
-
-          message.response = {
-            $case: 'leaseRevoke',
-            value: LeaseRevokeResponse.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-        case 10: {
-          if (tag !== 82) {
-            break;
-          }
-
-          message.response = {
-            $case: 'txnSequence',
-            value: TxnSequenceResponse.decode(reader, reader.uint32()),
-          };
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProposeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.response = { $case: 'put', value: PutResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.response = {
+              $case: 'deleteRange',
+              value: DeleteRangeResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.response = { $case: 'txn', value: TxnResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.response = {
+              $case: 'compaction',
+              value: CompactionResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.response = {
+              $case: 'leaseGrant',
+              value: LeaseGrantMsResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.response = {
+              $case: 'leaseRevoke',
+              value: LeaseRevokeResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.response = {
+              $case: 'txnSequence',
+              value: TxnSequenceResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<ProposeResponse>): ProposeResponse {
@@ -662,24 +708,35 @@ export const TxnSequence: MessageFns<TxnSequence> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): TxnSequence {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseTxnSequence();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.requests.push(TxnRequest.decode(reader, reader.uint32()));
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnSequence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(TxnRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<TxnSequence>): TxnSequence {
@@ -706,24 +763,35 @@ export const TxnSequenceResponse: MessageFns<TxnSequenceResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): TxnSequenceResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseTxnSequenceResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.responses.push(TxnResponse.decode(reader, reader.uint32()));
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnSequenceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.responses.push(TxnResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<TxnSequenceResponse>): TxnSequenceResponse {
@@ -746,39 +814,50 @@ export const LeaseGrantMsRequest: MessageFns<LeaseGrantMsRequest> = {
       writer.uint32(8).int64(message.ID);
     }
     if (message.ttlMs !== 0) {
-      writer.uint32(16).int64(message.ttlMs);
+      writer.uint32(16).int64(BigInt(message.ttlMs));
     }
     return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantMsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseLeaseGrantMsRequest();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 8) {
-            break;
-          }
-
-          message.ID = reader.int64();
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.ttlMs = reader.int64Number();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseGrantMsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ID = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<LeaseGrantMsRequest>): LeaseGrantMsRequest {
@@ -805,7 +884,7 @@ export const LeaseGrantMsResponse: MessageFns<LeaseGrantMsResponse> = {
       writer.uint32(16).int64(message.ID);
     }
     if (message.ttlMs !== 0) {
-      writer.uint32(24).int64(message.ttlMs);
+      writer.uint32(24).int64(BigInt(message.ttlMs));
     }
     if (message.error !== '') {
       writer.uint32(34).string(message.error);
@@ -815,48 +894,59 @@ export const LeaseGrantMsResponse: MessageFns<LeaseGrantMsResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantMsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseLeaseGrantMsResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.header = ResponseHeader.decode(reader, reader.uint32());
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.ID = reader.int64();
-          continue;
-        }
-        case 3: {
-          if (tag !== 24) {
-            break;
-          }
-
-          message.ttlMs = reader.int64Number();
-          continue;
-        }
-        case 4: {
-          if (tag !== 34) {
-            break;
-          }
-
-          message.error = reader.string();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseGrantMsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ID = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<LeaseGrantMsResponse>): LeaseGrantMsResponse {
@@ -889,49 +979,60 @@ export const KeepAliveBatchRequest: MessageFns<KeepAliveBatchRequest> = {
       writer.join();
     }
     if (message.requestId !== 0) {
-      writer.uint32(16).uint64(message.requestId);
+      writer.uint32(16).uint64(BigInt(message.requestId));
     }
     return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): KeepAliveBatchRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseKeepAliveBatchRequest();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag === 8) {
-            message.IDs.push(reader.int64());
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeepAliveBatchRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.IDs.push(reader.int64() as bigint);
 
-            continue;
-          }
-
-          if (tag === 10) {
-            const end2 = reader.uint32() + reader.pos;
-            while (reader.pos < end2) {
-              message.IDs.push(reader.int64());
+              continue;
             }
 
-            continue;
-          }
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.IDs.push(reader.int64() as bigint);
+              }
 
-          break;
-        }
-        case 2: {
-          if (tag !== 16) {
+              continue;
+            }
+
             break;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
 
-          message.requestId = reader.uint64Number();
-          continue;
+            message.requestId = longToNumber(reader.uint64());
+            continue;
+          }
         }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
       }
-      reader.skip(tag);
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-    reader.leave(end);
-    return message;
   },
 
   create(base?: DeepPartial<KeepAliveBatchRequest>): KeepAliveBatchRequest {
@@ -955,7 +1056,7 @@ export const KeepAliveBatchResponse: MessageFns<KeepAliveBatchResponse> = {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.requestId !== 0) {
-      writer.uint32(16).uint64(message.requestId);
+      writer.uint32(16).uint64(BigInt(message.requestId));
     }
     if (message.IDs.length !== 0) {
       writer.uint32(26).fork();
@@ -972,68 +1073,79 @@ export const KeepAliveBatchResponse: MessageFns<KeepAliveBatchResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): KeepAliveBatchResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseKeepAliveBatchResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.header = ResponseHeader.decode(reader, reader.uint32());
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.requestId = reader.uint64Number();
-          continue;
-        }
-        case 3: {
-          if (tag === 24) {
-            message.IDs.push(reader.int64());
-
-            continue;
-          }
-
-          if (tag === 26) {
-            const end2 = reader.uint32() + reader.pos;
-            while (reader.pos < end2) {
-              message.IDs.push(reader.int64());
-            }
-
-            continue;
-          }
-
-          break;
-        }
-        case 4: {
-          if (tag === 32) {
-            message.ttlMs.push(reader.int64Number());
-
-            continue;
-          }
-
-          if (tag === 34) {
-            const end2 = reader.uint32() + reader.pos;
-            while (reader.pos < end2) {
-              message.ttlMs.push(reader.int64Number());
-            }
-
-            continue;
-          }
-
-          break;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeepAliveBatchResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.requestId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.IDs.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.IDs.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.ttlMs.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ttlMs.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<KeepAliveBatchResponse>): KeepAliveBatchResponse {
@@ -1062,7 +1174,7 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       writer.uint32(8).int64(message.ID);
     }
     if (message.graceMs !== 0) {
-      writer.uint32(16).int64(message.graceMs);
+      writer.uint32(16).int64(BigInt(message.graceMs));
     }
     if (message.detach !== false) {
       writer.uint32(24).bool(message.detach);
@@ -1072,40 +1184,51 @@ export const AttachRequest: MessageFns<AttachRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AttachRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseAttachRequest();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 8) {
-            break;
-          }
-
-          message.ID = reader.int64();
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.graceMs = reader.int64Number();
-          continue;
-        }
-        case 3: {
-          if (tag !== 24) {
-            break;
-          }
-
-          message.detach = reader.bool();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ID = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.graceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.detach = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<AttachRequest>): AttachRequest {
@@ -1133,7 +1256,7 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       writer.uint32(16).int64(message.ID);
     }
     if (message.attachment !== 0) {
-      writer.uint32(24).uint64(message.attachment);
+      writer.uint32(24).uint64(BigInt(message.attachment));
     }
     if (message.moving !== false) {
       writer.uint32(32).bool(message.moving);
@@ -1149,64 +1272,75 @@ export const AttachResponse: MessageFns<AttachResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): AttachResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseAttachResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 10) {
-            break;
-          }
-
-          message.header = ResponseHeader.decode(reader, reader.uint32());
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.ID = reader.int64();
-          continue;
-        }
-        case 3: {
-          if (tag !== 24) {
-            break;
-          }
-
-          message.attachment = reader.uint64Number();
-          continue;
-        }
-        case 4: {
-          if (tag !== 32) {
-            break;
-          }
-
-          message.moving = reader.bool();
-          continue;
-        }
-        case 5: {
-          if (tag !== 40) {
-            break;
-          }
-
-          message.unknownLease = reader.bool();
-          continue;
-        }
-        case 6: {
-          if (tag !== 48) {
-            break;
-          }
-
-          message.detached = reader.bool();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ID = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attachment = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.moving = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.unknownLease = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.detached = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<AttachResponse>): AttachResponse {
@@ -1241,24 +1375,35 @@ export const MemberStateRequest: MessageFns<MemberStateRequest> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberStateRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseMemberStateRequest();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 8) {
-            break;
-          }
-
-          message.follow = reader.bool();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberStateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<MemberStateRequest>): MemberStateRequest {
@@ -1278,7 +1423,7 @@ function createBasePeerState(): PeerState {
 export const PeerState: MessageFns<PeerState> = {
   encode(message: PeerState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.memberId !== 0) {
-      writer.uint32(8).uint64(message.memberId);
+      writer.uint32(8).uint64(BigInt(message.memberId));
     }
     if (message.name !== '') {
       writer.uint32(18).string(message.name);
@@ -1287,7 +1432,7 @@ export const PeerState: MessageFns<PeerState> = {
       writer.uint32(24).bool(message.connected);
     }
     if (message.matchIndex !== 0) {
-      writer.uint32(32).uint64(message.matchIndex);
+      writer.uint32(32).uint64(BigInt(message.matchIndex));
     }
     if (message.roundTripMs !== 0) {
       writer.uint32(41).double(message.roundTripMs);
@@ -1297,56 +1442,67 @@ export const PeerState: MessageFns<PeerState> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): PeerState {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBasePeerState();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 8) {
-            break;
-          }
-
-          message.memberId = reader.uint64Number();
-          continue;
-        }
-        case 2: {
-          if (tag !== 18) {
-            break;
-          }
-
-          message.name = reader.string();
-          continue;
-        }
-        case 3: {
-          if (tag !== 24) {
-            break;
-          }
-
-          message.connected = reader.bool();
-          continue;
-        }
-        case 4: {
-          if (tag !== 32) {
-            break;
-          }
-
-          message.matchIndex = reader.uint64Number();
-          continue;
-        }
-        case 5: {
-          if (tag !== 41) {
-            break;
-          }
-
-          message.roundTripMs = reader.double();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeerState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memberId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.connected = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.matchIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.roundTripMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<PeerState>): PeerState {
@@ -1389,10 +1545,10 @@ function createBaseMemberStateResponse(): MemberStateResponse {
 export const MemberStateResponse: MessageFns<MemberStateResponse> = {
   encode(message: MemberStateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.clusterId !== 0) {
-      writer.uint32(8).uint64(message.clusterId);
+      writer.uint32(8).uint64(BigInt(message.clusterId));
     }
     if (message.memberId !== 0) {
-      writer.uint32(16).uint64(message.memberId);
+      writer.uint32(16).uint64(BigInt(message.memberId));
     }
     if (message.name !== '') {
       writer.uint32(26).string(message.name);
@@ -1401,22 +1557,22 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
       writer.uint32(34).string(message.role);
     }
     if (message.term !== 0) {
-      writer.uint32(40).uint64(message.term);
+      writer.uint32(40).uint64(BigInt(message.term));
     }
     if (message.leader !== 0) {
-      writer.uint32(48).uint64(message.leader);
+      writer.uint32(48).uint64(BigInt(message.leader));
     }
     if (message.commitIndex !== 0) {
-      writer.uint32(56).uint64(message.commitIndex);
+      writer.uint32(56).uint64(BigInt(message.commitIndex));
     }
     if (message.appliedIndex !== 0) {
-      writer.uint32(64).uint64(message.appliedIndex);
+      writer.uint32(64).uint64(BigInt(message.appliedIndex));
     }
     if (message.lastIndex !== 0) {
-      writer.uint32(72).uint64(message.lastIndex);
+      writer.uint32(72).uint64(BigInt(message.lastIndex));
     }
     if (message.revision !== 0) {
-      writer.uint32(80).int64(message.revision);
+      writer.uint32(80).int64(BigInt(message.revision));
     }
     for (const v of message.peers) {
       PeerState.encode(v!, writer.uint32(90).fork()).join();
@@ -1428,13 +1584,13 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
       writer.uint32(105).double(message.loopDelayP99Ms);
     }
     if (message.snapshotIndex !== 0) {
-      writer.uint32(112).uint64(message.snapshotIndex);
+      writer.uint32(112).uint64(BigInt(message.snapshotIndex));
     }
     if (message.leases !== 0) {
-      writer.uint32(120).int64(message.leases);
+      writer.uint32(120).int64(BigInt(message.leases));
     }
     if (message.watchers !== 0) {
-      writer.uint32(128).int64(message.watchers);
+      writer.uint32(128).int64(BigInt(message.watchers));
     }
     if (message.uptimeMs !== 0) {
       writer.uint32(137).double(message.uptimeMs);
@@ -1447,160 +1603,171 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberStateResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const end = reader.enter(length);
-    const message = createBaseMemberStateResponse();
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      switch (tag >>> 3) {
-        case 1: {
-          if (tag !== 8) {
-            break;
-          }
-
-          message.clusterId = reader.uint64Number();
-          continue;
-        }
-        case 2: {
-          if (tag !== 16) {
-            break;
-          }
-
-          message.memberId = reader.uint64Number();
-          continue;
-        }
-        case 3: {
-          if (tag !== 26) {
-            break;
-          }
-
-          message.name = reader.string();
-          continue;
-        }
-        case 4: {
-          if (tag !== 34) {
-            break;
-          }
-
-          message.role = reader.string();
-          continue;
-        }
-        case 5: {
-          if (tag !== 40) {
-            break;
-          }
-
-          message.term = reader.uint64Number();
-          continue;
-        }
-        case 6: {
-          if (tag !== 48) {
-            break;
-          }
-
-          message.leader = reader.uint64Number();
-          continue;
-        }
-        case 7: {
-          if (tag !== 56) {
-            break;
-          }
-
-          message.commitIndex = reader.uint64Number();
-          continue;
-        }
-        case 8: {
-          if (tag !== 64) {
-            break;
-          }
-
-          message.appliedIndex = reader.uint64Number();
-          continue;
-        }
-        case 9: {
-          if (tag !== 72) {
-            break;
-          }
-
-          message.lastIndex = reader.uint64Number();
-          continue;
-        }
-        case 10: {
-          if (tag !== 80) {
-            break;
-          }
-
-          message.revision = reader.int64Number();
-          continue;
-        }
-        case 11: {
-          if (tag !== 90) {
-            break;
-          }
-
-          message.peers.push(PeerState.decode(reader, reader.uint32()));
-          continue;
-        }
-        case 12: {
-          if (tag !== 97) {
-            break;
-          }
-
-          message.electionTimeoutMs = reader.double();
-          continue;
-        }
-        case 13: {
-          if (tag !== 105) {
-            break;
-          }
-
-          message.loopDelayP99Ms = reader.double();
-          continue;
-        }
-        case 14: {
-          if (tag !== 112) {
-            break;
-          }
-
-          message.snapshotIndex = reader.uint64Number();
-          continue;
-        }
-        case 15: {
-          if (tag !== 120) {
-            break;
-          }
-
-          message.leases = reader.int64Number();
-          continue;
-        }
-        case 16: {
-          if (tag !== 128) {
-            break;
-          }
-
-          message.watchers = reader.int64Number();
-          continue;
-        }
-        case 17: {
-          if (tag !== 137) {
-            break;
-          }
-
-          message.uptimeMs = reader.double();
-          continue;
-        }
-        case 18: {
-          if (tag !== 146) {
-            break;
-          }
-
-          message.version = reader.string();
-          continue;
-        }
-      }
-      reader.skip(tag);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error('protobuf decode recursion limit exceeded');
     }
-    reader.leave(end);
-    return message;
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberStateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clusterId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.memberId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.term = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.leader = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.commitIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.appliedIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.lastIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.peers.push(PeerState.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.electionTimeoutMs = reader.double();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.loopDelayP99Ms = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.snapshotIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.leases = longToNumber(reader.int64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.watchers = longToNumber(reader.int64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 137) {
+              break;
+            }
+
+            message.uptimeMs = reader.double();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
   },
 
   create(base?: DeepPartial<MemberStateResponse>): MemberStateResponse {
@@ -1643,6 +1810,7 @@ export const ConclaveDefinition = {
       requestStream: false,
       responseType: RegisterClientResponse as typeof RegisterClientResponse,
       responseStream: false,
+      options: {},
     },
     /** A mutation with an identity: retried after an ambiguous failure it is applied once. */
     propose: {
@@ -1651,6 +1819,7 @@ export const ConclaveDefinition = {
       requestStream: false,
       responseType: ProposeResponse as typeof ProposeResponse,
       responseStream: false,
+      options: {},
     },
     /** Leases with millisecond TTL. */
     leaseGrantMs: {
@@ -1659,6 +1828,7 @@ export const ConclaveDefinition = {
       requestStream: false,
       responseType: LeaseGrantMsResponse as typeof LeaseGrantMsResponse,
       responseStream: false,
+      options: {},
     },
     /** One request renews many leases; one log entry for all of a tick. */
     keepAliveBatch: {
@@ -1667,6 +1837,7 @@ export const ConclaveDefinition = {
       requestStream: true,
       responseType: KeepAliveBatchResponse as typeof KeepAliveBatchResponse,
       responseStream: true,
+      options: {},
     },
     /** Binds a lease to this connection: FIN or RST of it shortens the lease to grace_ms. */
     attach: {
@@ -1675,6 +1846,7 @@ export const ConclaveDefinition = {
       requestStream: true,
       responseType: AttachResponse as typeof AttachResponse,
       responseStream: true,
+      options: {},
     },
     /** Role, term, commit, applied, peers of this member, for status and dashboards (serializable, local). */
     memberState: {
@@ -1683,6 +1855,18 @@ export const ConclaveDefinition = {
       requestStream: false,
       responseType: MemberStateResponse as typeof MemberStateResponse,
       responseStream: true,
+      options: {},
     },
   },
 } as const;
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error('Value is larger than Number.MAX_SAFE_INTEGER');
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error('Value is smaller than Number.MIN_SAFE_INTEGER');
+  }
+  return num;
+}
