@@ -13,8 +13,6 @@ export interface ApiOptions {
   readonly logger?: Logger;
   /** Ms between progress notifications of a quiet watch that asked for them. Default 600,000, as etcd's. */
   readonly watchProgressIntervalMs?: number;
-  /** p99 of the loop's delay, ms, for MemberState. Default: 0, not measured. */
-  readonly loopDelayP99Ms?: () => number;
 }
 
 /** The services of one member, for any transport. Close transports first: dispose ends the work they left behind. */
@@ -36,7 +34,6 @@ export class Api implements AsyncDisposable {
       background: this.#background,
       renewals: new RenewalBatch(member, runtime),
       watchProgressIntervalMs: options.watchProgressIntervalMs ?? 600_000,
-      loopDelayP99Ms: options.loopDelayP99Ms ?? (() => 0),
     });
   }
 

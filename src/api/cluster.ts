@@ -11,7 +11,8 @@ export function clusterService(api: ApiServices): { memberList: HandlerOf<Cluste
       if (request.linearizable) await member.readBarrier({ signal: context.signal });
       const members = [...member.status().members].sort((a, b) => a.memberId - b.memberId);
       return {
-        header: headers.header(),
+        // etcd's has no revision here.
+        header: headers.header(0),
         members: members.map((one) => ({
           ID: BigInt(one.memberId),
           name: one.name,

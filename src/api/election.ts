@@ -1,7 +1,17 @@
 import type { KeyValue, Watcher } from '../keyspace/types.ts';
-import type { LeaderKey, LeaderResponse, services } from '../wire/index.ts';
-import { prefixEnd } from './convert.ts';
+import type {
+  CampaignRequest,
+  CampaignResponse,
+  LeaderKey,
+  LeaderRequest,
+  LeaderResponse,
+  ProclaimRequest,
+  ProclaimResponse,
+  services,
+} from '../wire/index.ts';
+import { compareBytes, prefixEnd } from './convert.ts';
 import {
+  asClient,
   leaderOf,
   leavePlace,
   type Place,
@@ -19,53 +29,52 @@ import { Wakeup } from './wakeup.ts';
 type Election = typeof services.Election;
 
 export function electionService(api: ApiServices): { [Name in keyof Election]: HandlerOf<Election[Name]> } {
-  const { member, headers } = api;
   return {
-    async campaign(request, context) {
-      const lease = await sessionLease(api, request.lease);
-      const prefix = queuePrefix(request.name);
-      const taken = await takePlace(api, prefix, lease, request.value);
-      const revision = await updateValue(api, taken, lease, request.value);
-      if (!(await waitForTurn(api, prefix, taken.place, context))) throw failure('electionExpired');
-      const { key, createRevision: rev } = taken.place;
-      return { header: headers.header(revision), leader: { name: request.name, key, rev, lease } };
-    },
-
-    async proclaim(request) {
-      const leader = required(request.leader);
-      const { held, revision } = await rewritePlace(api, placeOf(leader), leader.lease, request.value);
-      if (!held) throw failure('electionNotLeader');
-      return { header: headers.header(revision) };
-    },
-
-    async leader(request, context) {
-      await member.readBarrier({ signal: context.signal });
-      const kv = leaderOf(api, queuePrefix(request.name));
-      if (kv === undefined) throw failure('electionNoLeader');
-      return { header: headers.header(), kv };
-    },
-
+    campaign: asClient((request, context) => campaign(api, request, context)),
+    proclaim: asClient((request) => proclaim(api, request)),
+    leader: asClient((request, context) => leader(api, request, context)),
     observe: (request, context) => observe(api, queuePrefix(request.name), context),
-
-    async resign(request) {
+    resign: asClient(async (request) => {
       const revision = await leavePlace(api, placeOf(required(request.leader)));
-      return { header: headers.header(revision) };
-    },
+      return { header: api.headers.header(revision) };
+    }),
   };
 }
 
-/** A campaign repeated with another value proclaims that value. */
-async function updateValue(
+async function campaign(
   api: ApiServices,
-  taken: { place: Place; revision: number; existing: KeyValue | undefined },
-  lease: bigint,
-  value: Uint8Array,
-): Promise<number> {
-  const { existing, place, revision } = taken;
-  if (existing === undefined || Buffer.compare(existing.value, value) === 0) return revision;
-  const rewritten = await rewritePlace(api, place, lease, value);
-  if (!rewritten.held) throw failure('electionNotLeader');
-  return rewritten.revision;
+  request: CampaignRequest,
+  context: CallContext,
+): Promise<CampaignResponse> {
+  const lease = await sessionLease(api, request.lease);
+  const prefix = queuePrefix(request.name);
+  const { place, revision, existing } = await takePlace(api, prefix, lease, request.value);
+  // A campaign repeated with another value proclaims that value.
+  if (existing !== undefined && compareBytes(existing.value, request.value) !== 0) {
+    const { held } = await rewritePlace(api, place, lease, request.value);
+    if (!held) throw failure('electionNotLeader');
+  }
+  if (!(await waitForTurn(api, prefix, place, context))) throw failure('electionExpired');
+  const leader = { name: request.name, key: place.key, rev: place.createRevision, lease };
+  return { header: api.headers.header(revision), leader };
+}
+
+async function proclaim(api: ApiServices, request: ProclaimRequest): Promise<ProclaimResponse> {
+  const leader = required(request.leader);
+  const { held, revision } = await rewritePlace(api, placeOf(leader), leader.lease, request.value);
+  if (!held) throw failure('electionNotLeader');
+  return { header: api.headers.header(revision) };
+}
+
+async function leader(
+  api: ApiServices,
+  request: LeaderRequest,
+  context: CallContext,
+): Promise<LeaderResponse> {
+  await api.member.readBarrier({ signal: context.signal });
+  const kv = leaderOf(api, queuePrefix(request.name));
+  if (kv === undefined) throw failure('electionNoLeader');
+  return { header: api.headers.header(), kv };
 }
 
 /** The leader now, then each leader and each value it proclaims; of quick changes at least the last. */

@@ -1,6 +1,6 @@
 import type { services } from '../wire/index.ts';
 import { proposeFor } from './kv.ts';
-import { queuePrefix, sessionLease, takePlace, waitForTurn } from './queue.ts';
+import { asClient, queuePrefix, sessionLease, takePlace, waitForTurn } from './queue.ts';
 import type { ApiServices } from './service.ts';
 import { failure } from './status.ts';
 import type { HandlerOf } from './types.ts';
@@ -12,20 +12,20 @@ const noBytes = new Uint8Array(0);
 export function lockService(api: ApiServices): { [Name in keyof Lock]: HandlerOf<Lock[Name]> } {
   const { headers } = api;
   return {
-    async lock(request, context) {
+    lock: asClient(async (request, context) => {
       const lease = await sessionLease(api, request.lease);
       const prefix = queuePrefix(request.name);
       const { place } = await takePlace(api, prefix, lease, noBytes);
       if (!(await waitForTurn(api, prefix, place, context))) throw failure('mutexExpired');
       return { header: headers.header(), key: place.key };
-    },
+    }),
 
     // etcd's unlock deletes the key, whatever it is.
-    async unlock(request) {
+    unlock: asClient(async (request) => {
       if (request.key.length === 0) throw failure('emptyKey');
       const range = { key: request.key, rangeEnd: noBytes, prevKv: false };
       const { revision } = await proposeFor<'deleteRange'>(api, { type: 'deleteRange', request: range });
       return { header: headers.header(revision) };
-    },
+    }),
   };
 }

@@ -13,7 +13,7 @@ export async function* memberState(
   request: MemberStateRequest,
   context: CallContext,
 ): AsyncGenerator<MemberStateResponse> {
-  yield response(api, api.member.status());
+  yield response(api.member.status());
   if (!request.follow) return;
   const { signal } = context;
   const wakeup = new Wakeup();
@@ -26,7 +26,7 @@ export async function* memberState(
       const timer = api.runtime.timers.after(refreshMs, wake, { background: true });
       await wakeup.wait();
       timer.cancel();
-      if (!signal.aborted) yield response(api, api.member.status());
+      if (!signal.aborted) yield response(api.member.status());
     }
   } finally {
     unsubscribe();
@@ -34,7 +34,7 @@ export async function* memberState(
   }
 }
 
-function response(api: ApiServices, status: MemberStatus): MemberStateResponse {
+function response(status: MemberStatus): MemberStateResponse {
   const { raft } = status;
   return {
     clusterId: status.clusterId,
@@ -49,7 +49,7 @@ function response(api: ApiServices, status: MemberStatus): MemberStateResponse {
     revision: status.revision,
     peers: status.peers.map((peer) => ({ ...peer })),
     electionTimeoutMs: raft.electionTimeoutMs,
-    loopDelayP99Ms: api.loopDelayP99Ms(),
+    loopDelayP99Ms: status.loopDelayP99Ms,
     snapshotIndex: status.snapshotIndex,
     leases: status.leases,
     watchers: status.watchers,

@@ -3,8 +3,8 @@ import { prefixEnd } from './convert.ts';
 import { proposeFor } from './kv.ts';
 import { grantLease } from './lease.ts';
 import type { ApiServices } from './service.ts';
-import { failure, toStatus } from './status.ts';
-import type { CallContext } from './types.ts';
+import { asSeenThroughClient, failure, toStatus } from './status.ts';
+import type { CallContext, UnaryHandler } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
 /**
@@ -20,6 +20,17 @@ export interface Place {
 const noBytes = new Uint8Array(0);
 /** etcd's session for a request without a lease. */
 const defaultSessionTtlMs = 60_000;
+
+/** Gives errors the codes that they have in etcd's services of this kind. */
+export function asClient<Req, Res>(handler: UnaryHandler<Req, Res>): UnaryHandler<Req, Res> {
+  return async (request, context) => {
+    try {
+      return await handler(request, context);
+    } catch (error) {
+      throw asSeenThroughClient(error);
+    }
+  };
+}
 
 export function queuePrefix(name: Uint8Array): Uint8Array {
   const prefix = new Uint8Array(name.length + 1);

@@ -15,6 +15,4 @@ export interface ApiServices {
   readonly renewals: RenewalBatch;
   /** Ms between progress notifications of a quiet watch that asked for them. */
   readonly watchProgressIntervalMs: number;
-  /** The loop's delay for status pages, 0 where nobody measures it. */
-  readonly loopDelayP99Ms: () => number;
 }

@@ -107,6 +107,16 @@ export function failure(
   });
 }
 
+/**
+ * etcd's Election and Lock services are clients of its others, and gRPC does not recognise a client's errors: their
+ * texts stay, their codes become 'unknown'.
+ */
+export function asSeenThroughClient(error: unknown): StatusError {
+  const status = toStatus(error);
+  if (!status.message.startsWith('etcdserver: ')) return status;
+  return new StatusError(statusCodes.unknown, status.message, status.conclave);
+}
+
 /** A request that makes no sense to our own service. */
 export function invalidArgument(text: string): StatusError {
   return new StatusError(statusCodes.invalidArgument, text, {

@@ -1,0 +1,116 @@
+// The two servers that interop tests compare: a real etcd, and a one-member cluster of ours. Each alone on its
+// ports and in a folder of its own that goes away with it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serveApi } from '../../src/api/index.ts';
+import { Member } from '../../src/member/index.ts';
+import { RangeRequest, services } from '../../src/wire/index.ts';
+import { Caller } from './caller.ts';
+
+export interface TestServer extends AsyncDisposable {
+  readonly kind: 'etcd' | 'conclave';
+  /** `host:port` of the client side. */
+  readonly endpoint: string;
+}
+
+export async function startConclave(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'conclave-interop-'));
+  const [clientPort, peerPort] = await freePorts();
+  const peerUrls = [`http://127.0.0.1:${peerPort}`];
+  const member = await Member.start({
+    name: 'default',
+    dataDir: join(folder, 'data'),
+    peerListenUrls: peerUrls,
+    clientAdvertiseUrls: [`http://127.0.0.1:${clientPort}`],
+    initialCluster: [{ name: 'default', peerUrls }],
+  });
+  const server = await serveApi(member, {
+    listen: { host: '127.0.0.1', port: clientPort },
+    closeGraceMs: 200,
+  });
+  const endpoint = `127.0.0.1:${clientPort}`;
+  await answering(endpoint);
+  return {
+    kind: 'conclave',
+    endpoint,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([member.stop(), server.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startEtcd(path: string): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'etcd-interop-'));
+  const [clientPort, peerPort] = await freePorts();
+  const clientUrl = `http://127.0.0.1:${clientPort}`;
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const flags = {
+    name: 'default',
+    'data-dir': join(folder, 'data'),
+    'listen-client-urls': clientUrl,
+    'advertise-client-urls': clientUrl,
+    'listen-peer-urls': peerUrl,
+    'initial-advertise-peer-urls': peerUrl,
+    'initial-cluster': `default=${peerUrl}`,
+    logger: 'zap',
+    'log-outputs': '/dev/null',
+  };
+  const child = spawn(
+    path,
+    Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
+    { stdio: 'ignore' },
+  );
+  const endpoint = `127.0.0.1:${clientPort}`;
+  const dispose = async (): Promise<void> => {
+    await ended(child);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await answering(endpoint, child);
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { kind: 'etcd', endpoint, [Symbol.asyncDispose]: dispose };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+/** Waits until a linearizable read is answered, which needs a leader. */
+async function answering(endpoint: string, child?: ChildProcess): Promise<void> {
+  using caller = new Caller(endpoint);
+  const request = RangeRequest.create({ key: Buffer.from('health') });
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (child !== undefined && child.exitCode !== null)
+      throw new Error(`the server exited with ${child.exitCode}`);
+    if ((await caller.unary(services.KV.range, request, { timeoutMs: 500 })).code === 0) return;
+    await sleep(50);
+  }
+  throw new Error(`no answer from ${endpoint}`);
+}
+
+/** Two ports that were free a moment ago. */
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()];
+  const ports = await Promise.all(
+    servers.map(async (server) => {
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const address = server.address();
+      return typeof address === 'object' && address !== null ? address.port : 0;
+    }),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports as [number, number];
+}
