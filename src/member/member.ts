@@ -41,7 +41,7 @@ export class Member implements MemberHandle {
   private leaving = false;
   private failure: { readonly error: unknown } | undefined;
   private sweepTimer: Timer | undefined;
-  private settleStopped: { resolve: () => void; reject: (error: unknown) => void };
+  private settleStopped: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} };
 
   /**
    * Opens the data folder, recovers, listens for peers and takes part in the cluster. Resolves when it does; a
@@ -106,10 +106,11 @@ export class Member implements MemberHandle {
     this.memberId = setup.memberId;
     this.name = setup.name;
     this.startedAtMs = setup.runtime.clock.monotonicMs();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.stopped = promise;
-    this.settleStopped = { resolve, reject };
-    promise.catch(() => undefined);
+    this.stopped = new Promise((resolve, reject) => {
+      this.settleStopped = { resolve, reject };
+    });
+    // Who does not ask is not to be ended by an unhandled rejection; the failure was logged.
+    this.stopped.catch(() => undefined);
     const transport = () => this.transport;
     this.group = new Group({
       ...{ setup, group: firstGroup, log, snapshots, stored, transport },
