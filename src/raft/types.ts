@@ -135,7 +135,12 @@ export type RaftMessage = MessageBase &
     | { readonly type: 'timeout-now' }
     /** A follower's reads, to be confirmed by the leader. */
     | { readonly type: 'read-index'; readonly readContext: number }
-    | { readonly type: 'read-index-response'; readonly readContext: number; readonly index: number; readonly ok: boolean }
+    | {
+        readonly type: 'read-index-response';
+        readonly readContext: number;
+        readonly index: number;
+        readonly ok: boolean;
+      }
   );
 
 export type RaftEvent =
@@ -159,7 +164,16 @@ export type RaftEvent =
       readonly snapshot: SnapshotMeta;
     }
   /** The stream of a `sendSnapshots` effect ended. `ok: false` means: try again later. */
-  | { readonly type: 'snapshot-sent'; readonly to: MemberId; readonly ok: boolean; readonly index: number }
+  | {
+      readonly type: 'snapshot-sent';
+      readonly to: MemberId;
+      readonly ok: boolean;
+      /** Of the snapshot that was streamed. */
+      readonly index: number;
+      /** The session of the effect; where given, the end of an abandoned stream cannot pass for that of a new one. */
+      readonly session?: number;
+    }
+  /** Hands leadership over; 0 leaves the choice of the target to the core. Answered by the `transfer` effect. */
   | { readonly type: 'transfer'; readonly target: MemberId }
   | { readonly type: 'peer-connected'; readonly peer: MemberId }
   /** The connection to the peer broke: a hint, never a fact about the peer. */
@@ -172,7 +186,9 @@ export interface PersistRequest {
   readonly persistId: number;
   readonly hardState: HardState | undefined;
   /** Install this snapshot: the log before it and, where they disagree, after it is void. */
-  readonly snapshot: { readonly meta: SnapshotMeta; readonly from: MemberId; readonly keepsLog: boolean } | undefined;
+  readonly snapshot:
+    | { readonly meta: SnapshotMeta; readonly from: MemberId; readonly keepsLog: boolean }
+    | undefined;
   /** Entries replace everything stored from `entries[0].index` on (that is the truncation). */
   readonly entries: readonly Entry[];
   /** False where only the commit index moved: the write may wait for the next sync. */
@@ -189,14 +205,25 @@ export interface RaftEffects {
   /** Committed entries, in order, without a gap, each once. Apply after `persist.snapshot` is installed. */
   readonly committed: readonly Entry[];
   readonly readsReady: readonly { readonly readId: number; readonly index: number }[];
-  readonly readsFailed: readonly { readonly readId: number; readonly reason: 'no-leader' | 'leader-changed' }[];
-  readonly proposalsAccepted: readonly { readonly proposalId: number; readonly index: number; readonly term: number }[];
+  readonly readsFailed: readonly {
+    readonly readId: number;
+    readonly reason: 'no-leader' | 'leader-changed';
+  }[];
+  readonly proposalsAccepted: readonly {
+    readonly proposalId: number;
+    readonly index: number;
+    readonly term: number;
+  }[];
   readonly proposalsRejected: readonly {
     readonly proposalId: number;
     readonly reason: 'not-leader' | 'too-many-uncommitted' | 'transferring';
   }[];
   /** Stream the latest snapshot to these followers, tagged with `session` and the current term. */
-  readonly sendSnapshots: readonly { readonly to: MemberId; readonly session: number; readonly term: number }[];
+  readonly sendSnapshots: readonly {
+    readonly to: MemberId;
+    readonly session: number;
+    readonly term: number;
+  }[];
   /** Present when role, term or known leader changed since the last drain. */
   readonly state: RaftState | undefined;
   /** The outcome of a `transfer` event. */

@@ -1,0 +1,164 @@
+import { type Core, NEVER } from './core.ts';
+import { entryBytes } from './log.ts';
+import { Progress } from './progress.ts';
+import { quorumValue } from './quorum.ts';
+import { confirmReads, LeaderReads, releaseHeldReads } from './reads.ts';
+import { becomeFollower, changeLeader } from './roles.ts';
+import { abandonTransfer } from './transfer.ts';
+import type { Entry, EntryKind, MemberId, RaftEffects } from './types.ts';
+
+const DEFAULT_MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024;
+
+/** What exists only while this member leads. */
+export class Leadership {
+  readonly progress = new Map<MemberId, Progress>();
+  readonly reads = new LeaderReads();
+  /** The no-op of this term (§8): what is committed at or after it was counted in this term. */
+  readonly ownTermIndex: number;
+  /** Of entries above the commit index. */
+  uncommittedBytes = 0;
+  heartbeatDueMs = NEVER;
+  /** A transfer's target was told to campaign: no lease is left. */
+  leaseForfeited = false;
+  /** Acknowledgements of what was sent before this do not extend the lease. */
+  leaseNotBeforeMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ownTermIndex: number) {
+    this.ownTermIndex = ownTermIndex;
+  }
+}
+
+export function becomeLeader(core: Core): void {
+  const leadership = new Leadership(core.log.lastIndex + 1);
+  core.role = 'leader';
+  core.campaign = undefined;
+  core.leadership = leadership;
+  core.electionDeadlineMs = NEVER;
+  core.hintDeadlineMs = NEVER;
+  core.stickinessCleared = false;
+  core.stoodBack = false;
+  changeLeader(core, core.id);
+  for (const peer of core.otherVoters) {
+    leadership.progress.set(peer, new Progress(peer, core.log.lastIndex + 1, core.newSession(), core.nowMs));
+  }
+  for (const entry of core.log.slice(core.commitIndex + 1, core.log.lastIndex)) {
+    leadership.uncommittedBytes += entryBytes(entry);
+  }
+  appendOwn(core, leadership, 'empty', new Uint8Array(0));
+  if (leadership.progress.size > 0) leadership.heartbeatDueMs = core.nowMs + core.heartbeatIntervalMs;
+}
+
+export function propose(core: Core, proposalId: number, data: Uint8Array): void {
+  const reason = refusal(core, data.byteLength);
+  if (reason !== undefined || core.leadership === undefined) {
+    core.outbox.proposalsRejected.push({ proposalId, reason: reason ?? 'not-leader' });
+    return;
+  }
+  const entry = appendOwn(core, core.leadership, 'command', data);
+  core.outbox.proposalsAccepted.push({ proposalId, index: entry.index, term: entry.term });
+}
+
+function refusal(
+  core: Core,
+  sizeBytes: number,
+): RaftEffects['proposalsRejected'][number]['reason'] | undefined {
+  if (core.leadership === undefined) return 'not-leader';
+  if (core.transfer !== undefined) return 'transferring';
+  const limit = core.options.maxUncommittedBytes ?? DEFAULT_MAX_UNCOMMITTED_BYTES;
+  // With nothing waiting even an oversized one is taken, or it could never be.
+  const waiting = core.leadership.uncommittedBytes;
+  return waiting > 0 && waiting + sizeBytes > limit ? 'too-many-uncommitted' : undefined;
+}
+
+function appendOwn(core: Core, leadership: Leadership, kind: EntryKind, data: Uint8Array): Entry {
+  const entry: Entry = { index: core.log.lastIndex + 1, term: core.term, kind, data };
+  core.append(entry);
+  leadership.uncommittedBytes += entryBytes(entry);
+  return entry;
+}
+
+/**
+ * Commits what a majority holds durably, ourselves counted like anybody else, by disk; only if it is of our own term,
+ * and all before it with it (§5.4.2, figure 8).
+ */
+export function advanceCommit(core: Core): void {
+  const leadership = core.leadership;
+  if (leadership === undefined) return;
+  const held = quorumValue(core.configuration, (voter) =>
+    voter === core.id ? core.durability.durableIndex : (leadership.progress.get(voter)?.matchIndex ?? 0),
+  );
+  if (held <= core.commitIndex || core.log.termAt(held) !== core.term) return;
+  for (let index = core.commitIndex + 1; index <= held; index += 1) {
+    const entry = core.log.entryAt(index);
+    if (entry !== undefined) leadership.uncommittedBytes -= entryBytes(entry);
+  }
+  core.commitTo(held);
+  releaseHeldReads(core);
+}
+
+/** Anything of this term from `peer`: it is alive and follows us, as of what it echoes. */
+export function heardFromFollower(
+  core: Core,
+  peer: MemberId,
+  echo: { readonly readContext: number; readonly sentAtMs: number },
+): Progress | undefined {
+  const progress = core.leadership?.progress.get(peer);
+  if (progress === undefined) return undefined;
+  progress.lastContactMs = core.nowMs;
+  progress.ackedReadContext = Math.max(progress.ackedReadContext, echo.readContext);
+  if (echo.sentAtMs > 0) progress.ackedSentAtMs = Math.max(progress.ackedSentAtMs, echo.sentAtMs);
+  confirmReads(core);
+  return progress;
+}
+
+export function broadcastHeartbeat(core: Core): void {
+  const leadership = core.leadership;
+  if (leadership === undefined) return;
+  for (const progress of leadership.progress.values()) {
+    core.send({
+      type: 'heartbeat',
+      to: progress.peer,
+      // Never above what the follower is known to hold: it takes this on faith.
+      commitIndex: Math.min(core.commitIndex, progress.matchIndex),
+      session: progress.session,
+      readContext: leadership.reads.context,
+      sentAtMs: core.nowMs,
+      roundTripMs: progress.roundTripMs,
+    });
+  }
+}
+
+/** When a quorum will have been silent for too long (dissertation §6.2). */
+function quorumDeadlineMs(core: Core, leadership: Leadership): number {
+  const heardMs = quorumValue(core.configuration, (voter) =>
+    voter === core.id ? NEVER : (leadership.progress.get(voter)?.lastContactMs ?? Number.NEGATIVE_INFINITY),
+  );
+  return Math.max(heardMs + core.timing.leaderPatienceMs(core.nowMs), core.graceUntilMs);
+}
+
+export function leaderDeadlineMs(core: Core, leadership: Leadership): number {
+  const transferMs = core.transfer?.deadlineMs ?? NEVER;
+  return Math.min(
+    leadership.heartbeatDueMs,
+    quorumDeadlineMs(core, leadership),
+    core.diskDeadlineMs,
+    transferMs,
+  );
+}
+
+export function tickLeader(core: Core, leadership: Leadership): void {
+  if (core.nowMs >= quorumDeadlineMs(core, leadership) || core.diskIsStuck) {
+    becomeFollower(core, core.term, 0);
+    return;
+  }
+  if (core.transfer !== undefined && core.nowMs >= core.transfer.deadlineMs) abandonTransfer(core);
+  if (core.nowMs < leadership.heartbeatDueMs) return;
+  core.timing.roundTripMs = slowestOfQuorumMs(core, leadership);
+  broadcastHeartbeat(core);
+  if (core.transfer?.sent === true) core.send({ type: 'timeout-now', to: core.transfer.target });
+  leadership.heartbeatDueMs = core.nowMs + core.heartbeatIntervalMs;
+}
+
+function slowestOfQuorumMs(core: Core, leadership: Leadership): number {
+  return -quorumValue(core.configuration, (voter) => -(leadership.progress.get(voter)?.roundTripMs ?? 0));
+}

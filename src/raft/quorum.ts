@@ -1,0 +1,35 @@
+import type { Configuration, MemberId } from './types.ts';
+
+/** How many voters of `count` make a majority. */
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+/**
+ * The largest value that a majority of the voters has reached: of match indexes that is what may be committed, of
+ * times of contact that is when a quorum was last heard. An empty configuration has reached nothing.
+ */
+export function quorumValue(configuration: Configuration, reachedBy: (voter: MemberId) => number): number {
+  const values = configuration.voters.map(reachedBy).sort((left, right) => right - left);
+  return values[majorityOf(values.length) - 1] ?? Number.NEGATIVE_INFINITY;
+}
+
+export type Tally = 'won' | 'lost' | 'open';
+
+/** Counts the votes of the voters in `configuration`; anybody else's are not looked at (§5.2). */
+export function tally(configuration: Configuration, votes: ReadonlyMap<MemberId, boolean>): Tally {
+  let granted = 0;
+  let refused = 0;
+  for (const voter of configuration.voters) {
+    const vote = votes.get(voter);
+    if (vote === true) granted += 1;
+    else if (vote === false) refused += 1;
+  }
+  const majority = majorityOf(configuration.voters.length);
+  if (granted >= majority) return 'won';
+  return configuration.voters.length - refused < majority ? 'lost' : 'open';
+}
+
+export function isVoter(configuration: Configuration, member: MemberId): boolean {
+  return configuration.voters.includes(member);
+}

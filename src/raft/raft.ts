@@ -1,0 +1,277 @@
+import { Core, NEVER } from './core.ts';
+import {
+  countOwnVote,
+  receivePreVote,
+  receiveTimeoutNow,
+  receiveVote,
+  receiveVoteResponse,
+  tickElection,
+} from './election.ts';
+import { peerConnected, peerDisconnected, stalled } from './environment.ts';
+import { answerStaleLeader, receiveAppend, receiveHeartbeat, receiveSnapshot } from './follower.ts';
+import { advanceCommit, broadcastHeartbeat, leaderDeadlineMs, propose, tickLeader } from './leadership.ts';
+import { isVoter } from './quorum.ts';
+import { ForwardedReads, receiveForwardedRead, requestRead, startReadRound } from './reads.ts';
+import { receiveAppendResponse, receiveHeartbeatResponse, replicate, snapshotSent } from './replication.ts';
+import { becomeFollower, resetElectionTimer } from './roles.ts';
+import { abandonTransfer, requestTransfer } from './transfer.ts';
+import {
+  type Entry,
+  InvariantViolation,
+  type MemberId,
+  type RaftCore,
+  type RaftEffects,
+  type RaftEvent,
+  type RaftMessage,
+  type RaftOptions,
+  type RaftState,
+  type RaftStatus,
+  type RaftStored,
+  type SnapshotMeta,
+} from './types.ts';
+
+/** One member's part in one Raft group. See index.ts for what its driver owes it. */
+export class Raft implements RaftCore {
+  readonly #core: Core;
+  #reported: RaftState;
+
+  constructor(options: RaftOptions, stored: RaftStored, nowMs: number) {
+    const core = new Core(options, stored, new ForwardedReads(options.random), nowMs);
+    this.#core = core;
+    this.#reported = { role: core.role, term: core.term, leader: core.leader };
+    if (core.isSoleVoter) core.electionDeadlineMs = nowMs;
+    else if (core.isVoter) resetElectionTimer(core);
+    // Before it stopped this member may have acknowledged a leader that now reads by its lease.
+    if (options.leaseReads === true && core.term > 0 && !core.isSoleVoter) {
+      core.noVoteBeforeMs = nowMs + core.timing.longestElectionTimeoutMs;
+    }
+  }
+
+  step(event: RaftEvent, nowMs: number): void {
+    const core = this.#core;
+    core.nowMs = Math.max(core.nowMs, nowMs);
+    switch (event.type) {
+      case 'tick':
+        this.#tick();
+        break;
+      case 'message':
+        this.#receive(event.message);
+        break;
+      case 'propose':
+        propose(core, event.proposalId, event.data);
+        break;
+      case 'read':
+        requestRead(core, event.readId);
+        break;
+      case 'persisted':
+        this.#persisted(event.persistId);
+        break;
+      case 'applied':
+        this.#applied(event.index);
+        break;
+      case 'compacted':
+        this.#compacted(event.snapshot, event.keepFrom);
+        break;
+      case 'snapshot-received':
+        if (!this.#accepts(event.from) || event.term < core.term) break;
+        if (event.term > core.term) becomeFollower(core, event.term, event.from);
+        receiveSnapshot(core, event.from, event.session, event.snapshot);
+        break;
+      case 'snapshot-sent':
+        snapshotSent(core, event.to, event.ok, event.index, event.session);
+        break;
+      case 'transfer':
+        requestTransfer(core, event.target);
+        break;
+      case 'peer-connected':
+        peerConnected(core, event.peer);
+        break;
+      case 'peer-disconnected':
+        peerDisconnected(core, event.peer);
+        break;
+      case 'stalled':
+        stalled(core, event.stallMs);
+        break;
+    }
+  }
+
+  drain(): RaftEffects {
+    const core = this.#core;
+    if (core.leadership !== undefined) {
+      // Apart from the appends: their acknowledgements wait for disks, those of heartbeats do not.
+      if (startReadRound(core)) broadcastHeartbeat(core);
+      replicate(core, core.leadership);
+    } else {
+      core.forwardedReads.flush(core);
+    }
+    const taken = core.outbox.take();
+    const { term, votedFor, commitIndex } = core;
+    const nothingWaits = taken.messagesAfterPersist.length === 0;
+    const persist = core.durability.request(
+      { term, votedFor, commitIndex },
+      core.log,
+      nothingWaits,
+      core.nowMs,
+    );
+    if (!nothingWaits && !core.durability.isWriting) {
+      for (const message of taken.messagesAfterPersist) taken.messages.push(message);
+      return {
+        ...taken,
+        messagesAfterPersist: [],
+        persist,
+        committed: this.#takeCommitted(),
+        state: this.#takeState(),
+      };
+    }
+    return { ...taken, persist, committed: this.#takeCommitted(), state: this.#takeState() };
+  }
+
+  nextDeadlineMs(): number {
+    const core = this.#core;
+    // An outcome that found no room in the last drain wants another.
+    if (core.outbox.transfers.length > 0) return core.nowMs;
+    if (core.leadership !== undefined) return leaderDeadlineMs(core, core.leadership);
+    const transferMs = core.transfer?.deadlineMs ?? NEVER;
+    return Math.min(core.electionDeadlineMs, core.hintDeadlineMs, core.forwardedReads.retryAtMs, transferMs);
+  }
+
+  status(): RaftStatus {
+    const core = this.#core;
+    const electionTimeoutMs = core.electionTimeoutMs;
+    return {
+      role: core.role,
+      term: core.term,
+      leader: core.leader,
+      commitIndex: core.commitIndex,
+      appliedIndex: core.appliedIndex,
+      lastIndex: core.log.lastIndex,
+      firstIndex: core.log.firstIndex,
+      electionTimeoutMs,
+      transferTarget: core.transfer?.target ?? 0,
+      configuration: core.configuration,
+      peers: [...(core.leadership?.progress.values() ?? [])].map((peer) =>
+        peer.describe(core.nowMs, electionTimeoutMs),
+      ),
+    };
+  }
+
+  entryAt(index: number): Entry | undefined {
+    return this.#core.log.entryAt(index);
+  }
+
+  /** Committed is not enough: an entry that is applied must not be missing after a crash of this member. */
+  #takeCommitted(): readonly Entry[] {
+    const core = this.#core;
+    const end = Math.min(core.commitIndex, core.durability.durableIndex);
+    if (end <= core.handedOutIndex || core.durability.installing) return [];
+    const entries = core.log.slice(core.handedOutIndex + 1, end);
+    core.handedOutIndex = end;
+    return entries;
+  }
+
+  #takeState(): RaftState | undefined {
+    const { role, term, leader } = this.#core;
+    if (role === this.#reported.role && term === this.#reported.term && leader === this.#reported.leader)
+      return undefined;
+    this.#reported = { role, term, leader };
+    return this.#reported;
+  }
+
+  #tick(): void {
+    const core = this.#core;
+    if (core.leadership !== undefined) {
+      tickLeader(core, core.leadership);
+      return;
+    }
+    if (core.transfer !== undefined && core.nowMs >= core.transfer.deadlineMs) abandonTransfer(core);
+    core.forwardedReads.retry(core.nowMs);
+    tickElection(core);
+  }
+
+  #accepts(from: MemberId): boolean {
+    return from !== this.#core.id && isVoter(this.#core.configuration, from);
+  }
+
+  #receive(message: RaftMessage): void {
+    const core = this.#core;
+    if (message.group !== core.options.groupId || message.to !== core.id || !this.#accepts(message.from))
+      return;
+    // Both decide for themselves what a term is worth that only a candidate tells.
+    if (message.type === 'pre-vote') receivePreVote(core, message);
+    else if (message.type === 'vote') receiveVote(core, message);
+    else if (message.term < core.term) this.#receiveStale(message);
+    else this.#receiveCurrent(message);
+  }
+
+  #receiveStale(message: RaftMessage): void {
+    if (message.type === 'append' || message.type === 'heartbeat') answerStaleLeader(this.#core, message);
+    else if (message.type === 'read-index') receiveForwardedRead(this.#core, message);
+  }
+
+  #receiveCurrent(message: RaftMessage): void {
+    const core = this.#core;
+    // A granted pre-vote carries the term that was asked about: nobody is in it yet.
+    const isPromise = message.type === 'pre-vote-response' && message.granted;
+    if (message.term > core.term && !isPromise) {
+      const fromLeader =
+        message.type === 'append' || message.type === 'heartbeat' || message.type === 'timeout-now';
+      becomeFollower(core, message.term, fromLeader ? message.from : 0);
+    }
+    switch (message.type) {
+      case 'append':
+        receiveAppend(core, message);
+        break;
+      case 'append-response':
+        receiveAppendResponse(core, message);
+        break;
+      case 'heartbeat':
+        receiveHeartbeat(core, message);
+        break;
+      case 'heartbeat-response':
+        receiveHeartbeatResponse(core, message);
+        break;
+      case 'pre-vote-response':
+      case 'vote-response':
+        receiveVoteResponse(core, message);
+        break;
+      case 'timeout-now':
+        receiveTimeoutNow(core, message.from);
+        break;
+      case 'read-index':
+        receiveForwardedRead(core, message);
+        break;
+      case 'read-index-response':
+        core.forwardedReads.answered(core, message);
+        break;
+    }
+  }
+
+  #persisted(persistId: number): void {
+    const core = this.#core;
+    core.durability.persisted(persistId);
+    if (!core.durability.installing) core.appliedIndex = Math.max(core.appliedIndex, core.log.baseIndex);
+    countOwnVote(core);
+    advanceCommit(core);
+  }
+
+  #applied(index: number): void {
+    const core = this.#core;
+    if (index > core.handedOutIndex) {
+      throw new InvariantViolation(
+        `entry ${index} was applied; only those up to ${core.handedOutIndex} were handed out`,
+      );
+    }
+    core.appliedIndex = Math.max(core.appliedIndex, index);
+  }
+
+  #compacted(snapshot: SnapshotMeta, keepFrom: number): void {
+    const core = this.#core;
+    if (snapshot.index > core.handedOutIndex) {
+      throw new InvariantViolation(
+        `a snapshot up to ${snapshot.index} holds more than was handed out, ${core.handedOutIndex}`,
+      );
+    }
+    core.log.compact(snapshot, keepFrom);
+    core.configurations.rebase(snapshot);
+  }
+}

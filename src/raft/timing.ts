@@ -1,0 +1,114 @@
+import type { RaftOptions } from './types.ts';
+
+const SMALLEST_ADAPTIVE_MS = 150;
+const LARGEST_ADAPTIVE_MS = 1000;
+const INITIAL_ADAPTIVE_MS = 400;
+const DEFAULT_HEARTBEAT_MS = 100;
+const DEFAULT_DRIFT_RATE = 0.01;
+/** Heartbeats in one election timeout: two may be lost or late. */
+const HEARTBEATS_PER_TIMEOUT = 3.3;
+/** Etcd's rule of thumb: the election timeout is ten round trips. */
+const ROUND_TRIPS_PER_TIMEOUT = 10;
+/** The timeout outlasts the longest recent silence of a live leader by this. */
+const GAPS_PER_TIMEOUT = 3;
+const STALLS_PER_TIMEOUT = 2;
+/** A longer stall is not a habit of this loop: the process was stopped, or its machine was. */
+const LONGEST_TELLING_STALL_MS = 250;
+/** The cautious start is forgotten by half in this time, a bad spell more slowly. */
+const START_HALF_LIFE_MS = 5_000;
+const PEAK_HALF_LIFE_MS = 30_000;
+
+/** The largest recent sample, fading with time. */
+class FadingPeak {
+  #value: number;
+  #atMs: number;
+  readonly #halfLifeMs: number;
+
+  constructor(value: number, nowMs: number, halfLifeMs: number) {
+    this.#value = value;
+    this.#atMs = nowMs;
+    this.#halfLifeMs = halfLifeMs;
+  }
+
+  at(nowMs: number): number {
+    return this.#value * 2 ** (-(nowMs - this.#atMs) / this.#halfLifeMs);
+  }
+
+  note(value: number, nowMs: number): void {
+    if (value < this.at(nowMs)) return;
+    this.#value = value;
+    this.#atMs = nowMs;
+  }
+}
+
+/**
+ * How long to wait for what. With a fixed election timeout everything is fixed; otherwise the timeout follows what was
+ * measured: round trips, silences of a leader that turned out to live, and stalls of our own loop. It rises at once
+ * and falls slowly. Safety never depends on it; only the lease of lease reads counts on its lower bound.
+ */
+export class Timing {
+  readonly #fixedElectionMs: number | undefined;
+  readonly #wantedHeartbeatMs: number;
+  readonly #driftRate: number;
+  readonly #start: FadingPeak;
+  readonly #gaps: FadingPeak;
+  readonly #stalls: FadingPeak;
+  /** Of this member to its leader, or on a leader the slowest of a quorum; 0: unknown. */
+  roundTripMs = 0;
+
+  constructor(options: RaftOptions, nowMs: number) {
+    this.#fixedElectionMs = options.electionTimeoutMs;
+    this.#wantedHeartbeatMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_MS;
+    this.#driftRate = options.clockDriftRate ?? DEFAULT_DRIFT_RATE;
+    this.#start = new FadingPeak(INITIAL_ADAPTIVE_MS - SMALLEST_ADAPTIVE_MS, nowMs, START_HALF_LIFE_MS);
+    this.#gaps = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
+    this.#stalls = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
+  }
+
+  /** The shortest silence after which a follower campaigns; also how long it stays true to a leader it has heard. */
+  electionTimeoutMs(nowMs: number): number {
+    if (this.#fixedElectionMs !== undefined) return this.#fixedElectionMs;
+    const needed = Math.max(
+      SMALLEST_ADAPTIVE_MS + this.#start.at(nowMs),
+      ROUND_TRIPS_PER_TIMEOUT * this.roundTripMs,
+      GAPS_PER_TIMEOUT * this.#gaps.at(nowMs),
+      SMALLEST_ADAPTIVE_MS + STALLS_PER_TIMEOUT * this.#stalls.at(nowMs),
+    );
+    return Math.min(LARGEST_ADAPTIVE_MS, needed);
+  }
+
+  /** No member's election timeout is ever longer. */
+  get longestElectionTimeoutMs(): number {
+    return this.#fixedElectionMs ?? LARGEST_ADAPTIVE_MS;
+  }
+
+  /**
+   * How long a leader bears with a quorum that is silent or with a disk that does not answer. Not below the adaptive
+   * start: giving up a leadership by mistake costs more than holding on to one that the others will replace anyway.
+   */
+  leaderPatienceMs(nowMs: number): number {
+    return this.#fixedElectionMs ?? Math.max(INITIAL_ADAPTIVE_MS, this.electionTimeoutMs(nowMs));
+  }
+
+  heartbeatIntervalMs(nowMs: number): number {
+    return Math.min(this.#wantedHeartbeatMs, this.electionTimeoutMs(nowMs) / HEARTBEATS_PER_TIMEOUT);
+  }
+
+  /**
+   * How long after *sending* a message that a quorum acknowledged no other leader can be elected: the smallest election
+   * timeout on the fastest follower's clock, counted on ours if that is the slowest.
+   */
+  get readLeaseMs(): number {
+    const smallest = this.#fixedElectionMs ?? SMALLEST_ADAPTIVE_MS;
+    return (smallest * (1 - this.#driftRate)) / (1 + this.#driftRate);
+  }
+
+  /** The silence between two signs of life of one leader; a very long one was an outage and says nothing. */
+  noteLeaderGap(gapMs: number, nowMs: number): void {
+    if (gapMs <= LARGEST_ADAPTIVE_MS) this.#gaps.note(gapMs, nowMs);
+  }
+
+  noteStall(stallMs: number, nowMs: number): void {
+    if (stallMs <= LONGEST_TELLING_STALL_MS) this.#stalls.note(stallMs, nowMs);
+  }
+}
