@@ -50,7 +50,7 @@ export class SnapshotSender {
       })
       .then(({ ok, index }) => {
         if (this.streams.get(to) === stream) this.streams.delete(to);
-        if (!this.closed) this.context.step({ type: 'snapshot-sent', to, ok, index });
+        if (!this.closed) this.context.step({ type: 'snapshot-sent', to, session, ok, index });
       });
   }
 
