@@ -52,5 +52,5 @@ export function styler(colour: boolean): (format: Parameters<typeof styleText>[0
 }
 
 export function wantsColour(stream: { isTTY?: boolean }): boolean {
-  return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb';
+  return stream.isTTY === true && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb';
 }

@@ -37,8 +37,8 @@ export type CandidateReport =
   /** The lease was renewed: the leadership lasts until then at least. */
   | { readonly type: 'held'; readonly token: number; readonly validUntilMs: number }
   | { readonly type: 'ended'; readonly token: number; readonly validUntilMs: number; readonly cause: string }
-  /** It has read the file and is about to write without another look at its leadership. */
-  | { readonly type: 'thinking'; readonly token: number; readonly version: number }
+  /** It has read the file and is about to write without another look at its leadership; `long`: it was told to linger. */
+  | { readonly type: 'thinking'; readonly token: number; readonly version: number; readonly long: boolean }
   | { readonly type: 'written'; readonly token: number; readonly version: number }
   | {
       readonly type: 'refused';

@@ -20,6 +20,10 @@ export interface VerdictInput {
   readonly state: DevState;
   /** The file's lines, oldest first, as far as anybody read them. */
   readonly history: readonly HistoryLine[];
+  /** What `mergeHistory` found. */
+  readonly historyViolations: readonly string[];
+  /** False where somebody may have quit in the middle: what is still under way is no violation then. */
+  readonly complete: boolean;
   /** Steps of the script that did not come about. Empty without a script. */
   readonly unfinishedSteps: readonly string[];
 }
@@ -29,17 +33,18 @@ export function verdictOf(input: VerdictInput): Verdict {
   const violations = [
     ...overlaps(state.leaderships),
     ...fallingTokens(state.observedTokens),
+    ...input.historyViolations,
     ...checkHistory(input.history),
     ...strangers(input.history, state.leaderships),
     ...state.failovers
-      .filter((failover) => failover.endMs === undefined)
+      .filter((failover) => input.complete && failover.endMs === undefined)
       .map(
         (failover) =>
           `${failoverName(failover)} after ${failover.from} was ${failover.cause} never completed`,
       ),
     ...input.unfinishedSteps.map((step) => `the script did not come to its end: ${step}`),
   ];
-  if (state.leaderships.length === 0) violations.push('nobody ever led');
+  if (input.complete && state.leaderships.length === 0) violations.push('nobody ever led');
   return { ok: violations.length === 0, figures: figuresOf(input), violations };
 }
 

@@ -17,7 +17,7 @@ export const serveFlags = [
   {
     name: 'data-dir',
     argument: 'PATH',
-    defaultText: '${name}.conclave',
+    defaultText: 'NAME.conclave',
     description: 'Folder of the data. One member, one folder, one process.',
   },
   {
@@ -47,7 +47,7 @@ export const serveFlags = [
   {
     name: 'initial-cluster',
     argument: 'NAME=URL,…',
-    defaultText: '${name}=${initial-advertise-peer-urls}',
+    defaultText: 'this member alone',
     description: 'All members of the new cluster; the same on each of them.',
   },
   {
@@ -77,7 +77,7 @@ export const serveFlags = [
   {
     name: 'snapshot-count',
     argument: 'N',
-    defaultText: '10000',
+    defaultText: '100000',
     description: 'Applied log entries between two snapshots.',
   },
   {

@@ -70,7 +70,7 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     initialClusterToken: settings['initial-cluster-token']?.text ?? 'conclave-cluster',
     heartbeatIntervalMs,
     electionTimeoutMs,
-    snapshotCount: numberOf(settings['snapshot-count'], 1, 1_000_000_000) ?? 10_000,
+    snapshotCount: numberOf(settings['snapshot-count'], 1, 1_000_000_000) ?? 100_000,
     logLevel: oneOf(settings['log-level'], logLevels, 'info'),
     warnings: exposureWarnings(peers.listen, clients.listen),
   };

@@ -1,0 +1,191 @@
+import { constants } from 'node:os';
+import { Candidate, type ElectionEvent, type Leadership, type LeaseStore } from '../../election/index.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
+import { openStore } from '../wiring.ts';
+import type { StopTimes } from './deadlines.ts';
+import { type CommandEnd, GuardedCommand } from './guarded-command.ts';
+
+export interface ElectOptions {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly endpoints: readonly string[];
+  readonly ttlMs: number;
+  readonly once: boolean;
+  readonly metadata: string;
+  readonly priority: number;
+  readonly holder: string | undefined;
+  readonly graceMs: number;
+  /** undefined: the session does not end with its connection. */
+  readonly disconnectGraceMs: number | undefined;
+  readonly times: StopTimes;
+  /** undefined: wait for ever. */
+  readonly timeoutMs: number | undefined;
+  readonly quiet: boolean;
+}
+
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const passedSignals = [...endingSignals, 'SIGUSR1', 'SIGUSR2'] as const;
+
+/** Signals go to the command while it runs; while there is none, those that end a program end the campaign. */
+class Signals {
+  readonly #interrupted = new AbortController();
+  #running: GuardedCommand | undefined;
+  #received: NodeJS.Signals | undefined;
+
+  constructor() {
+    for (const signal of passedSignals) process.on(signal, () => this.#receive(signal));
+  }
+
+  /** Aborts at the first signal that ends a program. */
+  get interrupted(): AbortSignal {
+    return this.#interrupted.signal;
+  }
+
+  /** 128+n for that signal; undefined while there was none. */
+  get exitCode(): number | undefined {
+    return this.#received === undefined ? undefined : exitCodeOfSignal(constants.signals[this.#received]);
+  }
+
+  passTo(command: GuardedCommand | undefined): void {
+    this.#running = command;
+  }
+
+  #receive(signal: NodeJS.Signals): void {
+    this.#running?.forward(signal);
+    if (!endingSignals.some((ending) => ending === signal)) return;
+    this.#received ??= signal;
+    this.#interrupted.abort();
+  }
+}
+
+/** Campaigns, runs the command while it leads, and resolves to the exit code. */
+export async function runElect(options: ElectOptions): Promise<number> {
+  const signals = new Signals();
+  const tell = (text: string) => {
+    if (!options.quiet) process.stderr.write(`conclave: ${text}\n`);
+  };
+  await using store = openStore(options.endpoints);
+  await using candidate = new Candidate(store, options.name, {
+    ...{
+      ttlMs: options.ttlMs,
+      metadata: options.metadata,
+      priority: options.priority,
+      graceMs: options.graceMs,
+    },
+    holder: options.holder,
+    releaseOnDisconnect:
+      options.disconnectGraceMs === undefined ? false : { graceMs: options.disconnectGraceMs },
+    onEvent: (event) => tellTrouble(event, tell),
+  });
+  for (;;) {
+    const guarded = new GuardedCommand();
+    try {
+      const leadership = await campaign(candidate, options, signals.interrupted);
+      if (leadership === undefined) return signals.exitCode ?? (await whyNotElected(store, options, tell));
+      tell(`leading ${options.name} with token ${leadership.token} as ${leadership.holder}`);
+      signals.passTo(guarded);
+      const end = await lead(leadership, guarded, options);
+      signals.passTo(undefined);
+      await leadership.resign();
+      const exitCode = exitCodeOf(end, await leadership.ended, options, tell);
+      if (exitCode !== undefined) return exitCode;
+      if (signals.exitCode !== undefined) return signals.exitCode;
+    } finally {
+      await guarded.dispose();
+    }
+  }
+}
+
+/** undefined: interrupted, or out of time. */
+async function campaign(
+  candidate: Candidate,
+  options: ElectOptions,
+  interrupted: AbortSignal,
+): Promise<Leadership | undefined> {
+  const { timeoutMs } = options;
+  const signal =
+    timeoutMs === undefined ? interrupted : AbortSignal.any([interrupted, AbortSignal.timeout(timeoutMs)]);
+  try {
+    return await candidate.campaign({ signal });
+  } catch (error) {
+    if (signal.aborted && ConclaveError.is(error, 'aborted')) return undefined;
+    throw error;
+  }
+}
+
+/** Keeps the guardian's deadline at what the leadership has left, until nothing of the command runs any more. */
+async function lead(
+  leadership: Leadership,
+  guarded: GuardedCommand,
+  options: ElectOptions,
+): Promise<CommandEnd> {
+  const stop = () => guarded.stop();
+  const extend = () => guarded.extend();
+  // Finer than the time that a renewal adds, and coarse enough to cost nothing.
+  const timer = setInterval(extend, Math.min(250, Math.max(10, options.ttlMs / 20)));
+  leadership.signal.addEventListener('abort', stop);
+  try {
+    const running = guarded.run({
+      command: options.command,
+      environment: {
+        CONCLAVE_TOKEN: String(leadership.token),
+        CONCLAVE_ELECTION: leadership.name,
+        CONCLAVE_HOLDER: leadership.holder,
+      },
+      times: options.times,
+      killWhenAlone: options.disconnectGraceMs !== undefined,
+      remainingMs: () => leadership.remainingMs(),
+    });
+    if (leadership.signal.aborted) stop();
+    return await running;
+  } finally {
+    clearInterval(timer);
+    leadership.signal.removeEventListener('abort', stop);
+  }
+}
+
+/** undefined: leadership was lost, and another campaign is due. */
+function exitCodeOf(
+  end: CommandEnd,
+  cause: string,
+  options: ElectOptions,
+  tell: (text: string) => void,
+): number | undefined {
+  switch (end.type) {
+    case 'exited':
+      return end.signal === null ? (end.code ?? 0) : exitCodeOfSignal(constants.signals[end.signal]);
+    case 'not-started':
+      process.stderr.write(`conclave: ${options.command[0]}: ${end.message}\n`);
+      return end.code === 'ENOENT' ? exitCodes.notFound.code : exitCodes.notExecutable.code;
+    case 'guardian-failed':
+      process.stderr.write('conclave: the guardian died; the command was killed.\n');
+      return exitCodes.guardianFailed.code;
+    case 'stopped':
+      tell(`leadership lost (${cause}); the command was ${end.killed ? 'killed' : 'stopped'}`);
+      return options.once ? exitCodes.leadershipLost.code : undefined;
+  }
+}
+
+async function whyNotElected(
+  store: LeaseStore,
+  options: ElectOptions,
+  tell: (text: string) => void,
+): Promise<number> {
+  try {
+    const { leader } = await store.read(options.name, { timeoutMs: 1000 });
+    tell(
+      `not elected in time${leader === undefined ? '' : `: ${leader.holder} leads with token ${leader.token}`}`,
+    );
+    return exitCodes.notElected.code;
+  } catch (error) {
+    process.stderr.write(`conclave: ${(error as Error).message}\n`);
+    return exitCodes.unreachable.code;
+  }
+}
+
+function tellTrouble(event: ElectionEvent, tell: (text: string) => void): void {
+  // The first failure may be a member that is just restarting; after that, now and then.
+  if (event.type !== 'trouble' || event.attempt % 10 !== 2) return;
+  tell(`${event.what}: ${(event.error as Error).message} Trying again.`);
+}

@@ -1,0 +1,89 @@
+import { readdir } from 'node:fs/promises';
+import { constants } from 'node:os';
+import type { Logger } from 'pino';
+import { ConclaveError } from '../../errors/index.ts';
+import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
+import { CommandFailure, reportOf } from '../failure.ts';
+import { makeLogger } from '../logging.ts';
+import { type RunningMember, startMember } from '../wiring.ts';
+import type { ServeOptions } from './options.ts';
+
+export interface RunOptions {
+  /** Whoever started this holds its stdin open; when that ends, so does the member. */
+  readonly stopWithStdin: boolean;
+  /** Variables that look like ours and mean nothing. */
+  readonly unknownVariables: readonly string[];
+}
+
+/** Runs a member until a signal or a failure ends it, and resolves to the exit code. */
+export async function runServe(options: ServeOptions, run: RunOptions): Promise<number> {
+  const logger = makeLogger(options.logLevel, { member: options.name });
+  for (const warning of options.warnings) logger.warn(warning);
+  for (const variable of run.unknownVariables)
+    logger.warn({ variable }, 'Unknown environment variable; ignored.');
+  try {
+    await refuseToJoin(options);
+    const stopping = stopRequest(run.stopWithStdin, logger);
+    const member = await startMember(options, logger);
+    return await serveUntil(stopping, member, options, logger);
+  } catch (error) {
+    const { exitCode, message } = reportOf(error);
+    const code = ConclaveError.is(error) ? error.code : undefined;
+    logger.fatal({ ...(code !== undefined && { code }), exitCode }, message);
+    return exitCode;
+  }
+}
+
+async function serveUntil(
+  stopping: Promise<string>,
+  member: RunningMember,
+  options: ServeOptions,
+  logger: Logger,
+): Promise<number> {
+  const { memberId, clusterId } = member;
+  const clients = options.listenClientEndpoints.map((endpoint) => endpoint.url).join(',');
+  const peers = options.listenPeerEndpoints.map((endpoint) => endpoint.url).join(',');
+  logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir }, 'listening');
+  // A member that has stopped before it saw a leader never gets ready.
+  void member.ready.then(() => logger.info({ clients }, 'ready to serve client requests'));
+  const cause = await Promise.race([stopping, member.stopped.then(() => undefined)]);
+  if (cause === undefined) return exitCodes.ok.code;
+  logger.info({ cause }, 'stopping; once more stops at once');
+  await member.stop();
+  logger.info('stopped');
+  return exitCodes.ok.code;
+}
+
+/** Resolves at the first request to stop; the second one ends the process where it stands. */
+function stopRequest(withStdin: boolean, logger: Logger): Promise<string> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (asked) {
+          logger.warn({ signal }, 'stopping at once');
+          process.exit(exitCodeOfSignal(constants.signals[signal]));
+        }
+        asked = true;
+        resolve(signal);
+      });
+    }
+    // The log may be a terminal that is gone now; the cluster goes on.
+    process.on('SIGHUP', () => logger.info('SIGHUP ignored'));
+    if (!withStdin) return;
+    process.stdin.on('close', () => process.exit(exitCodes.ok.code));
+    process.stdin.resume();
+  });
+}
+
+/** Joining needs changes of membership; a member that has its data already merely comes back. */
+async function refuseToJoin(options: ServeOptions): Promise<void> {
+  if (options.initialClusterState !== 'existing') return;
+  const content = await readdir(options.dataDir).catch(() => []);
+  if (content.length > 0) return;
+  throw new CommandFailure(
+    'usage',
+    `--initial-cluster-state existing: ${options.dataDir} holds no member that could come back, and joining a running ` +
+      "cluster is not offered yet. Use 'new' on all members of a new cluster.",
+  );
+}

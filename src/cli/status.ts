@@ -1,0 +1,141 @@
+import type { Command } from 'commander';
+import type { ConclaveClient } from '../client/index.ts';
+import { addEndpoints, endpointsOf } from './client-options.ts';
+import { parseDurationMs } from './durations.ts';
+import { exitCodes } from './exit-codes.ts';
+import { formatTable, toJsonLine } from './output.ts';
+import { openClient } from './wiring.ts';
+
+/** One member as `conclave status` tells it; `error` where it did not answer. */
+export interface MemberReport {
+  readonly endpoint: string;
+  readonly name: string;
+  readonly state?: {
+    readonly memberId: number;
+    readonly role: string;
+    readonly term: number;
+    readonly commitIndex: number;
+    readonly appliedIndex: number;
+    readonly revision: number;
+    readonly sizeBytes: number;
+    readonly leases: number;
+    readonly watchers: number;
+    readonly version: string;
+  };
+  readonly error?: string;
+}
+
+const examples = `
+Lists all members of the cluster that the endpoints belong to, or, where no member can say who they are, the
+endpoints.
+
+Examples:
+  $ conclave status
+  $ conclave status --endpoints http://10.0.0.1:2379,http://10.0.0.2:2379 --json`;
+
+export function addStatus(program: Command, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('status')
+    .description('Show the members with role, term, commit and applied index, size and leases.')
+    .option('--json', 'One JSON object for each member.')
+    .option('--timeout <DURATION>', 'How long to wait for each answer.', '2s')
+    .addHelpText('after', examples);
+  addEndpoints(command);
+  command.action(async (options: { endpoints?: string; json?: boolean; timeout: string }) => {
+    const timeoutMs = parseDurationMs(options.timeout, '--timeout');
+    const reports = await readMembers(endpointsOf(options.endpoints), timeoutMs);
+    process.stdout.write(
+      options.json ? reports.map((report) => `${toJsonLine(report)}\n`).join('') : table(reports),
+    );
+    const reached = reports.some((report) => report.state !== undefined);
+    finish(reached ? exitCodes.ok.code : exitCodes.unreachable.code);
+  });
+}
+
+async function readMembers(endpoints: readonly string[], timeoutMs: number): Promise<MemberReport[]> {
+  const targets = await findMembers(endpoints, timeoutMs);
+  return await Promise.all(targets.map((target) => readMember(target, timeoutMs)));
+}
+
+interface Target {
+  readonly name: string;
+  readonly endpoint: string;
+}
+
+async function findMembers(endpoints: readonly string[], timeoutMs: number): Promise<Target[]> {
+  await using client = openClient(endpoints);
+  try {
+    const members = await client.memberList({ timeoutMs });
+    return members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
+  } catch {
+    return endpoints.map((endpoint) => ({ name: '', endpoint }));
+  }
+}
+
+async function readMember({ name, endpoint }: Target, timeoutMs: number): Promise<MemberReport> {
+  if (endpoint === '') return { endpoint, name, error: 'it has not told its address yet' };
+  await using client: ConclaveClient = openClient([endpoint]);
+  try {
+    const options = { endpoint, timeoutMs };
+    const [state, status] = await Promise.all([client.memberState(options), client.status(options)]);
+    const { memberId, role, term, commitIndex, appliedIndex, revision, leases, watchers, version } = state;
+    const sizeBytes = status.dbSize;
+    return {
+      endpoint,
+      name: state.name,
+      state: {
+        memberId,
+        role,
+        term,
+        commitIndex,
+        appliedIndex,
+        revision,
+        sizeBytes,
+        leases,
+        watchers,
+        version,
+      },
+    };
+  } catch (error) {
+    return { endpoint, name, error: (error as Error).message };
+  }
+}
+
+export function table(reports: readonly MemberReport[]): string {
+  const heading = [
+    'MEMBER',
+    'ENDPOINT',
+    'ROLE',
+    'TERM',
+    'COMMIT',
+    'APPLIED',
+    'REVISION',
+    'SIZE',
+    'LEASES',
+    'VERSION',
+  ];
+  const rows = reports.map(({ name, endpoint, state }) => [
+    name === '' ? '-' : name,
+    endpoint === '' ? '-' : endpoint,
+    state?.role ?? 'unreachable',
+    state?.term ?? '-',
+    state?.commitIndex ?? '-',
+    state?.appliedIndex ?? '-',
+    state?.revision ?? '-',
+    state === undefined ? '-' : formatBytes(state.sizeBytes),
+    state?.leases ?? '-',
+    state?.version ?? '-',
+  ]);
+  const errors = reports.flatMap(({ name, endpoint, error }) =>
+    error === undefined ? [] : [`${name === '' ? endpoint : name}: ${error}\n`],
+  );
+  return formatTable(heading, rows) + errors.join('');
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let power = 0;
+  while (bytes >= 1024 ** (power + 1) && power < units.length - 1) power++;
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[power]}`;
+}
