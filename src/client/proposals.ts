@@ -71,9 +71,12 @@ export class Proposals {
     const sequence = incarnation.nextSequence;
     incarnation.nextSequence += 1;
     incarnation.pending.add(sequence);
+    const forget = (): boolean => incarnation.pending.delete(sequence);
+    // At once: whatever this caller asks for next must overtake and so annul what it gave up here.
+    options.signal?.addEventListener('abort', forget, { once: true });
     try {
       return await this.#endpoints.run(what, options, async (link, { timeoutMs, ambiguous }) => {
-        // The set is never empty here: this sequence is in it.
+        // Empty only when the caller has given up, and then nothing is sent any more.
         const [acknowledgedBelow = sequence] = incarnation.pending;
         const proposal = { incarnation: incarnation.id, sequence, acknowledgedBelow, request };
         try {
@@ -86,7 +89,8 @@ export class Proposals {
         }
       });
     } finally {
-      incarnation.pending.delete(sequence);
+      options.signal?.removeEventListener('abort', forget);
+      forget();
     }
   }
 

@@ -1,0 +1,109 @@
+import { prefixEnd, toBytes, toText } from '../../client/index.ts';
+import { ConclaveError } from '../../errors/index.ts';
+
+/** Longer names would make keys that etcd's tools cannot show sensibly. In bytes of UTF-8. */
+const MAX_NAME_BYTES = 1024;
+/** UTF-8 has no bytes for it: two such names would share their keys. */
+export const loneSurrogate = /\p{Surrogate}/u;
+const LOWEST_PRIORITY = -(2 ** 31);
+const HIGHEST_PRIORITY = 2 ** 31 - 1;
+
+/**
+ * Where one election lives. Names are encoded so that they hold no '/', so no election's keys lie among another's:
+ *
+ *   <namespace>/<name>/leader                     the leadership; its create revision is the token
+ *   <namespace>/<name>/queue/<priority>/<lease>   one for each session that waits, ordered by priority
+ *   <namespace>/<name>/record                     outlives sessions
+ *
+ * All but the record are attached to their session's lease. The leadership takes the winner's place out of the
+ * queue, so the queue holds exactly those who wait.
+ */
+export interface ElectionKeys {
+  readonly name: string;
+  /** Everything of the election lies in [all, allEnd). */
+  readonly all: Uint8Array;
+  readonly allEnd: Uint8Array;
+  readonly leader: Uint8Array;
+  readonly record: Uint8Array;
+  readonly queue: Uint8Array;
+  readonly queueEnd: Uint8Array;
+}
+
+/** @throws ConclaveError 'invalid-argument', 'too-large' */
+export function electionKeys(namespace: string, name: string): ElectionKeys {
+  if (typeof name !== 'string' || name === '') {
+    throw new ConclaveError('invalid-argument', 'An election needs a name that is not empty.');
+  }
+  if (loneSurrogate.test(name)) {
+    throw new ConclaveError(
+      'invalid-argument',
+      'The name of an election holds half a character (a lone surrogate).',
+    );
+  }
+  const sizeBytes = toBytes(name).length;
+  if (sizeBytes > MAX_NAME_BYTES) {
+    const message = `The name of an election has ${sizeBytes} bytes; at most ${MAX_NAME_BYTES} are allowed.`;
+    throw new ConclaveError('too-large', message);
+  }
+  const base = `${namespace}/${encodeName(name)}/`;
+  const all = toBytes(base);
+  const queue = toBytes(`${base}queue/`);
+  return {
+    name,
+    all,
+    allEnd: prefixEnd(all),
+    leader: toBytes(`${base}leader`),
+    record: toBytes(`${base}record`),
+    queue,
+    queueEnd: prefixEnd(queue),
+  };
+}
+
+/** Every byte but letters, digits, '-', '_' and '.' as %XX: injective, and without a '/'. */
+function encodeName(name: string): string {
+  let encoded = '';
+  for (const byte of toBytes(name)) {
+    const character = String.fromCharCode(byte);
+    encoded += /[A-Za-z0-9._-]/.test(character)
+      ? character
+      : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
+
+/** All places of one priority lie in [prefix, end); those of higher ones in [queue, prefix). */
+export interface PriorityGroup {
+  readonly prefix: Uint8Array;
+  readonly end: Uint8Array;
+}
+
+/** @throws ConclaveError 'invalid-argument' */
+export function priorityGroup(keys: ElectionKeys, priority: number): PriorityGroup {
+  if (!Number.isInteger(priority) || priority < LOWEST_PRIORITY || priority > HIGHEST_PRIORITY) {
+    const message = `A priority is a whole number from ${LOWEST_PRIORITY} to ${HIGHEST_PRIORITY}, not ${priority}.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
+  // The higher the priority, the smaller the key.
+  const rank = (HIGHEST_PRIORITY - priority).toString(16).padStart(8, '0');
+  const prefix = toBytes(`${toText(keys.queue)}${rank}/`);
+  return { prefix, end: prefixEnd(prefix) };
+}
+
+export function placeKey(group: PriorityGroup, lease: bigint): Uint8Array {
+  return toBytes(`${toText(group.prefix)}${BigInt.asUintN(64, lease).toString(16).padStart(16, '0')}`);
+}
+
+/** The part of a place's key that orders by priority. */
+export function rankOf(keys: ElectionKeys, key: Uint8Array): string {
+  return toText(key.subarray(keys.queue.length, keys.queue.length + 8));
+}
+
+export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let at = 0; at < prefix.length; at += 1) if (bytes[at] !== prefix[at]) return false;
+  return true;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && startsWith(a, b);
+}

@@ -1,0 +1,304 @@
+import type { Attachment, CallOptions, ConclaveClient } from '../../client/index.ts';
+import type {
+  AcquireOptions,
+  AcquireOutcome,
+  SessionConnection,
+  SessionOptions,
+  StoreCallOptions,
+  StoreSession,
+} from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import type { KeyValue } from '../../wire/index.ts';
+import { type ElectionKeys, electionKeys, equalBytes, placeKey, priorityGroup, startsWith } from './keys.ts';
+import { acquired, type Bookmark, firstDeletion, type Part, recordIn, waiting } from './part.ts';
+import {
+  type Candidacy,
+  guardedTransaction,
+  joinTransaction,
+  releaseTransaction,
+  transferTransactions,
+  viewOf,
+  winTransaction,
+  withdrawTransaction,
+} from './requests.ts';
+import { createdAt, put } from './transactions.ts';
+import { decodeHolding, encodeHolding } from './values.ts';
+
+type Waiting = AcquireOutcome & { readonly status: 'waiting' };
+type Recording = StoreCallOptions & { readonly record?: Uint8Array };
+
+export interface ConclaveSessionParts {
+  readonly client: ConclaveClient;
+  readonly namespace: string;
+  readonly options: SessionOptions;
+  readonly lease: bigint;
+  readonly ttlMs: number;
+  readonly attachment: Attachment | undefined;
+  readonly onEnd: () => void;
+}
+
+/** A lease in the cluster, and the places and leaderships attached to it. */
+export class ConclaveSession implements StoreSession {
+  readonly id: string;
+  readonly holder: string;
+  readonly ttlMs: number;
+  readonly connection?: SessionConnection;
+  readonly #client: ConclaveClient;
+  readonly #namespace: string;
+  readonly #lease: bigint;
+  readonly #attachment: Attachment | undefined;
+  readonly #onEnd: () => void;
+  readonly #parts = new Map<string, Part>();
+  #ending: Promise<void> | undefined;
+
+  constructor(parts: ConclaveSessionParts) {
+    this.id = parts.lease.toString(16);
+    this.holder = parts.options.holder;
+    this.ttlMs = parts.ttlMs;
+    this.#client = parts.client;
+    this.#namespace = parts.namespace;
+    this.#lease = parts.lease;
+    this.#attachment = parts.attachment;
+    this.#onEnd = parts.onEnd;
+    if (parts.attachment !== undefined) this.connection = connectionOf(parts.attachment);
+  }
+
+  async renew(options: StoreCallOptions = {}): Promise<void> {
+    this.#assertOpen();
+    const ttlMs = await this.#client.renewLease(this.#lease, options);
+    if (ttlMs <= 0) throw this.#lost();
+  }
+
+  async acquire(name: string, options: AcquireOptions): Promise<AcquireOutcome> {
+    this.#assertOpen();
+    const keys = electionKeys(this.#namespace, name);
+    const part = await this.#prepare(keys, options);
+    const call = callOptions(options);
+    const holding = encodeHolding({ holder: this.holder, metadata: options.metadata });
+    const group = priorityGroup(keys, options.priority);
+    const candidacy: Candidacy = { keys, group, place: part.place, lease: this.#lease, holding };
+    // Another round only where the place was lost, or found where none was known; each makes the next one right.
+    for (;;) {
+      const placeRevision = part.placeRevision;
+      const transaction =
+        placeRevision === undefined ? joinTransaction(candidacy) : winTransaction(candidacy, placeRevision);
+      const response = await this.#leased(() => this.#client.txn(transaction, call));
+      const view = viewOf(candidacy, response, placeRevision);
+      if (view === undefined) return acquired(part, response.header?.revision ?? 0, recordIn(response));
+      if (view.leader?.lease === this.#lease) return acquired(part, view.leader.createRevision, view.record);
+      part.token = undefined;
+      part.placeRevision = view.own?.createRevision;
+      const others = view.leader !== undefined || view.ahead !== undefined;
+      if (view.placed && others) return waiting(keys, part, view);
+    }
+  }
+
+  async waitForTurn(
+    name: string,
+    outcome: Waiting,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { signal } = options;
+    if (signal.aborted) throw ConclaveError.aborted(`Waiting for "${name}"`, signal);
+    this.#assertOpen();
+    await firstDeletion(this.#client, outcome.bookmark as Bookmark, signal);
+    if (signal.aborted) throw ConclaveError.aborted(`Waiting for "${name}"`, signal);
+  }
+
+  async withdraw(name: string, options: StoreCallOptions = {}): Promise<void> {
+    this.#assertOpen();
+    const keys = electionKeys(this.#namespace, name);
+    const part = this.#parts.get(name);
+    if (part === undefined) return;
+    await this.#leave(keys, part, callOptions(options));
+    if (part.token === undefined) this.#parts.delete(name);
+  }
+
+  async release(name: string, token: number, options: Recording = {}): Promise<boolean> {
+    this.#assertOpen();
+    const keys = electionKeys(this.#namespace, name);
+    const transaction = releaseTransaction(keys, this.#parts.get(name)?.place, token, options.record);
+    const { succeeded } = await this.#client.txn(transaction, callOptions(options));
+    this.#forget(name, token);
+    return succeeded;
+  }
+
+  async transfer(name: string, token: number, toHolder: string, options: Recording = {}): Promise<boolean> {
+    this.#assertOpen();
+    const keys = electionKeys(this.#namespace, name);
+    const call = callOptions(options);
+    for (;;) {
+      const election = await this.#client.range({ key: keys.all, rangeEnd: keys.allEnd }, call);
+      const leader = election.kvs.find((kv) => equalBytes(kv.key, keys.leader));
+      if (leader?.createRevision !== token) {
+        this.#forget(name, token);
+        return false;
+      }
+      const target = this.#waiterNamed(keys, election.kvs, toHolder);
+      if (target === undefined) throw notWaiting(name, toHolder);
+      const [first, second] = await this.#client.txnSequence(
+        transferTransactions(keys, target, token, options.record),
+        call,
+      );
+      if (second?.succeeded) {
+        this.#forget(name, token);
+        return true;
+      }
+      if (first?.succeeded) throw brokenTransfer(name);
+      // The target left its place, or this leadership ended, since they were read: look again which.
+    }
+  }
+
+  async proclaim(
+    name: string,
+    token: number,
+    metadata: string,
+    options: StoreCallOptions = {},
+  ): Promise<boolean> {
+    this.#assertOpen();
+    const keys = electionKeys(this.#namespace, name);
+    const value = encodeHolding({ holder: this.holder, metadata });
+    const transaction = guardedTransaction(keys, token, [put(keys.leader, value, this.#lease)]);
+    return this.#guarded(() => this.#client.txn(transaction, callOptions(options)));
+  }
+
+  async writeRecord(
+    name: string,
+    token: number,
+    record: Uint8Array,
+    options: StoreCallOptions = {},
+  ): Promise<boolean> {
+    this.#assertOpen();
+    const keys = electionKeys(this.#namespace, name);
+    const transaction = guardedTransaction(keys, token, [put(keys.record, record)]);
+    return this.#guarded(() => this.#client.txn(transaction, callOptions(options)));
+  }
+
+  /** Revokes the lease. Never rejects: where the cluster cannot be reached, the lease ends by itself. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.#client.leaseRevoke(this.#lease, { timeoutMs: Math.min(Math.max(this.ttlMs, 100), 5000) });
+    } catch {
+      // Gone already, or out of reach.
+    }
+    await this.#attachment?.close();
+    this.#onEnd();
+  }
+
+  /** The record of this session's part, with a place that fits the priority asked for. */
+  async #prepare(keys: ElectionKeys, options: AcquireOptions): Promise<Part> {
+    const { priority, metadata } = options;
+    const place = placeKey(priorityGroup(keys, priority), this.#lease);
+    const known = this.#parts.get(keys.name);
+    if (known === undefined) {
+      const part: Part = { priority, metadata, place, placeRevision: undefined, token: undefined };
+      this.#parts.set(keys.name, part);
+      return part;
+    }
+    if (known.priority !== priority) {
+      // Another priority is another place, at the end of its queue; the old one must not stay behind.
+      await this.#client.deleteRange(known.place, callOptions(options));
+      known.priority = priority;
+      known.place = place;
+      known.placeRevision = undefined;
+    } else if (known.metadata !== metadata && known.placeRevision !== undefined) {
+      await this.#rewritePlace(known, known.placeRevision, metadata, callOptions(options));
+    }
+    known.metadata = metadata;
+    return known;
+  }
+
+  /** The place keeps its turn; a hand-off takes its value over. */
+  async #rewritePlace(
+    part: Part,
+    createRevision: number,
+    metadata: string,
+    call: CallOptions,
+  ): Promise<void> {
+    const value = encodeHolding({ holder: this.holder, metadata });
+    const transaction = {
+      compare: [createdAt(part.place, createRevision)],
+      success: [put(part.place, value, this.#lease)],
+    };
+    await this.#leased(() => this.#client.txn(transaction, call));
+  }
+
+  async #leave(keys: ElectionKeys, part: Part, call: CallOptions): Promise<void> {
+    const transaction = withdrawTransaction(keys, part.place, this.#lease, part.token === undefined);
+    await this.#client.txn(transaction, call);
+    part.placeRevision = undefined;
+  }
+
+  #waiterNamed(keys: ElectionKeys, kvs: readonly KeyValue[], holder: string): KeyValue | undefined {
+    return kvs.find(
+      (kv) =>
+        startsWith(kv.key, keys.queue) &&
+        kv.lease !== this.#lease &&
+        decodeHolding(kv.value).holder === holder,
+    );
+  }
+
+  /** False where the lease went in the middle of it, which ended the leadership too. */
+  async #guarded(transact: () => Promise<{ readonly succeeded: boolean }>): Promise<boolean> {
+    try {
+      return (await this.#leased(transact)).succeeded;
+    } catch (error) {
+      if (ConclaveError.is(error, 'lease-lost')) return false;
+      throw error;
+    }
+  }
+
+  /** A put with a lease that is gone fails as 'not-found' of the lease: here that is the session's own end. */
+  async #leased<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (ConclaveError.is(error, 'not-found') || ConclaveError.is(error, 'lease-lost'))
+        throw this.#lost(error);
+      throw error;
+    }
+  }
+
+  #forget(name: string, token: number): void {
+    const part = this.#parts.get(name);
+    if (part?.token === token) this.#parts.delete(name);
+  }
+
+  #lost(cause?: unknown): ConclaveError {
+    const message = `The session ${this.id} of ${this.holder} has expired or was revoked: open another.`;
+    return new ConclaveError('lease-lost', message, { cause, details: { lease: this.#lease } });
+  }
+
+  #assertOpen(): void {
+    if (this.#ending !== undefined)
+      throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
+  }
+}
+
+function connectionOf(attachment: Attachment): SessionConnection {
+  return {
+    graceMs: attachment.graceMs,
+    // A lease that is gone is told by the next renewal; to the connection it is a break that is not repaired.
+    subscribe: (listener) =>
+      attachment.subscribe((state) => listener(state === 'attached' ? 'attached' : 'broken')),
+  };
+}
+
+function callOptions({ signal, timeoutMs }: StoreCallOptions): CallOptions {
+  return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+}
+
+function notWaiting(name: string, holder: string): ConclaveError {
+  const message = `"${holder}" is not waiting for "${name}": nothing was changed.`;
+  return new ConclaveError('target-not-waiting', message, { details: { holder, name } });
+}
+
+function brokenTransfer(name: string): ConclaveError {
+  const message = `The hand-off of "${name}" ended the leadership without giving it on.`;
+  return new ConclaveError('internal', message, { outcome: 'unknown' });
+}
