@@ -151,7 +151,10 @@ export type CommandOutcome =
   | { readonly type: 'deleteRange'; readonly result: DeleteRangeResult }
   | { readonly type: 'txn'; readonly result: TxnResult }
   /** One result, with its revision, for each transaction that was evaluated (the last may have failed its compares). */
-  | { readonly type: 'txnSequence'; readonly results: readonly { readonly result: TxnResult; readonly revision: number }[] }
+  | {
+      readonly type: 'txnSequence';
+      readonly results: readonly { readonly result: TxnResult; readonly revision: number }[];
+    }
   | { readonly type: 'compact' }
   | { readonly type: 'leaseGrant'; readonly lease: bigint; readonly ttlMs: number }
   | { readonly type: 'leaseRevoke' }
@@ -209,6 +212,7 @@ export interface LeaseInfo {
   readonly grantedTtlMs: number;
   /** By the time of the last applied batch; the leader adds what its clock measured since. */
   readonly deadlineMs: number;
+  /** The current attachment; 0: never attached, or detached. */
   readonly attachment: number;
   readonly keys: readonly Uint8Array[];
 }
@@ -235,8 +239,12 @@ export interface KeyspaceMachine extends KeyspaceReader {
   readonly appliedIndex: number;
   /** `batch` as encoded by `encodeBatch`; empty data (a new leader's no-op) changes nothing but the index. */
   apply(index: number, batch: Uint8Array): readonly CommandResult[];
-  /** The earliest lease deadline, in cluster time; Infinity when there are no leases. */
-  nextDeadlineMs(): number;
+  /**
+   * The earliest lease deadline, in cluster time; Infinity when there are no leases. With `exactBelowMs` (the
+   * cluster time now) it is cheaper with many leases: exact below that, and otherwise a time at or before the
+   * earliest deadline, at which to ask again.
+   */
+  nextDeadlineMs(exactBelowMs?: number): number;
   /** A frozen view to be written while later entries are applied: call `next` until done. Chunks of about 256 KiB. */
   snapshot(): SnapshotReader;
   /** Replaces everything. Watchers stay: those behind the new compaction end with 'compacted', the rest go on. */

@@ -1,0 +1,150 @@
+/**
+ * Client incarnations, and for each the results of its sequences that it has not acknowledged: a command that comes
+ * again gets the answer of its first application. Forgetting follows cluster time and use alone, so all replicas
+ * forget the same.
+ */
+import { encodeUtf8, finishHash, hashBytes, mixNumber } from './bytes.ts';
+import type { CommandFailure, CommandIdentity } from './types.ts';
+
+/** At most this many unacknowledged results for each client; beyond, the lowest sequences are forgotten. */
+export const maxOutstanding = 1024;
+export const maxClients = 100_000;
+export const idleLimitMs = 24 * 60 * 60 * 1000;
+
+export interface Client {
+  readonly incarnation: number;
+  readonly name: string;
+  lastUsedMs: number;
+  /** Results below this are forgotten. */
+  forgottenBelow: number;
+  readonly results: Map<number, Uint8Array>;
+  /** Neighbours in order of last use. */
+  older: Client | undefined;
+  newer: Client | undefined;
+}
+
+/** What to do with a command that has an identity. */
+export type Admission =
+  | { readonly type: 'apply'; readonly client: Client }
+  | { readonly type: 'repeat'; readonly result: Uint8Array }
+  | { readonly type: 'refuse'; readonly failure: CommandFailure };
+
+const refuseUnknown: Admission = { type: 'refuse', failure: 'unknown-incarnation' };
+const refuseForgotten: Admission = { type: 'refuse', failure: 'sequence-forgotten' };
+
+export class ClientTable {
+  nextIncarnation = 1;
+  /** Called before a client changes or goes, so that open snapshots can keep it as it was. */
+  beforeChange: ((client: Client) => void) | undefined;
+  private readonly clients = new Map<number, Client>();
+  private oldest: Client | undefined;
+  private newest: Client | undefined;
+
+  get count(): number {
+    return this.clients.size;
+  }
+
+  /** Least recently used first. */
+  *inOrderOfUse(): Generator<Client> {
+    for (let client = this.oldest; client !== undefined; client = client.newer) yield client;
+  }
+
+  register(name: string, timeMs: number): number {
+    const incarnation = this.nextIncarnation++;
+    this.add({
+      incarnation,
+      name,
+      lastUsedMs: timeMs,
+      forgottenBelow: 0,
+      results: new Map(),
+      older: undefined,
+      newer: undefined,
+    });
+    if (this.clients.size > maxClients && this.oldest !== undefined) this.forget(this.oldest);
+    return incarnation;
+  }
+
+  /** Adds a client as the most recently used. */
+  add(client: Client): void {
+    this.clients.set(client.incarnation, client);
+    this.linkNewest(client);
+  }
+
+  forgetIdle(timeMs: number): void {
+    while (this.oldest !== undefined && timeMs - this.oldest.lastUsedMs > idleLimitMs)
+      this.forget(this.oldest);
+  }
+
+  admit(identity: CommandIdentity, timeMs: number): Admission {
+    const client = this.clients.get(identity.incarnation);
+    if (client === undefined) return refuseUnknown;
+    this.beforeChange?.(client);
+    client.lastUsedMs = timeMs;
+    if (client !== this.newest) {
+      this.unlink(client);
+      this.linkNewest(client);
+    }
+    if (identity.acknowledgedBelow > client.forgottenBelow) forgetBelow(client, identity.acknowledgedBelow);
+    if (identity.sequence < client.forgottenBelow) return refuseForgotten;
+    const result = client.results.get(identity.sequence);
+    return result === undefined ? { type: 'apply', client } : { type: 'repeat', result };
+  }
+
+  /** Keeps the result of a command that `admit` let through in this batch. */
+  keep(client: Client, sequence: number, result: Uint8Array): void {
+    client.results.set(sequence, result);
+    if (client.results.size <= maxOutstanding) return;
+    let lowest = sequence;
+    for (const kept of client.results.keys()) if (kept < lowest) lowest = kept;
+    forgetBelow(client, lowest + 1);
+  }
+
+  private forget(client: Client): void {
+    this.beforeChange?.(client);
+    this.unlink(client);
+    this.clients.delete(client.incarnation);
+  }
+
+  private linkNewest(client: Client): void {
+    client.older = this.newest;
+    client.newer = undefined;
+    if (this.newest === undefined) this.oldest = client;
+    else this.newest.newer = client;
+    this.newest = client;
+  }
+
+  private unlink(client: Client): void {
+    if (client.older === undefined) this.oldest = client.newer;
+    else client.older.newer = client.newer;
+    if (client.newer === undefined) this.newest = client.older;
+    else client.newer.older = client.older;
+  }
+
+  /** Over everything, in order of use. */
+  hash(): number {
+    let hash = mixNumber(0, this.nextIncarnation);
+    for (const client of this.inOrderOfUse()) {
+      const name = encodeUtf8(client.name);
+      hash = mixNumber(hash, client.incarnation);
+      hash = mixNumber(hash, hashBytes(name, 0, name.length, 0));
+      hash = mixNumber(hash, client.lastUsedMs);
+      hash = mixNumber(hash, client.forgottenBelow);
+      let results = 0;
+      for (const [sequence, result] of client.results) {
+        const one = mixNumber(mixNumber(0, sequence), hashBytes(result, 0, result.length, 0));
+        results = (results + finishHash(one)) >>> 0;
+      }
+      hash = mixNumber(hash, results);
+    }
+    return finishHash(hash);
+  }
+}
+
+function forgetBelow(client: Client, floor: number): void {
+  if (floor - client.forgottenBelow <= client.results.size) {
+    for (let sequence = client.forgottenBelow; sequence < floor; sequence++) client.results.delete(sequence);
+  } else {
+    for (const sequence of client.results.keys()) if (sequence < floor) client.results.delete(sequence);
+  }
+  client.forgottenBelow = floor;
+}

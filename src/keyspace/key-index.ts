@@ -1,0 +1,129 @@
+/**
+ * The keys in bytewise order: a list of leaves of up to 256 key rows each, found by binary search over the leaves
+ * and then within one. Two levels carry tens of millions of keys, since only a split touches the upper one.
+ */
+import type { KeyTable } from './tables.ts';
+
+const leafCapacity = 256;
+const leafMerge = 64;
+
+class Leaf {
+  readonly rows = new Int32Array(leafCapacity);
+  count = 0;
+}
+
+export class KeyIndex {
+  private readonly keys: KeyTable;
+  private readonly leaves: Leaf[] = [new Leaf()];
+  /** The place that `locate` found: leaf and position of the first key not below. */
+  private foundLeaf = 0;
+  private foundAt = 0;
+
+  constructor(keys: KeyTable) {
+    this.keys = keys;
+  }
+
+  private leaf(number: number): Leaf {
+    return this.leaves[number] as Leaf;
+  }
+
+  /** Sets the found place; true if the key there equals `key`. */
+  private locate(key: Uint8Array): boolean {
+    let low = 0;
+    let high = this.leaves.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.keys.compare(key, this.leaf(middle).rows[0] as number) < 0) high = middle - 1;
+      else low = middle;
+    }
+    const leaf = this.leaf(low);
+    let from = 0;
+    let to = leaf.count;
+    let equal = false;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const order = this.keys.compare(key, leaf.rows[middle] as number);
+      if (order > 0) from = middle + 1;
+      else {
+        to = middle;
+        if (order === 0) {
+          equal = true;
+          from = middle;
+        }
+      }
+    }
+    this.foundLeaf = low;
+    this.foundAt = from;
+    return equal;
+  }
+
+  /** The row of `key`, or -1. */
+  find(key: Uint8Array): number {
+    return this.locate(key) ? (this.leaf(this.foundLeaf).rows[this.foundAt] as number) : -1;
+  }
+
+  /** Puts in the row of a key that the last call, `find`, did not find. */
+  insertAtFound(row: number): void {
+    let number = this.foundLeaf;
+    let at = this.foundAt;
+    let leaf = this.leaf(number);
+    if (leaf.count === leafCapacity) {
+      // Keys that come in order fill their leaves.
+      const atEnd = number === this.leaves.length - 1 && at === leafCapacity;
+      const kept = atEnd ? leafCapacity : leafCapacity / 2;
+      const right = new Leaf();
+      right.rows.set(leaf.rows.subarray(kept, leafCapacity));
+      right.count = leafCapacity - kept;
+      leaf.count = kept;
+      this.leaves.splice(number + 1, 0, right);
+      if (at > kept || atEnd) {
+        number++;
+        at -= kept;
+        leaf = right;
+      }
+    }
+    leaf.rows.copyWithin(at + 1, at, leaf.count);
+    leaf.rows[at] = row;
+    leaf.count++;
+  }
+
+  remove(key: Uint8Array): void {
+    if (!this.locate(key)) return;
+    const number = this.foundLeaf;
+    const leaf = this.leaf(number);
+    leaf.rows.copyWithin(this.foundAt, this.foundAt + 1, leaf.count);
+    leaf.count--;
+    if (leaf.count >= leafMerge || this.leaves.length === 1) return;
+    const leftNumber = number > 0 ? number - 1 : 0;
+    const left = this.leaf(leftNumber);
+    const right = this.leaf(leftNumber + 1);
+    if (left.count + right.count > leafCapacity - leafMerge && leaf.count > 0) return;
+    left.rows.set(right.rows.subarray(0, right.count), left.count);
+    left.count += right.count;
+    this.leaves.splice(leftNumber + 1, 1);
+  }
+
+  /**
+   * Visits the rows from `start` on, below `end` (undefined: to the last), in order, until `visit` returns false.
+   * The index must not change meanwhile.
+   */
+  scan(start: Uint8Array, end: Uint8Array | undefined, visit: (row: number) => boolean | undefined): void {
+    let lastLeaf = this.leaves.length - 1;
+    let lastCount = this.leaf(lastLeaf).count;
+    if (end !== undefined) {
+      this.locate(end);
+      lastLeaf = this.foundLeaf;
+      lastCount = this.foundAt;
+    }
+    this.locate(start);
+    let at = this.foundAt;
+    for (let number = this.foundLeaf; number <= lastLeaf; number++) {
+      const leaf = this.leaf(number);
+      const count = number === lastLeaf ? lastCount : leaf.count;
+      for (; at < count; at++) {
+        if (visit(leaf.rows[at] as number) === false) return;
+      }
+      at = 0;
+    }
+  }
+}

@@ -1,0 +1,249 @@
+/** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
+import type { Client } from './clients.ts';
+import { batchFormatVersion, decodeBatch } from './codec-batch.ts';
+import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
+import { InvariantViolation } from './errors.ts';
+import type { Lease } from './leases.ts';
+import { checkRevision, readRange } from './ranges.ts';
+import { StateSnapshot } from './snapshot-reader.ts';
+import { StateBuilder } from './snapshot-writer.ts';
+import { State } from './state.ts';
+import type {
+  Command,
+  CommandFailure,
+  CommandOutcome,
+  CommandResult,
+  KeyspaceMachine,
+  LeaseInfo,
+  RangeRequest,
+  RangeResult,
+  SnapshotReader,
+  SnapshotWriter,
+  SubmittedCommand,
+  TxnRequest,
+  TxnResult,
+  Watcher,
+  WatchRequest,
+} from './types.ts';
+import { WatchHub } from './watches.ts';
+
+/** How many compacted records each apply drops, besides two for each command. */
+const dropBudget = 2000;
+
+const failed = (failure: CommandFailure): CommandOutcome => ({ type: 'failed', failure });
+
+export class Keyspace implements KeyspaceMachine {
+  static readonly batchFormatVersion = batchFormatVersion;
+  private state = new State();
+  private readonly hub = new WatchHub(this.state.store);
+  private readonly snapshots = new Set<StateSnapshot>();
+
+  constructor() {
+    this.listenToClients();
+  }
+
+  get appliedIndex(): number {
+    return this.state.appliedIndex;
+  }
+
+  get revision(): number {
+    return this.state.store.revision;
+  }
+
+  get compactRevision(): number {
+    return this.state.store.compactRevision;
+  }
+
+  get timeMs(): number {
+    return this.state.timeMs;
+  }
+
+  get leaseCount(): number {
+    return this.state.leases.count;
+  }
+
+  get watcherCount(): number {
+    return this.hub.count;
+  }
+
+  get sizeBytes(): number {
+    return this.state.store.sizeBytes;
+  }
+
+  range(request: RangeRequest): RangeResult | { readonly failed: CommandFailure } {
+    const { store } = this.state;
+    const failure = checkRevision(store, request.revision, store.revision);
+    return failure === undefined ? readRange(store, request) : { failed: failure };
+  }
+
+  lease(id: bigint, withKeys: boolean): LeaseInfo | undefined {
+    return this.state.leases.info(id, withKeys);
+  }
+
+  leases(): bigint[] {
+    const ids: bigint[] = [];
+    for (const lease of this.state.leases.all()) ids.push(lease.id);
+    return ids;
+  }
+
+  watch(request: WatchRequest, onReady: () => void): Watcher {
+    return this.hub.watch(request, onReady);
+  }
+
+  nextDeadlineMs(exactBelowMs = Number.POSITIVE_INFINITY): number {
+    return this.state.leases.earliestDeadline(exactBelowMs);
+  }
+
+  snapshot(): SnapshotReader {
+    const snapshot = new StateSnapshot(this.state, (closed) => this.snapshots.delete(closed));
+    this.snapshots.add(snapshot);
+    return snapshot;
+  }
+
+  restore(): SnapshotWriter {
+    return new StateBuilder((state) => {
+      this.state = state;
+      this.listenToClients();
+      this.hub.moveTo(state.store);
+    });
+  }
+
+  stateHash(): number {
+    return this.state.hash();
+  }
+
+  apply(index: number, batch: Uint8Array): readonly CommandResult[] {
+    const { state } = this;
+    if (!Number.isSafeInteger(index) || index <= state.appliedIndex) {
+      throw new InvariantViolation(`Entry ${index} came after entry ${state.appliedIndex} was applied.`);
+    }
+    if (batch.length === 0) {
+      state.appliedIndex = index;
+      return [];
+    }
+    const { timeMs, commands } = decodeBatch(batch);
+    if (timeMs < state.timeMs) {
+      throw new InvariantViolation(
+        `Entry ${index} is stamped ${timeMs} ms, but cluster time has reached ${state.timeMs} ms.`,
+      );
+    }
+    state.appliedIndex = index;
+    state.timeMs = timeMs;
+    const { store } = state;
+    const start = store.history.tail;
+    for (const lease of state.leases.takeDue(timeMs)) this.endLease(lease);
+    state.clients.forgetIdle(timeMs);
+    const results: CommandResult[] = [];
+    for (const submitted of commands) results.push(this.applySubmitted(submitted));
+    this.hub.notifyFrom(start);
+    store.dropCompacted(dropBudget + 2 * commands.length);
+    return results;
+  }
+
+  private listenToClients(): void {
+    const { state } = this;
+    state.clients.beforeChange = (client: Client) => {
+      for (const snapshot of this.snapshots) if (snapshot.isOf(state)) snapshot.preserve(client);
+    };
+  }
+
+  private applySubmitted({ command, identity }: SubmittedCommand): CommandResult {
+    const { store, clients, timeMs } = this.state;
+    if (identity === undefined) return { outcome: this.applyCommand(command), revision: store.revision };
+    const admission = clients.admit(identity, timeMs);
+    if (admission.type === 'refuse') return { outcome: failed(admission.failure), revision: store.revision };
+    if (admission.type === 'repeat') return decodeCommandResult(admission.result);
+    const outcome = this.applyCommand(command);
+    const result: CommandResult = { revision: store.revision, outcome };
+    clients.keep(admission.client, identity.sequence, encodeCommandResult(result));
+    return result;
+  }
+
+  private applyCommand(command: Command): CommandOutcome {
+    const { transactions, clients, timeMs } = this.state;
+    switch (command.type) {
+      case 'put': {
+        const result = transactions.put(command.request);
+        return 'failed' in result ? failed(result.failed) : { type: 'put', result };
+      }
+      case 'deleteRange':
+        return { type: 'deleteRange', result: transactions.deleteRange(command.request) };
+      case 'txn': {
+        const result = transactions.txn(command.request);
+        return 'failed' in result ? failed(result.failed) : { type: 'txn', result };
+      }
+      case 'txnSequence':
+        return this.applySequence(command.requests);
+      case 'compact':
+        return this.compact(command.revision);
+      case 'tick':
+        return { type: 'tick' };
+      case 'registerClient':
+        return { type: 'registerClient', incarnation: clients.register(command.name, timeMs) };
+      default:
+        return this.applyLeaseCommand(command);
+    }
+  }
+
+  private applyLeaseCommand(
+    command: Extract<Command, { lease: bigint } | { leases: unknown }>,
+  ): CommandOutcome {
+    const { leases, timeMs } = this.state;
+    switch (command.type) {
+      case 'leaseGrant': {
+        const { lease, ttlMs } = command;
+        const failure = leases.grant(lease, ttlMs, timeMs);
+        return failure === undefined ? { type: 'leaseGrant', lease, ttlMs } : failed(failure);
+      }
+      case 'leaseRevoke': {
+        const lease = leases.get(command.lease);
+        if (lease === undefined) return failed('lease-not-found');
+        this.endLease(lease);
+        return { type: 'leaseRevoke' };
+      }
+      case 'leaseRenew':
+        return { type: 'leaseRenew', ttlsMs: command.leases.map((id) => leases.renew(id, timeMs)) };
+      case 'attach': {
+        const attachment = leases.attach(command.lease, timeMs);
+        return attachment === undefined ? failed('lease-not-found') : { type: 'attach', attachment };
+      }
+      case 'detach': {
+        const current = leases.detach(command.lease, command.attachment, command.graceMs, timeMs);
+        return { type: 'detach', current };
+      }
+    }
+  }
+
+  /** All or nothing where one fails: what came before it in the sequence is taken back. */
+  private applySequence(requests: readonly TxnRequest[]): CommandOutcome {
+    const { store, transactions } = this.state;
+    const mark = store.mark();
+    const results: { result: TxnResult; revision: number }[] = [];
+    for (const request of requests) {
+      const result = transactions.txn(request);
+      if ('failed' in result) {
+        store.rollBack(mark);
+        return failed(result.failed);
+      }
+      results.push({ result, revision: store.revision });
+      if (!result.succeeded) break;
+    }
+    return { type: 'txnSequence', results };
+  }
+
+  private compact(revision: number): CommandOutcome {
+    const { store } = this.state;
+    if (revision <= store.compactRevision) return failed('compacted');
+    if (revision > store.revision) return failed('future-revision');
+    store.compactRevision = revision;
+    return { type: 'compact' };
+  }
+
+  /** Ends a lease and deletes its keys, in one revision. */
+  private endLease(lease: Lease): void {
+    const { store, leases } = this.state;
+    for (const row of leases.keyRows(lease)) store.delete(row);
+    store.commit();
+    leases.remove(lease);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Writes the state as it was when the snapshot was taken, a frame at a time, while later entries are applied. That
+ * needs no copy of the keys: records are only added, and their dropping waits while a snapshot is open. Leases are
+ * copied at once, in columns; a client is copied when it is about to change before its turn has come.
+ *
+ * Two replicas at the same index write the same bytes.
+ */
+import { copyBytes, encodeUtf8 } from './bytes.ts';
+import type { Client } from './clients.ts';
+import { Writer } from './encoding.ts';
+import { closeFrame, frameTargetBytes, openFrame, section, snapshotMagic } from './snapshot-format.ts';
+import { baseRecord, type State } from './state.ts';
+import type { RecordFields } from './store.ts';
+import { none } from './tables.ts';
+import type { SnapshotReader } from './types.ts';
+
+class LeaseColumns {
+  readonly ids: BigInt64Array;
+  readonly numbers: Float64Array;
+
+  constructor(state: State) {
+    this.ids = new BigInt64Array(state.leases.count);
+    this.numbers = new Float64Array(state.leases.count * 4);
+    let i = 0;
+    for (const lease of state.leases.all()) {
+      this.ids[i] = lease.id;
+      this.numbers[i * 4] = lease.ttlMs;
+      this.numbers[i * 4 + 1] = lease.deadlineMs;
+      this.numbers[i * 4 + 2] = lease.attachment;
+      this.numbers[i * 4 + 3] = lease.attached ? 1 : 0;
+      i++;
+    }
+  }
+}
+
+export class StateSnapshot implements SnapshotReader {
+  readonly appliedIndex: number;
+  private readonly onClose: (snapshot: StateSnapshot) => void;
+  private readonly state: State;
+  private readonly timeMs: number;
+  private readonly revision: number;
+  private readonly compactRevision: number;
+  private readonly nextIncarnation: number;
+  private readonly leases: LeaseColumns;
+  private readonly clients: readonly Client[];
+  /** Clients that changed since, as they were; undefined once written. */
+  private readonly preserved = new Map<Client, Uint8Array>();
+  private readonly tail: number;
+  private readonly writer = new Writer(frameTargetBytes + 4096);
+  private current: number = section.header;
+  /** Next item of the current section: a number, or for the base the key after which to go on. */
+  private position = 0;
+  private afterKey: Uint8Array | undefined;
+  private baseCount = 0;
+  private historyCount = 0;
+  private closed = false;
+
+  constructor(state: State, onClose: (snapshot: StateSnapshot) => void) {
+    const { store, clients } = state;
+    this.onClose = onClose;
+    this.state = state;
+    this.appliedIndex = state.appliedIndex;
+    this.timeMs = state.timeMs;
+    this.revision = store.revision;
+    this.compactRevision = store.compactRevision;
+    this.nextIncarnation = clients.nextIncarnation;
+    this.leases = new LeaseColumns(state);
+    this.clients = [...clients.inOrderOfUse()];
+    this.tail = store.history.tail;
+    store.openSnapshots++;
+  }
+
+  isOf(state: State): boolean {
+    return this.state === state;
+  }
+
+  /** To be called before a client changes or is forgotten. */
+  preserve(client: Client): void {
+    if (this.current > section.clients || this.preserved.has(client)) return;
+    const writer = new Writer();
+    writeClient(writer, client);
+    this.preserved.set(client, writer.finish());
+  }
+
+  next(): Uint8Array | undefined {
+    if (this.closed) return undefined;
+    openFrame(this.writer, this.current);
+    const done = this.fill();
+    const frame = closeFrame(this.writer);
+    if (done) {
+      this.position = 0;
+      this.current++;
+      if (this.current > section.trailer) this.close();
+    }
+    return frame;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.preserved.clear();
+    this.state.store.openSnapshots--;
+    this.onClose(this);
+  }
+
+  /** Writes items of the current section until the frame is full; true when the section is done. */
+  private fill(): boolean {
+    switch (this.current) {
+      case section.header:
+        this.fillHeader();
+        return true;
+      case section.leases:
+        return this.fillItems(this.leases.ids.length, (i) => this.writeLease(i));
+      case section.clients:
+        return this.fillItems(this.clients.length, (i) => this.writeClient(this.clients[i] as Client));
+      case section.base:
+        return this.fillBase();
+      case section.history:
+        return this.fillHistory();
+      default:
+        this.fillTrailer();
+        return true;
+    }
+  }
+
+  private fillItems(count: number, write: (i: number) => void): boolean {
+    while (this.position < count) {
+      if (this.writer.length >= frameTargetBytes) return false;
+      write(this.position++);
+    }
+    return true;
+  }
+
+  private fillHeader(): void {
+    const { writer } = this;
+    writer.uint32(snapshotMagic);
+    writer.varint(this.appliedIndex);
+    writer.varint(this.timeMs);
+    writer.varint(this.revision);
+    writer.varint(this.compactRevision);
+    writer.varint(this.nextIncarnation);
+  }
+
+  private writeLease(i: number): void {
+    this.writer.int64(this.leases.ids[i] as bigint);
+    for (let j = 0; j < 4; j++) this.writer.varint(this.leases.numbers[i * 4 + j] as number);
+  }
+
+  private writeClient(client: Client): void {
+    const kept = this.preserved.get(client);
+    if (kept === undefined) writeClient(this.writer, client);
+    else this.writer.raw(kept);
+    // Later changes need no copy any more; an empty one stands for that.
+    this.preserved.set(client, written);
+  }
+
+  private fillBase(): boolean {
+    const { store } = this.state;
+    if (this.compactRevision === 0) return true;
+    let full = false;
+    let last = none;
+    const start = this.afterKey === undefined ? written : successor(this.afterKey);
+    store.index.scan(start, undefined, (key) => {
+      if (this.writer.length >= frameTargetBytes) {
+        full = true;
+        return false;
+      }
+      last = key;
+      const record = baseRecord(store, key, this.compactRevision);
+      if (record === none) return undefined;
+      this.writer.bytes(store.keys.view(key));
+      writeRecord(this.writer, store.fields(record));
+      this.baseCount++;
+      return undefined;
+    });
+    if (last !== none) this.afterKey = store.keys.copy(last);
+    return !full;
+  }
+
+  private fillHistory(): boolean {
+    const { store } = this.state;
+    if (this.position === 0) this.position = store.positionOf(this.compactRevision);
+    while (this.position < this.tail) {
+      if (this.writer.length >= frameTargetBytes) return false;
+      const record = store.history.at(this.position++);
+      this.writer.bytes(store.keys.view(store.records.key(record)));
+      writeRecord(this.writer, store.fields(record));
+      this.historyCount++;
+    }
+    return true;
+  }
+
+  private fillTrailer(): void {
+    this.writer.varint(this.leases.ids.length);
+    this.writer.varint(this.clients.length);
+    this.writer.varint(this.baseCount);
+    this.writer.varint(this.historyCount);
+  }
+}
+
+const written = new Uint8Array(0);
+
+/** The smallest key above this one. */
+function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(copyBytes(key));
+  return next;
+}
+
+function writeRecord(writer: Writer, fields: RecordFields): void {
+  const hasLease = fields.lease !== 0n;
+  writer.byte((fields.value === undefined ? 1 : 0) | (hasLease ? 2 : 0));
+  writer.varint(fields.modRevision);
+  if (fields.value === undefined) return;
+  writer.varint(fields.createRevision);
+  writer.varint(fields.version);
+  writer.bytes(fields.value);
+  if (hasLease) writer.int64(fields.lease);
+}
+
+function writeClient(writer: Writer, client: Client): void {
+  writer.varint(client.incarnation);
+  writer.bytes(encodeUtf8(client.name));
+  writer.varint(client.lastUsedMs);
+  writer.varint(client.forgottenBelow);
+  writer.varint(client.results.size);
+  for (const [sequence, result] of client.results) {
+    writer.varint(sequence);
+    writer.bytes(result);
+  }
+}

@@ -1,0 +1,76 @@
+/** Everything that is replicated, as one thing that a snapshot replaces at once. */
+import { finishHash, mixBigInt, mixHash, mixNumber } from './bytes.ts';
+import { ClientTable } from './clients.ts';
+import { LeaseTable } from './leases.ts';
+import { recordHash } from './record-hash.ts';
+import { Store } from './store.ts';
+import { none, rowInPage } from './tables.ts';
+import { Transactions } from './transactions.ts';
+
+export class State {
+  readonly store = new Store();
+  readonly leases = new LeaseTable(this.store);
+  readonly clients = new ClientTable();
+  readonly transactions = new Transactions(this.store, this.leases);
+  appliedIndex = 0;
+  timeMs = 0;
+  private baseHash = 0;
+  private baseHashAt = 0;
+
+  /**
+   * Over all that can be read: the history since the compact revision, what was current at it, leases, clients.
+   * Costs a walk over leases and clients, and over all keys once after each compaction.
+   */
+  hash(): number {
+    const { store } = this;
+    let hash = mixNumber(0, this.appliedIndex);
+    hash = mixNumber(hash, this.timeMs);
+    hash = mixNumber(hash, store.revision);
+    hash = mixNumber(hash, store.compactRevision);
+    hash = mixHash(hash, this.hashOfBase());
+    hash = mixHash(hash, this.hashOfHistory());
+    hash = mixHash(hash, this.hashOfLeases());
+    return finishHash(mixHash(hash, this.clients.hash()));
+  }
+
+  private hashOfHistory(): number {
+    const { store } = this;
+    const first = store.positionOf(store.compactRevision);
+    if (first === store.history.tail) return 0;
+    const record = store.history.at(first);
+    return store.historyHash - (store.records.page(record).hashBefore[rowInPage(record)] as number);
+  }
+
+  private hashOfBase(): number {
+    const { store } = this;
+    if (this.baseHashAt === store.compactRevision) return this.baseHash;
+    let sum = 0;
+    store.index.scan(new Uint8Array(0), undefined, (key) => {
+      const record = baseRecord(store, key, store.compactRevision);
+      if (record !== none) sum = (sum + recordHash(store.keys.hash(key), store.fields(record), -1)) >>> 0;
+      return undefined;
+    });
+    this.baseHash = sum;
+    this.baseHashAt = store.compactRevision;
+    return sum;
+  }
+
+  private hashOfLeases(): number {
+    let sum = 0;
+    for (const lease of this.leases.all()) {
+      let hash = mixBigInt(0, lease.id);
+      hash = mixNumber(hash, lease.ttlMs);
+      hash = mixNumber(hash, lease.deadlineMs);
+      hash = mixNumber(hash, lease.attachment);
+      hash = mixHash(hash, lease.attached ? 1 : 0);
+      sum = (sum + finishHash(mixNumber(hash, lease.keyCount))) >>> 0;
+    }
+    return sum;
+  }
+}
+
+/** The record of a key that was current at `compactRevision` and written before it; history has the others. */
+export function baseRecord(store: Store, key: number, compactRevision: number): number {
+  const record = store.visibleAt(key, compactRevision);
+  return record === none || store.records.modRevision(record) === compactRevision ? none : record;
+}

@@ -1,0 +1,318 @@
+/**
+ * The multi-version store: every version of every key since the compact revision, and before that the one that
+ * was current at it. Revisions start at 1 for the empty store, as in etcd; the first write gets 2.
+ *
+ * A write appends a record at `revision + 1`; `commit` makes that the revision, `rollBack` takes the writes since
+ * the last commit away again. What is visible depends on `compactRevision` alone, never on how far the dropping
+ * of old records has got.
+ */
+import { Arena } from './arena.ts';
+import { hashBytes } from './bytes.ts';
+import { History } from './history.ts';
+import { KeyIndex } from './key-index.ts';
+import { recordHash } from './record-hash.ts';
+import { KeyTable, none, RecordTable, rowInPage, tombstoneLength } from './tables.ts';
+import type { KeyValue } from './types.ts';
+
+/** What a record takes besides its key and value. */
+const recordBytes = 80;
+const keyHashSeed = 0x5bd1e995;
+
+/** Hears when the lease that a key belongs to changes. */
+export type LeaseChange = (key: number, from: bigint, to: bigint) => void;
+
+export interface RecordFields {
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+  readonly lease: bigint;
+  /** Undefined: a tombstone. */
+  readonly value: Uint8Array | undefined;
+}
+
+export class Store {
+  readonly arena = new Arena();
+  readonly keys = new KeyTable(this.arena);
+  readonly records = new RecordTable();
+  readonly index = new KeyIndex(this.keys);
+  readonly history = new History();
+  revision = 1;
+  compactRevision = 0;
+  /** While above 0, nothing is dropped: snapshots are being read. */
+  openSnapshots = 0;
+  /** Sum of the hashes of all records ever appended; differences of it give the hash of a stretch of history. */
+  historyHash = 0;
+  onLeaseChange: LeaseChange = () => {};
+  private committedTail = 0;
+  private trimmedTo = 0;
+  private contentBytes = 0;
+  /** Place of the last record within its revision. */
+  private order = 0;
+
+  get sizeBytes(): number {
+    return this.contentBytes + this.records.count * recordBytes;
+  }
+
+  get hasUncommitted(): boolean {
+    return this.history.tail !== this.committedTail;
+  }
+
+  static keyHash(key: Uint8Array): number {
+    return hashBytes(key, 0, key.length, keyHashSeed);
+  }
+
+  /** The newest record of a key row if it is not a tombstone, uncommitted ones included; or `none`. */
+  current(key: number): number {
+    const newest = this.keys.newest(key);
+    return newest === none || this.records.isTombstone(newest) ? none : newest;
+  }
+
+  find(key: Uint8Array): number {
+    const row = this.index.find(key);
+    return row < 0 ? none : this.current(row);
+  }
+
+  /** The record of a key row that was current at `revision`, which is not below the compact revision; or `none`. */
+  visibleAt(key: number, revision: number): number {
+    let record = this.keys.newest(key);
+    while (record !== none && this.records.modRevision(record) > revision) {
+      record = this.records.previous(record);
+    }
+    return record === none || this.records.isTombstone(record) ? none : record;
+  }
+
+  put(key: Uint8Array, value: Uint8Array, lease: bigint): void {
+    const row = this.rowOf(key);
+    const modRevision = this.revision + 1;
+    const current = this.current(row);
+    let createRevision = modRevision;
+    let version = 1;
+    let oldLease = 0n;
+    if (current !== none) {
+      const page = this.records.page(current);
+      const i = rowInPage(current);
+      createRevision = page.createRevision[i] as number;
+      version = (page.version[i] as number) + 1;
+      oldLease = page.lease[i] as bigint;
+    }
+    this.append(row, { createRevision, modRevision, version, lease, value });
+    if (oldLease !== lease) this.onLeaseChange(row, oldLease, lease);
+  }
+
+  /** Deletes a key row that has a current record. */
+  delete(row: number): void {
+    const lease = this.records.lease(this.keys.newest(row));
+    const modRevision = this.revision + 1;
+    this.append(row, { createRevision: 0, modRevision, version: 0, lease: 0n, value: undefined });
+    if (lease !== 0n) this.onLeaseChange(row, lease, 0n);
+  }
+
+  /** The row of a key, made if there is none. */
+  rowOf(key: Uint8Array): number {
+    const found = this.index.find(key);
+    if (found >= 0) return found;
+    const row = this.keys.add(key, Store.keyHash(key));
+    this.index.insertAtFound(row);
+    this.contentBytes += key.length;
+    return row;
+  }
+
+  /** Adds a record at the end of history. */
+  append(key: number, fields: RecordFields): void {
+    const record = this.addRecord(key, fields);
+    const page = this.records.page(record);
+    page.hashBefore[rowInPage(record)] = this.historyHash;
+    const tail = this.history.tail;
+    const first =
+      tail === this.history.head ||
+      this.records.modRevision(this.history.at(tail - 1)) !== fields.modRevision;
+    this.order = first ? 0 : this.order + 1;
+    const hash = recordHash(this.keys.hash(key), fields, this.order);
+    this.historyHash = (this.historyHash + hash) >>> 0;
+    this.history.push(record);
+  }
+
+  /** Adds a record that is older than history: what was current at the compact revision. */
+  addRecord(key: number, fields: RecordFields): number {
+    const record = this.records.add();
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    page.modRevision[i] = fields.modRevision;
+    page.createRevision[i] = fields.createRevision;
+    page.version[i] = fields.version;
+    page.lease[i] = fields.lease;
+    page.key[i] = key;
+    page.previous[i] = this.keys.newest(key);
+    if (fields.value === undefined) {
+      page.length[i] = tombstoneLength;
+    } else {
+      page.length[i] = fields.value.length;
+      if (fields.value.length > 0) {
+        this.arena.allocate(record * 2, fields.value, 0, fields.value.length);
+        page.slab[i] = this.arena.lastSlab;
+        page.offset[i] = this.arena.lastOffset;
+        this.contentBytes += fields.value.length;
+      }
+    }
+    this.keys.setNewest(key, record);
+    return record;
+  }
+
+  /** Ends a transaction: its writes, if any, become the next revision. */
+  commit(): void {
+    if (!this.hasUncommitted) return;
+    this.revision++;
+    this.committedTail = this.history.tail;
+  }
+
+  /** Takes everything that was added as committed at `revision`: the end of a restore. */
+  adopt(revision: number): void {
+    this.revision = revision;
+    this.committedTail = this.history.tail;
+    this.trimmedTo = this.compactRevision;
+  }
+
+  /** A place to come back to with `rollBack`. */
+  mark(): { tail: number; revision: number } {
+    return { tail: this.history.tail, revision: this.revision };
+  }
+
+  /** Takes everything away that was written since `mark`, committed or not. Leases are told in reverse. */
+  rollBack(mark: { tail: number; revision: number }): void {
+    while (this.history.tail > mark.tail) this.undoLast();
+    this.revision = mark.revision;
+    this.committedTail = mark.tail;
+  }
+
+  private undoLast(): void {
+    const record = this.history.at(this.history.tail - 1);
+    const key = this.records.key(record);
+    const lease = this.records.lease(record);
+    const previous = this.records.previous(record);
+    this.historyHash = this.records.page(record).hashBefore[rowInPage(record)] as number;
+    this.history.dropLast();
+    this.releaseRecord(record);
+    this.keys.setNewest(key, previous);
+    const oldLease = previous === none ? 0n : this.records.lease(previous);
+    if (lease !== oldLease) this.onLeaseChange(key, lease, oldLease);
+    if (previous === none) this.removeKey(key);
+  }
+
+  private releaseRecord(record: number): void {
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    const length = page.length[i] as number;
+    if (length > 0) {
+      this.arena.free(page.slab[i] as number, page.offset[i] as number);
+      this.contentBytes -= length;
+    }
+    this.records.release(record);
+  }
+
+  private removeKey(key: number): void {
+    this.contentBytes -= this.keys.length(key);
+    this.index.remove(this.keys.view(key));
+    this.keys.release(key);
+  }
+
+  /** Drops up to about `budget` records that compaction has made invisible, and tidies the arena. */
+  dropCompacted(budget: number): void {
+    if (this.openSnapshots === 0) this.dropHistory(budget);
+    this.arena.maintain(budget * 64, this.relocate);
+  }
+
+  private dropHistory(budget: number): void {
+    const history = this.history;
+    for (let left = budget; ; left--) {
+      if (history.head === this.committedTail) break;
+      const record = history.at(history.head);
+      if (this.records.modRevision(record) >= this.compactRevision) break;
+      if (left <= 0) return;
+      history.dropFirst();
+      this.dropPrevious(record);
+      const key = this.records.key(record);
+      if (this.records.isTombstone(record) && this.keys.newest(key) === record) {
+        this.releaseRecord(record);
+        this.removeKey(key);
+      }
+    }
+    if (this.trimmedTo === this.compactRevision) return;
+    this.trimmedTo = this.compactRevision;
+    for (let position = history.head; position < this.committedTail; position++) {
+      const record = history.at(position);
+      if (this.records.modRevision(record) !== this.compactRevision) break;
+      this.dropPrevious(record);
+    }
+  }
+
+  /** The record before one at or below the compact revision is visible to nobody. */
+  private dropPrevious(record: number): void {
+    const page = this.records.page(record);
+    const previous = page.previous[rowInPage(record)] as number;
+    if (previous === none || this.records.modRevision(previous) >= this.compactRevision) return;
+    page.previous[rowInPage(record)] = none;
+    this.releaseRecord(previous);
+  }
+
+  private readonly relocate = (owner: number, slab: number, offset: number): void => {
+    const row = owner >>> 1;
+    const page = (owner & 1) === 0 ? this.records.page(row) : this.keys.page(row);
+    page.slab[rowInPage(row)] = slab;
+    page.offset[rowInPage(row)] = offset;
+  };
+
+  /** The first position in history at or above `revision`. */
+  positionOf(revision: number): number {
+    let low = this.history.head;
+    let high = this.history.tail;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.records.modRevision(this.history.at(middle)) < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  valueCopy(record: number): Uint8Array {
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    const length = page.length[i] as number;
+    return length > 0 ? this.arena.copy(page.slab[i] as number, page.offset[i] as number, length) : noValue;
+  }
+
+  /** A view that must not be kept. */
+  valueView(record: number): Uint8Array {
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    const length = page.length[i] as number;
+    return length > 0 ? this.arena.view(page.slab[i] as number, page.offset[i] as number, length) : noValue;
+  }
+
+  keyValue(record: number, withValue = true): KeyValue {
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    return {
+      key: this.keys.copy(page.key[i] as number),
+      createRevision: page.createRevision[i] as number,
+      modRevision: page.modRevision[i] as number,
+      version: page.version[i] as number,
+      value: withValue ? this.valueCopy(record) : noValue,
+      lease: page.lease[i] as bigint,
+    };
+  }
+
+  /** As `keyValue`, from a record's fields with a view of its value; undefined value for a tombstone. */
+  fields(record: number): RecordFields {
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    return {
+      createRevision: page.createRevision[i] as number,
+      modRevision: page.modRevision[i] as number,
+      version: page.version[i] as number,
+      lease: page.lease[i] as bigint,
+      value: page.length[i] === tombstoneLength ? undefined : this.valueView(record),
+    };
+  }
+}
+
+const noValue = new Uint8Array(0);
