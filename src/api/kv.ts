@@ -1,11 +1,11 @@
 import type { Command, CommandOutcome, CommandResult } from '../keyspace/types.ts';
 import type { ProposeOptions } from '../member/types.ts';
 import type { services } from '../wire/index.ts';
-import { deleteRangeResponse, rangeRequest, rangeResponse, txnRequest, txnResponse } from './convert.ts';
+import { deleteRangeResponse, rangeRequest, rangeResponse, txnResponse } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure } from './status.ts';
 import type { HandlerOf } from './types.ts';
-import { checkDeleteRange, checkPut, checkRange, checkTxn } from './validate.ts';
+import { checkDeleteRange, checkedTxn, checkPut, checkRange } from './validate.ts';
 
 type KV = typeof services.KV;
 
@@ -45,10 +45,9 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
 
     // One that only reads goes through the log too: that is linearizable on every member, and changes no revision.
     async txn(request) {
-      checkTxn(request);
       const { revision, outcome } = await proposeFor<'txn'>(api, {
         type: 'txn',
-        request: txnRequest(request),
+        request: checkedTxn(request),
       });
       return txnResponse(outcome.result, headers.header(revision));
     },

@@ -1,10 +1,10 @@
 import type { Command, CommandIdentity, CommandOutcome } from '../keyspace/types.ts';
 import type { ProposeRequest, ProposeResponse, ResponseHeader } from '../wire/index.ts';
-import { deleteRangeResponse, txnRequest, txnResponse } from './convert.ts';
+import { deleteRangeResponse, txnResponse } from './convert.ts';
 import { randomLeaseId } from './lease.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure, failure, invalidArgument } from './status.ts';
-import { checkDeleteRange, checkPut, checkTxn, limits } from './validate.ts';
+import { checkDeleteRange, checkedTxn, checkPut, limits } from './validate.ts';
 
 type Request = NonNullable<ProposeRequest['request']>;
 type Response = NonNullable<ProposeResponse['response']>;
@@ -35,8 +35,7 @@ function commandOf(api: ApiServices, request: Request): Command {
       checkDeleteRange(request.value);
       return { type: 'deleteRange', request: request.value };
     case 'txn':
-      checkTxn(request.value);
-      return { type: 'txn', request: txnRequest(request.value) };
+      return { type: 'txn', request: checkedTxn(request.value) };
     case 'compaction':
       return { type: 'compact', revision: request.value.revision };
     case 'leaseGrant': {
@@ -48,8 +47,7 @@ function commandOf(api: ApiServices, request: Request): Command {
     case 'leaseRevoke':
       return { type: 'leaseRevoke', lease: request.value.ID };
     case 'txnSequence':
-      for (const txn of request.value.requests) checkTxn(txn);
-      return { type: 'txnSequence', requests: request.value.requests.map(txnRequest) };
+      return { type: 'txnSequence', requests: request.value.requests.map(checkedTxn) };
   }
 }
 
