@@ -36,12 +36,16 @@ export function exitCodeOfSignal(signalNumber: number): number {
   return 128 + signalNumber;
 }
 
-/** The table as lines of text, for `conclave help exit-codes` and the reference. */
-export function describeExitCodes(): string {
+/** The table as lines of text; for one command, without the lines that only concern others. */
+export function describeExitCodes(command?: string): string {
   const rows: [string, string][] = Object.values(exitCodes).map(({ code, meaning }) => [
     String(code),
     meaning,
   ]);
   rows.push(['128+n', 'Interrupted by signal n. For elect: the command ended by signal n while it led.']);
-  return rows.map(([code, meaning]) => `${code.padStart(5)}  ${meaning}`).join('\n');
+  const concerned = rows.filter(([, meaning]) => {
+    const only = /^(serve|elect)\b.*?:/.exec(meaning)?.[1];
+    return command === undefined || only === undefined || only === command;
+  });
+  return concerned.map(([code, meaning]) => `${code.padStart(5)}  ${meaning}`).join('\n');
 }

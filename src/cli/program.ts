@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { version } from '../member/index.ts';
-import { addDev } from './dev/register.ts';
+import { version } from '../member/version.ts';
+import { addDev } from './dev/command.ts';
 import { addElect } from './elect/command.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';

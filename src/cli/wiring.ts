@@ -1,67 +1,9 @@
-/** Where the command line meets the other layers: everything that it opens, and how. */
-import { serveApi } from '../api/index.ts';
+/** Where the command line meets the client side of the other layers. */
 import { type ConclaveClient, connectClient } from '../client/index.ts';
 import { type LeaseStore, observe } from '../election/index.ts';
-import { VersionedFile } from '../fencing/index.ts';
-import { type Logger, Member } from '../member/index.ts';
+import { versionedFile } from '../fencing/index.ts';
 import { conclaveStore } from '../stores/conclave.ts';
 import type { MemberStateResponse } from '../wire/index.ts';
-import type { ServeOptions } from './serve/options.ts';
-
-export interface RunningMember {
-  readonly memberId: number;
-  readonly clusterId: number;
-  /** Resolves once a Raft leader is known, so that requests can be answered. */
-  readonly ready: Promise<void>;
-  /** Rejects when the member had to stop by itself. */
-  readonly stopped: Promise<void>;
-  /** Hands Raft leadership over, lets clients move, then stops. */
-  stop(): Promise<void>;
-}
-
-/** Starts a member and its API. Nothing is left running when it throws. */
-export async function startMember(options: ServeOptions, logger: Logger): Promise<RunningMember> {
-  const { heartbeatIntervalMs, electionTimeoutMs } = options;
-  const member = await Member.start({
-    name: options.name,
-    dataDir: options.dataDir,
-    peerListenUrls: options.listenPeerEndpoints.map((endpoint) => endpoint.url),
-    clientAdvertiseUrls: options.advertiseClientUrls,
-    initialCluster: options.initialCluster,
-    initialClusterToken: options.initialClusterToken,
-    snapshotCount: options.snapshotCount,
-    logger,
-    ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
-    ...(electionTimeoutMs !== undefined && { electionTimeoutMs }),
-  });
-  try {
-    const server = await serveApi(member, { listen: options.listenClientEndpoints, logger });
-    return {
-      memberId: member.memberId,
-      clusterId: member.clusterId,
-      ready: leaderKnown(member),
-      stopped: member.stopped,
-      async stop() {
-        await member.prepareToStop();
-        await Promise.all([server.close(), member.stop()]);
-      },
-    };
-  } catch (error) {
-    await member.stop();
-    throw error;
-  }
-}
-
-function leaderKnown(member: Member): Promise<void> {
-  if (member.status().raft.leader !== 0) return Promise.resolve();
-  return new Promise((resolve) => {
-    const stopListening = member.onChange((status) => {
-      if (status.raft.leader === 0) return;
-      stopListening();
-      resolve();
-    });
-  });
-}
 
 export function openClient(endpoints: readonly string[]): ConclaveClient {
   return connectClient({ endpoints, name: 'conclave-cli' });
@@ -97,23 +39,19 @@ export interface SharedFile {
   /** Version 0 and no content where nothing was written yet. */
   read(): Promise<{ version: number; token: number; content: string }>;
   /** @throws 'stale-token', 'version-conflict' */
-  write(content: string, options: { token: number; version: number }): Promise<void>;
+  write(content: string, options: { token: number; expectedVersion: number }): Promise<void>;
 }
 
 export function openSharedFile(path: string): SharedFile {
-  const file = new VersionedFile(path);
+  const file = versionedFile(path);
   return {
     async read() {
-      const current = await file.read();
-      if (current === undefined) return { version: 0, token: 0, content: '' };
-      return {
-        version: current.version,
-        token: current.token,
-        content: Buffer.from(current.data).toString('utf8'),
-      };
+      const { version, token, data } = await file.read();
+      return { version, token, content: Buffer.from(data).toString('utf8') };
     },
-    async write(content, { token, version }) {
-      await file.write(Buffer.from(content, 'utf8'), { token, version });
+    async write(content, options) {
+      // The bare token: nothing but the file itself stands between a stale write and the data.
+      await file.write(Buffer.from(content, 'utf8'), options);
     },
   };
 }

@@ -1,86 +1,67 @@
-import { mkdir, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { exitCodes } from '../exit-codes.ts';
-import { toJsonLine } from '../output.ts';
-import { monotonicMs } from './cast.ts';
-import { verdictText } from './plain.ts';
-import { type Display, listenToKeys, showLines, showLive } from './screen.ts';
-import { playScript } from './script.ts';
-import { DevSession } from './session.ts';
+import type { Command } from 'commander';
+import { parseDurationMs } from '../durations.ts';
+import { CommandFailure } from '../failure.ts';
+import { parseWholeNumber } from '../numbers.ts';
+import type { DevOptions } from './run.ts';
 
-export interface DevOptions {
-  readonly members: number;
-  readonly candidates: number;
-  readonly ttlMs: number;
-  /** undefined: a temporary folder, removed in the end. */
-  readonly dataDir: string | undefined;
-  /** undefined: until the user quits, or, with `script`, until that has ended. */
-  readonly forMs: number | undefined;
-  readonly script: boolean;
-  readonly json: boolean;
+const examples = `
+Starts the members and the candidates of an example job as processes of their own, on loopback, and shows them. The
+job adds a line to a shared file through its leadership. In a terminal: k kills the Raft leader, j kills the job's
+leader, p pauses it past its lease and lets it wake and try a stale write, h heals all, q quits.
+
+Examples:
+  $ conclave dev
+  $ conclave dev --members 5 --candidates 10 --ttl 1s
+  $ conclave dev --for 20s --script      # plays the keys by itself; exits 0 only if all went well`;
+
+interface Flags {
+  readonly members: string;
+  readonly candidates: string;
+  readonly ttl: string;
+  readonly dataDir?: string;
+  readonly for?: string;
+  readonly script?: boolean;
+  readonly json?: boolean;
 }
 
-/** How long a step of the script may take where `--for` does not bound it. */
-const patienceMs = 60_000;
+export function addDev(program: Command, finish: (exitCode: number) => void): void {
+  program
+    .command('dev')
+    .description('Watch processes elect a leader through a cluster on this machine.')
+    .option('--members <N>', 'Members of the cluster: 1, 3, 5 or 7.', '3')
+    .option('--candidates <N>', 'Processes that campaign, 1 to 50.', '3')
+    .option('--ttl <DURATION>', 'TTL of the leadership, 500ms to 1m.', '2s')
+    .option('--data-dir <PATH>', 'Keep data and logs there. Default: a temporary folder, removed in the end.')
+    .option('--for <DURATION>', 'End after this time.')
+    .option('--script', 'Kill, pause and heal by itself, then judge what was seen.')
+    .option('--json', 'Events as JSON lines instead of the view.')
+    .addHelpText('after', examples)
+    .action(async (flags: Flags) => {
+      const options = resolveDevOptions(flags);
+      const { runDev } = await import('./run.ts');
+      finish(await runDev(options));
+    });
+}
 
-/** Runs `conclave dev` and resolves to its exit code. */
-export async function runDev(options: DevOptions): Promise<number> {
-  const folder = await makeFolder(options.dataDir);
-  const { members, candidates, ttlMs } = options;
-  const session = new DevSession({
-    ...{ members, candidates, ttlMs, folder, temporary: options.dataDir === undefined },
-    election: 'demo',
-  });
-  const quit = new AbortController();
-  const onSignal = () => quit.abort();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-  const displays = show(session, options, onSignal);
-  let unfinishedSteps: string[] = [];
-  try {
-    await session.start();
-    unfinishedSteps = await play(session, options, quit.signal);
-  } finally {
-    await session.stop();
-    for (const display of displays) display.stop();
+export function resolveDevOptions(flags: Flags): DevOptions {
+  const members = parseWholeNumber(flags.members, '--members', 1, 7);
+  if (members % 2 === 0)
+    throw new CommandFailure('usage', `--members: ${members} is even; use 1, 3, 5 or 7.`);
+  const candidates = parseWholeNumber(flags.candidates, '--candidates', 1, 50);
+  const ttlMs = parseDurationMs(flags.ttl, '--ttl');
+  if (ttlMs < 500 || ttlMs > 60_000)
+    throw new CommandFailure('usage', `--ttl: ${flags.ttl} is not from 500ms to 1m.`);
+  if (flags.script && (members < 3 || candidates < 2)) {
+    throw new CommandFailure(
+      'usage',
+      '--script kills leaders: it needs at least 3 members and 2 candidates.',
+    );
   }
-  // A script that the user broke off proves nothing, and neither does a run that was to last longer.
-  const complete = !quit.signal.aborted && (options.script || options.forMs !== undefined);
-  const brokenOff = quit.signal.aborted ? [] : unfinishedSteps;
-  const verdict = session.verdict({ complete, unfinishedSteps: brokenOff });
-  process.stdout.write(
-    options.json ? `${toJsonLine({ type: 'verdict', complete, ...verdict })}\n` : verdictText(verdict),
-  );
-  if (!verdict.ok) return exitCodes.failed.code;
-  return quit.signal.aborted && options.script ? exitCodes.failed.code : exitCodes.ok.code;
-}
-
-async function makeFolder(dataDir: string | undefined): Promise<string> {
-  if (dataDir === undefined) return await mkdtemp(join(tmpdir(), 'conclave-dev-'));
-  const folder = resolve(dataDir);
-  await mkdir(folder, { recursive: true });
-  return folder;
-}
-
-function show(session: DevSession, options: DevOptions, quit: () => void): Display[] {
-  const { stdout, stdin } = process;
-  if (!stdout.isTTY || options.json) return [showLines(session, stdout, options.json)];
-  const live = showLive(session, stdout);
-  return stdin.isTTY ? [live, listenToKeys(session, stdin, quit)] : [live];
-}
-
-/** Resolves when the run is over, to the steps of the script that did not come about. */
-async function play(session: DevSession, options: DevOptions, signal: AbortSignal): Promise<string[]> {
-  const startMs = monotonicMs();
-  const leftMs = () => (options.forMs === undefined ? patienceMs : options.forMs - (monotonicMs() - startMs));
-  const unfinished = options.script ? await playScript(session, leftMs, signal) : [];
-  if (options.forMs !== undefined) await sleep(Math.max(0, leftMs()), undefined, { signal }).catch(() => {});
-  else if (!options.script) await aborted(signal);
-  return unfinished;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((end) => signal.addEventListener('abort', () => end(), { once: true }));
+  return {
+    ...{ members, candidates, ttlMs },
+    dataDir: flags.dataDir,
+    forMs: flags.for === undefined ? undefined : parseDurationMs(flags.for, '--for'),
+    script: flags.script === true,
+    json: flags.json === true,
+  };
 }

@@ -5,6 +5,7 @@ import {
   latestLeadership,
   type MemberView,
   raftLeader,
+  type TimelineEntry,
 } from './model.ts';
 import { bar, paint, type Span, span } from './text-line.ts';
 
@@ -153,7 +154,7 @@ const lookOfEntry = {
   bad: 'red',
   action: 'yellow',
   refused: ['bold', 'magenta'],
-} as const;
+} satisfies Record<TimelineEntry['kind'], Span['format'] | undefined>;
 
 function timelineLines(state: DevState, room: number): Span[][] {
   return state.timeline.slice(-room).map(({ atMs, kind, text }) => {

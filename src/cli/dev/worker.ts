@@ -105,7 +105,7 @@ class Worker {
     const { token } = leadership;
     const line = { version: version + 1, token, writer: this.#options.name };
     try {
-      await this.#file.write(withLine(content, line, Date.now()), { token, version: line.version });
+      await this.#file.write(withLine(content, line, Date.now()), { token, expectedVersion: version });
       report({ type: 'written', token, version: line.version });
     } catch (error) {
       if (!ConclaveError.is(error, 'stale-token') && !ConclaveError.is(error, 'version-conflict'))

@@ -5,7 +5,7 @@ import { describeExitCodes } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import { fitsTtl, type StopTimes, stopTimesFor } from './deadlines.ts';
-import { type ElectOptions, runElect } from './run.ts';
+import type { ElectOptions } from './run.ts';
 
 const help = `
 The command finds CONCLAVE_TOKEN (the fencing token), CONCLAVE_ELECTION and CONCLAVE_HOLDER in its environment. It
@@ -17,13 +17,13 @@ process group (by setsid) it cannot reach.
 When leadership was lost, conclave campaigns again and then runs the command again; with --once it ends.
 
 Exit codes: the command's own when it ended by itself, else:
-${describeExitCodes()}
+${describeExitCodes('elect')}
 
 Examples:
   # one instance of many runs the job; CONCLAVE_TOKEN goes with every write
   $ conclave elect nightly-report -- ./report.sh
 
-  # takes over within milliseconds of a crash
+  # takes over soon after a crash
   $ conclave elect ingest --ttl 3s --release-on-disconnect -- node ingest.js
 
   # like a lock around a command
@@ -37,7 +37,8 @@ interface Flags {
   readonly priority: string;
   readonly holder?: string;
   readonly grace: string;
-  readonly releaseOnDisconnect?: string | true;
+  readonly releaseOnDisconnect?: boolean;
+  readonly disconnectGrace?: string;
   readonly killAfter?: string;
   readonly timeout?: string;
   readonly quiet?: boolean;
@@ -59,9 +60,10 @@ export function addElect(program: Command, finish: (exitCode: number) => void): 
       'Who this is; unique for each start. Default: host, process and a random part.',
     )
     .option('--grace <DURATION>', 'How long nobody may lead after this leadership was lost uncleanly.', '0')
+    .option('--release-on-disconnect', 'Free the leadership soon after the connection ended, as by a crash.')
     .option(
-      '--release-on-disconnect [DURATION]',
-      'Free the leadership when the connection ends, as a crash does, and it stays so for this long.',
+      '--disconnect-grace <DURATION>',
+      'How soon, with --release-on-disconnect. Default: what stopping the command may take, and 500ms.',
     )
     .option('--kill-after <DURATION>', 'From SIGTERM to SIGKILL. Default: a fifth of --ttl.')
     .option('--timeout <DURATION>', 'Give up when not leading after this time. Default: wait for ever.')
@@ -69,7 +71,9 @@ export function addElect(program: Command, finish: (exitCode: number) => void): 
     .addHelpText('after', help);
   addEndpoints(command);
   command.action(async (name: string, words: string[], flags: Flags) => {
-    finish(await runElect(resolveElectOptions(name, words, flags)));
+    const options = resolveElectOptions(name, words, flags);
+    const { runElect } = await import('./run.ts');
+    finish(await runElect(options));
   });
 }
 
@@ -99,7 +103,7 @@ export function resolveElectOptions(name: string, words: readonly string[], flag
     priority: parseWholeNumber(flags.priority, '--priority', -(2 ** 31), 2 ** 31 - 1),
     holder: flags.holder,
     graceMs: parseDurationMs(flags.grace, '--grace'),
-    disconnectGraceMs: disconnectGrace(flags.releaseOnDisconnect, times),
+    disconnectGraceMs: disconnectGrace(flags, times),
     times,
     timeoutMs: flags.timeout === undefined ? undefined : parseDurationMs(flags.timeout, '--timeout'),
     quiet: flags.quiet === true,
@@ -110,15 +114,18 @@ export function resolveElectOptions(name: string, words: readonly string[], flag
  * The store frees the leadership this long after the connection ended. The command must be gone by then, and a
  * short break must leave time to connect again before it is told to stop.
  */
-function disconnectGrace(flag: string | true | undefined, times: StopTimes): number | undefined {
-  if (flag === undefined) return undefined;
+function disconnectGrace(flags: Flags, times: StopTimes): number | undefined {
+  if (flags.releaseOnDisconnect !== true) {
+    if (flags.disconnectGrace === undefined) return undefined;
+    throw new CommandFailure('usage', '--disconnect-grace means nothing without --release-on-disconnect.');
+  }
   const stopMs = times.killAfterMs + times.safetyMs;
-  if (flag === true) return stopMs + 500;
-  const graceMs = parseDurationMs(flag, '--release-on-disconnect');
+  if (flags.disconnectGrace === undefined) return stopMs + 500;
+  const graceMs = parseDurationMs(flags.disconnectGrace, '--disconnect-grace');
   if (graceMs >= stopMs) return graceMs;
   throw new CommandFailure(
     'usage',
-    `--release-on-disconnect: ${flag} is less than the ${stopMs} ms that stopping the command may take. Raise it or ` +
-      'lower --kill-after.',
+    `--disconnect-grace: ${flags.disconnectGrace} is less than the ${stopMs} ms that stopping the command may take. ` +
+      'Raise it or lower --kill-after.',
   );
 }

@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander';
 import { CommandFailure } from '../failure.ts';
 import { configFileFlag, serveFlags, variableOf } from './flags.ts';
 import { resolveOptions } from './options.ts';
-import { runServe } from './run.ts';
 import { collectSettings, unknownVariables } from './settings.ts';
 
 const examples = `
@@ -44,6 +43,8 @@ export function addServe(program: Command, finish: (exitCode: number) => void): 
     const file =
       path === undefined || path === '' ? undefined : { path, text: await readConfiguration(path) };
     const options = resolveOptions(collectSettings({ flags, environment, file }), process.cwd());
+    // Loaded when needed: the other commands start without the server.
+    const { runServe } = await import('./run.ts');
     finish(await runServe(options, { stopWithStdin, unknownVariables: unknownVariables(environment) }));
   });
 }

@@ -54,7 +54,7 @@ export const serveFlags = [
     name: 'initial-cluster-state',
     argument: 'STATE',
     defaultText: 'new',
-    description: "'new' starts a cluster, 'existing' joins one.",
+    description: "'new' starts a cluster, 'existing' comes back to one.",
   },
   {
     name: 'initial-cluster-token',

@@ -5,8 +5,8 @@ import { ConclaveError } from '../../errors/index.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { CommandFailure, reportOf } from '../failure.ts';
 import { makeLogger } from '../logging.ts';
-import { type RunningMember, startMember } from '../wiring.ts';
 import type { ServeOptions } from './options.ts';
+import { type RunningMember, startMember } from './start-member.ts';
 
 export interface RunOptions {
   /** Whoever started this holds its stdin open; when that ends, so does the member. */

@@ -1,0 +1,58 @@
+import { serveApi } from '../../api/index.ts';
+import { type Logger, Member } from '../../member/index.ts';
+import type { ServeOptions } from './options.ts';
+
+export interface RunningMember {
+  readonly memberId: number;
+  readonly clusterId: number;
+  /** Resolves once a Raft leader is known, so that requests can be answered. */
+  readonly ready: Promise<void>;
+  /** Rejects when the member had to stop by itself. */
+  readonly stopped: Promise<void>;
+  /** Hands Raft leadership over, lets clients move, then stops. */
+  stop(): Promise<void>;
+}
+
+/** Starts a member and its API. Nothing is left running when it throws. */
+export async function startMember(options: ServeOptions, logger: Logger): Promise<RunningMember> {
+  const { heartbeatIntervalMs, electionTimeoutMs } = options;
+  const member = await Member.start({
+    name: options.name,
+    dataDir: options.dataDir,
+    peerListenUrls: options.listenPeerEndpoints.map((endpoint) => endpoint.url),
+    clientAdvertiseUrls: options.advertiseClientUrls,
+    initialCluster: options.initialCluster,
+    initialClusterToken: options.initialClusterToken,
+    snapshotCount: options.snapshotCount,
+    logger,
+    ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
+    ...(electionTimeoutMs !== undefined && { electionTimeoutMs }),
+  });
+  try {
+    const server = await serveApi(member, { listen: options.listenClientEndpoints, logger });
+    return {
+      memberId: member.memberId,
+      clusterId: member.clusterId,
+      ready: leaderKnown(member),
+      stopped: member.stopped,
+      async stop() {
+        await member.prepareToStop();
+        await Promise.all([server.close(), member.stop()]);
+      },
+    };
+  } catch (error) {
+    await member.stop();
+    throw error;
+  }
+}
+
+function leaderKnown(member: Member): Promise<void> {
+  if (member.status().raft.leader !== 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stopListening = member.onChange((status) => {
+      if (status.raft.leader === 0) return;
+      stopListening();
+      resolve();
+    });
+  });
+}
