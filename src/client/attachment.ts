@@ -79,7 +79,10 @@ export class Attachment implements AsyncDisposable {
       this.#current?.stream.send({ ID: this.lease, graceMs: this.graceMs, detach: true });
       this.#current?.stream.end();
     }
+    // A member that does not answer must not hold up the closing.
+    const timer = this.#runtime.timers.after(500, () => this.#current?.stream.close());
     await this.#finished;
+    timer.cancel();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -49,7 +49,9 @@ export function waitWithin<T>(
     const timer = runtime.timers.after(timeoutMs, () => {
       leave();
       reject(
-        new ConclaveError('timeout', `${what} did not finish within ${timeoutMs} ms.`, { retryable: true }),
+        new ConclaveError('timeout', `${what} did not finish within ${Math.round(timeoutMs)} ms.`, {
+          retryable: true,
+        }),
       );
     });
     signal?.addEventListener('abort', abort, { once: true });

@@ -31,6 +31,7 @@ export class Endpoints {
   readonly #runtime: Runtime;
   readonly #slots: Slot[];
   #current: number;
+  #trouble: ConclaveError | undefined;
   #closed = false;
 
   constructor(options: EndpointsOptions) {
@@ -90,7 +91,13 @@ export class Endpoints {
     return this.#linkOf(slot);
   }
 
+  /** Why the last call failed; undefined since one succeeded. */
+  get trouble(): ConclaveError | undefined {
+    return this.#trouble;
+  }
+
   worked(link: Link): void {
+    this.#trouble = undefined;
     const slot = this.#slotOf(link);
     if (slot === undefined) return;
     slot.backoff.reset();
@@ -134,6 +141,7 @@ export class Endpoints {
         const givenUp = error.code === 'aborted' || error.code === 'closed';
         if (!mayRetry(error) || this.#closed) throw withOutcome(error, ambiguous && givenUp);
         last = error;
+        this.#trouble = error;
         if (link !== undefined && error.code !== 'too-many-requests') this.failed(link);
       }
       // Every endpoint gets its turn at once; only then does it make sense to wait.
@@ -203,7 +211,8 @@ function withOutcome(error: ConclaveError, unknown: boolean): ConclaveError {
   return new ConclaveError(error.code, error.message, { retryable, details, cause, outcome: 'unknown' });
 }
 
-function outOfTime(
+/** What to say when time is up: `last` is the failure of the last attempt. */
+export function outOfTime(
   what: string,
   timeoutMs: number,
   ambiguous: boolean,
@@ -212,7 +221,7 @@ function outOfTime(
   const why = last === undefined ? '' : ` The last attempt failed: ${last.message}`;
   // Nobody was reached, or nobody leads: that says more than that time passed.
   const code = last !== undefined && !ambiguous && last.code !== 'timeout' ? last.code : 'timeout';
-  return new ConclaveError(code, `${what} did not succeed within ${timeoutMs} ms.${why}`, {
+  return new ConclaveError(code, `${what} did not succeed within ${Math.round(timeoutMs)} ms.${why}`, {
     retryable: true,
     outcome: ambiguous ? 'unknown' : 'not-applied',
     cause: last,

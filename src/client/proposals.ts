@@ -2,7 +2,7 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type ProposeRequest, type ProposeResponse, services } from '../wire/index.ts';
 import { type CallOptions, waitWithin } from './calls.ts';
-import type { Endpoints } from './endpoints.ts';
+import { type Endpoints, outOfTime } from './endpoints.ts';
 
 type Mutation = NonNullable<ProposeRequest['request']>;
 type Answer = NonNullable<ProposeResponse['response']>;
@@ -48,7 +48,13 @@ export class Proposals {
       const leftMs = Math.max(deadlineMs - this.#runtime.clock.monotonicMs(), 1);
       const within = { ...options, timeoutMs: leftMs };
       const registration = this.#register();
-      const incarnation = await waitWithin(this.#runtime, registration, what, within);
+      const incarnation = await waitWithin(this.#runtime, registration, what, within).catch(
+        (error: unknown) => {
+          // The registration goes on for others; this caller should hear what is wrong with it.
+          if (!ConclaveError.is(error, 'timeout')) throw error;
+          throw outOfTime(what, options.timeoutMs ?? this.#timeoutMs, false, this.#endpoints.trouble);
+        },
+      );
       try {
         const response = await this.#send(incarnation, request, what, within);
         if (response?.$case !== kind) throw mismatch(what, kind, response?.$case);
