@@ -147,7 +147,8 @@ export class PortTransport implements Transport {
   }
 
   onBreak(listener: (cause: ConclaveError) => void): () => void {
-    this.#breakListeners.add(listener);
+    if (this.#broken === undefined) this.#breakListeners.add(listener);
+    else listener(this.#broken);
     return () => this.#breakListeners.delete(listener);
   }
 

@@ -19,7 +19,10 @@ export interface Transport {
     options?: { readonly signal?: AbortSignal },
   ): TransportStream<Req, Res>;
 
-  /** Called once, as soon as an established connection is lost or `close` was called. Returns how to unsubscribe. */
+  /**
+   * Called once, as soon as the connection is lost, could not be made, or `close` was called; at once where that is
+   * past. Returns how to unsubscribe.
+   */
   onBreak(listener: (cause: ConclaveError) => void): () => void;
 
   /** Ends all calls and streams with 'unavailable' (or `cause`). Idempotent. */

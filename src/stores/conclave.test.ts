@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { serveApi } from '../api/index.ts';
+import { TestingMember } from '../api/testing.ts';
+import { GrpcTransport, type Transport, type TransportFactory, toText } from '../client/index.ts';
+import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
+import { ConclaveError } from '../errors/index.ts';
+import { nodeRuntime } from '../runtime/index.ts';
+import { services } from '../wire/index.ts';
+import { electionKeys } from './conclave/keys.ts';
+import { conclaveStore } from './conclave.ts';
+
+const runtime = nodeRuntime();
+
+/** A server of one, whose leases expire by its own clock. */
+async function serveOne() {
+  const member = new TestingMember(runtime);
+  const server = await serveApi(member, {
+    runtime,
+    listen: { host: '127.0.0.1', port: 0 },
+    closeGraceMs: 10,
+  });
+  let ticking = true;
+  const tick = (): void => {
+    if (!ticking) return;
+    void member.propose({ type: 'tick' });
+    runtime.timers.after(5, tick, { background: true });
+  };
+  tick();
+  return {
+    member,
+    endpoints: `127.0.0.1:${server.address.port}`,
+    async [Symbol.asyncDispose]() {
+      ticking = false;
+      await server.close();
+    },
+  };
+}
+
+/** Connections that can be cut as the death of the process would, and answers that get lost. */
+class Network {
+  #cut = false;
+  #loseNext = false;
+  readonly #live = new Set<Transport>();
+
+  readonly connect: TransportFactory = (endpoint) => {
+    const transport = new GrpcTransport(endpoint, { runtime });
+    this.#live.add(transport);
+    transport.onBreak(() => this.#live.delete(transport));
+    if (this.#cut) transport.close();
+    return {
+      endpoint,
+      unary: async (method, request, options) => {
+        const answer = await transport.unary(method, request, options);
+        if (!this.#loseNext || method.path !== services.Conclave.propose.path) return answer;
+        this.#loseNext = false;
+        throw new ConclaveError('internal', 'the answer was lost', { outcome: 'unknown' });
+      },
+      stream: (method, options) => transport.stream(method, options),
+      onBreak: (listener) => transport.onBreak(listener),
+      close: (cause) => transport.close(cause),
+    };
+  };
+
+  cut(): void {
+    this.#cut = true;
+    const cause = new ConclaveError('unavailable', 'cut', { retryable: true, outcome: 'unknown' });
+    for (const transport of [...this.#live]) transport.close(cause);
+  }
+
+  restore(): void {
+    this.#cut = false;
+  }
+
+  loseNext(): void {
+    this.#loseNext = true;
+  }
+}
+
+async function open(): Promise<ConformanceTarget> {
+  const service = await serveOne();
+  const { endpoints } = service;
+  const [near, far] = [new Network(), new Network()];
+  const store = conclaveStore({ endpoints, runtime, transport: near.connect });
+  return {
+    store,
+    another: async () => conclaveStore({ endpoints, runtime, transport: far.connect }),
+    breakConnection: () => far.cut(),
+    restoreConnection: () => far.restore(),
+    loseNextAnswer: () => near.loseNext(),
+    async [Symbol.asyncDispose]() {
+      far.restore();
+      await store[Symbol.asyncDispose]();
+      await service[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('The conclave store conforms', { concurrency: 4 }, () => {
+  for (const { name, run } of conformanceTests(open, { ttlMs: 300 })) {
+    test(name, async (context) => {
+      const { skipped } = await run();
+      if (skipped !== undefined) context.skip(skipped);
+    });
+  }
+});
+
+describe('Keys of elections', () => {
+  test('never lie among those of another election', () => {
+    const names = [
+      'a',
+      'a/b',
+      'a%2Fb',
+      'ab',
+      'a.b',
+      '%',
+      '%25',
+      'ä',
+      ' ',
+      '\0',
+      'A',
+      '..',
+      'queue',
+      'a/queue',
+    ];
+    const prefixes = names.map((name) => toText(electionKeys('n', name).all));
+    for (const [at, prefix] of prefixes.entries()) {
+      for (const [other, longer] of prefixes.entries()) {
+        assert.equal(longer.startsWith(prefix), at === other, `${names[at]} and ${names[other]}`);
+      }
+    }
+  });
+
+  test('are refused for names that cannot be told apart in UTF-8, are empty or too long', () => {
+    for (const name of ['', '\ud800', 'x'.repeat(1025)]) {
+      assert.throws(() => electionKeys('n', name), /election/);
+    }
+  });
+});
