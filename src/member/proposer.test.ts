@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type CommandResult, decodeSubmittedCommand, encodeCommandResult } from '../keyspace/index.ts';
+import type { LocalOutcome } from './local-proposals.ts';
+import { Proposer } from './proposer.ts';
+import type { LeaderRequest } from './requests.ts';
+
+const self = 1;
+const applied: CommandResult = { revision: 3, outcome: { type: 'tick' } };
+
+/** A proposer whose surroundings the test plays by hand. */
+class World {
+  now = 0;
+  connected = true;
+  readonly local: { encoded: Uint8Array; done: (outcome: LocalOutcome) => void }[] = [];
+  readonly sent: { leader: number; request: LeaderRequest & { type: 'propose' } }[] = [];
+  readonly proposer = new Proposer({
+    memberId: self,
+    nowMs: () => this.now,
+    submitLocally: (encoded, done) => this.local.push({ encoded, done }),
+    sendRequest: (leader, request) => {
+      if (!this.connected || request.type !== 'propose') return false;
+      this.sent.push({ leader, request });
+      return true;
+    },
+  });
+
+  /** Whatever was sent last, decoded. */
+  last() {
+    const sent = this.sent.at(-1);
+    assert.ok(sent);
+    return { ...sent, command: decodeSubmittedCommand(sent.request.encoded) };
+  }
+
+  answer(result: CommandResult): void {
+    const { requestId } = this.last().request;
+    this.proposer.responded({ type: 'proposed', requestId, encodedResult: encodeCommandResult(result) });
+  }
+
+  /** A follower of member 2 that has its incarnation. */
+  static async follower(): Promise<World> {
+    const world = new World();
+    world.proposer.leaderChanged(2);
+    const first = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+    assert.equal(world.last().command.command.type, 'registerClient');
+    world.answer({ revision: 1, outcome: { type: 'registerClient', incarnation: 40 } });
+    await Promise.resolve();
+    world.answer(applied);
+    assert.deepEqual(await first, applied);
+    return world;
+  }
+}
+
+test('the leader submits to its own log, without an identity of ours', async () => {
+  const world = new World();
+  world.proposer.leaderChanged(self);
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  assert.equal(decodeSubmittedCommand(world.local[0]?.encoded as Uint8Array).identity, undefined);
+  world.local[0]?.done({ type: 'applied', result: applied });
+  assert.deepEqual(await proposed, applied);
+});
+
+test('a command waits for a leader and goes to it', async () => {
+  const world = new World();
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  assert.equal(world.local.length, 0);
+  world.proposer.leaderChanged(self);
+  world.local[0]?.done({ type: 'applied', result: applied });
+  assert.deepEqual(await proposed, applied);
+});
+
+test('a forwarded command is tried again under the same identity at the next leader', async () => {
+  const world = await World.follower();
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  const first = world.last();
+  assert.equal(first.command.identity?.incarnation, 40);
+  world.connected = false;
+  world.proposer.linkDown(2);
+  world.connected = true;
+  world.proposer.leaderChanged(3);
+  const second = world.last();
+  assert.equal(second.leader, 3);
+  assert.deepEqual(second.command.identity, first.command.identity);
+  world.answer(applied);
+  assert.deepEqual(await proposed, applied);
+});
+
+test('a follower that becomes leader submits what it had forwarded, under that identity', async () => {
+  const world = await World.follower();
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  const { identity } = world.last().command;
+  world.proposer.leaderChanged(self);
+  assert.deepEqual(decodeSubmittedCommand(world.local[0]?.encoded as Uint8Array).identity, identity);
+  world.local[0]?.done({ type: 'applied', result: applied });
+  assert.deepEqual(await proposed, applied);
+});
+
+test('an accepted command that was certainly not applied is submitted again', async () => {
+  const world = new World();
+  world.proposer.leaderChanged(self);
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  world.local[0]?.done({ type: 'not-applied' });
+  world.proposer.sweep(10);
+  assert.equal(world.local.length, 2);
+  world.local[1]?.done({ type: 'applied', result: applied });
+  assert.deepEqual(await proposed, applied);
+});
+
+test('an unknown outcome without an identity is told as such and not tried again', async () => {
+  const world = new World();
+  world.proposer.leaderChanged(self);
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  world.local[0]?.done({ type: 'unknown' });
+  await assert.rejects(proposed, { code: 'unavailable', outcome: 'unknown' });
+  world.proposer.sweep(10);
+  assert.equal(world.local.length, 1);
+});
+
+test('when its time is up a command fails, and says whether it may have been applied', async () => {
+  const world = new World();
+  const early = world.proposer.propose({ type: 'tick' }, 100, undefined, undefined);
+  world.proposer.sweep(100);
+  await assert.rejects(early, { code: 'no-leader', outcome: 'not-applied', retryable: true });
+  world.proposer.leaderChanged(self);
+  const late = world.proposer.propose({ type: 'tick' }, 200, undefined, undefined);
+  world.proposer.sweep(200);
+  await assert.rejects(late, { code: 'timeout', outcome: 'unknown' });
+  world.local[0]?.done({ type: 'applied', result: applied });
+});
+
+test("the client's own identity is used as it is, and its being unknown is its own business", async () => {
+  const world = await World.follower();
+  const identity = { incarnation: 9, sequence: 4, acknowledgedBelow: 2 };
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, identity, undefined);
+  assert.deepEqual(world.last().command.identity, identity);
+  const failed: CommandResult = { revision: 5, outcome: { type: 'failed', failure: 'unknown-incarnation' } };
+  world.answer(failed);
+  assert.deepEqual(await proposed, failed);
+});
+
+test('a member whose incarnation was forgotten makes a new one and proposes again', async () => {
+  const world = await World.follower();
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  world.answer({ revision: 5, outcome: { type: 'failed', failure: 'unknown-incarnation' } });
+  assert.equal(world.last().command.command.type, 'registerClient');
+  world.answer({ revision: 5, outcome: { type: 'registerClient', incarnation: 41 } });
+  await Promise.resolve();
+  assert.equal(world.last().command.identity?.incarnation, 41);
+  world.answer(applied);
+  assert.deepEqual(await proposed, applied);
+});
+
+test('no more than a thousand forwarded commands are out at once, and the rest follow', async () => {
+  const world = await World.follower();
+  const before = world.sent.length;
+  const proposals = Array.from({ length: 1200 }, () =>
+    world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined),
+  );
+  assert.equal(world.sent.length - before, 1000);
+  for (let position = before; position < before + 1200; position++) {
+    const sent = world.sent[position];
+    assert.ok(sent, `command ${position - before} was never sent`);
+    world.proposer.responded({
+      type: 'proposed',
+      requestId: sent.request.requestId,
+      encodedResult: encodeCommandResult(applied),
+    });
+  }
+  assert.equal((await Promise.all(proposals)).length, 1200);
+});
+
+test('an aborted command is given up at once', async () => {
+  const world = await World.follower();
+  const abort = new AbortController();
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, abort.signal);
+  abort.abort();
+  await assert.rejects(proposed, { code: 'aborted', outcome: 'unknown' });
+  assert.equal(world.proposer.busy, false);
+});
