@@ -271,6 +271,8 @@ export class Raft implements RaftCore {
         `a snapshot up to ${snapshot.index} holds more than was handed out, ${core.handedOutIndex}`,
       );
     }
+    // A leader's snapshot has overtaken it.
+    if (snapshot.index < core.log.baseIndex) return;
     core.log.compact(snapshot, keepFrom);
     core.configurations.rebase(snapshot);
   }
