@@ -38,11 +38,13 @@ export class ByteWriter {
   }
 
   byte(value: number): void {
-    this.#view.setUint8(this.skip(1), value);
+    const at = this.skip(1);
+    this.#view.setUint8(at, value);
   }
 
   word(value: number): void {
-    this.#view.setUint32(this.skip(4), value, true);
+    const at = this.skip(4);
+    this.#view.setUint32(at, value, true);
   }
 
   number(value: number): void {
@@ -52,7 +54,8 @@ export class ByteWriter {
   }
 
   data(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.skip(bytes.length));
+    const at = this.skip(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** Changes a word written before. */

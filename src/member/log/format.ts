@@ -65,7 +65,9 @@ export function writeSegmentHeader(to: ByteWriter, header: SegmentHeader): void 
 }
 
 /** @returns the header, the version of a newer format, or undefined where there is no whole header. */
-export function readSegmentHeader(bytes: Uint8Array): SegmentHeader | { readonly newerVersion: number } | undefined {
+export function readSegmentHeader(
+  bytes: Uint8Array,
+): SegmentHeader | { readonly newerVersion: number } | undefined {
   if (bytes.length < segmentHeaderBytes || !startsWith(bytes, 0, segmentMagic)) return undefined;
   const reader = new ByteReader(bytes, segmentMagic.length);
   if (reader.word() !== crc32c(bytes, reader.at, segmentHeaderBytes)) return undefined;
@@ -128,7 +130,12 @@ export function writeRecord(to: ByteWriter, salt: number, record: LogRecord): vo
 }
 
 /** @returns where the record ends, or undefined where no whole and true record stands at `offset`. */
-export function checkRecord(bytes: Uint8Array, offset: number, limit: number, salt: number): number | undefined {
+export function checkRecord(
+  bytes: Uint8Array,
+  offset: number,
+  limit: number,
+  salt: number,
+): number | undefined {
   if (offset + recordHeaderBytes > limit) return undefined;
   const reader = new ByteReader(bytes, offset);
   const crc = reader.word();

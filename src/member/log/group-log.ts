@@ -33,7 +33,8 @@ export class GroupLog {
     if (record.kind !== 'entries') return undefined;
     const first = record.entries[0]?.index ?? 0;
     const snapshotIndex = this.snapshot?.index ?? 0;
-    if (first > this.lastIndex + 1) return `group ${this.group} ends at ${this.lastIndex}, but entries begin at ${first}`;
+    if (first > this.lastIndex + 1)
+      return `group ${this.group} ends at ${this.lastIndex}, but entries begin at ${first}`;
     if (first <= snapshotIndex) {
       return `group ${this.group} has a snapshot at ${snapshotIndex}, but entries begin at ${first}`;
     }

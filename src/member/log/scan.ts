@@ -14,9 +14,11 @@ export interface SegmentScan {
   readonly end: number;
   /** The segment is complete: its last batch says so. */
   readonly sealed: boolean;
+  /** What its last whole batch says was durable before it. What follows may be in the system's memory only. */
+  readonly provenUpTo: number;
   /** Bytes after `end` up to the last one that is not zero. */
   readonly tailBytes: number;
-  /** Bytes after `end` that a later batch says were durable: they are damaged, not torn. */
+  /** Where the tail begins to be untrue although a later batch says that it was durable: not torn, but damaged. */
   readonly damagedAt: number | undefined;
 }
 
@@ -34,6 +36,7 @@ export function scanSegment(
 ): SegmentScan {
   const { salt } = header;
   let end = segmentHeaderBytes;
+  let provenUpTo = end;
   let sealed = false;
   let brokenAt = end;
   while (!sealed) {
@@ -52,10 +55,12 @@ export function scanSegment(
     for (const at of records) onRecord(readRecord(bytes, at), at);
     end = bodyEnd;
     brokenAt = end;
+    provenUpTo = batch.durableUpTo;
     sealed = batch.seals;
   }
   const damaged = !sealed && durableAsStatedAfter(bytes, end, salt) > end;
-  return { end, sealed, tailBytes: lastNonZero(bytes, end) - end, damagedAt: damaged ? brokenAt : undefined };
+  const tailBytes = lastNonZero(bytes, end) - end;
+  return { end, sealed, provenUpTo, tailBytes, damagedAt: damaged ? brokenAt : undefined };
 }
 
 /** Collects where records begin, and returns up to where they are true. */
@@ -74,7 +79,11 @@ function checkRecords(bytes: Uint8Array, start: number, end: number, salt: numbe
 function durableAsStatedAfter(bytes: Uint8Array, start: number, salt: number): number {
   const searched = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let highest = 0;
-  for (let at = searched.indexOf(batchMagic, start + 1); at !== -1; at = searched.indexOf(batchMagic, at + 1)) {
+  for (
+    let at = searched.indexOf(batchMagic, start + 1);
+    at !== -1;
+    at = searched.indexOf(batchMagic, at + 1)
+  ) {
     const header = readBatchHeader(bytes, at, salt);
     if (header !== undefined) highest = Math.max(highest, header.durableUpTo);
   }

@@ -2,6 +2,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { Disk, File } from '../../runtime/index.ts';
 import { ByteWriter } from './bytes.ts';
 import { readSegmentHeader, type SegmentHeader, segmentHeaderBytes, writeSegmentHeader } from './format.ts';
+import type { SegmentScan } from './scan.ts';
 
 /**
  * Files grow by this much at a time: where a write does not change the size, its sync is cheaper (measured: a fifth
@@ -53,25 +54,32 @@ export async function createSegment(
   }
 }
 
-/** Takes up a segment that was read, to be written from `end` on. */
+/** A segment as it was found at start. */
+export interface ReadSegment {
+  readonly bytes: Uint8Array;
+  readonly header: SegmentHeader;
+  readonly scan: SegmentScan;
+}
+
+/** Takes up a segment that was read, to be written after its last whole batch. Makes durable what was read of it. */
 export async function reopenSegment(
   disk: Disk,
   folder: string,
-  header: SegmentHeader,
   segmentBytes: number,
-  tail: { end: number; torn: boolean },
+  { bytes, header, scan }: ReadSegment,
 ): Promise<Segment> {
+  const { end, provenUpTo } = scan;
+  const torn = scan.tailBytes > 0;
   const file = await disk.open(`${folder}/${segmentName(header.sequence)}`);
   try {
-    let sizeBytes = await file.size();
-    if (tail.torn || sizeBytes < tail.end) {
-      // Remains of the torn write must not be found behind what is written next.
-      await file.truncate(tail.end);
-      sizeBytes = tail.end;
-    }
-    // What was found may still be in the system's memory only, if the process died and the host did not.
+    // Remains of a torn write must not be found behind what is written next.
+    if (torn) await file.truncate(end);
+    // The last batch may be in the system's memory only, and after a sync that failed the system would not write it
+    // again by itself.
+    await file.writeAt(provenUpTo, [bytes.subarray(provenUpTo, end)]);
     await file.sync();
-    return new Segment(file, header, segmentBytes, { end: tail.end, sizeBytes });
+    const sizeBytes = torn ? end : bytes.length;
+    return new Segment(file, header, segmentBytes, { end, sizeBytes });
   } catch (error) {
     await file.close().catch(() => {});
     throw error;
@@ -122,7 +130,12 @@ export class Segment {
   /** Everything before this is durable. */
   durableUpTo: number;
 
-  constructor(file: File, header: SegmentHeader, segmentBytes: number, at: { end: number; sizeBytes: number }) {
+  constructor(
+    file: File,
+    header: SegmentHeader,
+    segmentBytes: number,
+    at: { end: number; sizeBytes: number },
+  ) {
     this.#file = file;
     this.header = header;
     this.#growBytes = Math.min(growBytes, segmentBytes);

@@ -19,10 +19,15 @@ export type DiskOperation =
 export interface CrashOptions {
   /**
    * What becomes of everything that was not synced. `none` (default): all of it is lost. `some`: each sector and
-   * each change of a name may have reached the disk or not, whatever their order. `all`: nothing is lost, as when
-   * only the process dies.
+   * each change of a name may have reached the disk or not, whatever their order. `all`: only the process dies, and
+   * the system still has what it was given.
    */
-  readonly keeps?: CrashKeeps;
+  readonly keeps?: CrashKeeps | 'all';
+  /**
+   * Default false. True: operations begun from now until `powerOn` hang too. For a crash in the middle of a program
+   * that does several things at once, and does not know yet that it is dead.
+   */
+  readonly staysOff?: boolean;
 }
 
 export interface FailureOptions {
@@ -59,6 +64,7 @@ export class MemoryDisk implements Disk {
   readonly #locks = new Set<string>();
   #failures: Failure[] = [];
   #lives = 1;
+  #off = false;
 
   constructor(options: { random?: SeededRandom; turns?: Turns } = {}) {
     this.#random = options.random ?? new SeededRandom(1);
@@ -130,9 +136,15 @@ export class MemoryDisk implements Disk {
    */
   crash(options: CrashOptions = {}): void {
     this.#lives += 1;
+    this.#off = options.staysOff ?? false;
     this.#locks.clear();
     this.#failures = [];
-    this.#names.crash(options.keeps ?? 'none', this.#random);
+    const keeps = options.keeps ?? 'none';
+    if (keeps !== 'all') this.#names.crash(keeps, this.#random);
+  }
+
+  powerOn(): void {
+    this.#off = false;
   }
 
   /** Makes operations fail. */
@@ -170,7 +182,7 @@ export class MemoryDisk implements Disk {
     failed?: () => void,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (lives !== this.#lives) return;
+      if (this.#off || lives !== this.#lives) return;
       this.operations += 1;
       this.onOperation?.(operation, path);
       if (lives !== this.#lives) return;

@@ -1,7 +1,7 @@
 import type { SeededRandom } from './random.ts';
 
 /** What a crash leaves of unsynced changes; see `CrashOptions`. */
-export type CrashKeeps = 'none' | 'some' | 'all';
+export type CrashKeeps = 'none' | 'some';
 
 /** The disk writes these whole or not at all. */
 const sectorBytes = 512;
@@ -63,8 +63,7 @@ export class MemoryFileData {
   crash(keeps: CrashKeeps, random: SeededRandom): void {
     const sizes = [this.#durable.length];
     for (const change of keeps === 'none' ? [] : this.#unsynced) {
-      if (keeps === 'all') apply(this.#durable, change);
-      else applyInPart(this.#durable, change, random);
+      applyInPart(this.#durable, change, random);
       sizes.push(change.kind === 'truncate' ? change.size : Math.max(sizes.at(-1) ?? 0, endOf(change)));
     }
     // The size is kept elsewhere than the data, so it too may be that of any moment since the last sync.

@@ -91,8 +91,7 @@ export class MemoryNames {
   crash(keeps: CrashKeeps, random: SeededRandom): void {
     for (const changes of this.#unsynced.values()) {
       // File systems keep the order of changes to one folder.
-      const count =
-        keeps === 'all' ? changes.length : keeps === 'none' ? 0 : random.below(changes.length + 1);
+      const count = keeps === 'none' ? 0 : random.below(changes.length + 1);
       for (const change of changes.slice(0, count)) applyTo(this.#durable, change);
     }
     this.#unsynced.clear();
