@@ -109,11 +109,11 @@ export function failure(
 
 /**
  * etcd's Election and Lock services are clients of its others, and gRPC does not recognise a client's errors: their
- * texts stay, their codes become 'unknown'.
+ * texts stay, their codes become 'unknown'. Not so for what may pass, where clients go by the code to try again.
  */
 export function asSeenThroughClient(error: unknown): StatusError {
   const status = toStatus(error);
-  if (!status.message.startsWith('etcdserver: ')) return status;
+  if (status.conclave.retryable || !status.message.startsWith('etcdserver: ')) return status;
   return new StatusError(statusCodes.unknown, status.message, status.conclave);
 }
 

@@ -1,6 +1,13 @@
 import { type Command, type CommandResult, encodeBatch, Keyspace } from '../keyspace/index.ts';
 import type { MemberHandle, MemberStatus, ProposeOptions } from '../member/types.ts';
-import type { Runtime } from '../runtime/types.ts';
+import type { CloseCause, Runtime } from '../runtime/types.ts';
+import { BackgroundWork } from './background.ts';
+import { Headers } from './headers.ts';
+import { RenewalBatch } from './renewals.ts';
+import type { ApiServices } from './service.ts';
+import { failure, type StatusError } from './status.ts';
+import { type CallConnection, type CallContext, silentLogger } from './types.ts';
+import { Wakeup } from './wakeup.ts';
 
 /**
  * For tests of the API: a member of one, without disk and without consensus, around a real keyspace. Commands are
@@ -89,4 +96,84 @@ export class TestingMember implements MemberHandle {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** A call whose connection and end are in the hands of the test. */
+export class TestingCall implements CallContext {
+  readonly connection: CallConnection;
+  readonly deadlineMs = undefined;
+  readonly #controller = new AbortController();
+  #endedBy: CloseCause | undefined;
+  #resolveEnded: (cause: CloseCause) => void = () => {};
+
+  constructor() {
+    const ended = new Promise<CloseCause>((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    const endedBy = (): CloseCause | undefined => this.#endedBy;
+    this.connection = {
+      remote: 'test',
+      ended,
+      get endedBy() {
+        return endedBy();
+      },
+    };
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(cause: StatusError): void {
+    this.#controller.abort(cause);
+  }
+
+  /** The connection ends, and with it the call, in that order. */
+  disconnect(cause: CloseCause): void {
+    this.#endedBy = cause;
+    this.#resolveEnded(cause);
+    this.abort(failure('cancelled'));
+  }
+}
+
+/** Requests of a stream, sent by the test. */
+export class TestingRequests<Req> implements AsyncIterable<Req> {
+  readonly #waiting: Req[] = [];
+  readonly #wakeup = new Wakeup();
+  #over = false;
+
+  /** How many were sent and not yet read. */
+  get unread(): number {
+    return this.#waiting.length;
+  }
+
+  send(...requests: Req[]): void {
+    this.#waiting.push(...requests);
+    this.#wakeup.notify();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#wakeup.notify();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Req> {
+    for (;;) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) yield next;
+      else if (this.#over) return;
+      else await this.#wakeup.wait();
+    }
+  }
+}
+
+/** Everything that handlers share, around a member. */
+export function testingServices(member: MemberHandle, runtime: Runtime): ApiServices {
+  const logger = silentLogger;
+  return {
+    ...{ member, runtime, logger, headers: new Headers(member) },
+    background: new BackgroundWork(member, runtime, logger),
+    renewals: new RenewalBatch(member, runtime),
+    watchProgressIntervalMs: 1000,
+  };
 }
