@@ -80,6 +80,7 @@ export class GuardedCommand {
   async run(order: RunOrder): Promise<CommandEnd> {
     this.#order = order;
     if (!(await this.#ready)) return { type: 'guardian-failed' };
+    if (this.#stopping) return { type: 'stopped', killed: false };
     this.#deadlines = deadlinesFor(present(), order.remainingMs(), order.times);
     this.#tell({
       type: 'run',
@@ -92,7 +93,7 @@ export class GuardedCommand {
     return await this.#ended.promise;
   }
 
-  /** Moves the deadline to what the leadership has left now. */
+  /** Moves the deadline to what the leadership has left now. One that has passed stays passed. */
   extend(): void {
     if (
       this.#order === undefined ||
@@ -101,13 +102,18 @@ export class GuardedCommand {
       this.#end !== undefined
     )
       return;
-    this.#moveTo(deadlinesFor(present(), this.#order.remainingMs(), this.#order.times));
+    if (untilMs(present(), this.#deadlines.killAt) <= 0) this.#finish({ type: 'stopped', killed: true });
+    else this.#moveTo(deadlinesFor(present(), this.#order.remainingMs(), this.#order.times));
   }
 
-  /** SIGTERM at once, SIGKILL when the leadership's time is up, or `killAfterMs` from now if that is sooner. */
+  /**
+   * SIGTERM at once, SIGKILL when the leadership's time is up, or `killAfterMs` from now if that is sooner. Before
+   * the command was started: it will not be.
+   */
   stop(): void {
-    if (this.#order === undefined || this.#deadlines === undefined || this.#stopping) return;
+    if (this.#stopping) return;
     this.#stopping = true;
+    if (this.#order === undefined || this.#deadlines === undefined) return;
     const { killAfterMs, safetyMs } = this.#order.times;
     const remainingMs = Math.min(this.#order.remainingMs(), killAfterMs + safetyMs);
     const now = present();
