@@ -7,7 +7,7 @@ import {
   raftLeader,
   type TimelineEntry,
 } from './model.ts';
-import { bar, paint, type Span, span } from './text-line.ts';
+import { bar, paint, type Span, span, wrap } from './text-line.ts';
 
 export interface Screen {
   /** Columns and rows to fill at most. */
@@ -38,7 +38,9 @@ export function render(state: DevState, screen: Screen): string[] {
   while (blocks.length > 2 && heightOf(blocks) + foot.length > screen.height) blocks.pop();
   const roomForTimeline = screen.height - heightOf(blocks) - foot.length - 1;
   const timeline =
-    roomForTimeline < 1 ? [] : [[span('TIMELINE', 'bold')], ...timelineLines(state, roomForTimeline)];
+    roomForTimeline < 1
+      ? []
+      : [[span('TIMELINE', 'bold')], ...timelineLines(state, roomForTimeline, screen.width)];
   return [...blocks.flat(), ...timeline, ...foot]
     .slice(0, Math.max(1, screen.height))
     .map((spans) => paint(spans, screen.width, screen.colour));
@@ -156,11 +158,17 @@ const lookOfEntry = {
   refused: ['bold', 'magenta'],
 } satisfies Record<TimelineEntry['kind'], Span['format'] | undefined>;
 
-function timelineLines(state: DevState, room: number): Span[][] {
-  return state.timeline.slice(-room).map(({ atMs, kind, text }) => {
+/** The latest entries that fit, each wrapped: why a write was refused must not fall off the edge. */
+function timelineLines(state: DevState, room: number, width: number): Span[][] {
+  const lines: Span[][] = [];
+  for (const entry of state.timeline.slice(-room)) {
+    const { atMs, kind, text } = entry;
     const time = `${((atMs - state.startedAtMs) / 1000).toFixed(2).padStart(8)} s  `;
-    return [span(time, 'gray'), span(text, lookOfEntry[kind])];
-  });
+    const [first = '', ...others] = wrap(text, Math.max(20, width - time.length));
+    lines.push([span(time, 'gray'), span(first, lookOfEntry[kind])]);
+    for (const other of others) lines.push([span(' '.repeat(time.length)), span(other, lookOfEntry[kind])]);
+  }
+  return lines.slice(-room);
 }
 
 function footer(width: number): Span[] {

@@ -34,3 +34,15 @@ export function bar(share: number, width: number): { filled: string; empty: stri
   const part = eighths % 8 === 0 ? '' : '▏▎▍▌▋▊▉'.charAt((eighths % 8) - 1);
   return { filled: '█'.repeat(whole) + part, empty: '·'.repeat(Math.max(0, width - whole - part.length)) };
 }
+
+/** Breaks a text between words into lines of at most `width` columns; a longer word gets a line that is too long. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
