@@ -156,6 +156,10 @@ export class Transactions {
     return { succeeded, responses };
   }
 
+  /**
+   * The key to ignore a value or lease of was there before the transaction. Should the transaction itself have
+   * deleted it (which the check for duplicate keys does not always see), the request's own are taken.
+   */
   private applyPut(request: PutRequest): PutResult {
     let { value, lease } = request;
     let prevKv: KeyValue | undefined;
