@@ -31,6 +31,7 @@ export interface ClientParts {
   readonly runtime: Runtime;
   readonly name: string;
   readonly timeoutMs: number;
+  readonly connectionBound: boolean;
   readonly silence: SilenceLimits;
 }
 
@@ -52,6 +53,8 @@ export class ConclaveClient implements AsyncDisposable {
   readonly endpoints: readonly string[];
   readonly runtime: Runtime;
   readonly timeoutMs: number;
+  /** Whether leases can be bound to this client's connection. */
+  readonly connectionBound: boolean;
   readonly #endpoints: Endpoints;
   readonly #proposals: Proposals;
   readonly #keepAlives: KeepAlives;
@@ -63,6 +66,7 @@ export class ConclaveClient implements AsyncDisposable {
     this.endpoints = parts.endpoints;
     this.runtime = parts.runtime;
     this.timeoutMs = parts.timeoutMs;
+    this.connectionBound = parts.connectionBound;
     this.#endpoints = new Endpoints(parts);
     const shared = { ...parts, endpoints: this.#endpoints };
     this.#proposals = new Proposals(shared);
@@ -82,7 +86,7 @@ export class ConclaveClient implements AsyncDisposable {
     return this.#read(services.KV.range, RangeRequest.create(request), 'Reading keys', options);
   }
 
-  /** @throws 'lease-lost' or 'not-found' for a lease that is not there; 'too-large'; 'invalid-argument'. */
+  /** @throws 'lease-lost' for a lease that is not there; 'too-large'; 'invalid-argument'. */
   put(
     key: string | Uint8Array,
     value: string | Uint8Array,
@@ -155,7 +159,7 @@ export class ConclaveClient implements AsyncDisposable {
     return { lease: granted.ID, ttlMs: granted.ttlMs };
   }
 
-  /** Ends a lease and deletes its keys. @throws 'not-found' */
+  /** Ends a lease and deletes its keys. @throws 'lease-lost' where there is none. */
   async leaseRevoke(lease: bigint, options: CallOptions = {}): Promise<void> {
     await this.#proposals.propose('leaseRevoke', { ID: lease }, 'Revoking a lease', options);
   }

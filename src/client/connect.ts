@@ -16,6 +16,8 @@ export interface ConnectOptions {
   /** How long it has for that sign, before its connection is given up. Default 300. */
   readonly probeTimeoutMs?: number;
   readonly tls?: TlsOptions;
+  /** False where the end of a connection does not tell that this process died. Default true. */
+  readonly connectionBound?: boolean;
   /** Default: this machine. */
   readonly runtime?: Runtime;
   /** Default: gRPC. */
@@ -36,6 +38,7 @@ export function connectClient(options: ConnectOptions): ConclaveClient {
     transport: options.transport ?? ((endpoint) => new GrpcTransport(endpoint, grpc)),
     runtime,
     name: options.name ?? 'conclave',
+    connectionBound: options.connectionBound ?? true,
     timeoutMs: duration('timeoutMs', options.timeoutMs ?? 5000),
     silence: {
       silenceMs: duration('silenceMs', options.silenceMs ?? 300),

@@ -25,8 +25,6 @@ import { electionState } from './conclave/values.ts';
 export type ConclaveStoreOptions = {
   /** Keys of elections begin with it. Default 'conclave/election'. */
   readonly namespace?: string;
-  /** False where a session cannot end with its connection. Default true. */
-  readonly connectionBound?: boolean;
   /** Shown in messages. Default "conclave at" and the endpoints. */
   readonly description?: string;
 } & (
@@ -64,7 +62,7 @@ class ConclaveStore implements LeaseStore {
       maxTtlMs: 24 * 3600 * 1000,
       ttlResolutionMs: 1,
       orderedWaiters: true,
-      connectionBound: options.connectionBound ?? true,
+      connectionBound: this.#client.connectionBound,
       handOff: true,
     };
   }

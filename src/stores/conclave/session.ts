@@ -253,14 +253,12 @@ export class ConclaveSession implements StoreSession {
     }
   }
 
-  /** A put with a lease that is gone fails as 'not-found' of the lease: here that is the session's own end. */
+  /** A put with a lease that is gone: here that is the session's own end, and said so. */
   async #leased<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if (ConclaveError.is(error, 'not-found') || ConclaveError.is(error, 'lease-lost'))
-        throw this.#lost(error);
-      throw error;
+      throw ConclaveError.is(error, 'lease-lost') ? this.#lost(error) : error;
     }
   }
 

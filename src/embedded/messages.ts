@@ -1,0 +1,63 @@
+import type { MessagePort } from 'node:worker_threads';
+import {
+  ConclaveError,
+  type ConclaveErrorOptions,
+  type ErrorCode,
+  type ErrorOutcome,
+} from '../errors/index.ts';
+import type { MemberOptions, MemberStatus } from '../member/index.ts';
+import type { Address } from '../runtime/types.ts';
+
+/** How the worker is started: what a thread can be given, so without logger and runtime. */
+export interface WorkerOptions {
+  readonly member: Omit<MemberOptions, 'logger' | 'runtime'>;
+  /** Where clients outside of this process connect; empty: nowhere. */
+  readonly listenClients: readonly Address[];
+  /** Whether the app wants the member's log. */
+  readonly logs: boolean;
+}
+
+/** From the app to the worker. */
+export type AppMessage =
+  /** A client's connection: the worker serves the API on it. */
+  | { readonly kind: 'connect'; readonly port: MessagePort }
+  | { readonly kind: 'status'; readonly request: number }
+  | { readonly kind: 'stop' };
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** From the worker to the app. */
+export type WorkerMessage =
+  | {
+      readonly kind: 'started';
+      readonly clusterId: number;
+      readonly memberId: number;
+      readonly clientAddresses: readonly Address[];
+    }
+  | { readonly kind: 'status'; readonly request: number; readonly status: MemberStatus }
+  | { readonly kind: 'changed'; readonly status: MemberStatus }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: object; readonly message: string }
+  /** The last message. With an error, the member could not start or stopped by a failure. */
+  | { readonly kind: 'stopped'; readonly error?: ThrownError };
+
+/** An error as it crosses between threads. */
+export interface ThrownError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly outcome: ErrorOutcome;
+  readonly retryable: boolean;
+  readonly details: NonNullable<ConclaveErrorOptions['details']>;
+}
+
+export function toThrown(error: unknown): ThrownError {
+  if (ConclaveError.is(error)) {
+    const { code, message, outcome, retryable, details } = error;
+    return { code, message, outcome, retryable, details };
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'internal', message, outcome: 'unknown', retryable: false, details: {} };
+}
+
+export function fromThrown({ code, message, ...rest }: ThrownError): ConclaveError {
+  return new ConclaveError(code, message, rest);
+}

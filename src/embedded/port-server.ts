@@ -1,0 +1,202 @@
+import type { MessagePort } from 'node:worker_threads';
+import {
+  type CallContext,
+  type Registry,
+  type ServedMethod,
+  StatusError,
+  statusCodes,
+  toStatus,
+} from '../api/index.ts';
+import { Inbox, type PortMessage, type PortReply } from '../client/index.ts';
+import type { CloseCause, Runtime } from '../runtime/types.ts';
+
+interface ServedCall {
+  readonly method: ServedMethod;
+  readonly requests: Inbox<unknown>;
+  readonly controller: AbortController;
+  /** Set while the caller cannot take more: what to call when it can. */
+  paused: boolean;
+  onResume: (() => void) | undefined;
+}
+
+/** Serves a registry to one client in another thread. The port is the connection. */
+export class PortServer {
+  readonly #registry: Registry;
+  readonly #port: MessagePort;
+  readonly #runtime: Runtime;
+  readonly #calls = new Map<number, ServedCall>();
+  readonly #ended: Promise<CloseCause>;
+  #endedBy: CloseCause | undefined;
+  #resolveEnded: (cause: CloseCause) => void = () => {};
+
+  constructor(registry: Registry, port: MessagePort, runtime: Runtime) {
+    this.#registry = registry;
+    this.#port = port;
+    this.#runtime = runtime;
+    this.#ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    port.on('message', (message: PortMessage) => this.#take(message));
+    port.on('close', () => this.#end('peer', stopped()));
+  }
+
+  get ended(): Promise<CloseCause> {
+    return this.#ended;
+  }
+
+  /** Ends every call with 'server stopped', then the connection. */
+  close(): void {
+    this.#end('local', stopped());
+    // A turn later, so that the answers get out first.
+    this.#runtime.timers.nextTurn(() => this.#port.close());
+  }
+
+  #end(cause: CloseCause, reason: StatusError): void {
+    if (this.#endedBy !== undefined) return;
+    this.#endedBy = cause;
+    this.#resolveEnded(cause);
+    for (const id of [...this.#calls.keys()]) this.#abort(id, cause === 'peer' ? cancelled() : reason);
+  }
+
+  #take(message: PortMessage): void {
+    if (message.kind === 'open') {
+      this.#open(message);
+      return;
+    }
+    const call = this.#calls.get(message.call);
+    if (call === undefined) return;
+    if (message.kind === 'message') this.#receive(message.call, call, message.body);
+    else if (message.kind === 'end') call.requests.end();
+    else if (message.kind === 'cancel') this.#abort(message.call, cancelled());
+    else {
+      call.paused = message.kind === 'pause';
+      if (!call.paused) call.onResume?.();
+    }
+  }
+
+  #open(message: Extract<PortMessage, { kind: 'open' }>): void {
+    const { call: id, path, body, ended, timeoutMs } = message;
+    const method = this.#registry.get(path);
+    if (method === undefined) {
+      this.#reply({ kind: 'close', call: id, error: refusal(path) });
+      return;
+    }
+    const call: ServedCall = {
+      method,
+      requests: new Inbox(),
+      controller: new AbortController(),
+      paused: false,
+      onResume: undefined,
+    };
+    this.#calls.set(id, call);
+    if (body !== undefined) this.#receive(id, call, body);
+    if (ended) call.requests.end();
+    const late = (): void => this.#abort(id, deadlineExceeded());
+    const timer = timeoutMs === undefined ? undefined : this.#runtime.timers.after(timeoutMs, late);
+    void this.#serve(id, call, timeoutMs).finally(() => timer?.cancel());
+  }
+
+  #receive(id: number, call: ServedCall, body: Uint8Array): void {
+    try {
+      call.requests.push(call.method.decode(body));
+    } catch (error) {
+      this.#abort(id, toStatus(error));
+    }
+  }
+
+  /** Never rejects. */
+  async #serve(id: number, call: ServedCall, deadlineMs: number | undefined): Promise<void> {
+    const { method, requests, controller } = call;
+    try {
+      for await (const response of answers(method, requests, this.#context(controller.signal, deadlineMs))) {
+        while (call.paused && this.#calls.get(id) === call) {
+          await new Promise<void>((resolve) => {
+            call.onResume = resolve;
+          });
+        }
+        if (this.#calls.get(id) !== call) return;
+        this.#reply({ kind: 'message', call: id, body: method.encode(response) });
+      }
+      this.#finish(id, call, undefined);
+    } catch (error) {
+      this.#finish(id, call, toStatus(error));
+    }
+  }
+
+  #context(signal: AbortSignal, deadlineMs: number | undefined): CallContext {
+    const server = this;
+    return {
+      signal,
+      deadlineMs,
+      connection: {
+        remote: 'this process',
+        ended: this.#ended,
+        get endedBy() {
+          return server.#endedBy;
+        },
+      },
+    };
+  }
+
+  /** The caller hears of it now; the handler ends when it notices. */
+  #abort(id: number, reason: StatusError): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#finish(id, call, reason);
+    call.controller.abort(reason);
+    call.requests.end();
+    call.onResume?.();
+  }
+
+  #finish(id: number, call: ServedCall, error: StatusError | undefined): void {
+    if (this.#calls.get(id) !== call) return;
+    this.#calls.delete(id);
+    if (error === undefined) this.#reply({ kind: 'close', call: id });
+    else this.#reply({ kind: 'close', call: id, error: { message: error.message, ...error.conclave } });
+  }
+
+  #reply(reply: PortReply): void {
+    if (this.#endedBy !== 'peer') this.#port.postMessage(reply);
+  }
+}
+
+async function* answers(
+  method: ServedMethod,
+  requests: Inbox<unknown>,
+  context: CallContext,
+): AsyncGenerator<unknown, void, undefined> {
+  if (method.shape === 'duplex') {
+    yield* method.handler(requests, context);
+    return;
+  }
+  for await (const request of requests) {
+    if (method.shape === 'unary') yield await method.handler(request, context);
+    else yield* method.handler(request, context);
+    return;
+  }
+  throw new StatusError(statusCodes.invalidArgument, 'the call ended without a request', {
+    code: 'invalid-argument',
+    outcome: 'not-applied',
+    retryable: false,
+  });
+}
+
+function refusal(path: string) {
+  const message = `${path} is no method of this server`;
+  return { code: 'unsupported', message, outcome: 'not-applied', retryable: false } as const;
+}
+
+function cancelled(): StatusError {
+  const trailers = { code: 'aborted', outcome: 'not-applied', retryable: false } as const;
+  return new StatusError(statusCodes.cancelled, 'context canceled', trailers);
+}
+
+function deadlineExceeded(): StatusError {
+  const trailers = { code: 'timeout', outcome: 'unknown', retryable: true } as const;
+  return new StatusError(statusCodes.deadlineExceeded, 'context deadline exceeded', trailers);
+}
+
+function stopped(): StatusError {
+  const trailers = { code: 'closed', outcome: 'unknown', retryable: true } as const;
+  return new StatusError(statusCodes.unavailable, 'etcdserver: server stopped', trailers);
+}
