@@ -24,6 +24,7 @@ export interface DevOptions {
 
 /** How long a step of the script may take where `--for` does not bound it. */
 const patienceMs = 60_000;
+const breathMs = 700;
 
 /** Runs `conclave dev` and resolves to its exit code. */
 export async function runDev(options: DevOptions): Promise<number> {
@@ -74,7 +75,9 @@ function show(session: DevSession, options: DevOptions, quit: () => void): Displ
 async function play(session: DevSession, options: DevOptions, signal: AbortSignal): Promise<string[]> {
   const startMs = monotonicMs();
   const leftMs = () => (options.forMs === undefined ? patienceMs : options.forMs - (monotonicMs() - startMs));
-  const unfinished = options.script ? await playScript(session, leftMs, signal) : [];
+  const unfinished = options.script
+    ? await playScript(session, { stepPatienceMs: leftMs, breathMs, signal })
+    : [];
   if (options.forMs !== undefined) await sleep(Math.max(0, leftMs()), undefined, { signal }).catch(() => {});
   else if (!options.script) await aborted(signal);
   return unfinished;

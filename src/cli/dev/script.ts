@@ -8,15 +8,17 @@ export type Stage = Pick<
   'state' | 'waitFor' | 'killRaftLeader' | 'killJobLeader' | 'pauseJobLeader' | 'heal' | 'note'
 >;
 
-/** Time to look at the view between two steps. */
-const breathMs = 700;
+export interface ScriptOptions {
+  /** How long the step that begins now may take, ms. */
+  readonly stepPatienceMs: () => number;
+  /** Time to look at the view between two steps. */
+  readonly breathMs: number;
+  readonly signal: AbortSignal;
+}
 
 /** Kill the Raft leader, kill the job's leader, pause it past its lease and let it wake. Returns what did not come about. */
-export async function playScript(
-  stage: Stage,
-  deadlineMs: () => number,
-  signal: AbortSignal,
-): Promise<string[]> {
+export async function playScript(stage: Stage, options: ScriptOptions): Promise<string[]> {
+  const { signal } = options;
   const steps: [name: string, play: () => Promise<boolean>][] = [
     ['a cluster with a leader, and a job with one', () => wait(calm)],
     ['another Raft leader after a SIGKILL of the first', () => afterKill(() => stage.killRaftLeader())],
@@ -26,7 +28,8 @@ export async function playScript(
     ['a stale write refused, after a pause past the lease', () => pause()],
     ['calm after all that', () => healed()],
   ];
-  const wait = (wanted: (state: DevState) => boolean) => stage.waitFor(wanted, deadlineMs(), signal);
+  const wait = (wanted: (state: DevState) => boolean) =>
+    stage.waitFor(wanted, options.stepPatienceMs(), signal);
   const afterKill = async (kill: () => void) => {
     const { failovers, file } = stage.state;
     kill();
@@ -51,7 +54,7 @@ export async function playScript(
   };
   for (const [position, [, play]] of steps.entries()) {
     if (signal.aborted || !(await play())) return steps.slice(position).map(([name]) => name);
-    await sleep(breathMs, undefined, { signal }).catch(() => {});
+    await sleep(options.breathMs, undefined, { signal }).catch(() => {});
   }
   return [];
 }
