@@ -34,7 +34,7 @@ export interface StoredGroup {
   readonly hardState: HardState;
   readonly snapshot: SnapshotMeta | undefined;
   /** Without a gap, from right after the snapshot. */
-  readonly entries: Entry[];
+  readonly entries: readonly Entry[];
 }
 
 export interface OpenedLog {

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConclaveError } from '../errors/index.ts';
+import { type MemoryDisk, manualRuntime } from '../runtime/testing.ts';
+import { type DataFolderOptions, openDataFolder } from './folder.ts';
+
+const path = '/var/lib/member';
+
+function options(disk: MemoryDisk, change: Partial<DataFolderOptions> = {}): DataFolderOptions {
+  return { disk, path, clusterId: 7, memberId: 3, name: 'm3', ...change };
+}
+
+async function rewrite(disk: MemoryDisk, name: string, text: string): Promise<void> {
+  await using file = await disk.open(`${path}/${name}`, { create: true });
+  await file.truncate(0);
+  await file.writeAt(0, [new TextEncoder().encode(text)]);
+  await file.sync();
+}
+
+test('a folder is made, and stays fresh until the first start has succeeded', async () => {
+  const { disk } = manualRuntime();
+  const first = await openDataFolder(options(disk));
+  assert.equal(first.fresh, true);
+  await first.close();
+  const second = await openDataFolder(options(disk));
+  assert.equal(second.fresh, true);
+  await second.markStarted();
+  await second.close();
+  disk.crash();
+  await using third = await openDataFolder(options(disk));
+  assert.equal(third.fresh, false);
+});
+
+test('a folder in use is refused, and free again after close or a crash', async () => {
+  const { disk } = manualRuntime();
+  const first = await openDataFolder(options(disk));
+  await assert.rejects(openDataFolder(options(disk)), (error) => ConclaveError.is(error, 'data-locked'));
+  await first.close();
+  await first.close();
+  await openDataFolder(options(disk));
+  disk.crash({ keeps: 'all' });
+  await (await openDataFolder(options(disk))).close();
+});
+
+test('a folder of another cluster, another member or a newer format is refused, and the lock given up', async () => {
+  const { disk } = manualRuntime();
+  await (await openDataFolder(options(disk))).close();
+  const refusals: readonly [Partial<DataFolderOptions>, RegExp][] = [
+    [{ clusterId: 8 }, /belongs to cluster 7, but this member was told to be in cluster 8/],
+    [{ memberId: 4, name: 'm4' }, /belongs to member 'm3' \(3\), but this is 'm4' \(4\)/],
+  ];
+  for (const [change, message] of refusals) {
+    await assert.rejects(openDataFolder(options(disk, change)), (error) => {
+      assert.ok(ConclaveError.is(error, 'data-incompatible'), String(error));
+      assert.match(error.message, message);
+      assert.ok(error.message.includes(path));
+      return true;
+    });
+  }
+  await rewrite(disk, 'identity.json', '{ "formatVersion": 2, "anything": [] }');
+  await assert.rejects(openDataFolder(options(disk)), (error) => {
+    assert.ok(ConclaveError.is(error, 'data-incompatible'));
+    assert.match(error.message, /has format 2, but this version reads up to 1/);
+    return true;
+  });
+});
+
+test('an identity that is damaged, or missing beside data, is refused', async () => {
+  for (const text of [
+    '',
+    '{',
+    'null',
+    '{ "formatVersion": 1, "clusterId": "7", "memberId": 3, "name": "m3" }',
+  ]) {
+    const { disk } = manualRuntime();
+    await (await openDataFolder(options(disk))).close();
+    await rewrite(disk, 'identity.json', text);
+    await assert.rejects(
+      openDataFolder(options(disk)),
+      (error) => ConclaveError.is(error, 'data-damaged'),
+      text,
+    );
+  }
+  const { disk } = manualRuntime();
+  await disk.makeFolder(`${path}/log`);
+  await assert.rejects(openDataFolder(options(disk)), (error) => {
+    assert.ok(ConclaveError.is(error, 'data-damaged'));
+    assert.match(error.message, /holds 'log', but no identity\.json/);
+    return true;
+  });
+});
+
+test('after a crash at any moment the folder opens, and what was marked as started stays so', async () => {
+  for (let operation = 1; operation < 60; operation++) {
+    const { disk } = manualRuntime({ seed: operation });
+    let marked = false;
+    disk.onOperation = () => {
+      if (disk.operations === operation) disk.crash({ keeps: 'some', staysOff: true });
+    };
+    const working = (async () => {
+      const folder = await openDataFolder(options(disk));
+      await folder.markStarted();
+      marked = true;
+      await folder.close();
+    })();
+    for (let turn = 0; turn < 80; turn++) await new Promise((resolve) => setImmediate(resolve));
+    if (disk.operations < operation) {
+      await working;
+      assert.ok(operation > 8);
+      return;
+    }
+    disk.onOperation = undefined;
+    disk.powerOn();
+    await using folder = await openDataFolder(options(disk));
+    if (marked) assert.equal(folder.fresh, false);
+  }
+  assert.fail('the work was never done before the crash');
+});

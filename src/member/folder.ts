@@ -1,0 +1,185 @@
+import { ConclaveError } from '../errors/index.ts';
+import type { Disk } from '../runtime/index.ts';
+
+export interface DataFolderOptions {
+  readonly disk: Disk;
+  /** Made if absent, closed to other users of the host. */
+  readonly path: string;
+  readonly clusterId: number;
+  readonly memberId: number;
+  /** Of the member, for messages and for people who look into the folder. */
+  readonly name: string;
+}
+
+/** The folder of a member, locked against other processes. */
+export interface DataFolder extends AsyncDisposable {
+  readonly path: string;
+  /** No member has started here yet. A member that has run before and finds this lost its log, and its votes. */
+  readonly fresh: boolean;
+  /** To be called when the first start has succeeded: from now on the folder is not fresh. Durable when it resolves. */
+  markStarted(): Promise<void>;
+  /** Gives the lock up. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Version of the layout of the folder as a whole. A member reads its own and older ones. */
+const formatVersion = 1;
+const identityName = 'identity.json';
+const lockName = 'lock';
+
+interface Identity {
+  readonly formatVersion: number;
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly name: string;
+  readonly started: boolean;
+}
+
+/**
+ * Locks the folder and checks that it is this member's.
+ *
+ * @throws ConclaveError 'data-locked', 'data-incompatible' (another cluster or member, or a newer format),
+ * 'data-damaged', 'disk-failed', 'disk-full'.
+ */
+export async function openDataFolder(options: DataFolderOptions): Promise<DataFolder> {
+  const { disk, path } = options;
+  await disk.makeFolder(path, { ownerOnly: true });
+  const lock = await disk.lock(`${path}/${lockName}`);
+  try {
+    const found = await readIdentity(options);
+    const identity = found ?? (await initialize(options));
+    if (!identity.started) await syncFoldersAbove(disk, path);
+    let unlocking: Promise<void> | undefined;
+    const close = (): Promise<void> => {
+      unlocking ??= Promise.resolve(lock[Symbol.asyncDispose]());
+      return unlocking;
+    };
+    let fresh = !identity.started;
+    return {
+      path,
+      fresh,
+      async markStarted() {
+        if (fresh) await writeIdentity(options, true);
+        fresh = false;
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Some of them may have been made just now: their names must survive a power failure as their contents do. */
+async function syncFoldersAbove(disk: Disk, path: string): Promise<void> {
+  const parts = path.replace(/\/+$/, '').split('/');
+  for (let count = parts.length - 1; count >= 0; count--) {
+    const above = parts.slice(0, count).join('/') || (path.startsWith('/') ? '/' : '.');
+    try {
+      await disk.syncFolder(above);
+    } catch (error) {
+      // Not ours to open: then it was not made just now either.
+      if (ConclaveError.is(error, 'disk-failed')) return;
+      throw error;
+    }
+  }
+}
+
+async function initialize(options: DataFolderOptions): Promise<Identity> {
+  const { disk, path } = options;
+  const found = (await disk.list(path)).filter((name) => name === 'log' || name === 'snapshots');
+  if (found.length > 0) {
+    throw new ConclaveError(
+      'data-damaged',
+      `The data folder '${path}' holds ${found.map((name) => `'${name}'`).join(' and ')}, but no ${identityName} that ` +
+        'says whose they are. Put the file back from a backup; or, while a majority of the other members runs, move ' +
+        'the folder away and start this member again.',
+      { details: { path } },
+    );
+  }
+  return writeIdentity(options, false);
+}
+
+async function writeIdentity(options: DataFolderOptions, started: boolean): Promise<Identity> {
+  const { disk, path, clusterId, memberId, name } = options;
+  const identity: Identity = { formatVersion, clusterId, memberId, name, started };
+  const temporary = `${path}/${identityName}.new`;
+  const file = await disk.open(temporary, { create: true });
+  try {
+    await file.truncate(0);
+    await file.writeAt(0, [new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`)]);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await disk.rename(temporary, `${path}/${identityName}`);
+  await disk.syncFolder(path);
+  return identity;
+}
+
+/** undefined where there is none. */
+async function readIdentity(options: DataFolderOptions): Promise<Identity | undefined> {
+  const { disk, path, clusterId, memberId, name } = options;
+  let text: string;
+  try {
+    text = new TextDecoder().decode(await disk.read(`${path}/${identityName}`));
+  } catch (error) {
+    if (ConclaveError.is(error, 'not-found')) return undefined;
+    throw error;
+  }
+  const identity = parse(path, text);
+  if (identity.formatVersion > formatVersion) {
+    throw incompatible(
+      path,
+      `has format ${identity.formatVersion}, but this version reads up to ${formatVersion}: run the version that ` +
+        'wrote it, or a newer one',
+    );
+  }
+  if (identity.clusterId !== clusterId) {
+    throw incompatible(
+      path,
+      `belongs to cluster ${identity.clusterId}, but this member was told to be in cluster ${clusterId}: check the ` +
+        'initial cluster and its token, which must be as they were, or use another folder',
+    );
+  }
+  if (identity.memberId !== memberId) {
+    throw incompatible(
+      path,
+      `belongs to member '${identity.name}' (${identity.memberId}), but this is '${name}' (${memberId}): start it ` +
+        'with that name and its peer URLs, or use another folder',
+    );
+  }
+  // A crash may have come between the renaming and its becoming durable.
+  await disk.syncFolder(path);
+  return identity;
+}
+
+function parse(path: string, text: string): Identity {
+  try {
+    const value = JSON.parse(text) as Partial<Identity> | null;
+    if (Number.isSafeInteger(value?.formatVersion) && (value?.formatVersion ?? 0) > formatVersion) {
+      return { clusterId: 0, memberId: 0, name: '', started: true, ...value } as Identity;
+    }
+    const numbers = [value?.formatVersion, value?.clusterId, value?.memberId];
+    if (
+      numbers.every(Number.isSafeInteger) &&
+      typeof value?.name === 'string' &&
+      typeof value.started === 'boolean'
+    ) {
+      return value as Identity;
+    }
+  } catch {
+    // Falls through: what does not parse is damaged as well.
+  }
+  throw new ConclaveError(
+    'data-damaged',
+    `'${path}/${identityName}' is not what was written. Put it back from a backup; or, while a majority of the other ` +
+      'members runs, move the data folder away and start this member again.',
+    { details: { path } },
+  );
+}
+
+function incompatible(path: string, what: string): ConclaveError {
+  return new ConclaveError('data-incompatible', `The data folder '${path}' ${what}.`, { details: { path } });
+}
