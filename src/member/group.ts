@@ -6,13 +6,14 @@ import {
   type RaftEvent,
   type RaftMessage,
   type RaftState,
+  type RaftStored,
   type SnapshotMeta,
 } from '../raft/index.ts';
 import type { Timer } from '../runtime/index.ts';
 import { Applier } from './applier.ts';
 import { ClusterTime } from './cluster-time.ts';
 import { LocalProposals } from './local-proposals.ts';
-import type { SharedLog, StoredGroup } from './log/index.ts';
+import type { SharedLog } from './log/index.ts';
 import { LoopDelay } from './loop-delay.ts';
 import type { MemberSetup } from './options.ts';
 import { PersistQueue } from './persist-queue.ts';
@@ -35,7 +36,7 @@ export interface GroupContext {
   readonly group: number;
   readonly log: SharedLog;
   readonly snapshots: SnapshotStore;
-  readonly stored: StoredGroup;
+  readonly stored: RaftStored;
   readonly transport: () => PeerTransport;
   readonly onState: (state: RaftState) => void;
   readonly fail: (error: unknown) => void;

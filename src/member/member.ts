@@ -41,7 +41,10 @@ export class Member implements MemberHandle {
   private leaving = false;
   private failure: { readonly error: unknown } | undefined;
   private sweepTimer: Timer | undefined;
-  private settleStopped: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} };
+  private settleStopped: { resolve: () => void; reject: (error: unknown) => void } = {
+    resolve() {},
+    reject() {},
+  };
 
   /**
    * Opens the data folder, recovers, listens for peers and takes part in the cluster. Resolves when it does; a
@@ -67,6 +70,8 @@ export class Member implements MemberHandle {
         folder: `${setup.dataDir}/log`,
         clusterId: setup.clusterId,
         memberId: setup.memberId,
+        // A member that ran before and finds no log has lost its votes: it must not start as if it were new.
+        expectExisting: !folder.fresh,
       });
       log = opened.log;
       if (opened.repaired)
@@ -80,6 +85,7 @@ export class Member implements MemberHandle {
       const member = new Member(setup, folder, log, snapshots, stored);
       await member.transport.start();
       await member.group.start();
+      await folder.markStarted();
       setup.logger.info(
         { member: setup.name, memberId: setup.memberId, clusterId: setup.clusterId },
         'Member started.',
