@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decodeBatch as decode, encodeBatch } from './codec-batch.ts';
+import { Keyspace } from './keyspace.ts';
+import { drawBatch, Tape } from './testing/generate.ts';
+import { Model } from './testing/model.ts';
+import {
+  applyAll,
+  applyOne,
+  bytes,
+  copyState,
+  deleteCommand,
+  putCommand,
+  putOperation,
+  text,
+  txnRequest,
+  watchRequest,
+} from './testing/requests.ts';
+import type { WatchEvent, Watcher, WatchRequest } from './types.ts';
+
+/** Reads all there is; undefined when the watcher ended with 'compacted'. */
+function drain(watcher: Watcher, maxEvents = 100): WatchEvent[] | undefined {
+  const events: WatchEvent[] = [];
+  for (let batch = watcher.next(maxEvents); batch !== undefined; batch = watcher.next(maxEvents)) {
+    if (batch.type === 'compacted') return undefined;
+    events.push(...batch.events);
+  }
+  return events;
+}
+
+function described(events: readonly WatchEvent[] | undefined): string[] | undefined {
+  return events?.map(({ type, kv }) => `${type} ${text(kv.key)}@${kv.modRevision}`);
+}
+
+/** A watcher as a client has it: remembers what it saw and was promised. */
+class Follower {
+  readonly request: WatchRequest;
+  readonly watcher: Watcher;
+  readonly seen: WatchEvent[] = [];
+  ready = 0;
+  private readonly keyspace: Keyspace;
+  private starved = false;
+
+  constructor(keyspace: Keyspace, request: WatchRequest) {
+    this.keyspace = keyspace;
+    const first = request.startRevision > 0 ? request.startRevision : keyspace.revision + 1;
+    this.request = { ...request, startRevision: first };
+    this.watcher = keyspace.watch(request, () => this.ready++);
+  }
+
+  /** False once the watcher has ended. */
+  read(model: Model, maxEvents: number): boolean {
+    const before = this.watcher.deliveredRevision;
+    // Told, or never out of events: otherwise there must be nothing.
+    const mayHave = this.ready > 0 || !this.starved;
+    this.ready = 0;
+    const batch = this.watcher.next(maxEvents);
+    this.starved = batch === undefined;
+    if (batch === undefined) {
+      assert.ok(this.watcher.synced);
+      assert.deepEqual(this.seen, this.expected(model, Number.POSITIVE_INFINITY));
+      return true;
+    }
+    assert.ok(mayHave, 'a watcher had something and was not told');
+    if (batch.type === 'compacted') {
+      assert.ok(before + 1 < batch.compactRevision);
+      assert.equal(batch.compactRevision, model.compactRevision);
+      assert.equal(this.watcher.next(1), undefined);
+      return false;
+    }
+    assert.ok(batch.events.length > 0);
+    this.seen.push(...batch.events);
+    assert.deepEqual(this.seen, this.expected(model, batch.revision));
+    assert.equal(this.watcher.deliveredRevision, batch.revision);
+    return true;
+  }
+
+  private expected(model: Model, through: number): WatchEvent[] {
+    const { key, rangeEnd, startRevision, noPut, noDelete } = this.request;
+    return model
+      .watched(key, rangeEnd, startRevision)
+      .filter(({ type, kv }) => kv.modRevision <= through && !(type === 'put' ? noPut : noDelete))
+      .map((event, i) => ({ ...event, prevKv: this.expectedPrevious(event, i) }));
+  }
+
+  /** What was readable when the event was delivered is not known here any more: take the delivered one if it may be. */
+  private expectedPrevious(event: WatchEvent, i: number) {
+    if (!this.request.prevKv) return undefined;
+    const delivered = this.seen[i]?.prevKv;
+    const readable = event.kv.modRevision - 1 >= this.keyspace.compactRevision;
+    return delivered === undefined && !readable ? undefined : event.prevKv;
+  }
+}
+
+function drawWatch(tape: Tape, model: Model): WatchRequest {
+  return watchRequest(tape.pick(['a', 'aa', 'b', '\0', 'c']), tape.pick(['', '', 'b', '\0', 'zz']), {
+    startRevision: tape.pick([0, model.revision + 3, model.revision - 5, model.compactRevision, 1]),
+    prevKv: tape.chance(2),
+    noPut: tape.chance(5),
+    noDelete: tape.chance(5),
+  });
+}
+
+test('watchers see every matching event once, in order, revisions whole, also across snapshots', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 1, max: 5000 }), (seed, length) => {
+      const tape = new Tape(seed, length);
+      const model = new Model();
+      const leader = new Keyspace();
+      const watched = new Keyspace();
+      let followers: Follower[] = [];
+      for (let index = 1; !tape.done; index++) {
+        const data = encodeBatch(drawBatch(tape, model, model.timeMs));
+        model.apply(decode(data));
+        leader.apply(index, data);
+        if (tape.chance(6)) {
+          // Entries that this member missed come to it as a snapshot.
+          const more = encodeBatch(drawBatch(tape, model, model.timeMs));
+          model.apply(decode(more));
+          leader.apply(++index, more);
+          copyState(leader, watched, 1000);
+        } else watched.apply(index, data);
+        assert.equal(watched.stateHash(), leader.stateHash());
+        if (followers.length < 6) followers.push(new Follower(watched, drawWatch(tape, model)));
+        followers = followers.filter((follower) => tape.chance(3) || follower.read(model, 1 + tape.draw(4)));
+      }
+      for (const follower of followers) {
+        while (!follower.watcher.synced && follower.read(model, 2)) {}
+      }
+    }),
+    { numRuns: 120 },
+  );
+});
+
+test('a watcher from the next revision on is told of a matching write, once until it has read', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, putCommand('a'));
+  let calls = 0;
+  const watcher = keyspace.watch(watchRequest('a'), () => calls++);
+  assert.equal(watcher.synced, true);
+  assert.equal(watcher.deliveredRevision, 2);
+  applyOne(keyspace, putCommand('b'));
+  assert.equal(calls, 0);
+  assert.equal(watcher.deliveredRevision, 3);
+  applyAll(keyspace, [putCommand('a'), putCommand('a')]);
+  applyOne(keyspace, deleteCommand('a'));
+  assert.equal(calls, 1);
+  assert.equal(watcher.synced, false);
+  assert.equal(watcher.deliveredRevision, 3);
+  assert.deepEqual(described(drain(watcher)), ['put a@4', 'put a@5', 'delete a@6']);
+  assert.equal(watcher.synced, true);
+  applyOne(keyspace, putCommand('a'));
+  assert.equal(calls, 2);
+});
+
+test('events of one revision come in one batch even when they are more than asked for', () => {
+  const keyspace = new Keyspace();
+  const watcher = keyspace.watch(watchRequest('\0', '\0'), () => {});
+  const puts = ['a', 'b', 'c', 'd'].map((key) => putOperation(key));
+  applyOne(keyspace, { type: 'txn', request: txnRequest([], puts) });
+  applyOne(keyspace, putCommand('e'));
+  const batch = watcher.next(2);
+  assert.equal(batch?.type === 'events' && batch.events.length, 4);
+  assert.equal(batch?.type === 'events' && batch.revision, 2);
+  assert.deepEqual(described(drain(watcher)), ['put e@3']);
+});
+
+test('a watcher behind the compaction ends with the compact revision, told once', () => {
+  const keyspace = new Keyspace();
+  for (let i = 0; i < 5; i++) applyOne(keyspace, putCommand('a'));
+  applyOne(keyspace, { type: 'compact', revision: 4 });
+  const behind = keyspace.watch(watchRequest('a', '', { startRevision: 3 }), () => {});
+  assert.deepEqual(behind.next(10), { type: 'compacted', compactRevision: 4 });
+  assert.equal(behind.next(10), undefined);
+  const at = keyspace.watch(watchRequest('a', '', { startRevision: 4 }), () => {});
+  assert.deepEqual(described(drain(at)), ['put a@4', 'put a@5', 'put a@6']);
+  assert.equal(keyspace.watcherCount, 1);
+});
+
+test('a deletion at the compact revision is still seen by a watcher that starts there', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, putCommand('a'));
+  applyOne(keyspace, deleteCommand('a'));
+  applyOne(keyspace, { type: 'compact', revision: 3 });
+  applyOne(keyspace, putCommand('b'));
+  const watcher = keyspace.watch(watchRequest('a', '', { startRevision: 3, prevKv: true }), () => {});
+  const events = drain(watcher);
+  assert.deepEqual(described(events), ['delete a@3']);
+  assert.equal(events?.[0]?.prevKv, undefined);
+});
+
+test('a watcher that waits for a future revision stays silent until then', () => {
+  const keyspace = new Keyspace();
+  let calls = 0;
+  const watcher = keyspace.watch(watchRequest('a', '', { startRevision: 4 }), () => calls++);
+  applyOne(keyspace, putCommand('a'));
+  applyOne(keyspace, putCommand('a'));
+  assert.equal(watcher.next(10), undefined);
+  assert.equal(calls, 0);
+  applyOne(keyspace, putCommand('a'));
+  assert.equal(calls, 1);
+  assert.deepEqual(described(drain(watcher)), ['put a@4']);
+});
+
+test('a snapshot whose history starts after what a watcher has seen ends it as compacted', () => {
+  const follower = new Keyspace();
+  const leader = new Keyspace();
+  let calls = 0;
+  const watcher = follower.watch(watchRequest('a'), () => calls++);
+  for (let i = 0; i < 4; i++) applyOne(leader, putCommand('a'));
+  applyOne(leader, { type: 'compact', revision: 4 });
+  copyState(leader, follower);
+  assert.equal(calls, 1);
+  assert.deepEqual(watcher.next(10), { type: 'compacted', compactRevision: 4 });
+});
+
+test('a closed watcher gives nothing more and is not told', () => {
+  const keyspace = new Keyspace();
+  let calls = 0;
+  for (const end of ['', '\0']) {
+    const watcher = keyspace.watch(watchRequest('a', end), () => calls++);
+    watcher.close();
+    watcher.close();
+    applyOne(keyspace, putCommand('a'));
+    assert.equal(watcher.next(1), undefined);
+  }
+  assert.equal(calls, 0);
+  assert.equal(keyspace.watcherCount, 0);
+});
+
+test('a listener that throws stops neither the apply nor the other listeners', () => {
+  const keyspace = new Keyspace();
+  let calls = 0;
+  const broken = keyspace.watch(watchRequest('a'), () => {
+    throw new Error('broken listener');
+  });
+  keyspace.watch(watchRequest('a'), () => calls++);
+  applyOne(keyspace, putCommand('a'));
+  assert.equal(calls, 1);
+  assert.deepEqual(described(drain(broken)), ['put a@2']);
+});
+
+test('the key that a watcher was given may be changed afterwards', () => {
+  const keyspace = new Keyspace();
+  const key = bytes('a');
+  const watcher = keyspace.watch({ ...watchRequest('a'), key }, () => {});
+  key[0] = 0x62;
+  applyOne(keyspace, putCommand('a'));
+  assert.deepEqual(described(drain(watcher)), ['put a@2']);
+});
