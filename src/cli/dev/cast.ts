@@ -38,6 +38,8 @@ export class Cast {
   readonly #sweeper = new Sweeper();
   readonly #stopped = new AbortController();
   readonly #background: Promise<unknown>[] = [];
+  /** Resolves when the first member leads, or when all ends. */
+  readonly #led = Promise.withResolvers<void>();
   #members: MemberPart[] = [];
   #candidates: Part[] = [];
 
@@ -64,9 +66,11 @@ export class Cast {
       name: `job-${position + 1}`,
       child: undefined,
     }));
-    this.heal();
-    for (const member of this.#members) this.#background.push(this.#follow(member));
-    this.#background.push(this.#observe());
+    for (const member of this.#members) {
+      this.#startMember(member);
+      this.#background.push(this.#follow(member));
+    }
+    this.#background.push(this.#startCandidates(), this.#observe());
   }
 
   /** Starts whatever does not run, and wakes whoever is paused. */
@@ -109,6 +113,7 @@ export class Cast {
   /** The candidates resign, then the members stop; nothing is left, not even the folder if it was a temporary one. */
   async stop(): Promise<void> {
     this.#stopped.abort();
+    this.#led.resolve();
     await Promise.all(this.#candidates.map((candidate) => candidate.child?.stop(2000)));
     await Promise.all(this.#members.map((member) => member.child?.stop(2000)));
     await Promise.all(this.#background);
@@ -117,6 +122,13 @@ export class Cast {
 
   #candidate(name: string): Child | undefined {
     return this.#candidates.find((candidate) => candidate.name === name)?.child;
+  }
+
+  /** Candidates that came before there is a Raft leader would only tell of their trouble. */
+  async #startCandidates(): Promise<void> {
+    await this.#led.promise;
+    if (this.#stopped.signal.aborted) return;
+    for (const candidate of this.#candidates) if (!candidate.child?.running) this.#startCandidate(candidate);
   }
 
   #startMember(member: MemberPart): void {
@@ -200,6 +212,7 @@ export class Cast {
           signal,
         )) {
           const reading = { role, term, commitIndex, appliedIndex };
+          if (role === 'leader') this.#led.resolve();
           this.#report({ type: 'member-state', atMs: monotonicMs(), member: member.name, ...reading });
         }
       } catch {

@@ -22,7 +22,7 @@ export function verdictText(verdict: Verdict): string {
   const lines = [
     ...verdict.figures.map((figure) => `  ${figure}`),
     verdict.ok
-      ? 'OK: one leader at a time, every failover completed, no stale write got through.'
+      ? `OK. ${verdict.summary}`
       : `VIOLATED:\n${verdict.violations.map((violation) => `  ${violation}`).join('\n')}`,
   ];
   return `${lines.join('\n')}\n`;

@@ -107,6 +107,13 @@ test('events are JSON lines, without those that only tick', () => {
 });
 
 test('the verdict says what was violated', () => {
-  assert.match(verdictText({ ok: true, figures: ['a'], violations: [] }), /^ {2}a\nOK: one leader at a time/);
-  assert.equal(verdictText({ ok: false, figures: [], violations: ['b', 'c'] }), 'VIOLATED:\n  b\n  c\n');
+  const summary = 'All went well.';
+  assert.equal(
+    verdictText({ ok: true, figures: ['a'], violations: [], summary }),
+    '  a\nOK. All went well.\n',
+  );
+  assert.equal(
+    verdictText({ ok: false, figures: [], violations: ['b', 'c'], summary }),
+    'VIOLATED:\n  b\n  c\n',
+  );
 });

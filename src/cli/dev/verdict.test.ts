@@ -30,6 +30,7 @@ test('a run in which all went well is told with its figures', () => {
       'writes to the file: 2 accepted, 0 refused (0 by a stale leader)',
     ],
     violations: [],
+    summary: 'One leader at a time, every failover completed, no stale write got through.',
   });
 });
 
@@ -84,7 +85,9 @@ test('tokens that fall before an observer are a violation', () => {
 
 test('a failover or a step that did not come about counts only in a run that was to show it', () => {
   const cutShort: DevEvent[] = [{ type: 'candidate-killed', atMs: 1500, candidate: 'job-1' }];
-  assert.equal(judge(cutShort, { complete: false, history: history.slice(0, 1) }).ok, true);
+  const broken = judge(cutShort, { complete: false, history: history.slice(0, 1) });
+  assert.equal(broken.ok, true);
+  assert.equal(broken.summary, 'One leader at a time, no stale write got through.');
   assert.deepEqual(
     judge(cutShort, { history: history.slice(0, 1), unfinishedSteps: ['the pause'] }).violations,
     ['job failover after job-1 was killed never completed', 'the script did not come to its end: the pause'],

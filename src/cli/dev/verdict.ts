@@ -14,6 +14,8 @@ export interface Verdict {
   /** For people, one line each. */
   readonly figures: readonly string[];
   readonly violations: readonly string[];
+  /** In one sentence, where nothing was violated. */
+  readonly summary: string;
 }
 
 export interface VerdictInput {
@@ -45,7 +47,9 @@ export function verdictOf(input: VerdictInput): Verdict {
     ...input.unfinishedSteps.map((step) => `the script did not come to its end: ${step}`),
   ];
   if (input.complete && state.leaderships.length === 0) violations.push('nobody ever led');
-  return { ok: violations.length === 0, figures: figuresOf(input), violations };
+  const failovers = input.complete ? ' every failover completed,' : '';
+  const summary = `One leader at a time,${failovers} no stale write got through.`;
+  return { ok: violations.length === 0, figures: figuresOf(input), violations, summary };
 }
 
 /** Two leaderships that were both valid at some instant. */

@@ -6,6 +6,7 @@
  *
  * Reports JSON lines on stdout; lingers over its next write when a line comes on stdin; ends when stdin ends or on SIGTERM, resigning first. Must not: outlive its parent.
  */
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Candidate, type ElectionEvent, type Leadership } from '../../election/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
@@ -18,6 +19,8 @@ const thinkMs = 200;
 /** The same when told to linger: `dev` is about to pause it in that moment. */
 const longThinkMs = 2000;
 const restMs = 300;
+/** Long enough to connect to another member when ours is killed, short enough to be replaced at once when we are. */
+const disconnectGraceMs = 100;
 
 interface WorkerOptions {
   readonly name: string;
@@ -44,7 +47,9 @@ class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#file = openSharedFile(options.file);
+    // By its short name, which is what its messages then show.
+    process.chdir(dirname(options.file));
+    this.#file = openSharedFile(basename(options.file));
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -54,7 +59,7 @@ class Worker {
       holder: `${holder}:${process.pid}`,
       metadata: holder,
       ttlMs,
-      releaseOnDisconnect: true,
+      releaseOnDisconnect: { graceMs: disconnectGraceMs },
       onEvent: (event) => this.#heard(event),
     });
     while (!signal.aborted) {

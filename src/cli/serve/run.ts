@@ -17,7 +17,7 @@ export interface RunOptions {
 
 /** Runs a member until a signal or a failure ends it, and resolves to the exit code. */
 export async function runServe(options: ServeOptions, run: RunOptions): Promise<number> {
-  const logger = makeLogger(options.logLevel, { member: options.name });
+  const logger = makeLogger(options.logLevel, { name: options.name });
   for (const warning of options.warnings) logger.warn(warning);
   for (const variable of run.unknownVariables)
     logger.warn({ variable }, 'Unknown environment variable; ignored.');
