@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ClientTable, idleLimitMs, maxClients, maxOutstanding } from './clients.ts';
+import { Keyspace } from './keyspace.ts';
+import { applyOne, copyState, putCommand } from './testing/requests.ts';
+import type { Command, CommandOutcome } from './types.ts';
+
+const register: Command = { type: 'registerClient', name: 'a client' };
+
+function submit(
+  keyspace: Keyspace,
+  sequence: number,
+  { acknowledgedBelow = 0, incarnation = 1, timeMs = keyspace.timeMs } = {},
+): CommandOutcome {
+  const identity = { incarnation, sequence, acknowledgedBelow };
+  return applyOne(keyspace, putCommand('a', String(sequence), { prevKv: true }), timeMs, identity);
+}
+
+function failure(outcome: CommandOutcome): string | undefined {
+  return outcome.type === 'failed' ? outcome.failure : undefined;
+}
+
+test('incarnations are never given out twice', () => {
+  const keyspace = new Keyspace();
+  assert.deepEqual(applyOne(keyspace, register), { type: 'registerClient', incarnation: 1 });
+  assert.deepEqual(applyOne(keyspace, register), { type: 'registerClient', incarnation: 2 });
+  const copy = new Keyspace();
+  copyState(keyspace, copy);
+  assert.deepEqual(applyOne(copy, register), { type: 'registerClient', incarnation: 3 });
+});
+
+test('a command that comes again is not applied again and gets the same answer', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, register);
+  submit(keyspace, 0);
+  const first = submit(keyspace, 1);
+  const { revision } = keyspace;
+  submit(keyspace, 2);
+  assert.deepEqual(submit(keyspace, 1), first);
+  assert.equal(keyspace.revision, revision + 1);
+  const copy = new Keyspace();
+  copyState(keyspace, copy);
+  assert.deepEqual(submit(copy, 1), first);
+});
+
+test('a failure is an answer too: the command is not tried again', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, register);
+  const identity = { incarnation: 1, sequence: 0, acknowledgedBelow: 0 };
+  const command = putCommand('a', '', { lease: 7n });
+  assert.equal(failure(applyOne(keyspace, command, 0, identity)), 'lease-not-found');
+  applyOne(keyspace, { type: 'leaseGrant', lease: 7n, ttlMs: 1000 });
+  assert.equal(failure(applyOne(keyspace, command, 0, identity)), 'lease-not-found');
+});
+
+test('sequences may arrive in any order', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, register);
+  for (const sequence of [5, 3, 4, 0]) assert.equal(submit(keyspace, sequence).type, 'put');
+  assert.equal(keyspace.revision, 5);
+});
+
+test('acknowledged sequences are refused, as is an incarnation that nobody registered', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, register);
+  submit(keyspace, 0);
+  submit(keyspace, 1, { acknowledgedBelow: 1 });
+  assert.equal(failure(submit(keyspace, 0)), 'sequence-forgotten');
+  assert.equal(failure(submit(keyspace, 1)), undefined);
+  assert.equal(failure(submit(keyspace, 0, { incarnation: 2 })), 'unknown-incarnation');
+  // A floor far away must not take a step for each number below it.
+  assert.equal(failure(submit(keyspace, 2 ** 52, { acknowledgedBelow: 2 ** 52 })), undefined);
+  assert.equal(failure(submit(keyspace, 2)), 'sequence-forgotten');
+});
+
+test('a client that acknowledges nothing keeps its last results only', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, register);
+  for (let sequence = 0; sequence <= maxOutstanding; sequence++) submit(keyspace, sequence);
+  assert.equal(failure(submit(keyspace, 0)), 'sequence-forgotten');
+  assert.equal(failure(submit(keyspace, 1)), undefined);
+  assert.equal(keyspace.revision, maxOutstanding + 2);
+});
+
+test('a client is forgotten after a day without use, by cluster time', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, register);
+  applyOne(keyspace, register);
+  submit(keyspace, 0, { timeMs: 10 });
+  submit(keyspace, 0, { incarnation: 2, timeMs: 20 });
+  assert.equal(failure(submit(keyspace, 1, { timeMs: 10 + idleLimitMs })), undefined);
+  assert.equal(
+    failure(submit(keyspace, 1, { incarnation: 2, timeMs: 21 + idleLimitMs })),
+    'unknown-incarnation',
+  );
+  assert.equal(failure(submit(keyspace, 2)), undefined);
+});
+
+test('beyond the bound the least recently used client is forgotten', () => {
+  const clients = new ClientTable();
+  for (let i = 0; i < maxClients; i++) clients.register('', 0);
+  const identity = (incarnation: number) => ({ incarnation, sequence: 0, acknowledgedBelow: 0 });
+  assert.equal(clients.admit(identity(1), 0).type, 'apply');
+  clients.register('', 0);
+  assert.equal(clients.count, maxClients);
+  assert.equal(clients.admit(identity(1), 0).type, 'apply');
+  assert.deepEqual(clients.admit(identity(2), 0), { type: 'refuse', failure: 'unknown-incarnation' });
+});
