@@ -153,6 +153,6 @@ test('after any crash, everything acknowledged is there, and nothing but a prefi
         await restart(disk);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
