@@ -1,5 +1,5 @@
 import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
-import type { Entry, SnapshotMeta } from '../raft/index.ts';
+import { type Entry, InvariantViolation, type SnapshotMeta } from '../raft/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 
@@ -72,6 +72,11 @@ export class Applier {
     while (work.position < work.entries.length) {
       const entry = work.entries[work.position++] as Entry;
       if (entry.index <= keyspace.appliedIndex) continue;
+      if (entry.index !== keyspace.appliedIndex + 1) {
+        throw new InvariantViolation(
+          `Entry ${entry.index} cannot be applied: the keyspace stands at ${keyspace.appliedIndex}.`,
+        );
+      }
       const results = keyspace.apply(entry.index, entry.kind === 'command' ? entry.data : nothing);
       this.appliedTerm = entry.term;
       onApplied(entry, results);

@@ -69,6 +69,7 @@ export class Group {
   private turnAsked = false;
   private timer: Timer | undefined;
   private timerDueMs = Number.POSITIVE_INFINITY;
+  private started = false;
   private stopped = false;
   private readonly transferWaiters: ((ok: boolean) => void)[] = [];
 
@@ -137,14 +138,18 @@ export class Group {
     });
   }
 
-  /** Loads the snapshot that the log builds on, then begins to take turns. */
-  async start(): Promise<void> {
+  /** Loads the snapshot that the log builds on. Nothing may be applied before. */
+  async recover(): Promise<void> {
     const snapshot = this.context.stored.snapshot;
-    if (snapshot && snapshot.index > 0) {
-      await this.applier.load(snapshot);
-      this.maker.installed(snapshot);
-      this.reads.applied(snapshot.index);
-    }
+    if (!snapshot || snapshot.index === 0) return;
+    await this.applier.load(snapshot);
+    this.maker.installed(snapshot);
+    this.reads.applied(snapshot.index);
+  }
+
+  /** Begins to take turns. */
+  start(): void {
+    this.started = true;
     this.askForTurn();
   }
 
@@ -205,7 +210,7 @@ export class Group {
 
   /** One turn comes after the sockets that are ready now were read: that makes the batch. */
   askForTurn(): void {
-    if (this.turnAsked || this.stopped) return;
+    if (this.turnAsked || !this.started || this.stopped) return;
     this.turnAsked = true;
     this.context.setup.runtime.timers.nextTurn(() => this.turn());
   }

@@ -83,8 +83,9 @@ export class Member implements MemberHandle {
       await snapshots.start();
       const stored = await recoverGroup(opened.groups.get(firstGroup), firstGroup, snapshots);
       const member = new Member(setup, folder, log, snapshots, stored);
+      await member.group.recover();
       await member.transport.start();
-      await member.group.start();
+      member.group.start();
       await folder.markStarted();
       setup.logger.info(
         { member: setup.name, memberId: setup.memberId, clusterId: setup.clusterId },
