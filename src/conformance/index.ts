@@ -1,0 +1,71 @@
+/**
+ * The suite that every `LeaseStore` must pass, for any test runner.
+ *
+ * Guarantees: driven by the store's declared capabilities, so what it declares is held against it; each case uses
+ * names of its own, so all can run against one service, also at once. `faultyStore` breaks a store in named ways;
+ * the suite's own test shows that each of them is found.
+ *
+ * Must not: know any store, or look at a clock but the runtime's.
+ */
+import { nodeRuntime } from '../runtime/index.ts';
+import type { Runtime } from '../runtime/types.ts';
+import { connectionCases } from './cases/connections.ts';
+import { exclusionCases } from './cases/exclusion.ts';
+import { guardCases } from './cases/guards.ts';
+import { handOffCases } from './cases/hand-off.ts';
+import { observingCases } from './cases/observing.ts';
+import { sessionCases } from './cases/sessions.ts';
+import { waitingCases } from './cases/waiting.ts';
+import { type ConformanceCase, Stage } from './stage.ts';
+import type { ConformanceTarget } from './target.ts';
+
+export { type Fault, faults, faultyStore } from './faulty.ts';
+export type { ConformanceTarget } from './target.ts';
+export { type LosableOperation, losingAnswers } from './wrapping.ts';
+
+export interface ConformanceOptions {
+  /** For sessions that are to run out: a longer one takes longer, a shorter one is raised to the floor. Default 500. */
+  readonly ttlMs?: number | undefined;
+  /** How long to wait for what must happen. Twice the TTL is added. Default 10000. */
+  readonly patienceMs?: number | undefined;
+  readonly runtime?: Runtime | undefined;
+}
+
+export interface ConformanceTest {
+  /** A sentence about behaviour. */
+  readonly name: string;
+  /** Rejects with what went wrong (an AssertionError where the store misbehaved). `skipped`: why it does not apply. */
+  run(): Promise<{ readonly skipped?: string }>;
+}
+
+const cases: readonly ConformanceCase[] = [
+  ...exclusionCases,
+  ...guardCases,
+  ...waitingCases,
+  ...handOffCases,
+  ...sessionCases,
+  ...observingCases,
+  ...connectionCases,
+];
+
+/**
+ * The tests to register: `for (const { name, run } of conformanceTests(open)) test(name, async (context) => { const {
+ * skipped } = await run(); if (skipped) context.skip(skipped); })`. `open` is called once for each.
+ */
+export function conformanceTests(
+  open: () => Promise<ConformanceTarget>,
+  options: ConformanceOptions = {},
+): readonly ConformanceTest[] {
+  const { ttlMs = 500, patienceMs = 10_000, runtime = nodeRuntime() } = options;
+  return cases.map(({ name, skip, run }) => ({
+    name,
+    async run() {
+      await using target = await open();
+      const skipped = skip?.(target.store.capabilities, target);
+      if (skipped !== undefined) return { skipped };
+      await using stage = new Stage(target, runtime, { ttlMs, patienceMs });
+      await run(stage);
+      return {};
+    },
+  }));
+}

@@ -1,0 +1,193 @@
+/** What a case of the suite works with: fresh names and sessions, waiting with patience, cleaning up. */
+import assert from 'node:assert/strict';
+import type {
+  AcquireOptions,
+  AcquireOutcome,
+  LeaseStore,
+  SessionOptions,
+  StoreCapabilities,
+  StoreSession,
+} from '../election/store.ts';
+import { ConclaveError } from '../errors/index.ts';
+import type { Runtime } from '../runtime/types.ts';
+import type { ConformanceTarget } from './target.ts';
+
+export type Waiting = AcquireOutcome & { readonly status: 'waiting' };
+
+export interface ConformanceCase {
+  readonly name: string;
+  /** Why it does not apply; undefined: it does. */
+  readonly skip?: (capabilities: StoreCapabilities, target: ConformanceTarget) => string | undefined;
+  run(stage: Stage): Promise<void>;
+}
+
+export class Stage implements AsyncDisposable {
+  readonly target: ConformanceTarget;
+  readonly store: LeaseStore;
+  /** A name that nobody used before. */
+  readonly name: string;
+  /** For sessions that are to run out. */
+  readonly shortTtlMs: number;
+  readonly #runtime: Runtime;
+  readonly #patienceMs: number;
+  readonly #unique: string;
+  readonly #sessions: StoreSession[] = [];
+  readonly #controllers: AbortController[] = [];
+  #second: LeaseStore | undefined;
+
+  constructor(target: ConformanceTarget, runtime: Runtime, options: { ttlMs: number; patienceMs: number }) {
+    this.target = target;
+    this.store = target.store;
+    this.#runtime = runtime;
+    this.#unique = Array.from(runtime.random.bytes(6), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    this.name = `conformance-${this.#unique}`;
+    this.shortTtlMs = Math.max(options.ttlMs, target.store.capabilities.minTtlMs);
+    this.#patienceMs = options.patienceMs + 2 * this.shortTtlMs;
+  }
+
+  get capabilities(): StoreCapabilities {
+    return this.store.capabilities;
+  }
+
+  /** A session through the first client ('one') or the second ('two'); it outlasts the case unless `ttlMs` says less. */
+  async open(
+    holder: string,
+    options: Partial<SessionOptions> & { client?: 'one' | 'two' } = {},
+  ): Promise<StoreSession> {
+    const { client = 'one', ...rest } = options;
+    if (client === 'two') this.#second ??= (await this.target.another?.()) ?? this.store;
+    const store = client === 'two' ? (this.#second ?? this.store) : this.store;
+    const { minTtlMs, maxTtlMs } = this.capabilities;
+    const ttlMs = Math.min(maxTtlMs, Math.max(minTtlMs, 600_000));
+    const session = await this.within(
+      store.openSession({ ttlMs, holder: this.holder(holder), ...rest }),
+      'opening a session',
+    );
+    this.#sessions.push(session);
+    return session;
+  }
+
+  holder(name: string): string {
+    return `${name}-${this.#unique}`;
+  }
+
+  acquire(
+    session: StoreSession,
+    options: Partial<AcquireOptions> & { name?: string } = {},
+  ): Promise<AcquireOutcome> {
+    const { name = this.name, ...rest } = options;
+    return this.within(session.acquire(name, { metadata: '', priority: 0, ...rest }), 'acquiring');
+  }
+
+  /** The token; fails where it has to wait. */
+  async win(
+    session: StoreSession,
+    options: Partial<AcquireOptions> & { name?: string } = {},
+  ): Promise<number> {
+    const outcome = await this.acquire(session, options);
+    assert.equal(outcome.status, 'acquired', `${session.holder} must lead, since nobody else does`);
+    assert(outcome.status === 'acquired');
+    assert(
+      Number.isSafeInteger(outcome.token) && outcome.token >= 0,
+      `token ${outcome.token} is no whole number`,
+    );
+    return outcome.token;
+  }
+
+  /** Fails where it leads at once. */
+  async queue(
+    session: StoreSession,
+    options: Partial<AcquireOptions> & { name?: string } = {},
+  ): Promise<Waiting> {
+    const outcome = await this.acquire(session, options);
+    assert.equal(outcome.status, 'waiting', `${session.holder} must wait, since another leads`);
+    assert(outcome.status === 'waiting');
+    return outcome;
+  }
+
+  /** Waits as the election loop does, without looking on its own; the token. */
+  async winInTurn(session: StoreSession, outcome: Waiting): Promise<number> {
+    let last: AcquireOutcome = outcome;
+    const signal = this.signal();
+    const won = (async () => {
+      while (last.status === 'waiting') {
+        await session.waitForTurn(this.name, last, { signal });
+        // A store that wakes in vain for ever must not keep this process from its patience's end.
+        await this.pass(0);
+        last = await session.acquire(this.name, { metadata: '', priority: 0, signal });
+      }
+      return last.token;
+    })();
+    return await this.within(won, `${session.holder} waiting for its turn`);
+  }
+
+  async leader(name = this.name): Promise<{ holder: string; token: number; metadata: string } | undefined> {
+    return (await this.within(this.store.read(name), 'reading who leads')).leader;
+  }
+
+  /** Aborted when the case ends. */
+  signal(): AbortSignal {
+    const controller = new AbortController();
+    this.#controllers.push(controller);
+    return controller.signal;
+  }
+
+  nowMs(): number {
+    return this.#runtime.clock.monotonicMs();
+  }
+
+  pass(ms: number): Promise<void> {
+    if (this.target.passTime) return this.target.passTime(ms);
+    return new Promise((resolve) => {
+      this.#runtime.timers.after(ms, resolve);
+    });
+  }
+
+  /** Fails when it is not settled in good time. */
+  async within<T>(promise: Promise<T>, what: string): Promise<T> {
+    let settled = false;
+    const done = () => {
+      settled = true;
+    };
+    promise.then(done, done);
+    for (let waitedMs = 0; waitedMs < this.#patienceMs; waitedMs += 20) {
+      await Promise.race([promise.then(done, done), this.pass(waitedMs === 0 ? 0 : 20)]);
+      if (settled) return await promise;
+    }
+    assert.fail(`${what}: nothing came within ${this.#patienceMs} ms`);
+  }
+
+  async eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    for (let waitedMs = 0; waitedMs < this.#patienceMs; waitedMs += 20) {
+      if (await holds()) return;
+      await this.pass(20);
+    }
+    assert.fail(`${what}: not so within ${this.#patienceMs} ms`);
+  }
+
+  /** For calls with a token that is not current, or on a session that is over: both answers are right. */
+  async assertRefused(call: Promise<boolean>, what: string): Promise<void> {
+    try {
+      assert.equal(await this.within(call, what), false, `${what} must be refused`);
+    } catch (error) {
+      if (!ConclaveError.is(error, 'lease-lost')) throw error;
+    }
+  }
+
+  async assertRejects(call: Promise<unknown>, code: string, what: string): Promise<void> {
+    try {
+      await this.within(call, what);
+    } catch (error) {
+      assert(ConclaveError.is(error), `${what} must throw a ConclaveError, not ${String(error)}`);
+      return assert.equal(error.code, code, `${what}: ${error.message}`);
+    }
+    assert.fail(`${what} must throw '${code}'`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const controller of this.#controllers) controller.abort();
+    const closing = this.#sessions.map(async (session) => session[Symbol.asyncDispose]());
+    await this.within(Promise.allSettled(closing), 'closing the sessions').catch(() => {});
+    if (this.#second !== undefined && this.#second !== this.store) await this.#second[Symbol.asyncDispose]();
+  }
+}

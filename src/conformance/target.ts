@@ -1,0 +1,16 @@
+/** What the suite is run against. */
+import type { LeaseStore } from '../election/store.ts';
+
+export interface ConformanceTarget extends AsyncDisposable {
+  readonly store: LeaseStore;
+  /** Another client of the same service, so that the two share nothing in this process; the suite disposes it. */
+  another?(): Promise<LeaseStore>;
+  /** Lets this much time pass; default: it passes by itself. */
+  passTime?(ms: number): Promise<void>;
+  /** Breaks the connections of this holder's sessions as the death of its process would. */
+  breakConnection?(holder: string): void | Promise<void>;
+  /** Lets them connect again. */
+  restoreConnection?(holder: string): void | Promise<void>;
+  /** The next such call is carried out, but its answer lost: it fails with outcome 'unknown'. */
+  loseNextAnswer?(operation: 'acquire' | 'release' | 'transfer'): void;
+}
