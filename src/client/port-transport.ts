@@ -56,7 +56,7 @@ export class PortTransport implements Transport {
     this.#runtime = runtime;
     port.on('message', (reply: PortReply) => this.#take(reply));
     port.on('close', () => {
-      const message = `The member ${endpoint} in this process has ended.`;
+      const message = `The ${endpoint} has ended.`;
       this.#breakWith(new ConclaveError('unavailable', message, { retryable: true, outcome: 'unknown' }));
     });
   }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { conclaveStore } from '../stores/conclave.ts';
@@ -151,7 +151,7 @@ describe('The store of an embedded member conforms', { concurrency: 4 }, () => {
       if (skipped !== undefined) context.skip(skipped);
     });
   }
-  test('and its member stops', async () => {
+  after(async () => {
     await (await shared)?.[Symbol.asyncDispose]();
   });
 });

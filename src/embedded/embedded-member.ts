@@ -122,9 +122,10 @@ export class EmbeddedMember implements AsyncDisposable {
       connectionBound: false,
       transport: (endpoint) => {
         const { port1, port2 } = new MessageChannel();
-        if (this.#over) port2.close();
+        const transport = new PortTransport(endpoint, port1, runtime);
+        if (this.#over) transport.close(gone(this.name));
         else this.#worker.postMessage({ kind: 'connect', port: port2 } satisfies AppMessage, [port2]);
-        return new PortTransport(endpoint, port1, runtime);
+        return transport;
       },
     });
   }
@@ -190,6 +191,11 @@ export class EmbeddedMember implements AsyncDisposable {
     this.#asked.clear();
     this.#listeners.clear();
   }
+}
+
+function gone(name: string): ConclaveError {
+  const message = `The member ${name} in this process has stopped.`;
+  return new ConclaveError('unavailable', message, { retryable: true });
 }
 
 function ended(name: string): ConclaveError {
