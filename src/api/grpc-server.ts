@@ -16,6 +16,7 @@ import { GrpcCallContext } from './grpc-call.ts';
 import { drained, RequestStream } from './grpc-streams.ts';
 import { failure, type StatusError, toStatus, trailerNames } from './status.ts';
 import type { CallConnection, Logger, Registry, ServedMethod } from './types.ts';
+import { Wakeup } from './wakeup.ts';
 
 type Bytes = Uint8Array;
 type Stream = ServerDuplexStream<Bytes, Bytes> | ServerWritableStream<Bytes, Bytes>;
@@ -38,6 +39,7 @@ export class GrpcServer {
   readonly #connections = new Map<string, CallConnection>();
   readonly #streams = new Set<GrpcCallContext>();
   readonly #sockets = new Set<Duplex>();
+  readonly #socketClosed = new Wakeup();
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #logger: Logger;
@@ -58,6 +60,7 @@ export class GrpcServer {
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#sockets.delete(socket);
+      this.#socketClosed.notify();
       if (this.#connections.get(connection.remote) === connection) {
         this.#connections.delete(connection.remote);
       }
@@ -68,15 +71,21 @@ export class GrpcServer {
   /** Ends streams with 'server stopped', lets unary calls finish for up to `graceMs`, then cuts what is left. */
   async close(graceMs: number): Promise<void> {
     for (const context of this.#streams) context.abort(failure('stopped'));
-    await new Promise<void>((resolve) => {
-      const timer = this.#timers.after(graceMs, resolve);
-      this.#server.tryShutdown(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    // Its callback comes at once on a Node that closes the sessions of a closing server itself: the sockets tell.
+    this.#server.tryShutdown(() => {});
+    await this.#socketsClosed(graceMs);
     this.#server.forceShutdown();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #socketsClosed(withinMs: number): Promise<void> {
+    let late = false;
+    const timer = this.#timers.after(withinMs, () => {
+      late = true;
+      this.#socketClosed.notify();
+    });
+    while (this.#sockets.size > 0 && !late) await this.#socketClosed.wait();
+    timer.cancel();
   }
 
   #register(method: ServedMethod): void {

@@ -1,14 +1,12 @@
 import type { Watcher } from '../keyspace/types.ts';
 import type { Timer } from '../runtime/types.ts';
-import type { Event, WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
+import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
 import { compareBytes, watchEvent } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import type { CallContext } from './types.ts';
-import { limits } from './validate.ts';
 import { Wakeup } from './wakeup.ts';
+import { fragments, gather } from './watch-batches.ts';
 
-/** Events in one response, but for a revision that has more: a revision is never split. */
-const eventsInOneResponse = 1000;
 /** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
 const waitingAnswers = 128;
 /** etcd's id for what concerns no watch, or all of them. */
@@ -175,18 +173,16 @@ export class WatchStream {
 
   #nextEvents(): WatchResponse | undefined {
     for (const watch of this.#ready) {
-      const batch = watch.watcher.next(eventsInOneResponse);
       this.#ready.delete(watch);
+      const batch = gather(watch.watcher);
       if (batch === undefined) continue;
       if (batch.type === 'compacted') {
         this.#forget(watch);
         return this.#compacted(watch.id, batch.compactRevision);
       }
       this.#ready.add(watch);
-      if (batch.events.length === 0) continue;
       watch.sentSinceTick = true;
-      const events = batch.events.map(watchEvent);
-      const response = this.#response(watch.id, { events }, batch.revision);
+      const response = this.#response(watch.id, { events: batch.events.map(watchEvent) }, batch.revision);
       return watch.fragment ? this.#split(response) : response;
     }
     return undefined;
@@ -204,24 +200,15 @@ export class WatchStream {
     return undefined;
   }
 
-  /** Cuts a response that is larger than a request may be; every part but the last says that more follows. */
+  /** Parts of a response that is larger than a request may be; every part but the last says that more follows. */
   #split(response: WatchResponse): WatchResponse {
-    const parts: Event[][] = [[]];
-    let bytes = 0;
-    for (const event of response.events) {
-      const size = eventBytes(event);
-      const last = parts.at(-1) as Event[];
-      if (last.length > 0 && bytes + size > limits.receivedBytes) {
-        parts.push([event]);
-        bytes = size;
-      } else {
-        last.push(event);
-        bytes += size;
-      }
-    }
-    const responses = parts.map((events, at) => ({ ...response, events, fragment: at < parts.length - 1 }));
-    this.#fragments.push(...responses.slice(1));
-    return responses[0] as WatchResponse;
+    const [first, ...rest] = fragments(response.events).map((events, at, all) => ({
+      ...response,
+      events,
+      fragment: at < all.length - 1,
+    }));
+    this.#fragments.push(...rest);
+    return first ?? response;
   }
 
   /** A tenth of jitter, so that streams opened together do not all speak together. */
@@ -282,11 +269,4 @@ export class WatchStream {
     this.#ready.clear();
     this.#room.notify();
   }
-}
-
-/** About what an event takes on the wire. */
-function eventBytes(event: Event): number {
-  const kv = event.kv === undefined ? 0 : event.kv.key.length + event.kv.value.length;
-  const previous = event.prevKv === undefined ? 0 : event.prevKv.key.length + event.prevKv.value.length;
-  return kv + previous + 96;
 }

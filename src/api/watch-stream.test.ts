@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { manualRuntime } from '../runtime/testing.ts';
+import {
+  type WatchCreateRequest as Create,
+  WatchCreateRequest,
+  WatchRequest,
+  type WatchResponse,
+} from '../wire/index.ts';
+import { failure } from './status.ts';
+import { TestingCall, TestingMember, TestingRequests, testingServices } from './testing.ts';
+import { WatchStream } from './watch-stream.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const megabyte = 1024 * 1024;
+
+function open() {
+  const runtime = manualRuntime();
+  const member = new TestingMember(runtime);
+  const call = new TestingCall();
+  const requests = new TestingRequests<WatchRequest>();
+  const responses = new WatchStream(testingServices(member, runtime), call).responses(requests);
+  const next = async (): Promise<WatchResponse> => (await responses.next()).value as WatchResponse;
+  const create = (request: Partial<Create>): void =>
+    requests.send(
+      WatchRequest.create({
+        requestUnion: { $case: 'createRequest', value: WatchCreateRequest.create(request) },
+      }),
+    );
+  const progress = (): void =>
+    requests.send(WatchRequest.create({ requestUnion: { $case: 'progressRequest', value: {} } }));
+  const put = (key: string, value: Uint8Array = bytes('v')) =>
+    member.propose({
+      type: 'put',
+      request: { key: bytes(key), value, lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false },
+    });
+  return { runtime, member, call, requests, responses, next, create, progress, put };
+}
+
+const revisions = (response: WatchResponse): number[] =>
+  response.events.map(({ kv }) => kv?.modRevision ?? 0);
+
+test('a slow reader gets everything in order, and meanwhile nothing is made for it', async () => {
+  const { member, next, create, put } = open();
+  create({ key: bytes('k') });
+  assert.equal((await next()).created, true);
+  for (let at = 0; at < 2500; at++) await put('k');
+  const seen: number[] = [];
+  while (seen.length < 2500) {
+    const response = await next();
+    assert.ok(response.events.length <= 1000);
+    seen.push(...revisions(response));
+  }
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 2500 }, (_, at) => at + 2),
+  );
+  assert.equal(member.keyspace.watcherCount, 1);
+});
+
+test('many watches of one stream take turns', async () => {
+  const { next, create, put } = open();
+  for (const watchId of [1, 2, 3]) {
+    create({ key: bytes('k'), watchId });
+    await next();
+  }
+  for (let at = 0; at < 1500; at++) await put('k');
+  const order: number[] = [];
+  for (let at = 0; at < 6; at++) order.push((await next()).watchId);
+  assert.deepEqual(order.slice(0, 3).sort(), [1, 2, 3]);
+  assert.deepEqual(order.slice(3).sort(), [1, 2, 3]);
+});
+
+test('a reader that takes no answers is not read from without end', async () => {
+  const { runtime, requests, create, next } = open();
+  for (let at = 0; at < 500; at++) create({ key: bytes('k') });
+  assert.equal((await next()).created, true);
+  await runtime.advance(0);
+  assert.ok(requests.unread > 300, `${requests.unread}`);
+  for (let at = 1; at < 500; at++) assert.equal((await next()).watchId, at);
+  assert.equal(requests.unread, 0);
+});
+
+test('progress is told after all events are out', async () => {
+  const { runtime, next, create, progress, put } = open();
+  create({ key: bytes('k') });
+  await next();
+  await put('k');
+  progress();
+  await runtime.advance(0);
+  assert.deepEqual(revisions(await next()), [2]);
+  const { watchId, header, events } = await next();
+  assert.deepEqual({ watchId, revision: header?.revision, events }, { watchId: -1, revision: 2, events: [] });
+});
+
+test('a quiet watch that asked for it is notified of progress, a busy one is not', async () => {
+  const { runtime, next, create, put } = open();
+  create({ key: bytes('quiet'), progressNotify: true });
+  await next();
+  create({ key: bytes('busy'), progressNotify: true });
+  await next();
+  create({ key: bytes('silent') });
+  await next();
+  await put('busy');
+  assert.equal((await next()).watchId, 1);
+  const pending = next();
+  await runtime.advance(1100);
+  const first = await pending;
+  assert.deepEqual({ id: first.watchId, revision: first.header?.revision }, { id: 0, revision: 2 });
+  const later = next();
+  await runtime.advance(1100);
+  assert.deepEqual([(await later).watchId, (await next()).watchId].sort(), [0, 1]);
+});
+
+test('a watch that accepts fragments gets a large revision in parts, another gets it whole', async () => {
+  const { member, next, create } = open();
+  create({ rangeEnd: new Uint8Array(1), watchId: 1, fragment: true });
+  await next();
+  const puts = Array.from({ length: 5 }, (_, at) => ({
+    type: 'put' as const,
+    request: {
+      ...{ key: bytes(`k${at}`), value: new Uint8Array(megabyte), lease: 0n },
+      ...{ prevKv: false, ignoreValue: false, ignoreLease: false },
+    },
+  }));
+  await member.propose({ type: 'txn', request: { compare: [], success: puts, failure: [] } });
+  const parts = [await next(), await next(), await next(), await next(), await next()];
+  assert.deepEqual(
+    parts.map(({ fragment, events }) => [fragment, events.length]),
+    [...Array.from({ length: 4 }, () => [true, 1]), [false, 1]],
+  );
+  create({ rangeEnd: new Uint8Array(1), watchId: 2, startRevision: 1 });
+  await next();
+  const whole = await next();
+  assert.deepEqual([whole.fragment, whole.events.length], [false, 5]);
+});
+
+test('a watch that falls behind a compaction is cancelled with the revision', async () => {
+  const { member, next, create, put } = open();
+  create({ key: bytes('k') });
+  await next();
+  for (let at = 0; at < 5; at++) await put('k');
+  await member.propose({ type: 'compact', revision: 5 });
+  const { canceled, compactRevision, watchId } = await next();
+  assert.deepEqual(
+    { canceled, compactRevision, watchId },
+    { canceled: true, compactRevision: 5, watchId: 0 },
+  );
+  assert.equal(member.keyspace.watcherCount, 0);
+});
+
+test('the stream goes on after the caller closed its half', async () => {
+  const { requests, next, create, put } = open();
+  create({ key: bytes('k') });
+  requests.end();
+  await next();
+  await put('k');
+  assert.deepEqual(revisions(await next()), [2]);
+});
+
+test('a cancelled call ends the stream and leaves no watcher and no timer', async () => {
+  const { runtime, member, call, responses, next, create } = open();
+  create({ key: bytes('k'), progressNotify: true });
+  await next();
+  const ended = responses.next();
+  call.abort(failure('cancelled'));
+  await assert.rejects(ended, /context canceled/);
+  assert.equal(member.keyspace.watcherCount, 0);
+  assert.equal(runtime.clock.nextTimerMs(), undefined);
+});
+
+test('requests that cannot be read end the stream with their error', async () => {
+  const runtime = manualRuntime();
+  const member = new TestingMember(runtime);
+  const bad = (async function* (): AsyncGenerator<WatchRequest> {
+    yield await Promise.reject(failure('requestTooLarge'));
+  })();
+  const responses = new WatchStream(testingServices(member, runtime), new TestingCall()).responses(bad);
+  await assert.rejects(responses.next(), /too large/);
+});
