@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
 import { serveApi } from '../api/index.ts';
-import { TestingMember } from '../api/testing.ts';
 import { GrpcTransport, type Transport, type TransportFactory, toText } from '../client/index.ts';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { Member } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { services } from '../wire/index.ts';
 import { electionKeys } from './conclave/keys.ts';
@@ -12,27 +15,34 @@ import { conclaveStore } from './conclave.ts';
 
 const runtime = nodeRuntime();
 
-/** A server of one, whose leases expire by its own clock. */
-async function serveOne() {
-  const member = new TestingMember(runtime);
+interface Service extends AsyncDisposable {
+  readonly member: Member;
+  readonly endpoints: string;
+}
+
+/** A cluster of one member, on disk, served over gRPC. */
+async function serveOne(): Promise<Service> {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-store-'));
+  const member = await Member.start({
+    name: 'one',
+    dataDir: join(folder, 'data'),
+    peerListenUrls: ['http://127.0.0.1:0'],
+    clientAdvertiseUrls: [],
+    initialCluster: [{ name: 'one', peerUrls: ['http://127.0.0.1:1'] }],
+    runtime,
+  });
   const server = await serveApi(member, {
     runtime,
     listen: { host: '127.0.0.1', port: 0 },
     closeGraceMs: 10,
   });
-  let ticking = true;
-  const tick = (): void => {
-    if (!ticking) return;
-    void member.propose({ type: 'tick' });
-    runtime.timers.after(5, tick, { background: true });
-  };
-  tick();
   return {
     member,
     endpoints: `127.0.0.1:${server.address.port}`,
     async [Symbol.asyncDispose]() {
-      ticking = false;
       await server.close();
+      await member.stop();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -77,9 +87,11 @@ class Network {
   }
 }
 
+/** One service for the whole suite: its cases use names of their own. */
+let service: Service | undefined;
+
 async function open(): Promise<ConformanceTarget> {
-  const service = await serveOne();
-  const { endpoints } = service;
+  const { endpoints } = service as Service;
   const [near, far] = [new Network(), new Network()];
   const store = conclaveStore({ endpoints, runtime, transport: near.connect });
   return {
@@ -91,12 +103,17 @@ async function open(): Promise<ConformanceTarget> {
     async [Symbol.asyncDispose]() {
       far.restore();
       await store[Symbol.asyncDispose]();
-      await service[Symbol.asyncDispose]();
     },
   };
 }
 
 describe('The conclave store conforms', { concurrency: 4 }, () => {
+  before(async () => {
+    service = await serveOne();
+  });
+  after(async () => {
+    await service?.[Symbol.asyncDispose]();
+  });
   for (const { name, run } of conformanceTests(open, { ttlMs: 300 })) {
     test(name, async (context) => {
       const { skipped } = await run();
