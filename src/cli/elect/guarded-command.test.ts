@@ -80,15 +80,15 @@ test('a deadline that nobody extends ends the command, with SIGTERM first', pati
 
 test('a command that ignores SIGTERM is killed', patience, async () => {
   const end = await endOf(`trap '' TERM; while :; do sleep 1 ${silent}; done`, {
-    remainingMs: () => 400,
+    remainingMs: () => 1800,
     killAfterMs: 100,
   });
   assert.deepEqual(end, { type: 'stopped', killed: true });
 });
 
 test('extending keeps the command running beyond its first deadline', patience, async () => {
-  const { guarded, ending } = await runGuarded('sleep 0.8; exit 5', {
-    remainingMs: () => 400,
+  const { guarded, ending } = await runGuarded('sleep 2.5; exit 5', {
+    remainingMs: () => 1800,
     killAfterMs: 100,
   });
   const timer = setInterval(() => guarded.extend(), 20);
