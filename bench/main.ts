@@ -24,6 +24,8 @@ if (unknown.length > 0) {
 }
 const options = { quick: process.argv.includes('--quick'), etcd: onPath('etcd') };
 
+execFileSync('npm', ['run', '--silent', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] });
+
 function machine(): string {
   const [first] = cpus();
   const etcd = options.etcd
