@@ -16,7 +16,8 @@ import { Turns } from './testing/turns.ts';
 import type { Runtime } from './types.ts';
 
 export { ManualClock } from './testing/clock.ts';
-export { type CrashOptions, type DiskOperation, type FailureOptions, MemoryDisk } from './testing/disk.ts';
+export { type CrashOptions, MemoryDisk } from './testing/disk.ts';
+export type { DiskOperation, FailureOptions } from './testing/failures.ts';
 export { MemoryNetwork } from './testing/network.ts';
 export { SeededRandom } from './testing/random.ts';
 

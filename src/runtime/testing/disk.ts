@@ -1,20 +1,11 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { diskError } from '../disk-errors.ts';
 import type { Disk, File } from '../types.ts';
+import { type DiskOperation, diskFull, type FailureOptions, Failures } from './failures.ts';
 import type { CrashKeeps, MemoryFileData } from './file-data.ts';
 import { MemoryNames } from './names.ts';
 import { SeededRandom } from './random.ts';
 import { Turns } from './turns.ts';
-
-export type DiskOperation =
-  | 'open'
-  | 'read'
-  | 'write'
-  | 'sync'
-  | 'sync-folder'
-  | 'rename'
-  | 'remove'
-  | 'truncate';
 
 export interface CrashOptions {
   /**
@@ -28,23 +19,6 @@ export interface CrashOptions {
    * that does several things at once, and does not know yet that it is dead.
    */
   readonly staysOff?: boolean;
-}
-
-export interface FailureOptions {
-  /** Default 'disk-failed' (EIO). A failed sync loses what it should have made durable, as Linux does. */
-  readonly code?: 'disk-failed' | 'disk-full';
-  /** How many such operations succeed first. Default 0. */
-  readonly after?: number;
-  /** Only operations on paths that contain this. */
-  readonly path?: string;
-  /** Default false: only one operation fails. */
-  readonly always?: boolean;
-}
-
-interface Failure {
-  readonly operation: DiskOperation;
-  readonly options: FailureOptions;
-  left: number;
 }
 
 /**
@@ -62,7 +36,7 @@ export class MemoryDisk implements Disk {
   readonly #random: SeededRandom;
   readonly #names = new MemoryNames();
   readonly #locks = new Set<string>();
-  #failures: Failure[] = [];
+  #failures = new Failures();
   #lives = 1;
   #off = false;
 
@@ -138,7 +112,7 @@ export class MemoryDisk implements Disk {
     this.#lives += 1;
     this.#off = options.staysOff ?? false;
     this.#locks.clear();
-    this.#failures = [];
+    this.#failures = new Failures();
     const keeps = options.keeps ?? 'none';
     if (keeps !== 'all') this.#names.crash(keeps, this.#random);
   }
@@ -149,7 +123,7 @@ export class MemoryDisk implements Disk {
 
   /** Makes operations fail. */
   fail(operation: DiskOperation, options: FailureOptions = {}): void {
-    this.#failures.push({ operation, options, left: options.after ?? 0 });
+    this.#failures.add(operation, options);
   }
 
   /** What the file holds now, without an operation. */
@@ -187,7 +161,7 @@ export class MemoryDisk implements Disk {
       this.onOperation?.(operation, path);
       if (lives !== this.#lives) return;
       let result: T | undefined;
-      let error = this.#failure(operation, path);
+      let error = this.#failures.of(operation, path);
       if (error !== undefined) failed?.();
       try {
         if (error === undefined) result = begin?.();
@@ -204,19 +178,6 @@ export class MemoryDisk implements Disk {
 
   #do<T>(operation: DiskOperation | 'other', path: string, begin?: () => T, finish?: () => T): Promise<T> {
     return this.perform(operation, path, this.#lives, begin, finish);
-  }
-
-  #failure(operation: DiskOperation | 'other', path: string): unknown {
-    for (const failure of this.#failures) {
-      if (failure.operation !== operation || !path.includes(failure.options.path ?? '')) continue;
-      if (failure.left > 0) {
-        failure.left -= 1;
-        continue;
-      }
-      if (!failure.options.always) this.#failures = this.#failures.filter((other) => other !== failure);
-      return failure.options.code === 'disk-full' ? full(operation, path) : broken(operation, path);
-    }
-    return undefined;
   }
 }
 
@@ -252,7 +213,7 @@ class MemoryFile implements File {
       let at = position;
       for (const chunk of chunks) {
         const growth = Math.max(0, at + chunk.length - this.#data.sizeBytes);
-        if (!this.#disk.hasRoom(growth)) throw full('write', this.#path);
+        if (!this.#disk.hasRoom(growth)) throw diskFull('write', this.#path);
         this.#data.write(at, chunk);
         at += chunk.length;
       }
@@ -291,12 +252,4 @@ class MemoryFile implements File {
     if (this.#closed) throw diskError(operation, this.#path, new Error('the file was closed'), 'not-applied');
     return this.#disk.perform(operation, this.#path, this.#lives, begin, finish, failed);
   }
-}
-
-function full(operation: string, path: string): ConclaveError {
-  return diskError(operation, path, Object.assign(new Error('no space'), { code: 'ENOSPC' }), 'unknown');
-}
-
-function broken(operation: string, path: string): ConclaveError {
-  return diskError(operation, path, Object.assign(new Error('i/o error'), { code: 'EIO' }), 'unknown');
 }
