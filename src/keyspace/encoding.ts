@@ -8,6 +8,12 @@ const signedLimit = 2 ** 52 - 1;
 /** A writer that is used again keeps at most this much. */
 const keptBytes = 1 << 20;
 
+/** Two 32-bit halves seen as one 64-bit number: much cheaper than bigint arithmetic. */
+const whole = new BigInt64Array(1);
+const halves = new Uint32Array(whole.buffer);
+whole[0] = 1n;
+const lowHalf = halves[0] === 1 ? 0 : 1;
+
 /** Grows as needed; `finish` gives a copy of exactly what was written and makes the writer empty again. */
 export class Writer {
   private buffer: Uint8Array;
@@ -76,11 +82,12 @@ export class Writer {
 
   /** 8 bytes, low first. */
   int64(value: bigint): void {
-    if (BigInt.asIntN(64, value) !== value) {
+    whole[0] = value;
+    if (whole[0] !== value) {
       throw new InvariantViolation(`Cannot encode ${value}: a signed 64-bit id is wanted.`);
     }
-    this.uint32(Number(BigInt.asUintN(32, value)));
-    this.uint32(Number(BigInt.asUintN(32, value >> 32n)));
+    this.uint32(halves[lowHalf] as number);
+    this.uint32(halves[1 - lowHalf] as number);
   }
 
   uint32(value: number): void {
@@ -188,9 +195,9 @@ export class Reader {
   }
 
   int64(): bigint {
-    const low = this.uint32();
-    const high = this.uint32();
-    return (BigInt(high | 0) << 32n) | BigInt(low);
+    halves[lowHalf] = this.uint32();
+    halves[1 - lowHalf] = this.uint32();
+    return whole[0] as bigint;
   }
 
   expectEnd(what: string): void {

@@ -1,7 +1,8 @@
 /**
- * The keys in bytewise order: a list of leaves of up to 256 key rows each, found by binary search over the leaves
+ * The keys by hash and in bytewise order. The order: a list of leaves of up to 256 key rows each, found by binary search over the leaves
  * and then within one. Two levels carry tens of millions of keys, since only a split touches the upper one.
  */
+import { KeyHashTable } from './key-hash-table.ts';
 import type { KeyTable } from './tables.ts';
 
 const leafCapacity = 256;
@@ -14,6 +15,7 @@ class Leaf {
 
 export class KeyIndex {
   private readonly keys: KeyTable;
+  private readonly hashTable: KeyHashTable;
   private readonly leaves: Leaf[] = [new Leaf()];
   /** The place that `locate` found: leaf and position of the first key not below. */
   private foundLeaf = 0;
@@ -21,14 +23,15 @@ export class KeyIndex {
 
   constructor(keys: KeyTable) {
     this.keys = keys;
+    this.hashTable = new KeyHashTable(keys);
   }
 
   private leaf(number: number): Leaf {
     return this.leaves[number] as Leaf;
   }
 
-  /** Sets the found place; true if the key there equals `key`. */
-  private locate(key: Uint8Array): boolean {
+  /** Sets the found place. */
+  private locate(key: Uint8Array): void {
     let low = 0;
     let high = this.leaves.length - 1;
     while (low < high) {
@@ -39,31 +42,24 @@ export class KeyIndex {
     const leaf = this.leaf(low);
     let from = 0;
     let to = leaf.count;
-    let equal = false;
     while (from < to) {
       const middle = (from + to) >>> 1;
-      const order = this.keys.compare(key, leaf.rows[middle] as number);
-      if (order > 0) from = middle + 1;
-      else {
-        to = middle;
-        if (order === 0) {
-          equal = true;
-          from = middle;
-        }
-      }
+      if (this.keys.compare(key, leaf.rows[middle] as number) > 0) from = middle + 1;
+      else to = middle;
     }
     this.foundLeaf = low;
     this.foundAt = from;
-    return equal;
   }
 
   /** The row of `key`, or -1. */
-  find(key: Uint8Array): number {
-    return this.locate(key) ? (this.leaf(this.foundLeaf).rows[this.foundAt] as number) : -1;
+  find(key: Uint8Array, hash: number): number {
+    return this.hashTable.find(key, hash);
   }
 
-  /** Puts in the row of a key that the last call, `find`, did not find. */
-  insertAtFound(row: number): void {
+  /** Puts in the row of a `key` that is not there yet. */
+  insert(key: Uint8Array, row: number): void {
+    this.hashTable.add(row);
+    this.locate(key);
     let number = this.foundLeaf;
     let at = this.foundAt;
     let leaf = this.leaf(number);
@@ -87,8 +83,10 @@ export class KeyIndex {
     leaf.count++;
   }
 
-  remove(key: Uint8Array): void {
-    if (!this.locate(key)) return;
+  /** Takes out a row that is in, and whose key is still in the table. */
+  remove(row: number): void {
+    this.hashTable.remove(row);
+    this.locate(this.keys.view(row));
     const number = this.foundLeaf;
     const leaf = this.leaf(number);
     leaf.rows.copyWithin(this.foundAt, this.foundAt + 1, leaf.count);

@@ -23,7 +23,7 @@ export function visitRange(
   visit: (record: number) => boolean | undefined,
 ): void {
   if (rangeEnd.length === 0) {
-    const row = store.index.find(key);
+    const row = store.findRow(key);
     if (row < 0) return;
     const record = revision > 0 ? store.visibleAt(row, revision) : store.current(row);
     if (record !== none) visit(record);

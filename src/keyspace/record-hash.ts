@@ -2,10 +2,9 @@
 import { finishHash, hashBytes, mixBigInt, mixHash, mixNumber } from './bytes.ts';
 import type { RecordFields } from './store.ts';
 
-/** `order`: the record's place among those of its revision. Unsigned 32 bits. */
-export function recordHash(keyHash: number, fields: RecordFields, order: number): number {
-  let hash = mixHash(keyHash, order);
-  hash = mixNumber(hash, fields.modRevision);
+/** Unsigned 32 bits. */
+export function recordHash(keyHash: number, fields: RecordFields): number {
+  let hash = mixNumber(keyHash, fields.modRevision);
   hash = mixNumber(hash, fields.createRevision);
   hash = mixNumber(hash, fields.version);
   hash = mixBigInt(hash, fields.lease);

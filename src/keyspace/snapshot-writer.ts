@@ -148,7 +148,7 @@ export class StateBuilder implements SnapshotWriter {
     }
     this.lastBaseKey = copyBytes(key);
     this.baseCount++;
-    store.addRecord(store.rowOf(key), fields);
+    store.appendBase(store.rowOf(key), fields);
   }
 
   private readHistory(reader: Reader): void {

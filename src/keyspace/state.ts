@@ -2,9 +2,8 @@
 import { finishHash, mixBigInt, mixHash, mixNumber } from './bytes.ts';
 import { ClientTable } from './clients.ts';
 import { LeaseTable } from './leases.ts';
-import { recordHash } from './record-hash.ts';
 import { Store } from './store.ts';
-import { none, rowInPage } from './tables.ts';
+import { none } from './tables.ts';
 import { Transactions } from './transactions.ts';
 
 export class State {
@@ -14,12 +13,10 @@ export class State {
   readonly transactions = new Transactions(this.store, this.leases);
   appliedIndex = 0;
   timeMs = 0;
-  private baseHash = 0;
-  private baseHashAt = 0;
 
   /**
    * Over all that can be read: the history since the compact revision, what was current at it, leases, clients.
-   * Costs a walk over leases and clients, and over all keys once after each compaction.
+   * Costs a walk over leases, clients, and what compaction has still to drop.
    */
   hash(): number {
     const { store } = this;
@@ -27,32 +24,10 @@ export class State {
     hash = mixNumber(hash, this.timeMs);
     hash = mixNumber(hash, store.revision);
     hash = mixNumber(hash, store.compactRevision);
-    hash = mixHash(hash, this.hashOfBase());
-    hash = mixHash(hash, this.hashOfHistory());
+    hash = mixHash(hash, store.hashOfBase());
+    hash = mixHash(hash, store.hashOfHistory());
     hash = mixHash(hash, this.hashOfLeases());
     return finishHash(mixHash(hash, this.clients.hash()));
-  }
-
-  private hashOfHistory(): number {
-    const { store } = this;
-    const first = store.positionOf(store.compactRevision);
-    if (first === store.history.tail) return 0;
-    const record = store.history.at(first);
-    return store.historyHash - (store.records.page(record).hashBefore[rowInPage(record)] as number);
-  }
-
-  private hashOfBase(): number {
-    const { store } = this;
-    if (this.baseHashAt === store.compactRevision) return this.baseHash;
-    let sum = 0;
-    store.index.scan(new Uint8Array(0), undefined, (key) => {
-      const record = baseRecord(store, key, store.compactRevision);
-      if (record !== none) sum = (sum + recordHash(store.keys.hash(key), store.fields(record), -1)) >>> 0;
-      return undefined;
-    });
-    this.baseHash = sum;
-    this.baseHashAt = store.compactRevision;
-    return sum;
   }
 
   private hashOfLeases(): number {

@@ -7,7 +7,7 @@
  * of old records has got.
  */
 import { Arena } from './arena.ts';
-import { hashBytes } from './bytes.ts';
+import { finishHash, hashBytes, mixHash } from './bytes.ts';
 import { History } from './history.ts';
 import { KeyIndex } from './key-index.ts';
 import { recordHash } from './record-hash.ts';
@@ -43,6 +43,8 @@ export class Store {
   /** Sum of the hashes of all records ever appended; differences of it give the hash of a stretch of history. */
   historyHash = 0;
   onLeaseChange: LeaseChange = () => {};
+  /** Sum of the hashes of the live records that are older than the queue of history. */
+  private baseHash = 0;
   private committedTail = 0;
   private trimmedTo = 0;
   private contentBytes = 0;
@@ -67,8 +69,14 @@ export class Store {
     return newest === none || this.records.isTombstone(newest) ? none : newest;
   }
 
+  /** The row of a key that has any record; or -1. */
+  findRow(key: Uint8Array): number {
+    return this.index.find(key, Store.keyHash(key));
+  }
+
+  /** The current record of a key, or `none`. */
   find(key: Uint8Array): number {
-    const row = this.index.find(key);
+    const row = this.findRow(key);
     return row < 0 ? none : this.current(row);
   }
 
@@ -109,10 +117,11 @@ export class Store {
 
   /** The row of a key, made if there is none. */
   rowOf(key: Uint8Array): number {
-    const found = this.index.find(key);
+    const hash = Store.keyHash(key);
+    const found = this.index.find(key, hash);
     if (found >= 0) return found;
-    const row = this.keys.add(key, Store.keyHash(key));
-    this.index.insertAtFound(row);
+    const row = this.keys.add(key, hash);
+    this.index.insert(key, row);
     this.contentBytes += key.length;
     return row;
   }
@@ -127,13 +136,17 @@ export class Store {
       tail === this.history.head ||
       this.records.modRevision(this.history.at(tail - 1)) !== fields.modRevision;
     this.order = first ? 0 : this.order + 1;
-    const hash = recordHash(this.keys.hash(key), fields, this.order);
+    const hash = finishHash(mixHash(page.hash[rowInPage(record)] as number, this.order));
     this.historyHash = (this.historyHash + hash) >>> 0;
     this.history.push(record);
   }
 
   /** Adds a record that is older than history: what was current at the compact revision. */
-  addRecord(key: number, fields: RecordFields): number {
+  appendBase(key: number, fields: RecordFields): void {
+    this.baseHash = (this.baseHash + this.liveHash(this.addRecord(key, fields))) >>> 0;
+  }
+
+  private addRecord(key: number, fields: RecordFields): number {
     const record = this.records.add();
     const page = this.records.page(record);
     const i = rowInPage(record);
@@ -142,6 +155,7 @@ export class Store {
     page.version[i] = fields.version;
     page.lease[i] = fields.lease;
     page.key[i] = key;
+    page.hash[i] = recordHash(this.keys.hash(key), fields);
     page.previous[i] = this.keys.newest(key);
     if (fields.value === undefined) {
       page.length[i] = tombstoneLength;
@@ -211,7 +225,7 @@ export class Store {
 
   private removeKey(key: number): void {
     this.contentBytes -= this.keys.length(key);
-    this.index.remove(this.keys.view(key));
+    this.index.remove(key);
     this.keys.release(key);
   }
 
@@ -229,6 +243,7 @@ export class Store {
       if (this.records.modRevision(record) >= this.compactRevision) break;
       if (left <= 0) return;
       history.dropFirst();
+      this.baseHash = (this.baseHash + this.baseChange(record)) >>> 0;
       this.dropPrevious(record);
       const key = this.records.key(record);
       if (this.records.isTombstone(record) && this.keys.newest(key) === record) {
@@ -241,8 +256,52 @@ export class Store {
     for (let position = history.head; position < this.committedTail; position++) {
       const record = history.at(position);
       if (this.records.modRevision(record) !== this.compactRevision) break;
+      this.baseHash = (this.baseHash + this.previousChange(record)) >>> 0;
       this.dropPrevious(record);
     }
+  }
+
+  /**
+   * Hash of what the compacted part of the store has to hold: of what it does hold, and what the records that are
+   * still to be dropped will change.
+   */
+  hashOfBase(): number {
+    let sum = this.baseHash;
+    for (let position = this.history.head; position < this.history.tail; position++) {
+      const record = this.history.at(position);
+      const modRevision = this.records.modRevision(record);
+      if (modRevision > this.compactRevision) break;
+      const change =
+        modRevision < this.compactRevision ? this.baseChange(record) : this.previousChange(record);
+      sum = (sum + change) >>> 0;
+    }
+    return sum;
+  }
+
+  /** Hash of the history from the compact revision on. */
+  hashOfHistory(): number {
+    const first = this.positionOf(this.compactRevision);
+    if (first === this.history.tail) return 0;
+    const record = this.history.at(first);
+    return (this.historyHash - (this.records.page(record).hashBefore[rowInPage(record)] as number)) >>> 0;
+  }
+
+  private liveHash(record: number): number {
+    return this.records.isTombstone(record)
+      ? 0
+      : (this.records.page(record).hash[rowInPage(record)] as number);
+  }
+
+  /** How the compacted part's hash changes when a record leaves history for it. */
+  private baseChange(record: number): number {
+    return this.liveHash(record) + this.previousChange(record);
+  }
+
+  /** The same of a record at the compact revision, which stays in history: only the one before it leaves. */
+  private previousChange(record: number): number {
+    const previous = this.records.previous(record);
+    if (previous === none || this.records.modRevision(previous) >= this.compactRevision) return 0;
+    return -this.liveHash(previous);
   }
 
   /** The record before one at or below the compact revision is visible to nobody. */

@@ -26,6 +26,8 @@ export class RecordPage {
   readonly offset = new Int32Array(pageRows);
   /** Of the value; tombstoneLength for a deletion. */
   readonly length = new Int32Array(pageRows);
+  /** Of the record itself. */
+  readonly hash = new Uint32Array(pageRows);
   /** Sum of the hashes of all records that were appended before. */
   readonly hashBefore = new Uint32Array(pageRows);
 }
