@@ -72,6 +72,7 @@ export class Member implements MemberHandle {
         memberId: setup.memberId,
         // A member that ran before and finds no log has lost its votes: it must not start as if it were new.
         expectExisting: !folder.fresh,
+        random: setup.runtime.random,
       });
       log = opened.log;
       if (opened.repaired)
@@ -82,6 +83,11 @@ export class Member implements MemberHandle {
       const snapshots = new SnapshotStore({ disk, folder: `${setup.dataDir}/snapshots` });
       await snapshots.start();
       const stored = await recoverGroup(opened.groups.get(firstGroup), firstGroup, snapshots);
+      // A snapshot file may be newer than the log knows: the log must hear of it before anything is appended.
+      const keepsLog = stored.entries.length > 0;
+      const { hardState, snapshot } = stored;
+      const mark = { group: firstGroup, hardState, entries: [], keepsLog };
+      if (snapshot) await log.append([{ ...mark, snapshot }], { sync: true });
       const member = new Member(setup, folder, log, snapshots, stored);
       await member.group.recover();
       await member.transport.start();
