@@ -210,6 +210,27 @@ describe('A client of several servers', () => {
     for (const server of servers) await server.close();
   });
 
+  test('takes its watches away from a member on which calls fail', async () => {
+    const members = [new TestingMember(runtime), new TestingMember(runtime)];
+    const servers = await Promise.all(members.map((member) => serve(member)));
+    await using client = connectClient({ endpoints: servers.map(endpointOf), runtime });
+    const watched = (): TestingMember | undefined =>
+      members.find((member) => member.keyspace.watcherCount > 0);
+    const seen: string[] = [];
+    for await (const { events } of client.watch({ key: toBytes('k') })) {
+      seen.push(...events.map((event) => toText(event.kv?.value ?? toBytes('?'))));
+      if (seen.length > 0) break;
+      const cutOff = watched();
+      assert.ok(cutOff);
+      cutOff.failure = new ConclaveError('no-leader', 'cut off from the others', { retryable: true });
+      // The call finds another member; the watch, which would stay silent for ever, must follow.
+      await client.put('k', 'elsewhere');
+    }
+    assert.deepEqual(seen, ['elsewhere']);
+    await client.close();
+    for (const server of servers) await server.close();
+  });
+
   test('applies a mutation once though its answer was lost and it was sent again', async () => {
     const member = new TestingMember(runtime);
     const servers = [await serve(member), await serve(member)];

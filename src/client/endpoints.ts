@@ -31,6 +31,7 @@ export class Endpoints {
   readonly #runtime: Runtime;
   readonly #slots: Slot[];
   #current: number;
+  readonly #distrustListeners = new Set<(link: Link) => void>();
   #trouble: ConclaveError | undefined;
   #closed = false;
 
@@ -107,7 +108,17 @@ export class Endpoints {
   /** The next choice is another endpoint, if there is one. */
   failed(link: Link): void {
     const slot = this.#slotOf(link);
-    if (slot !== undefined) this.#shun(slot);
+    if (slot === undefined) return;
+    this.#shun(slot);
+    for (const listener of [...this.#distrustListeners]) listener(link);
+  }
+
+  /**
+   * Called when a call on a link failed although its connection may stand, as when its member is cut off from the
+   * others: streams on it may stay silent for ever. Not where there is nowhere else to go.
+   */
+  onDistrust(listener: (link: Link) => void): void {
+    if (this.#slots.length > 1) this.#distrustListeners.add(listener);
   }
 
   /**

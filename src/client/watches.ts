@@ -1,9 +1,10 @@
 import { ConclaveError } from '../errors/index.ts';
-import type { Runtime } from '../runtime/types.ts';
+import type { Runtime, Timer } from '../runtime/types.ts';
 import { type Event, services, type WatchRequest, type WatchResponse } from '../wire/index.ts';
 import { Backoff, pause } from './calls.ts';
 import { asConclaveError, type Endpoints } from './endpoints.ts';
 import { Inbox } from './inbox.ts';
+import type { Link } from './link.ts';
 import type { TransportStream } from './transport.ts';
 
 export interface WatchOptions {
@@ -38,6 +39,9 @@ interface Subscription {
 
 type WatchStream = TransportStream<WatchRequest, WatchResponse>;
 const BACKLOG = 256;
+/** How often the member that serves a watch is asked whether it still has a leader to hear changes from. */
+const CHECK_EVERY_MS = 5000;
+const CHECK_TIMEOUT_MS = 2000;
 const none = new Uint8Array(0);
 
 /**
@@ -54,11 +58,15 @@ export class Watches {
   #nextWatchId = 1;
   #running = false;
   #stream: WatchStream | undefined;
+  #link: Link | undefined;
   #closed: ConclaveError | undefined;
 
   constructor(options: { endpoints: Endpoints; runtime: Runtime }) {
     this.#endpoints = options.endpoints;
     this.#runtime = options.runtime;
+    this.#endpoints.onDistrust((link) => {
+      if (link === this.#link) this.#stream?.close();
+    });
   }
 
   /** Ends quietly when the signal aborts. @throws 'out-of-range' when the next revision wanted is compacted away. */
@@ -179,7 +187,9 @@ export class Watches {
       const link = this.#endpoints.choose();
       // A stream that is asked for nothing owes nothing: the answer to the first creation is what is due.
       const answered = link.expectAnswer();
+      const check = this.#check(link);
       try {
+        this.#link = link;
         this.#stream = link.stream(services.Watch.watch);
         for (const subscription of this.#subscriptions) if (!subscription.parked) this.#create(subscription);
         for await (const response of this.#stream.responses) {
@@ -188,19 +198,49 @@ export class Watches {
           this.#endpoints.worked(link);
           this.#take(response);
         }
-        if (this.#subscriptions.size > 0) this.#endpoints.failed(link);
+        if (this.#subscriptions.size > 0) this.#leave(link);
         return undefined;
       } catch (caught) {
-        this.#endpoints.failed(link);
+        this.#leave(link);
         return asConclaveError(caught, 'Watching');
       } finally {
         answered();
+        check.cancel();
       }
     } catch (caught) {
       return asConclaveError(caught, 'Watching');
     } finally {
       this.#stream = undefined;
+      this.#link = undefined;
     }
+  }
+
+  #leave(link: Link): void {
+    this.#link = undefined;
+    this.#endpoints.failed(link);
+  }
+
+  /** A quiet watch looks the same on a member that is cut off from the rest, which will never hear of a change. */
+  #check(link: Link): Timer {
+    let cancelled = false;
+    let timer: Timer | undefined;
+    const arm = (): void => {
+      timer = this.#runtime.timers.after(CHECK_EVERY_MS, () => void ask(), { background: true });
+    };
+    const ask = async (): Promise<void> => {
+      const request = { timeoutMs: CHECK_TIMEOUT_MS };
+      const answer = await link.unary(services.Maintenance.status, {}, request).catch(() => undefined);
+      if (cancelled) return;
+      if (answer === undefined || answer.leader === 0n) this.#endpoints.failed(link);
+      else arm();
+    };
+    arm();
+    return {
+      cancel: () => {
+        cancelled = true;
+        timer?.cancel();
+      },
+    };
   }
 
   #take(response: WatchResponse): void {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { serveApi } from '../api/index.ts';
+import { TestingMember } from '../api/testing.ts';
 import { GrpcTransport, type Transport, type TransportFactory, toText } from '../client/index.ts';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
+import type { StoreSession } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { Member } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
@@ -152,5 +155,59 @@ describe('Keys of elections', () => {
     for (const name of ['', '\ud800', 'x'.repeat(1025)]) {
       assert.throws(() => electionKeys('n', name), /election/);
     }
+  });
+});
+
+describe('A queue of many waiters', () => {
+  test('wakes only the one whose turn it is and the one behind it', async () => {
+    const member = new TestingMember(runtime);
+    const server = await serveApi(member, {
+      runtime,
+      listen: { host: '127.0.0.1', port: 0 },
+      closeGraceMs: 10,
+    });
+    const store = conclaveStore({ endpoints: `127.0.0.1:${server.address.port}`, runtime });
+    const stop = new AbortController();
+    const order: string[] = [];
+    const led = new EventEmitter();
+    const take = async (session: StoreSession): Promise<void> => {
+      for (;;) {
+        const outcome = await session.acquire('job', { metadata: '', priority: 0 });
+        if (outcome.status === 'acquired') {
+          order.push(session.holder);
+          led.emit('led', session, outcome.token);
+          return;
+        }
+        led.emit('waits');
+        await session.waitForTurn('job', outcome, { signal: stop.signal });
+      }
+    };
+    const waiting: Promise<void>[] = [];
+    const holders = Array.from({ length: 20 }, (_, n) => `h${n}`);
+    let leader: [StoreSession, number] | undefined;
+    for (const holder of holders) {
+      const session = await store.openSession({ ttlMs: 60_000, holder });
+      const next = once(led, leader === undefined ? 'led' : 'waits');
+      waiting.push(take(session).catch(() => {}));
+      const arrived = (await next) as [StoreSession, number];
+      leader ??= arrived;
+    }
+    const from = member.proposed.length;
+    const releases = 10;
+    for (let n = 0; n < releases && leader !== undefined; n += 1) {
+      const next = once(led, 'led');
+      const behind = once(led, 'waits');
+      await leader[0].release('job', leader[1]);
+      leader = (await next) as [StoreSession, number];
+      await behind;
+    }
+    assert.deepEqual(order, holders.slice(0, releases + 1));
+    const transactions = member.proposed.slice(from).filter((command) => command.type === 'txn');
+    // The release, the winner's, and that of the one who moves up.
+    assert.equal(transactions.length, 3 * releases);
+    stop.abort();
+    await Promise.all(waiting);
+    await store[Symbol.asyncDispose]();
+    await server.close();
   });
 });
