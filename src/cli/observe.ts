@@ -12,7 +12,7 @@ Prints who leads now, then a line for each change, until it is interrupted.
 Examples:
   $ conclave observe nightly-report
   $ conclave observe nightly-report --json | jq -r .leader.holder
-  $ conclave observe nightly-report | head -1        # who leads now`;
+  $ conclave observe nightly-report --once           # who leads now`;
 
 export function addObserve(program: Command, finish: (exitCode: number) => void): void {
   const command = program
@@ -20,14 +20,20 @@ export function addObserve(program: Command, finish: (exitCode: number) => void)
     .description('Follow who leads an election, and with which token.')
     .argument('<NAME>', 'The election.')
     .option('--json', 'One JSON object for each change.')
+    .option('--once', 'Print who leads now, and end.')
     .addHelpText('after', examples);
   addEndpoints(command);
-  command.action(async (name: string, options: { endpoints?: string; json?: boolean }) => {
-    finish(await runObserve(checkElectionName(name), endpointsOf(options.endpoints), options.json === true));
+  command.action(async (name: string, options: { endpoints?: string; json?: boolean; once?: boolean }) => {
+    const { json = false, once = false } = options;
+    finish(await runObserve(checkElectionName(name), endpointsOf(options.endpoints), { json, once }));
   });
 }
 
-async function runObserve(name: string, endpoints: readonly string[], json: boolean): Promise<number> {
+async function runObserve(
+  name: string,
+  endpoints: readonly string[],
+  { json, once }: { json: boolean; once: boolean },
+): Promise<number> {
   const interrupted = new AbortController();
   let exitCode = 0;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -51,6 +57,7 @@ async function runObserve(name: string, endpoints: readonly string[], json: bool
         ? `${toJsonLine({ at, election: name, leader: leader ?? null })}\n`
         : `${at}  ${sentence(leader)}\n`,
     );
+    if (once) break;
   }
   return exitCode;
 }

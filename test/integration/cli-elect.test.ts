@@ -189,6 +189,10 @@ test(
     const change = JSON.parse(line[0]) as { election: string; leader: { token: number; metadata: string } };
     assert.equal(change.election, 'watched');
     assert.equal(change.leader.metadata, 'at home');
+    assert.match(
+      (await run(['observe', 'watched', '--once'], { environment })).stdout,
+      /^\S+ {2}me leads with token \d+, at home\n$/,
+    );
     observing.process.stdout?.destroy();
     leader.process.stdin?.end();
     assert.equal(await observing.ended, 0);

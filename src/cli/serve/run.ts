@@ -22,7 +22,7 @@ export async function runServe(options: ServeOptions, run: RunOptions): Promise<
   for (const variable of run.unknownVariables)
     logger.warn({ variable }, 'Unknown environment variable; ignored.');
   try {
-    await refuseToJoin(options);
+    await checkDataFolder(options);
     const stopping = stopRequest(run.stopWithStdin, logger);
     const member = await startMember(options, logger);
     return await serveUntil(stopping, member, options, logger);
@@ -76,11 +76,17 @@ function stopRequest(withStdin: boolean, logger: Logger): Promise<string> {
   });
 }
 
-/** Joining needs changes of membership; a member that has its data already merely comes back. */
-async function refuseToJoin(options: ServeOptions): Promise<void> {
-  if (options.initialClusterState !== 'existing') return;
-  const content = await readdir(options.dataDir).catch(() => []);
-  if (content.length > 0) return;
+/** What a folder that is there already rules out. */
+async function checkDataFolder(options: ServeOptions): Promise<void> {
+  const content = await readdir(options.dataDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new CommandFailure(
+      'diskFailed',
+      `--data-dir: ${options.dataDir} cannot be used: ${error.message}.`,
+    );
+  });
+  // Joining needs changes of membership; a member that has its data already merely comes back.
+  if (options.initialClusterState !== 'existing' || content.length > 0) return;
   throw new CommandFailure(
     'usage',
     `--initial-cluster-state existing: ${options.dataDir} holds no member that could come back, and joining a running ` +
