@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { type ApiServer, serveApi } from '../api/index.ts';
 import { TestingMember } from '../api/testing.ts';
@@ -208,6 +209,28 @@ describe('A client of several servers', () => {
     assert.deepEqual(values, ['1', '2', '3', '4', '5', '6']);
     await client.close();
     for (const server of servers) await server.close();
+  });
+
+  test('gives up a server that accepts and then says nothing, and applies the call elsewhere', async () => {
+    const held = new Set<Socket>();
+    const silent = createServer((socket) => {
+      held.add(socket);
+      socket.on('error', () => {});
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const member = new TestingMember(runtime);
+    const server = await serve(member);
+    const endpoints = [`127.0.0.1:${port}`, endpointOf(server)];
+    // Whichever endpoint a client starts with: of several, one starts with the silent one.
+    for (let n = 0; n < 6; n += 1) {
+      await using client = connectClient({ endpoints, runtime, silenceMs: 30, probeTimeoutMs: 30 });
+      await client.put('a', String(n));
+      assert.equal(toText((await client.get('a'))?.value ?? toBytes('none')), String(n));
+    }
+    await server.close();
+    for (const socket of held) socket.destroy();
+    silent.close();
   });
 
   test('takes its watches away from a member on which calls fail', async () => {

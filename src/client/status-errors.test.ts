@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { errorFromStatus } from './status-errors.ts';
+
+function received(status: number, text: string, trailers: Record<string, string> = {}) {
+  const { code, outcome, retryable } = errorFromStatus(
+    { status, text, trailer: (name) => trailers[name] },
+    'The call',
+  );
+  return { code, outcome, retryable };
+}
+
+test('an error of our own server comes back as it was', () => {
+  const trailers = {
+    'conclave-code': 'stale-token',
+    'conclave-outcome': 'unknown',
+    'conclave-retryable': 'true',
+  };
+  assert.deepEqual(received(9, 'x', trailers), { code: 'stale-token', outcome: 'unknown', retryable: true });
+});
+
+test('a code that this version does not know is taken by its status', () => {
+  assert.equal(received(5, 'x', { 'conclave-code': 'from-the-future' }).code, 'not-found');
+});
+
+test('a call that the server gave up is unavailable, not aborted by the caller', () => {
+  const expected = { code: 'unavailable', outcome: 'unknown', retryable: true };
+  assert.deepEqual(received(1, 'context canceled', { 'conclave-code': 'aborted' }), expected);
+});
+
+test('texts of etcd say more than their status', () => {
+  assert.equal(received(14, 'etcdserver: no leader').code, 'no-leader');
+  assert.equal(received(5, 'etcdserver: requested lease not found').code, 'lease-lost');
+  assert.equal(received(8, 'etcdserver: mvcc: database space exceeded').code, 'disk-full');
+  const timedOut = { code: 'timeout', outcome: 'unknown', retryable: true };
+  assert.deepEqual(received(14, 'etcdserver: request timed out'), timedOut);
+  assert.equal(received(11, 'etcdserver: mvcc: required revision has been compacted').code, 'out-of-range');
+});
+
+test('what never left this process was not applied; what was under way may have been', () => {
+  assert.equal(received(14, 'No connection established. Last error: refused').outcome, 'not-applied');
+  assert.equal(received(14, 'Connection dropped').outcome, 'unknown');
+  assert.equal(received(13, 'Received RST_STREAM with code 2').code, 'unavailable');
+});
