@@ -20,7 +20,8 @@ export interface ApiServer extends AsyncDisposable {
   readonly address: Address;
   /**
    * Stops listening, ends streams with 'server stopped', lets other calls finish for `closeGraceMs`. Idempotent.
-   * Stop the member first (its leases' holders are then told to move), or at the same time.
+   * For a graceful stop: `member.prepareToStop()`, so that bound holders are told to move; then this; then
+   * `member.stop()`.
    */
   close(): Promise<void>;
 }
