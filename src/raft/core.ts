@@ -77,6 +77,8 @@ export class Core {
   hintDeadlineMs = NEVER;
   /** The connection to the leader broke and it was not heard since: no stickiness for its sake. */
   stickinessCleared = false;
+  /** Elections by hint since the leader was heard; each failed one makes the next wait longer. */
+  hintedElections = 0;
   /** It has stood back once for a rival since the connection broke; that is enough. */
   stoodBack = false;
   /** When the leader of the time was last heard. */

@@ -101,12 +101,14 @@ export class Durability {
     return { persistId: this.#lastPersistId, hardState, snapshot, entries, mustSync };
   }
 
-  persisted(persistId: number): void {
+  /** Returns how long the slowest of these writes took, of those that were to be synced. */
+  persisted(persistId: number, nowMs: number): number {
     if (persistId > this.#lastPersistId) {
       throw new InvariantViolation(
         `write ${persistId} was reported durable; the last that was asked for is ${this.#lastPersistId}`,
       );
     }
+    let slowestMs = 0;
     for (
       let first = this.#outstanding[0];
       first !== undefined && first.persistId <= persistId;
@@ -116,7 +118,9 @@ export class Durability {
       this.#durableTerm = first.term;
       this.#durableVote = first.votedFor;
       this.durableIndex = Math.max(this.durableIndex, first.lastIndex);
+      if (first.mustSync) slowestMs = Math.max(slowestMs, nowMs - first.requestedAtMs);
     }
+    return slowestMs;
   }
 
   /** True while a write with a sync has not completed. */

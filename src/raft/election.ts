@@ -9,7 +9,7 @@ const HINT_DELAY_MS = { low: 1, high: 5 };
 /** A refused hinted pre-vote: the others may learn of the break a little later. */
 const HINT_RETRY_MS = { low: 5, high: 10 };
 /** A hinted election that was not won, most likely split: its votes wait for disks. */
-const HINTED_ELECTION_RETRY_MS = { low: 30, high: 60 };
+const ELECTION_RETRY_MS = { low: 30, high: 60 };
 /** For a rival whose hinted campaign came first, to win it. */
 const STAND_BACK_MS = { low: 15, high: 30 };
 
@@ -48,10 +48,16 @@ export function startElection(
   core.campaign = { votes: new Map(), ...kind };
   changeLeader(core, 0);
   resetElectionTimer(core);
-  core.hintDeadlineMs = kind.hinted
-    ? core.nowMs + randomBetween(core, HINTED_ELECTION_RETRY_MS.low, HINTED_ELECTION_RETRY_MS.high)
-    : NEVER;
+  core.electionDeadlineMs = Math.max(core.electionDeadlineMs, core.nowMs + votingMs(core, 1));
+  core.hintDeadlineMs = kind.hinted ? core.nowMs + votingMs(core, 2 ** core.hintedElections) : NEVER;
+  if (kind.hinted) core.hintedElections += 1;
   for (const peer of core.otherVoters) requestVote(core, peer);
+}
+
+/** Until an election that is still open is given up: what disks need, and a random delay, `factor` times. */
+function votingMs(core: Core, factor: number): number {
+  const delayMs = randomBetween(core, ELECTION_RETRY_MS.low, ELECTION_RETRY_MS.high);
+  return factor * (core.timing.votingMs(core.nowMs) + delayMs);
 }
 
 /** Also for one that has just been connected: the first request may have met no connection. */
@@ -90,6 +96,8 @@ function recordVote(core: Core, from: MemberId, granted: boolean): void {
   campaign.votes.set(from, granted);
   const result = tally(core.configuration, campaign.votes);
   if (result === 'open') return;
+  // A hinted pre-vote is repeated shortly anyway.
+  if (result === 'lost' && core.role === 'pre-candidate' && campaign.hinted) return;
   if (result === 'lost') becomeFollower(core, core.term, 0);
   else if (core.role === 'candidate') becomeLeader(core);
   else startElection(core, { transfer: false, hinted: campaign.hinted });

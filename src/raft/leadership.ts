@@ -37,6 +37,7 @@ export function becomeLeader(core: Core): void {
   core.hintDeadlineMs = NEVER;
   core.stickinessCleared = false;
   core.stoodBack = false;
+  core.hintedElections = 0;
   changeLeader(core, core.id);
   for (const peer of core.otherVoters) {
     leadership.progress.set(peer, new Progress(peer, core.log.lastIndex + 1, core.newSession(), core.nowMs));

@@ -60,7 +60,7 @@ export class Progress {
   deliveredSnapshotIndex = 0;
   /** Empty unless in replicate. */
   readonly inflight = new InflightWindow();
-  /** The highest commit index sent to it in this state: below `min(commitIndex, matchIndex)` it is to be told more. */
+  /** The highest commit index sent to it since it last probed: below what it may be told, it is to be told more. */
   sentCommitIndex = 0;
   /** When anything of this term was last heard from it. */
   lastContactMs: number;
@@ -81,6 +81,7 @@ export class Progress {
   becomeProbe(nextIndex: number): void {
     this.#leaveState();
     this.state = 'probe';
+    this.sentCommitIndex = 0;
     this.nextIndex = Math.max(nextIndex, this.matchIndex + 1);
   }
 
@@ -130,7 +131,6 @@ export class Progress {
     this.paused = false;
     this.verify = false;
     this.deliveredSnapshotIndex = 0;
-    this.sentCommitIndex = 0;
     this.inflight.clear();
   }
 }

@@ -248,7 +248,7 @@ export class Raft implements RaftCore {
 
   #persisted(persistId: number): void {
     const core = this.#core;
-    core.durability.persisted(persistId);
+    core.timing.noteWrite(core.durability.persisted(persistId, core.nowMs), core.nowMs);
     if (!core.durability.installing) core.appliedIndex = Math.max(core.appliedIndex, core.log.baseIndex);
     countOwnVote(core);
     advanceCommit(core);

@@ -59,6 +59,7 @@ export function heardFromLeader(core: Core, from: MemberId): void {
   core.leaderContactTerm = core.term;
   core.stickinessCleared = false;
   core.stoodBack = false;
+  core.hintedElections = 0;
   core.hintDeadlineMs = Number.POSITIVE_INFINITY;
   resetElectionTimer(core);
 }

@@ -14,6 +14,10 @@ const GAPS_PER_TIMEOUT = 3;
 const STALLS_PER_TIMEOUT = 2;
 /** A longer stall is not a habit of this loop: the process was stopped, or its machine was. */
 const LONGEST_TELLING_STALL_MS = 250;
+/** An election that is not won at once waits for two writes, the candidate's and a voter's. */
+const WRITES_PER_ELECTION = 3;
+/** A longer write says that a disk was stuck, not how fast it is. */
+const LONGEST_TELLING_WRITE_MS = 500;
 /** The cautious start is forgotten by half in this time, a bad spell more slowly. */
 const START_HALF_LIFE_MS = 5_000;
 const PEAK_HALF_LIFE_MS = 30_000;
@@ -53,6 +57,7 @@ export class Timing {
   readonly #start: FadingPeak;
   readonly #gaps: FadingPeak;
   readonly #stalls: FadingPeak;
+  readonly #writes: FadingPeak;
   /** Of this member to its leader, or on a leader the slowest of a quorum; 0: unknown. */
   roundTripMs = 0;
 
@@ -63,6 +68,7 @@ export class Timing {
     this.#start = new FadingPeak(INITIAL_ADAPTIVE_MS - SMALLEST_ADAPTIVE_MS, nowMs, START_HALF_LIFE_MS);
     this.#gaps = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
     this.#stalls = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
+    this.#writes = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
   }
 
   /** The shortest silence after which a follower campaigns; also how long it stays true to a leader it has heard. */
@@ -87,7 +93,15 @@ export class Timing {
    * start: giving up a leadership by mistake costs more than holding on to one that the others will replace anyway.
    */
   leaderPatienceMs(nowMs: number): number {
-    return this.#fixedElectionMs ?? Math.max(INITIAL_ADAPTIVE_MS, this.electionTimeoutMs(nowMs));
+    return (
+      this.#fixedElectionMs ??
+      Math.max(INITIAL_ADAPTIVE_MS, this.electionTimeoutMs(nowMs), this.votingMs(nowMs))
+    );
+  }
+
+  /** How long such disks as ours need for an election: before that, another try would only disturb the first. */
+  votingMs(nowMs: number): number {
+    return WRITES_PER_ELECTION * this.#writes.at(nowMs);
   }
 
   heartbeatIntervalMs(nowMs: number): number {
@@ -106,6 +120,10 @@ export class Timing {
   /** The silence between two signs of life of one leader; a very long one was an outage and says nothing. */
   noteLeaderGap(gapMs: number, nowMs: number): void {
     if (gapMs <= LARGEST_ADAPTIVE_MS) this.#gaps.note(gapMs, nowMs);
+  }
+
+  noteWrite(tookMs: number, nowMs: number): void {
+    this.#writes.note(Math.min(tookMs, LONGEST_TELLING_WRITE_MS), nowMs);
   }
 
   noteStall(stallMs: number, nowMs: number): void {

@@ -9,6 +9,7 @@ const quiet: Faults = {
   crash: 0,
   restart: 0.05,
   cut: 0,
+  isolate: 0,
   heal: 0.02,
   disconnect: 0,
   stall: 0,
@@ -20,6 +21,7 @@ const everything: Faults = {
   crash: 0.006,
   restart: 0.05,
   cut: 0.006,
+  isolate: 0.003,
   heal: 0.02,
   disconnect: 0.01,
   stall: 0.01,
@@ -44,9 +46,9 @@ const settings: { name: string; members: number; faults: Faults; raft: Partial<R
     raft: { electionTimeoutMs: 60, heartbeatIntervalMs: 15 },
   },
   {
-    name: 'lease reads',
+    name: 'isolated leaders that read by their lease',
     members: 3,
-    faults: everything,
+    faults: { ...quiet, isolate: 0.01, cut: 0.02, crash: 0.02, restart: 0.5, heal: 0.01 },
     raft: { leaseReads: true, electionTimeoutMs: 100, clockDriftRate: 0.05 },
   },
 ];

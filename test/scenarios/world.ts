@@ -16,6 +16,8 @@ export interface Faults {
   readonly crash: number;
   readonly restart: number;
   readonly cut: number;
+  /** All links of one member, both ways, noticed by the others as broken connections. */
+  readonly isolate: number;
   readonly heal: number;
   readonly disconnect: number;
   readonly stall: number;
@@ -216,6 +218,7 @@ export class World {
     else if (this.#chance(faults.holdDisk)) member.diskHeld = true;
     else if (this.#chance(faults.stall)) member.step({ type: 'stalled', stallMs: this.#random() * 500 });
     if (this.#chance(faults.cut)) this.#cuts.add(`${member.id}>${peer}`);
+    if (this.#chance(faults.isolate)) this.#isolate(this.leader() ?? member);
     if (this.#chance(faults.heal)) this.#cuts.clear();
   }
 
@@ -227,6 +230,14 @@ export class World {
     member.diskHeld = false;
     for (const other of this.#running()) {
       if (this.#chance(0.7)) other.step({ type: 'peer-disconnected', peer: member.id });
+    }
+  }
+
+  #isolate(member: SimulatedMember): void {
+    for (const other of this.members.values()) {
+      if (other === member) continue;
+      this.#cuts.add(`${member.id}>${other.id}`).add(`${other.id}>${member.id}`);
+      if (other.running) other.step({ type: 'peer-disconnected', peer: member.id });
     }
   }
 
