@@ -58,10 +58,12 @@ function withinBounds(store: Store, record: number, request: RangeRequest): bool
   );
 }
 
-function compareRecords(store: Store, target: SortTarget, left: number, right: number): number {
-  if (target === 'key') {
-    return compareBytes(store.keys.view(store.records.key(left)), store.keys.view(store.records.key(right)));
-  }
+function compareRecords(
+  store: Store,
+  target: Exclude<SortTarget, 'key'>,
+  left: number,
+  right: number,
+): number {
   if (target === 'value') return compareBytes(store.valueView(left), store.valueView(right));
   const leftPage = store.records.page(left);
   const rightPage = store.records.page(right);
@@ -70,8 +72,8 @@ function compareRecords(store: Store, target: SortTarget, left: number, right: n
 }
 
 /**
- * The order of etcd 3.4: keys in order unless asked otherwise; a sort target without an order means ascending.
- * Ties stay in key order, or against it when descending.
+ * The order of etcd 3.4: keys in order unless asked otherwise; a sort target without an order means ascending. Ties
+ * stay in key order, descending too.
  */
 function sortRecords(store: Store, records: number[], request: RangeRequest): void {
   const { sortOrder, sortTarget } = request;
@@ -79,8 +81,8 @@ function sortRecords(store: Store, records: number[], request: RangeRequest): vo
     if (sortOrder === 'descend') records.reverse();
     return;
   }
-  records.sort((left, right) => compareRecords(store, sortTarget, left, right));
-  if (sortOrder === 'descend') records.reverse();
+  const sign = sortOrder === 'descend' ? -1 : 1;
+  records.sort((left, right) => sign * compareRecords(store, sortTarget, left, right));
 }
 
 /**

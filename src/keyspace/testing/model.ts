@@ -359,8 +359,8 @@ export class Model {
       mod: (left, right) => left.modRevision - right.modRevision,
       value: (left, right) => compareBytes(left.value, right.value),
     };
-    kvs.sort(order[sortTarget]);
-    if (sortOrder === 'descend') kvs.reverse();
+    const sign = sortOrder === 'descend' ? -1 : 1;
+    kvs.sort((left, right) => sign * order[sortTarget](left, right));
     const more = limit > 0 && kvs.length > limit;
     if (more) kvs = kvs.slice(0, limit);
     if (request.keysOnly) kvs = kvs.map((kv) => ({ ...kv, value: nothing }));
