@@ -16,16 +16,15 @@ export function gather(watcher: Watcher): WatchBatch | undefined {
   if (first === undefined || first.type === 'compacted') return first;
   const events = [...first.events];
   let bytes = sum(first.events);
-  let { revision } = first;
   while (events.length < eventsInOneResponse && bytes < bytesInOneResponse) {
     // Only the first can be compacted: nothing compacts in between.
     const batch = watcher.next(1);
     if (batch?.type !== 'events') break;
     events.push(...batch.events);
     bytes += sum(batch.events);
-    revision = batch.revision;
   }
-  return { type: 'events', events, revision };
+  // Past the last event where there is nothing more to deliver.
+  return { type: 'events', events, revision: watcher.deliveredRevision };
 }
 
 function sum(events: readonly Sized[]): number {
