@@ -24,8 +24,7 @@ export class State {
     hash = mixNumber(hash, this.timeMs);
     hash = mixNumber(hash, store.revision);
     hash = mixNumber(hash, store.compactRevision);
-    hash = mixHash(hash, store.hashOfBase());
-    hash = mixHash(hash, store.hashOfHistory());
+    hash = mixHash(hash, store.hash());
     hash = mixHash(hash, this.hashOfLeases());
     return finishHash(mixHash(hash, this.clients.hash()));
   }

@@ -8,6 +8,7 @@
  */
 import { Arena } from './arena.ts';
 import { finishHash, hashBytes, mixHash } from './bytes.ts';
+import { Compaction } from './compaction.ts';
 import { History } from './history.ts';
 import { KeyIndex } from './key-index.ts';
 import { recordHash } from './record-hash.ts';
@@ -43,10 +44,8 @@ export class Store {
   /** Sum of the hashes of all records ever appended; differences of it give the hash of a stretch of history. */
   historyHash = 0;
   onLeaseChange: LeaseChange = () => {};
-  /** Sum of the hashes of the live records that are older than the queue of history. */
-  private baseHash = 0;
+  private readonly compaction = new Compaction(this);
   private committedTail = 0;
-  private trimmedTo = 0;
   private contentBytes = 0;
   /** Place of the last record within its revision. */
   private order = 0;
@@ -143,7 +142,7 @@ export class Store {
 
   /** Adds a record that is older than history: what was current at the compact revision. */
   appendBase(key: number, fields: RecordFields): void {
-    this.baseHash = (this.baseHash + this.liveHash(this.addRecord(key, fields))) >>> 0;
+    this.compaction.addBase(this.addRecord(key, fields));
   }
 
   private addRecord(key: number, fields: RecordFields): number {
@@ -183,7 +182,7 @@ export class Store {
   adopt(revision: number): void {
     this.revision = revision;
     this.committedTail = this.history.tail;
-    this.trimmedTo = this.compactRevision;
+    this.compaction.adopt();
   }
 
   /** A place to come back to with `rollBack`. */
@@ -212,7 +211,7 @@ export class Store {
     if (previous === none) this.removeKey(key);
   }
 
-  private releaseRecord(record: number): void {
+  releaseRecord(record: number): void {
     const page = this.records.page(record);
     const i = rowInPage(record);
     const length = page.length[i] as number;
@@ -223,7 +222,8 @@ export class Store {
     this.records.release(record);
   }
 
-  private removeKey(key: number): void {
+  /** Takes a key out that has no record left. */
+  removeKey(key: number): void {
     this.contentBytes -= this.keys.length(key);
     this.index.remove(key);
     this.keys.release(key);
@@ -231,86 +231,20 @@ export class Store {
 
   /** Drops up to about `budget` records that compaction has made invisible, and tidies the arena. */
   dropCompacted(budget: number): void {
-    if (this.openSnapshots === 0) this.dropHistory(budget);
+    if (this.openSnapshots === 0) this.compaction.drop(budget);
     this.arena.maintain(budget * 64, this.relocate);
   }
 
-  private dropHistory(budget: number): void {
-    const history = this.history;
-    for (let left = budget; ; left--) {
-      if (history.head === this.committedTail) break;
-      const record = history.at(history.head);
-      if (this.records.modRevision(record) >= this.compactRevision) break;
-      if (left <= 0) return;
-      history.dropFirst();
-      this.baseHash = (this.baseHash + this.baseChange(record)) >>> 0;
-      this.dropPrevious(record);
-      const key = this.records.key(record);
-      if (this.records.isTombstone(record) && this.keys.newest(key) === record) {
-        this.releaseRecord(record);
-        this.removeKey(key);
-      }
-    }
-    if (this.trimmedTo === this.compactRevision) return;
-    this.trimmedTo = this.compactRevision;
-    for (let position = history.head; position < this.committedTail; position++) {
-      const record = history.at(position);
-      if (this.records.modRevision(record) !== this.compactRevision) break;
-      this.baseHash = (this.baseHash + this.previousChange(record)) >>> 0;
-      this.dropPrevious(record);
-    }
+  /** Hash of what can be read: what was current at the compact revision, and the history from there on. */
+  hash(): number {
+    return finishHash(mixHash(this.compaction.hashOfBase(), this.hashOfHistory()));
   }
 
-  /**
-   * Hash of what the compacted part of the store has to hold: of what it does hold, and what the records that are
-   * still to be dropped will change.
-   */
-  hashOfBase(): number {
-    let sum = this.baseHash;
-    for (let position = this.history.head; position < this.history.tail; position++) {
-      const record = this.history.at(position);
-      const modRevision = this.records.modRevision(record);
-      if (modRevision > this.compactRevision) break;
-      const change =
-        modRevision < this.compactRevision ? this.baseChange(record) : this.previousChange(record);
-      sum = (sum + change) >>> 0;
-    }
-    return sum;
-  }
-
-  /** Hash of the history from the compact revision on. */
-  hashOfHistory(): number {
+  private hashOfHistory(): number {
     const first = this.positionOf(this.compactRevision);
     if (first === this.history.tail) return 0;
     const record = this.history.at(first);
     return (this.historyHash - (this.records.page(record).hashBefore[rowInPage(record)] as number)) >>> 0;
-  }
-
-  private liveHash(record: number): number {
-    return this.records.isTombstone(record)
-      ? 0
-      : (this.records.page(record).hash[rowInPage(record)] as number);
-  }
-
-  /** How the compacted part's hash changes when a record leaves history for it. */
-  private baseChange(record: number): number {
-    return this.liveHash(record) + this.previousChange(record);
-  }
-
-  /** The same of a record at the compact revision, which stays in history: only the one before it leaves. */
-  private previousChange(record: number): number {
-    const previous = this.records.previous(record);
-    if (previous === none || this.records.modRevision(previous) >= this.compactRevision) return 0;
-    return -this.liveHash(previous);
-  }
-
-  /** The record before one at or below the compact revision is visible to nobody. */
-  private dropPrevious(record: number): void {
-    const page = this.records.page(record);
-    const previous = page.previous[rowInPage(record)] as number;
-    if (previous === none || this.records.modRevision(previous) >= this.compactRevision) return;
-    page.previous[rowInPage(record)] = none;
-    this.releaseRecord(previous);
   }
 
   private readonly relocate = (owner: number, slab: number, offset: number): void => {

@@ -1,0 +1,102 @@
+/**
+ * Takes records out of the store that compaction has made invisible, a few with each entry, and knows the hash of
+ * the compacted part ("base": what was current at the compact revision and is older) however far that has got.
+ *
+ * A record at the front of history that is older than the compact revision leaves history and becomes part of the
+ * base; the one before it of the same key goes. A deletion goes too, with its key, when nothing came after it.
+ * Records of the compact revision itself stay in history, for watchers that start there.
+ */
+import type { Store } from './store.ts';
+import { none, rowInPage } from './tables.ts';
+
+export class Compaction {
+  private readonly store: Store;
+  /** Sum of the hashes of the base's live records. */
+  private baseHash = 0;
+  /** The compact revision up to which everything was dropped. */
+  private doneTo = 0;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  /** Counts a record that came with a snapshot as part of the base. */
+  addBase(record: number): void {
+    this.baseHash = (this.baseHash + this.liveHash(record)) >>> 0;
+  }
+
+  /** A snapshot holds nothing to be dropped. */
+  adopt(): void {
+    this.doneTo = this.store.compactRevision;
+  }
+
+  /** Drops up to about `budget` records. No write may be uncommitted. */
+  drop(budget: number): void {
+    const { store } = this;
+    const { history, records, compactRevision } = store;
+    if (this.doneTo === compactRevision) return;
+    for (let left = budget; history.head < history.tail; left--) {
+      const record = history.at(history.head);
+      if (records.modRevision(record) >= compactRevision) break;
+      if (left <= 0) return;
+      history.dropFirst();
+      this.baseHash = (this.baseHash + this.baseChange(record)) >>> 0;
+      this.dropPrevious(record);
+      const key = records.key(record);
+      if (records.isTombstone(record) && store.keys.newest(key) === record) {
+        store.releaseRecord(record);
+        store.removeKey(key);
+      }
+    }
+    for (let position = history.head; position < history.tail; position++) {
+      const record = history.at(position);
+      if (records.modRevision(record) !== compactRevision) break;
+      this.baseHash = (this.baseHash + this.previousChange(record)) >>> 0;
+      this.dropPrevious(record);
+    }
+    this.doneTo = compactRevision;
+  }
+
+  /** Hash of what the base has to hold: of what it does hold, and of what `drop` has still to change. */
+  hashOfBase(): number {
+    const { history, records, compactRevision } = this.store;
+    let sum = this.baseHash;
+    if (this.doneTo === compactRevision) return sum;
+    for (let position = history.head; position < history.tail; position++) {
+      const record = history.at(position);
+      const modRevision = records.modRevision(record);
+      if (modRevision > compactRevision) break;
+      const change = modRevision < compactRevision ? this.baseChange(record) : this.previousChange(record);
+      sum = (sum + change) >>> 0;
+    }
+    return sum;
+  }
+
+  private liveHash(record: number): number {
+    const { records } = this.store;
+    return records.isTombstone(record) ? 0 : (records.page(record).hash[rowInPage(record)] as number);
+  }
+
+  /** How the base's hash changes when a record leaves history for it. */
+  private baseChange(record: number): number {
+    return this.liveHash(record) + this.previousChange(record);
+  }
+
+  /** The same of a record at the compact revision, which stays in history: only the one before it leaves. */
+  private previousChange(record: number): number {
+    const { records, compactRevision } = this.store;
+    const previous = records.previous(record);
+    if (previous === none || records.modRevision(previous) >= compactRevision) return 0;
+    return -this.liveHash(previous);
+  }
+
+  /** The record before one at or below the compact revision is visible to nobody. */
+  private dropPrevious(record: number): void {
+    const { records, compactRevision } = this.store;
+    const page = records.page(record);
+    const previous = page.previous[rowInPage(record)] as number;
+    if (previous === none || records.modRevision(previous) >= compactRevision) return;
+    page.previous[rowInPage(record)] = none;
+    this.store.releaseRecord(previous);
+  }
+}
