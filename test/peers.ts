@@ -22,8 +22,7 @@ export function peer(name: PeerName): Peer {
     if (folder !== '' && isExecutable(path)) return { path, missing: undefined };
   }
   const missing = `${name} is not on PATH (Debian: apt-get install ${packages[name]})`;
-  if (process.env.CONCLAVE_PEERS === 'required')
-    throw new Error(`${missing}, and CONCLAVE_PEERS=required`);
+  if (process.env.CONCLAVE_PEERS === 'required') throw new Error(`${missing}, and CONCLAVE_PEERS=required`);
   return { path: undefined, missing };
 }
 
