@@ -151,7 +151,8 @@ export class LiveSession {
       if (!this.check()) return;
       const sentAt = readMoment(runtime.clock);
       try {
-        const timeoutMs = Math.min(renewEveryMs, this.#validity.remainingMs());
+        // An attempt that hangs must leave time for others.
+        const timeoutMs = Math.min(renewEveryMs, Math.max(50, this.#validity.remainingMs() / 2));
         const bounds = { what: 'Renewing the session', timeoutMs, signal: this.lost };
         await callBounded(runtime, bounds, (options) => this.stored.renew(options));
         this.#validity.extend(sentAt);
