@@ -122,7 +122,9 @@ function figuresOf({ state, history }: VerdictInput): string[] {
   );
   return [
     ...failovers,
-    `leaderships: ${state.leaderships.length}, with tokens ${state.leaderships.map((one) => one.token).join(', ')}`,
+    state.leaderships.length === 0
+      ? 'leaderships: none'
+      : `leaderships: ${state.leaderships.length}, with tokens ${state.leaderships.map((one) => one.token).join(', ')}`,
     `writes to the file: ${history.at(-1)?.version ?? 0} accepted, ${state.refusals.length} refused (${stale} by a stale leader)`,
   ];
 }
