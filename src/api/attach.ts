@@ -8,6 +8,8 @@ import { Wakeup } from './wakeup.ts';
 interface Attachment {
   readonly attachment: number;
   readonly graceMs: number;
+  /** The holder said that it heard of it. Until then it may be bound elsewhere, under a lower number. */
+  confirmed: boolean;
 }
 
 /**
@@ -74,9 +76,12 @@ export class AttachStream {
     try {
       for await (const request of requests) {
         if (this.#closed) return;
+        if (request.confirmed > 0) {
+          this.#confirm(request);
+          continue;
+        }
         const answer = await this.#handle(request);
-        // The stream may have ended while the attachment was made: then it must be undone too.
-        if (this.#closed) return this.#leave();
+        if (this.#closed) return;
         this.#answers.push(answer);
         this.#work.notify();
         while (this.#answers.length >= 128 && !this.#closed) await this.#room.wait();
@@ -86,6 +91,11 @@ export class AttachStream {
       this.#failure = error;
     }
     this.#work.notify();
+  }
+
+  #confirm({ ID, confirmed }: AttachRequest): void {
+    const attachment = this.#attachments.get(ID);
+    if (attachment?.attachment === confirmed) attachment.confirmed = true;
   }
 
   async #handle(request: AttachRequest): Promise<AttachResponse> {
@@ -107,7 +117,7 @@ export class AttachStream {
       throw new ConclaveError('internal', `An attachment was answered by the outcome of ${outcome.type}.`);
     }
     const { attachment } = outcome;
-    this.#attachments.set(request.ID, { attachment, graceMs: request.graceMs });
+    this.#attachments.set(request.ID, { attachment, graceMs: request.graceMs, confirmed: false });
     return this.#response(request.ID, { header, attachment });
   }
 
@@ -123,7 +133,9 @@ export class AttachStream {
     const attachments = [...this.#attachments];
     this.#attachments.clear();
     if (this.#moving || !this.#endedByHolder()) return;
-    for (const [lease, { attachment, graceMs }] of attachments) {
+    for (const [lease, { attachment, graceMs, confirmed }] of attachments) {
+      // A detach could cut the healthy lease of a holder that went elsewhere; without one, a dead holder's lasts longer.
+      if (!confirmed) continue;
       const command = { type: 'detach', lease, attachment, graceMs } as const;
       this.#api.background.retry(`detach lease ${lease.toString(16)}`, () =>
         this.#api.member.propose(command),

@@ -17,6 +17,7 @@ type AttachStream = TransportStream<AttachRequest, AttachResponse>;
 
 /** One binding of the lease to one connection. */
 interface Binding {
+  readonly attachment: number;
   readonly endpoint: string;
   readonly stream: AttachStream;
   readonly responses: AsyncIterator<AttachResponse>;
@@ -76,7 +77,7 @@ export class Attachment implements AsyncDisposable {
     if (!this.#stop.signal.aborted) {
       this.#stop.abort();
       this.#first.reject(new ConclaveError('closed', 'The binding of the lease was closed.'));
-      this.#current?.stream.send({ ID: this.lease, graceMs: this.graceMs, detach: true });
+      this.#current?.stream.send({ ID: this.lease, graceMs: this.graceMs, detach: true, confirmed: 0 });
       this.#current?.stream.end();
     }
     // A member that does not answer must not hold up the closing.
@@ -112,6 +113,9 @@ export class Attachment implements AsyncDisposable {
   #take(binding: Binding): void {
     const previous = this.#current;
     this.#current = binding;
+    // Only now may its break shorten the lease: before, this could be a binding that was given up for another.
+    const confirmed = binding.attachment;
+    binding.stream.send({ ID: this.lease, graceMs: this.graceMs, detach: false, confirmed });
     this.#enter('attached');
     this.#first.resolve();
     // Told from here, not from the reading of answers, which may be busy with a move.
@@ -161,7 +165,7 @@ export class Attachment implements AsyncDisposable {
       stream = link.stream(services.Conclave.attach);
       const answered = link.expectAnswer();
       try {
-        stream.send({ ID: this.lease, graceMs: this.graceMs, detach: false });
+        stream.send({ ID: this.lease, graceMs: this.graceMs, detach: false, confirmed: 0 });
         const responses = stream.responses[Symbol.asyncIterator]();
         const stop = this.#stop.signal;
         const abort = (): void => stream?.close();
@@ -172,7 +176,7 @@ export class Attachment implements AsyncDisposable {
         if (done !== true && value.unknownLease) this.#lose();
         if (done !== true && !value.unknownLease && !value.moving && value.attachment > 0) {
           this.#endpoints.worked(link);
-          return { endpoint: link.endpoint, stream, responses };
+          return { endpoint: link.endpoint, stream, responses, attachment: value.attachment };
         }
         this.#endpoints.failed(link);
       } catch (caught) {

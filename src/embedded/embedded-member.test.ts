@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { conclaveStore } from '../stores/conclave.ts';
 import { type EmbeddedMember, startEmbeddedMember } from './index.ts';
 
 async function freePorts(count: number): Promise<number[]> {
@@ -125,17 +124,7 @@ async function open(): Promise<ConformanceTarget> {
   shared ??= startCluster(1);
   const [member] = (await shared).members;
   assert.ok(member);
-  const openStore = () => {
-    const client = member.client();
-    const store = conclaveStore({ client });
-    const dispose = store[Symbol.asyncDispose].bind(store);
-    return Object.assign(store, {
-      async [Symbol.asyncDispose]() {
-        await dispose();
-        await client.close();
-      },
-    });
-  };
+  const openStore = () => member.store();
   const store = openStore();
   return {
     store,

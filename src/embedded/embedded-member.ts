@@ -1,9 +1,11 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { type ConclaveClient, type ConnectOptions, connectClient, PortTransport } from '../client/index.ts';
+import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import type { Logger, MemberOptions, MemberStatus } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Address } from '../runtime/types.ts';
+import { conclaveStore } from '../stores/conclave.ts';
 import { type AppMessage, fromThrown, type WorkerMessage, type WorkerOptions } from './messages.ts';
 
 export interface EmbeddedMemberOptions extends Omit<MemberOptions, 'logger' | 'runtime'> {
@@ -14,6 +16,7 @@ export interface EmbeddedMemberOptions extends Omit<MemberOptions, 'logger' | 'r
 }
 
 export type EmbeddedClientOptions = Pick<ConnectOptions, 'name' | 'timeoutMs'>;
+export type EmbeddedStoreOptions = EmbeddedClientOptions & { readonly namespace?: string };
 
 type Started = Extract<WorkerMessage, { kind: 'started' }>;
 
@@ -114,8 +117,18 @@ export class EmbeddedMember implements AsyncDisposable {
    * that dies takes its member along, and the lease then lives for its TTL. Close it when done.
    */
   client(options: EmbeddedClientOptions = {}): ConclaveClient {
+    return connectClient(this.#connectOptions(options));
+  }
+
+  /** This member as a store of elections, with a client of its own that is closed with it. */
+  store(options: EmbeddedStoreOptions = {}): LeaseStore {
+    const description = `conclave, member ${this.name} in this process`;
+    return conclaveStore({ description, ...options, ...this.#connectOptions(options) });
+  }
+
+  #connectOptions(options: EmbeddedClientOptions): ConnectOptions {
     const runtime = nodeRuntime();
-    return connectClient({
+    return {
       ...options,
       endpoints: [`member ${this.name} in this process`],
       runtime,
@@ -127,7 +140,7 @@ export class EmbeddedMember implements AsyncDisposable {
         else this.#worker.postMessage({ kind: 'connect', port: port2 } satisfies AppMessage, [port2]);
         return transport;
       },
-    });
+    };
   }
 
   /** Graceful: hands Raft leadership over, answers what is under way, stops. Idempotent; rejects as `stopped` does. */

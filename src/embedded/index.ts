@@ -1,6 +1,6 @@
 /**
  * A member of the cluster inside an app: in a worker thread of its own, with a client that reaches it without a
- * network. For elections give that client to the store: `conclaveStore({ client: member.client() })`.
+ * network; `member.store()` is what elections take.
  *
  * Guarantees: a busy app does not slow the member down; what ends the member is told by `stopped` and never ends the
  * app; the member's data on disk are those of `conclave serve`, so either can take over the other's folder.
@@ -12,6 +12,7 @@ export {
   type EmbeddedClientOptions,
   EmbeddedMember,
   type EmbeddedMemberOptions,
+  type EmbeddedStoreOptions,
   startEmbeddedMember,
 } from './embedded-member.ts';
 export { PortServer } from './port-server.ts';

@@ -99,6 +99,11 @@ export interface AttachRequest {
   graceMs: number;
   /** Undo the binding; the lease keeps its deadline. */
   detach: boolean;
+  /**
+   * The holder has heard of this binding: from now on a break counts. Has no answer. Without it, a binding that the
+   * holder gave up before it was made could be the current one, and its end would cut a lease bound elsewhere.
+   */
+  confirmed: number;
 }
 
 export interface AttachResponse {
@@ -1165,7 +1170,7 @@ export const KeepAliveBatchResponse: MessageFns<KeepAliveBatchResponse> = {
 };
 
 function createBaseAttachRequest(): AttachRequest {
-  return { ID: 0n, graceMs: 0, detach: false };
+  return { ID: 0n, graceMs: 0, detach: false, confirmed: 0 };
 }
 
 export const AttachRequest: MessageFns<AttachRequest> = {
@@ -1178,6 +1183,9 @@ export const AttachRequest: MessageFns<AttachRequest> = {
     }
     if (message.detach !== false) {
       writer.uint32(24).bool(message.detach);
+    }
+    if (message.confirmed !== 0) {
+      writer.uint32(32).uint64(BigInt(message.confirmed));
     }
     return writer;
   },
@@ -1219,6 +1227,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.detach = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.confirmed = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1239,6 +1255,7 @@ export const AttachRequest: MessageFns<AttachRequest> = {
     message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n;
     message.graceMs = object.graceMs ?? 0;
     message.detach = object.detach ?? false;
+    message.confirmed = object.confirmed ?? 0;
     return message;
   },
 };
