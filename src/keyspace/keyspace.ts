@@ -1,6 +1,6 @@
 /** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
 import type { Client } from './clients.ts';
-import { batchFormatVersion, decodeBatch } from './codec-batch.ts';
+import { decodeBatch } from './codec-batch.ts';
 import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
 import { InvariantViolation } from './errors.ts';
 import type { Lease } from './leases.ts';
@@ -33,7 +33,6 @@ const dropBudget = 2000;
 const failed = (failure: CommandFailure): CommandOutcome => ({ type: 'failed', failure });
 
 export class Keyspace implements KeyspaceMachine {
-  static readonly batchFormatVersion = batchFormatVersion;
   private state = new State();
   private readonly hub = new WatchHub(this.state.store);
   private readonly snapshots = new Set<StateSnapshot>();

@@ -64,18 +64,22 @@ test('the keys of a lease that ends go in one revision, and watchers see it', ()
 
 test('leases that end in one entry each take a revision, by deadline and then id', () => {
   const keyspace = new Keyspace();
-  const commands = [grant(3n, 500), grant(2n, 500), grant(1n, 900), grant(4n, 100)].flatMap((command) =>
-    command.type === 'leaseGrant'
-      ? [command, putCommand(`key of ${command.lease}`, '', { lease: command.lease })]
-      : [],
+  const leases = [5n, 3n, 1n, 4n, 2n, -1n];
+  applyAll(
+    keyspace,
+    leases.flatMap((lease) => [
+      grant(lease, lease === 4n ? 100 : 500),
+      putCommand(`of ${lease}`, '', { lease }),
+    ]),
+    0,
   );
-  applyAll(keyspace, commands, 0);
   const watcher = keyspace.watch(watchRequest('\0', '\0'), () => {});
+  const before = keyspace.revision;
   applyOne(keyspace, tick, 10_000);
   const batch = watcher.next(100);
   assert.deepEqual(
-    batch?.type === 'events' && batch.events.map(({ kv }) => `${text(kv.key)}@${kv.modRevision - 5}`),
-    ['key of 4@1', 'key of 2@2', 'key of 3@3', 'key of 1@4'],
+    batch?.type === 'events' && batch.events.map(({ kv }) => `${text(kv.key)} at ${kv.modRevision - before}`),
+    ['of 4 at 1', 'of -1 at 2', 'of 1 at 3', 'of 2 at 4', 'of 3 at 5', 'of 5 at 6'],
   );
 });
 

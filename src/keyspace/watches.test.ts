@@ -190,6 +190,17 @@ test('a deletion at the compact revision is still seen by a watcher that starts 
   assert.equal(events?.[0]?.prevKv, undefined);
 });
 
+test('what a key was before the compact revision is not told, though it may not be dropped yet', () => {
+  const keyspace = new Keyspace();
+  for (let i = 0; i < 3; i++) applyOne(keyspace, putCommand('a', String(i)));
+  const reader = keyspace.snapshot();
+  applyOne(keyspace, { type: 'compact', revision: 3 });
+  const watcher = keyspace.watch(watchRequest('a', '', { startRevision: 3, prevKv: true }), () => {});
+  const previous = drain(watcher)?.map(({ prevKv }) => prevKv && text(prevKv.value));
+  assert.deepEqual(previous, [undefined, '1']);
+  reader.close();
+});
+
 test('a watcher that waits for a future revision stays silent until then', () => {
   const keyspace = new Keyspace();
   let calls = 0;
