@@ -14,7 +14,7 @@ export function receiveAppend(core: Core, message: Append): void {
   heardFromLeader(core, message.from);
   const { previousIndex, previousTerm, entries } = message;
   if (previousIndex < core.commitIndex) {
-    // What is committed agrees with any leader's log; it may go on from there.
+    assertAgrees(core, message);
     respond(core, message, true, core.commitIndex);
     return;
   }
@@ -27,6 +27,18 @@ export function receiveAppend(core: Core, message: Append): void {
   const lastNew = previousIndex + entries.length;
   core.commitTo(Math.min(message.commitIndex, lastNew));
   respond(core, message, true, lastNew);
+}
+
+/** What is committed agrees with every later leader's log (§5.4.3): its own may only go on from there. */
+function assertAgrees(core: Core, { from, term, previousIndex, previousTerm, entries }: Append): void {
+  const claims = [{ index: previousIndex, term: previousTerm }, ...entries];
+  for (const claim of claims) {
+    const ours = claim.index <= core.commitIndex ? core.log.termAt(claim.index) : undefined;
+    if (ours === undefined || ours === claim.term) continue;
+    throw new InvariantViolation(
+      `entry ${claim.index} is committed with term ${ours}, but leader ${from} of term ${term} has it with ${claim.term}`,
+    );
+  }
 }
 
 /** Appends what is not there yet; deletes what conflicts, and only then what follows it (§5.3). */

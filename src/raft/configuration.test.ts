@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ConfigurationHistory, decodeConfiguration, encodeConfiguration } from './configuration.ts';
+import type { Entry } from './types.ts';
+import { InvariantViolation } from './types.ts';
+
+const change = (index: number, ...voters: number[]): Entry => ({
+  index,
+  term: 1,
+  kind: 'configuration',
+  data: encodeConfiguration({ voters }),
+});
+
+test('a configuration reads back as it was written, ids up to 53 bits', () => {
+  const ids = fc.uniqueArray(
+    fc.maxSafeNat().filter((id) => id > 0),
+    { maxLength: 9 },
+  );
+  fc.assert(
+    fc.property(ids, (voters) => {
+      assert.deepEqual(decodeConfiguration(encodeConfiguration({ voters })), { voters });
+    }),
+  );
+});
+
+test('damaged bytes are refused', () => {
+  const good = encodeConfiguration({ voters: [1, 2] });
+  const otherVersion = Uint8Array.from(good, (byte, position) => (position === 0 ? 9 : byte));
+  for (const bad of [
+    new Uint8Array(0),
+    good.slice(0, 4),
+    good.slice(0, -1),
+    Uint8Array.from([...good, 0]),
+    otherVersion,
+  ]) {
+    assert.throws(() => decodeConfiguration(bad), InvariantViolation);
+  }
+});
+
+test('a configuration that names a member twice, or no proper id, is refused', () => {
+  for (const voters of [[1, 1], [0], [-1], [1.5]]) {
+    assert.throws(() => new ConfigurationHistory({ voters }, undefined, []), InvariantViolation);
+  }
+});
+
+test('the latest in the log is in force, a truncation brings back the one before, a snapshot stands for what it holds', () => {
+  const history = new ConfigurationHistory({ voters: [1] }, undefined, [change(3, 1, 2)]);
+  assert.deepEqual(history.current.voters, [1, 2]);
+  history.append(change(5, 1, 2, 3));
+  history.truncateFrom(5);
+  assert.deepEqual(history.current.voters, [1, 2]);
+  history.append(change(6, 1, 2, 4));
+  history.rebase({ index: 5, term: 1, configuration: { voters: [1, 2] } });
+  assert.deepEqual(history.current.voters, [1, 2, 4]);
+  history.truncateFrom(6);
+  assert.deepEqual(history.current.voters, [1, 2]);
+});
