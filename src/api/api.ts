@@ -3,6 +3,7 @@ import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
+import { Holders } from './holders.ts';
 import { createRegistry } from './registry.ts';
 import { RenewalBatch } from './renewals.ts';
 import { type Logger, type Registry, silentLogger } from './types.ts';
@@ -18,6 +19,8 @@ export interface ApiOptions {
 /** The services of one member, for any transport. Close transports first: dispose ends the work they left behind. */
 export class Api implements AsyncDisposable {
   readonly registry: Registry;
+  /** Who is bound to this member by a connection. */
+  readonly holders = new Holders();
   readonly #headers: Headers;
   readonly #background: BackgroundWork;
 
@@ -32,6 +35,7 @@ export class Api implements AsyncDisposable {
       logger,
       headers: this.#headers,
       background: this.#background,
+      holders: this.holders,
       renewals: new RenewalBatch(member, runtime),
       watchProgressIntervalMs: options.watchProgressIntervalMs ?? 600_000,
     });

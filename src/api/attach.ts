@@ -41,6 +41,7 @@ export class AttachStream {
     const { signal } = this.#context;
     const wake = (): void => this.#work.notify();
     signal.addEventListener('abort', wake);
+    this.#api.holders.enter();
     const unsubscribe = this.#api.member.onChange((status) => {
       if (status.stopping) this.#move();
     });
@@ -66,6 +67,7 @@ export class AttachStream {
       this.#room.notify();
       signal.removeEventListener('abort', wake);
       unsubscribe();
+      this.#api.holders.leave();
       this.#leave();
       // It ends with the requests, which the transport ends with the call; it never rejects.
       void reading;

@@ -110,7 +110,13 @@ async function attached(session: http2.ClientHttp2Session, member: TestingMember
   const call = new Call(session, services.Conclave.attach.path);
   call.send(AttachRequest.encode(AttachRequest.create({ ID: 7n, graceMs: 20 })).finish());
   const response = await call.next();
-  assert.ok(response !== undefined && AttachResponse.decode(response).attachment > 0);
+  assert.ok(response !== undefined);
+  const { attachment } = AttachResponse.decode(response);
+  assert.ok(attachment > 0);
+  call.send(AttachRequest.encode(AttachRequest.create({ ID: 7n, confirmed: attachment })).finish());
+  // Requests are taken in order, so an answer to this one tells that the confirmation was heard.
+  call.send(AttachRequest.encode(AttachRequest.create({ ID: 8n, detach: true })).finish());
+  await call.next();
   return call;
 }
 

@@ -2,6 +2,7 @@ import type { MemberHandle } from '../member/types.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { BackgroundWork } from './background.ts';
 import type { Headers } from './headers.ts';
+import type { Holders } from './holders.ts';
 import type { RenewalBatch } from './renewals.ts';
 import type { Logger } from './types.ts';
 
@@ -13,6 +14,7 @@ export interface ApiServices {
   readonly headers: Headers;
   readonly background: BackgroundWork;
   readonly renewals: RenewalBatch;
+  readonly holders: Holders;
   /** Ms between progress notifications of a quiet watch that asked for them. */
   readonly watchProgressIntervalMs: number;
 }

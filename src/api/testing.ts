@@ -3,6 +3,7 @@ import type { MemberHandle, MemberStatus, ProposeOptions } from '../member/types
 import type { CloseCause, Runtime } from '../runtime/types.ts';
 import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
+import { Holders } from './holders.ts';
 import { RenewalBatch } from './renewals.ts';
 import type { ApiServices } from './service.ts';
 import { failure, type StatusError } from './status.ts';
@@ -173,6 +174,7 @@ export function testingServices(member: MemberHandle, runtime: Runtime): ApiServ
   return {
     ...{ member, runtime, logger, headers: new Headers(member) },
     background: new BackgroundWork(member, runtime, logger),
+    holders: new Holders(),
     renewals: new RenewalBatch(member, runtime),
     watchProgressIntervalMs: 1000,
   };

@@ -37,7 +37,9 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       stopped: member.stopped,
       async stop() {
         await member.prepareToStop();
-        await Promise.all([server.close(), member.stop()]);
+        // Calls under way still get their answers, by way of the new leader.
+        await server.close();
+        await member.stop();
       },
     };
   } catch (error) {
