@@ -64,7 +64,12 @@ async function resignTrials(count: number): Promise<number[]> {
   await using system = await System.start('conclave');
   const contenders = [contend(system, 'resign', {}), contend(system, 'resign', {})];
   const figures: number[] = [];
-  let leader = await Promise.race(contenders.map(async (contender) => (await contender.leading, contender)));
+  let leader = await Promise.race(
+    contenders.map(async (contender) => {
+      await contender.leading;
+      return contender;
+    }),
+  );
   await pause(1000);
   for (let trial = 0; trial < count; trial++) {
     const next = contenders.find((contender) => contender !== leader) as Contender;

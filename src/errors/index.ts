@@ -29,7 +29,7 @@ export const errorCodes = {
   'stale-token': 'A write carried a fencing token below the highest one seen.',
   'version-conflict': 'A write was conditional on a version that is no longer the latest.',
   'target-not-waiting': 'The hand-off names a holder that is not waiting for this election.',
-  'unsupported': 'The store or server does not offer this.',
+  unsupported: 'The store or server does not offer this.',
   'data-damaged': 'Stored data failed its checks; the message names where.',
   'data-locked': 'The data folder is in use by another process.',
   'data-incompatible': 'The data folder belongs to another cluster or member, or has a newer format.',

@@ -16,10 +16,10 @@ import { LocalProposals } from './local-proposals.ts';
 import type { SharedLog } from './log/index.ts';
 import { LoopDelay } from './loop-delay.ts';
 import type { MemberSetup } from './options.ts';
-import { PersistQueue } from './persist-queue.ts';
-import { decodeRaftMessage, encodeRaftMessage } from './peers/raft-codec.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
+import { decodeRaftMessage, encodeRaftMessage } from './peers/raft-codec.ts';
 import type { PeerTransport } from './peers/transport.ts';
+import { PersistQueue } from './persist-queue.ts';
 import { Reads } from './reads.ts';
 import {
   decodeSnapshotAcknowledgement,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeBatch, encodeSubmittedCommand, type CommandResult } from '../keyspace/index.ts';
+import { type CommandResult, decodeBatch, encodeSubmittedCommand } from '../keyspace/index.ts';
 import type { Entry, RaftEffects } from '../raft/index.ts';
-import { LocalProposals, type LocalOutcome } from './local-proposals.ts';
+import { type LocalOutcome, LocalProposals } from './local-proposals.ts';
 
 const tick = encodeSubmittedCommand({ command: { type: 'tick' }, identity: undefined });
 const result = (revision: number): CommandResult => ({ revision, outcome: { type: 'tick' } });

@@ -1,4 +1,4 @@
-import { encodeBatchOf, encodeSubmittedCommand, type CommandResult } from '../keyspace/index.ts';
+import { type CommandResult, encodeBatchOf, encodeSubmittedCommand } from '../keyspace/index.ts';
 import type { Entry, RaftEffects } from '../raft/index.ts';
 
 /** What became of a command that was handed to this member as the Raft leader. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { Command, RangeRequest } from '../keyspace/index.ts';
-import type { MemberOptions } from './options.ts';
 import { Member } from './member.ts';
+import type { MemberOptions } from './options.ts';
 import { ManualCluster } from './testing.ts';
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));

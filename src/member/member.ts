@@ -2,7 +2,7 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Command, CommandResult, KeyspaceReader } from '../keyspace/index.ts';
 import type { RaftState } from '../raft/index.ts';
 import type { Timer } from '../runtime/index.ts';
-import { openDataFolder, type DataFolder } from './folder.ts';
+import { type DataFolder, openDataFolder } from './folder.ts';
 import { Group } from './group.ts';
 import { LeaderRequests } from './leader-requests.ts';
 import { openLog, type SharedLog } from './log/index.ts';
@@ -10,8 +10,8 @@ import { type MemberOptions, type MemberSetup, setUp } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { PeerTransport } from './peers/transport.ts';
 import { Proposer } from './proposer.ts';
-import { SnapshotStore } from './snapshots/index.ts';
 import { recoverGroup } from './recovery.ts';
+import { SnapshotStore } from './snapshots/index.ts';
 import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
 import type { MemberDescription, MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
 

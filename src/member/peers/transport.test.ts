@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Connection, nodeRuntime } from '../../runtime/index.ts';
 import { silentLogger } from '../logger.ts';
 import { encodeGreeting, FrameSplitter, frameHead, frameKinds } from './frames.ts';
