@@ -236,7 +236,7 @@ export class Group {
   /** Seals the batch, and lets time pass through the log where leases wait for it. */
   private lead(nowMs: number): void {
     const timeMs = this.clusterTime.read(nowMs);
-    if (this.stampDueMs() <= timeMs) this.local.submitTick();
+    if (this.stampDueMs(timeMs) <= timeMs) this.local.submitTick();
     if (this.local.queued === 0) return;
     this.lastStampMs = timeMs;
     this.local.seal(timeMs, (proposalId, data) =>
@@ -244,11 +244,14 @@ export class Group {
     );
   }
 
-  /** When the leader must log its time next, in cluster time; Infinity while there are no leases. */
-  private stampDueMs(): number {
+  /**
+   * When the leader must log its time next, in cluster time; Infinity while there are no leases. What lies after
+   * `timeMs` may be told too early, and is then asked for again.
+   */
+  private stampDueMs(timeMs: number): number {
     if (this.keyspace.leaseCount === 0) return Number.POSITIVE_INFINITY;
     const regularly = this.lastStampMs + stampEveryMs;
-    const deadlineMs = this.keyspace.nextDeadlineMs();
+    const deadlineMs = this.keyspace.nextDeadlineMs(timeMs);
     // Expiry is strict, and a stamp already on its way past the deadline needs no second one.
     return deadlineMs < this.lastStampMs ? regularly : Math.min(regularly, Math.floor(deadlineMs) + 1);
   }
@@ -313,8 +316,10 @@ export class Group {
     const { clock, timers } = this.context.setup.runtime;
     const nowMs = clock.monotonicMs();
     let dueMs = this.raft.nextDeadlineMs();
-    if (this.state.role === 'leader')
-      dueMs = Math.min(dueMs, nowMs + this.stampDueMs() - this.clusterTime.read(nowMs));
+    if (this.state.role === 'leader') {
+      const timeMs = this.clusterTime.read(nowMs);
+      dueMs = Math.min(dueMs, nowMs + this.stampDueMs(timeMs) - timeMs);
+    }
     if (this.timer && this.timerDueMs <= dueMs) return;
     this.timer?.cancel();
     this.timer = undefined;
