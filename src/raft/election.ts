@@ -48,16 +48,15 @@ export function startElection(
   core.campaign = { votes: new Map(), ...kind };
   changeLeader(core, 0);
   resetElectionTimer(core);
-  core.electionDeadlineMs = Math.max(core.electionDeadlineMs, core.nowMs + votingMs(core, 1));
-  core.hintDeadlineMs = kind.hinted ? core.nowMs + votingMs(core, 2 ** core.hintedElections) : NEVER;
-  if (kind.hinted) core.hintedElections += 1;
+  core.hintDeadlineMs = NEVER;
   for (const peer of core.otherVoters) requestVote(core, peer);
 }
 
-/** Until an election that is still open is given up: what disks need, and a random delay, `factor` times. */
-function votingMs(core: Core, factor: number): number {
-  const delayMs = randomBetween(core, ELECTION_RETRY_MS.low, ELECTION_RETRY_MS.high);
-  return factor * (core.timing.votingMs(core.nowMs) + delayMs);
+/** From now, when requests for votes leave, to when the election is given up: what disks and links need, and a bit. */
+function votingMs(core: Core): number {
+  return (
+    core.timing.votingMs(core.nowMs) + randomBetween(core, ELECTION_RETRY_MS.low, ELECTION_RETRY_MS.high)
+  );
 }
 
 /** Also for one that has just been connected: the first request may have met no connection. */
@@ -76,10 +75,20 @@ export function requestVote(core: Core, peer: MemberId): void {
   });
 }
 
-/** Something became durable; it may be the vote for ourselves. */
+/** Something became durable; it may be the vote for ourselves, and then the others are being asked as of now. */
 export function countOwnVote(core: Core): void {
-  if (core.role !== 'candidate' || !core.durability.isDurable(core.term, core.id)) return;
+  if (!ownVoteIsDurable(core) || core.campaign?.votes.has(core.id) !== false) return;
+  resetElectionTimer(core);
+  core.electionDeadlineMs = Math.max(core.electionDeadlineMs, core.nowMs + votingMs(core));
+  if (core.campaign.hinted) {
+    core.hintDeadlineMs = core.nowMs + votingMs(core) * 2 ** core.hintedElections;
+    core.hintedElections += 1;
+  }
   recordVote(core, core.id, true);
+}
+
+function ownVoteIsDurable(core: Core): boolean {
+  return core.role === 'candidate' && core.durability.isDurable(core.term, core.id);
 }
 
 export function receiveVoteResponse(core: Core, message: VoteResponse): void {
@@ -160,7 +169,8 @@ function standBack(core: Core, rival: MemberId): void {
     becomeFollower(core, core.term, 0);
   }
   core.stoodBack = true;
-  core.hintDeadlineMs = core.nowMs + randomBetween(core, STAND_BACK_MS.low, STAND_BACK_MS.high);
+  const delayMs = randomBetween(core, STAND_BACK_MS.low, STAND_BACK_MS.high);
+  core.hintDeadlineMs = core.nowMs + core.timing.votingMs(core.nowMs) + delayMs;
 }
 
 /** The connection to `peer` broke. If that is our leader, a pre-vote follows in a moment; nothing else ever does. */
@@ -184,6 +194,10 @@ export function receiveTimeoutNow(core: Core, from: MemberId): void {
 }
 
 export function tickElection(core: Core): void {
-  if (core.nowMs >= core.electionDeadlineMs) startPreVote(core, false);
-  else if (core.nowMs >= core.hintDeadlineMs) startPreVote(core, true);
+  if (core.nowMs >= core.electionDeadlineMs) {
+    // Nobody has been asked yet: a slow disk, not a lost election. Another term would cost another write.
+    if (core.role === 'candidate' && !ownVoteIsDurable(core)) resetElectionTimer(core);
+    else startPreVote(core, false);
+  }
+  if (core.nowMs >= core.hintDeadlineMs) startPreVote(core, true);
 }

@@ -14,8 +14,9 @@ const GAPS_PER_TIMEOUT = 3;
 const STALLS_PER_TIMEOUT = 2;
 /** A longer stall is not a habit of this loop: the process was stopped, or its machine was. */
 const LONGEST_TELLING_STALL_MS = 250;
-/** An election that is not won at once waits for two writes, the candidate's and a voter's. */
-const WRITES_PER_ELECTION = 3;
+/** A vote that was asked for comes after a voter's write and a round trip; others may be slower than ours. */
+const WRITES_PER_VOTE = 3;
+const ROUND_TRIPS_PER_VOTE = 2;
 /** A longer write says that a disk was stuck, not how fast it is. */
 const LONGEST_TELLING_WRITE_MS = 500;
 /** The cautious start is forgotten by half in this time, a bad spell more slowly. */
@@ -99,9 +100,9 @@ export class Timing {
     );
   }
 
-  /** How long such disks as ours need for an election: before that, another try would only disturb the first. */
+  /** How long votes may be on their way, with such disks and links as ours: until then, asking anew only disturbs. */
   votingMs(nowMs: number): number {
-    return WRITES_PER_ELECTION * this.#writes.at(nowMs);
+    return WRITES_PER_VOTE * this.#writes.at(nowMs) + ROUND_TRIPS_PER_VOTE * this.roundTripMs;
   }
 
   heartbeatIntervalMs(nowMs: number): number {
