@@ -46,6 +46,8 @@ export class Candidate implements AsyncDisposable {
   /** The grace before this token was waited out. */
   #graceServedFor = -1;
   #cleanup: Promise<void> = Promise.resolve();
+  /** Settles with the last attempt, also if nobody waits for its answer any more. */
+  #acquiring: Promise<void> = Promise.resolve();
 
   constructor(
     store: LeaseStore,
@@ -154,9 +156,16 @@ export class Candidate implements AsyncDisposable {
     const { metadata, priority } = this.#settings;
     let vainWakes = 0;
     for (;;) {
-      const outcome = await live.call(this.#what, signal, (options) =>
-        live.stored.acquire(this.name, { ...options, metadata, priority }),
-      );
+      const outcome = await live.call(this.#what, signal, ({ timeoutMs }) => {
+        // Without the signal: who gives up must first learn what became of it.
+        const limit = timeoutMs === undefined ? {} : { timeoutMs };
+        const acquiring = live.stored.acquire(this.name, { ...limit, metadata, priority });
+        this.#acquiring = acquiring.then(
+          () => {},
+          () => {},
+        );
+        return acquiring;
+      });
       if (outcome.status === 'acquired') return await this.#take(live, outcome, signal);
       vainWakes = (await this.#waitForTurn(live, outcome, signal, vainWakes)) ? 0 : vainWakes + 1;
       if (signal.aborted || !live.check()) return undefined;
@@ -248,7 +257,16 @@ export class Candidate implements AsyncDisposable {
       const { leader } = await this.#store.read(name, options);
       if (leader?.holder === this.holder) await live.stored.release(name, leader.token, options);
     };
-    await retryOnSession(on, { what: 'Withdrawing', maxMs }, leave).catch(() => live.lose('closed'));
+    let settled = false;
+    const answered = this.#acquiring.then(() => {
+      settled = true;
+    });
+    do {
+      const enough = new AbortController();
+      await Promise.race([answered, sleep(on.settings.runtime, live.stored.ttlMs, live.lost, enough.signal)]);
+      enough.abort();
+      await retryOnSession(on, { what: 'Withdrawing', maxMs }, leave).catch(() => live.lose('closed'));
+    } while (!settled && !live.lost.aborted);
   }
 
   #closedError(): ConclaveError {

@@ -109,9 +109,9 @@ export class Session implements AsyncDisposable {
         const live = new LiveSession(this.store, stored, this.settings, sentAt);
         if (signal.aborted) void live.close();
         else if (live.check()) return live;
-        failure = new ConclaveError('timeout', `${what} took longer than its TTL of ${ttlMs} ms.`, {
-          retryable: true,
-        });
+        const reason =
+          live.cause === 'disconnected' ? 'its connection broke' : `it took longer than ${ttlMs} ms`;
+        failure = new ConclaveError('unavailable', `${what}: ${reason}.`, { retryable: true });
       } catch (error) {
         failure = error;
       }

@@ -57,7 +57,10 @@ export interface SessionOptions extends StoreCallOptions {
   readonly releaseOnDisconnect?: { readonly graceMs: number };
 }
 
-/** One TTL for any number of names. Dispose revokes it: all its names are released at once. */
+/**
+ * One TTL for any number of names. Dispose revokes it: all its names are released at once. On a session that is over,
+ * `acquire` and `renew` throw 'lease-lost'; the calls that carry a token throw it or return false.
+ */
 export interface StoreSession extends AsyncDisposable {
   readonly id: string;
   readonly holder: string;
@@ -73,14 +76,17 @@ export interface StoreSession extends AsyncDisposable {
    */
   acquire(name: string, options: AcquireOptions): Promise<AcquireOutcome>;
 
-  /** Resolves when another `acquire` may succeed, or something else worth a look happened. May wake in vain. */
+  /**
+   * Resolves when another `acquire` may succeed (also when it became free before this call, or was handed to this
+   * session), or something else worth a look happened. May wake in vain. Settles when the signal aborts.
+   */
   waitForTurn(
     name: string,
     outcome: AcquireOutcome & { readonly status: 'waiting' },
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
 
-  /** Gives up the place in the queue. Idempotent. */
+  /** Gives up the place in the queue. Idempotent. A leadership, if it has come to one, stays: release that. */
   withdraw(name: string, options?: StoreCallOptions): Promise<void>;
 
   /**
@@ -94,7 +100,8 @@ export interface StoreSession extends AsyncDisposable {
   ): Promise<boolean>;
 
   /**
-   * Hands the leadership to a waiting holder, who gets a new, higher token, in one step.
+   * Hands the leadership to a waiting holder, who gets a new, higher token, in one step; that session's next
+   * `acquire` tells. The token is looked at first: with one that is not current, nothing throws.
    * @throws 'target-not-waiting' (nothing changed); 'unsupported' where not `capabilities.handOff`.
    * Returns false where the token was no longer the current one.
    */
@@ -122,7 +129,8 @@ export interface SessionConnection {
   readonly graceMs: number;
   /**
    * 'broken' is given at once when the connection breaks (the store may have started the grace), 'attached' when
-   * the store confirmed that the session is bound to a new connection. Called at once with the present state.
+   * the store confirmed that the session is bound to a new connection, and lives again as long as its last renewal
+   * said. Called at once with the present state.
    * Returns the function that ends it.
    */
   subscribe(listener: (state: 'attached' | 'broken') => void): () => void;

@@ -36,6 +36,8 @@ export interface ValidityOptions {
   readonly disconnectGraceMs?: number;
 }
 
+const leastMs = 0.01;
+
 /** The validity of one session: counted from before the request that granted it was sent. */
 export class Validity {
   readonly #clock: Clock;
@@ -73,9 +75,12 @@ export class Validity {
 
   /** At most zero: do not act on the lease any more. */
   remainingMs(): number {
-    const remaining = this.#lengthMs - elapsedMs(this.#clock, this.#grantedAt);
-    if (this.#brokenAt === undefined) return remaining;
-    return Math.min(remaining, this.#graceLengthMs - elapsedMs(this.#clock, this.#brokenAt));
+    let remaining = this.#lengthMs - elapsedMs(this.#clock, this.#grantedAt);
+    if (this.#brokenAt !== undefined) {
+      remaining = Math.min(remaining, this.#graceLengthMs - elapsedMs(this.#clock, this.#brokenAt));
+    }
+    // Less than that is lost in the rounding of large clock readings, and no timer could wait for it.
+    return remaining < leastMs ? Math.min(0, remaining) : remaining;
   }
 
   /** On the monotonic clock. Falls when the wall clock shows that the host slept. */
