@@ -30,6 +30,8 @@ function unreliable(
     return value;
   };
   return storeWith(store, {
+    // Without the watch over its own leadership, which would hide a lease that is trusted for too long.
+    capabilities: { ...store.capabilities, watch: 'poll' },
     read: (name, options) => shaky(() => store.read(name, options)),
     openSession: (options) =>
       shaky(async () => {

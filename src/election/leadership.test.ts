@@ -118,6 +118,42 @@ test('a renewal that hangs is given up and tried again; one error does not end a
   assert.equal(trouble[0]?.what, 'Renewing the session');
 });
 
+test('a renewal counts from when it was sent, however late its answer is', async () => {
+  const { runtime, memory, settle } = setUp();
+  let renewedMs = 0;
+  const slow = storeWith(memory, {
+    openSession: async (options) => {
+      const session = await memory.openSession(options);
+      return sessionWith(session, {
+        renew: async () => {
+          renewedMs = runtime.clock.monotonicMs();
+          await session.renew();
+          await new Promise<void>((resolve) => void runtime.timers.after(200, resolve));
+        },
+      });
+    },
+  });
+  await using one = new Candidate(slow, 'n', { ttlMs: 1000, clockDriftRate: 0, holder: 'one', runtime });
+  const leadership = await settle(one.campaign());
+  await runtime.advance(600);
+  assert(renewedMs > 0);
+  assert.equal(leadership.validUntil, renewedMs + 1000);
+});
+
+test('a token that was given up never leads again, even if the store still gives it', async () => {
+  const { runtime, memory, settle } = setUp();
+  const lying = storeWith(memory, {
+    openSession: async (options) =>
+      sessionWith(await memory.openSession(options), { proclaim: () => Promise.resolve(false) }),
+  });
+  await using one = new Candidate(lying, 'n', { ttlMs: 1000, holder: 'one', runtime });
+  const leadership = await settle(one.campaign());
+  await assert.rejects(settle(leadership.proclaim('m')), { code: 'not-leading' });
+  assert.equal(await leadership.ended, 'replaced');
+  assert.equal((await memory.read('n')).leader?.token, leadership.token);
+  assert((await settle(one.campaign())).token > leadership.token);
+});
+
 test('a loop that was blocked past the lease: assertHeld throws though no timer fired', async () => {
   const { runtime, candidate, win } = setUp();
   await using one = candidate('one');
