@@ -137,7 +137,7 @@ test('a renewal counts from when it was sent, however late its answer is', async
   const leadership = await settle(one.campaign());
   await runtime.advance(600);
   assert(renewedMs > 0);
-  assert.equal(leadership.validUntil, renewedMs + 1000);
+  assert(Math.abs(leadership.validUntil - (renewedMs + 1000)) < 1);
 });
 
 test('a token that was given up never leads again, even if the store still gives it', async () => {
