@@ -1,6 +1,5 @@
-import { batchTimeMs, Keyspace } from '../keyspace/index.ts';
+import { Keyspace } from '../keyspace/index.ts';
 import {
-  type Entry,
   Raft,
   type RaftEffects,
   type RaftEvent,
@@ -9,9 +8,8 @@ import {
   type RaftStored,
   type SnapshotMeta,
 } from '../raft/index.ts';
-import type { Timer } from '../runtime/index.ts';
 import { Applier } from './applier.ts';
-import { ClusterTime } from './cluster-time.ts';
+import { LeaderTime } from './leader-time.ts';
 import { LocalProposals } from './local-proposals.ts';
 import type { SharedLog } from './log/index.ts';
 import { LoopDelay } from './loop-delay.ts';
@@ -30,6 +28,7 @@ import { SnapshotMaker } from './snapshot-maker.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
+import { TurnTimer } from './turn-timer.ts';
 
 export interface GroupContext {
   readonly setup: MemberSetup;
@@ -42,8 +41,6 @@ export interface GroupContext {
   readonly fail: (error: unknown) => void;
 }
 
-/** While leases exist, the leader logs its time at least so often (design.md section 4). */
-const stampEveryMs = 1000;
 /** A timer that fires so late tells that this process did not run. */
 const stallMs = 25;
 
@@ -63,12 +60,10 @@ export class Group {
   private readonly maker: SnapshotMaker;
   private readonly sender: SnapshotSender;
   private readonly receiver: SnapshotReceiver;
-  private readonly clusterTime: ClusterTime;
+  private readonly leaderTime: LeaderTime;
+  private readonly timer: TurnTimer;
   private state: RaftState = { role: 'follower', term: 0, leader: 0 };
-  private lastStampMs = 0;
   private turnAsked = false;
-  private timer: Timer | undefined;
-  private timerDueMs = Number.POSITIVE_INFINITY;
   private started = false;
   private stopped = false;
   private readonly transferWaiters: ((ok: boolean) => void)[] = [];
@@ -80,7 +75,6 @@ export class Group {
     const askForTurn = () => this.askForTurn();
     const step = (event: RaftEvent) => this.step(event);
     this.reads = new Reads(askForTurn);
-    this.clusterTime = new ClusterTime(setup.heartbeatIntervalMs);
     this.raft = new Raft(
       {
         groupId: group,
@@ -94,6 +88,8 @@ export class Group {
       stored,
       runtime.clock.monotonicMs(),
     );
+    this.leaderTime = new LeaderTime(this.keyspace, this.raft, setup.heartbeatIntervalMs);
+    this.timer = new TurnTimer(runtime, (lateMs) => this.timerFired(lateMs));
     this.persists = new PersistQueue({ group, log, step, send: (messages) => this.send(messages), fail });
     this.applier = new Applier({
       runtime,
@@ -163,7 +159,7 @@ export class Group {
 
   /** The leader's cluster time now. Meaningful on a leader only. */
   clusterTimeMs(): number {
-    return this.clusterTime.read(this.context.setup.runtime.clock.monotonicMs());
+    return this.leaderTime.read(this.context.setup.runtime.clock.monotonicMs());
   }
 
   step(event: RaftEvent): void {
@@ -235,25 +231,13 @@ export class Group {
 
   /** Seals the batch, and lets time pass through the log where leases wait for it. */
   private lead(nowMs: number): void {
-    const timeMs = this.clusterTime.read(nowMs);
-    if (this.stampDueMs(timeMs) <= timeMs) this.local.submitTick();
+    const timeMs = this.leaderTime.read(nowMs);
+    if (this.leaderTime.stampDueMs(timeMs) <= timeMs) this.local.submitTick();
     if (this.local.queued === 0) return;
-    this.lastStampMs = timeMs;
+    this.leaderTime.stamped(timeMs);
     this.local.seal(timeMs, (proposalId, data) =>
       this.raft.step({ type: 'propose', proposalId, data }, nowMs),
     );
-  }
-
-  /**
-   * When the leader must log its time next, in cluster time; Infinity while there are no leases. What lies after
-   * `timeMs` may be told too early, and is then asked for again.
-   */
-  private stampDueMs(timeMs: number): number {
-    if (this.keyspace.leaseCount === 0) return Number.POSITIVE_INFINITY;
-    const regularly = this.lastStampMs + stampEveryMs;
-    const deadlineMs = this.keyspace.nextDeadlineMs(timeMs);
-    // Expiry is strict, and a stamp already on its way past the deadline needs no second one.
-    return deadlineMs < this.lastStampMs ? regularly : Math.min(regularly, Math.floor(deadlineMs) + 1);
   }
 
   private perform(effects: RaftEffects): void {
@@ -281,22 +265,11 @@ export class Group {
     const before = this.state;
     this.state = state;
     if (state.role === 'leader' && (before.role !== 'leader' || before.term !== state.term)) {
-      this.lastStampMs = this.lastStampInLog();
-      this.clusterTime.start(this.lastStampMs, this.context.setup.runtime.clock.monotonicMs());
+      this.leaderTime.start(this.context.setup.runtime.clock.monotonicMs());
     }
     if (before.role === 'leader' && state.role !== 'leader') this.local.releaseQueue();
     this.context.onState(state);
     this.askForTurn();
-  }
-
-  /** The stamp of the last batch in our own log, committed or not; in the applied state where the log has none. */
-  private lastStampInLog(): number {
-    for (let index = this.raft.status().lastIndex; index > 0; index--) {
-      const entry: Entry | undefined = this.raft.entryAt(index);
-      if (!entry) break;
-      if (entry.kind === 'command') return batchTimeMs(entry.data);
-    }
-    return this.keyspace.timeMs;
   }
 
   private progressed(index: number): void {
@@ -311,27 +284,17 @@ export class Group {
     this.local.snapshotInstalled(meta.index);
   }
 
-  /** One timer; it is moved only to come earlier, and looks for itself when it fires. */
   private armTimer(): void {
-    const { clock, timers } = this.context.setup.runtime;
-    const nowMs = clock.monotonicMs();
+    const nowMs = this.context.setup.runtime.clock.monotonicMs();
     let dueMs = this.raft.nextDeadlineMs();
     if (this.state.role === 'leader') {
-      const timeMs = this.clusterTime.read(nowMs);
-      dueMs = Math.min(dueMs, nowMs + this.stampDueMs(timeMs) - timeMs);
+      const timeMs = this.leaderTime.read(nowMs);
+      dueMs = Math.min(dueMs, nowMs + this.leaderTime.stampDueMs(timeMs) - timeMs);
     }
-    if (this.timer && this.timerDueMs <= dueMs) return;
-    this.timer?.cancel();
-    this.timer = undefined;
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    this.timerDueMs = dueMs;
-    this.timer = timers.after(Math.max(0, dueMs - nowMs), () => this.timerFired());
+    this.timer.arm(dueMs);
   }
 
-  private timerFired(): void {
-    this.timer = undefined;
-    const lateMs = this.context.setup.runtime.clock.monotonicMs() - this.timerDueMs;
-    this.timerDueMs = Number.POSITIVE_INFINITY;
+  private timerFired(lateMs: number): void {
     this.loopDelay.record(lateMs);
     // The core hears of the stall first; then the sockets are read, and only then, in the turn, time passes.
     if (lateMs > stallMs) this.step({ type: 'stalled', stallMs: lateMs });
@@ -340,7 +303,7 @@ export class Group {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    this.timer?.cancel();
+    this.timer.cancel();
     this.local.abandon();
     for (const resolve of this.transferWaiters.splice(0)) resolve(false);
     this.sender.close();

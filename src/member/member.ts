@@ -2,17 +2,14 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Command, CommandResult, KeyspaceReader } from '../keyspace/index.ts';
 import type { RaftState } from '../raft/index.ts';
 import type { Timer } from '../runtime/index.ts';
-import { type DataFolder, openDataFolder } from './folder.ts';
 import { Group } from './group.ts';
 import { LeaderRequests } from './leader-requests.ts';
-import { openLog, type SharedLog } from './log/index.ts';
 import { type MemberOptions, type MemberSetup, setUp } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { PeerTransport } from './peers/transport.ts';
 import { Proposer } from './proposer.ts';
-import { recoverGroup } from './recovery.ts';
-import { SnapshotStore } from './snapshots/index.ts';
 import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
+import { openStorage, type Storage } from './storage.ts';
 import type { MemberDescription, MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
 
 /** The keyspace that clients see. Partitions of the store will be further groups. */
@@ -27,8 +24,7 @@ export class Member implements MemberHandle {
   readonly name: string;
   readonly stopped: Promise<void>;
   private readonly setup: MemberSetup;
-  private readonly folder: DataFolder;
-  private readonly log: SharedLog;
+  private readonly storage: Storage;
   private readonly group: Group;
   private readonly transport: PeerTransport;
   private readonly proposer: Proposer;
@@ -55,66 +51,27 @@ export class Member implements MemberHandle {
    */
   static async start(options: MemberOptions): Promise<Member> {
     const setup = setUp(options);
-    const { disk } = setup.runtime;
-    const folder = await openDataFolder({
-      disk,
-      path: setup.dataDir,
-      clusterId: setup.clusterId,
-      memberId: setup.memberId,
-      name: setup.name,
-    });
-    let log: SharedLog | undefined;
+    const storage = await openStorage(setup, firstGroup);
+    let member: Member | undefined;
     try {
-      const opened = await openLog({
-        disk,
-        folder: `${setup.dataDir}/log`,
-        clusterId: setup.clusterId,
-        memberId: setup.memberId,
-        // A member that ran before and finds no log has lost its votes: it must not start as if it were new.
-        expectExisting: !folder.fresh,
-        random: setup.runtime.random,
-      });
-      log = opened.log;
-      if (opened.repaired)
-        setup.logger.warn(
-          { ...opened.repaired },
-          'A torn tail of the log was cut: a crash interrupted its last write.',
-        );
-      const snapshots = new SnapshotStore({ disk, folder: `${setup.dataDir}/snapshots` });
-      await snapshots.start();
-      const stored = await recoverGroup(opened.groups.get(firstGroup), firstGroup, snapshots);
-      // A snapshot file may be newer than the log knows: the log must hear of it before anything is appended.
-      const keepsLog = stored.entries.length > 0;
-      const { hardState, snapshot } = stored;
-      const mark = { group: firstGroup, hardState, entries: [], keepsLog };
-      if (snapshot) await log.append([{ ...mark, snapshot }], { sync: true });
-      const member = new Member(setup, folder, log, snapshots, stored);
+      member = new Member(setup, storage);
       await member.group.recover();
       await member.transport.start();
       member.group.start();
-      await folder.markStarted();
-      setup.logger.info(
-        { member: setup.name, memberId: setup.memberId, clusterId: setup.clusterId },
-        'Member started.',
-      );
-      return member;
+      await storage.folder.markStarted();
     } catch (error) {
-      await log?.close().catch(() => undefined);
-      await folder.close();
+      await member?.transport.close();
+      await storage.close();
       throw error;
     }
+    const { name, memberId, clusterId } = setup;
+    setup.logger.info({ member: name, memberId, clusterId }, 'Member started.');
+    return member;
   }
 
-  private constructor(
-    setup: MemberSetup,
-    folder: DataFolder,
-    log: SharedLog,
-    snapshots: SnapshotStore,
-    stored: Awaited<ReturnType<typeof recoverGroup>>,
-  ) {
+  private constructor(setup: MemberSetup, storage: Storage) {
     this.setup = setup;
-    this.folder = folder;
-    this.log = log;
+    this.storage = storage;
     this.clusterId = setup.clusterId;
     this.memberId = setup.memberId;
     this.name = setup.name;
@@ -126,7 +83,8 @@ export class Member implements MemberHandle {
     this.stopped.catch(() => undefined);
     const transport = () => this.transport;
     this.group = new Group({
-      ...{ setup, group: firstGroup, log, snapshots, stored, transport },
+      ...storage,
+      ...{ setup, group: firstGroup, transport },
       onState: (state) => this.stateChanged(state),
       fail: (error) => this.fail(error),
     });
@@ -315,10 +273,7 @@ export class Member implements MemberHandle {
     this.requests.release(() => false);
     await this.group.stop();
     await this.transport.close();
-    await this.log
-      .close()
-      .catch((error: unknown) => this.setup.logger.warn({ error: String(error) }, 'Closing the log failed.'));
-    await this.folder.close();
+    await this.storage.close();
     this.setup.logger.info({ member: this.name }, 'Member stopped.');
     if (this.failure) this.settleStopped.reject(this.failure.error);
     else this.settleStopped.resolve();

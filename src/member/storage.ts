@@ -1,0 +1,65 @@
+import type { RaftStored } from '../raft/index.ts';
+import { type DataFolder, openDataFolder } from './folder.ts';
+import { openLog, type SharedLog } from './log/index.ts';
+import type { MemberSetup } from './options.ts';
+import { recoverGroup } from './recovery.ts';
+import { SnapshotStore } from './snapshots/index.ts';
+
+/** What a member has on disk, opened, checked and brought together. */
+export interface Storage {
+  readonly folder: DataFolder;
+  readonly log: SharedLog;
+  readonly snapshots: SnapshotStore;
+  readonly stored: RaftStored;
+  /** Never rejects: what cannot be closed is logged. */
+  close(): Promise<void>;
+}
+
+/**
+ * @throws ConclaveError 'data-locked', 'data-incompatible', 'data-damaged', 'disk-failed', 'disk-full'; nothing is
+ * left open then.
+ */
+export async function openStorage(setup: MemberSetup, group: number): Promise<Storage> {
+  const { clusterId, memberId, name, dataDir, logger } = setup;
+  const { disk, random } = setup.runtime;
+  const folder = await openDataFolder({ disk, path: dataDir, clusterId, memberId, name });
+  let log: SharedLog | undefined;
+  const close = async () => {
+    await log
+      ?.close()
+      .catch((error: unknown) => logger.warn({ error: String(error) }, 'Closing the log failed.'));
+    await folder
+      .close()
+      .catch((error: unknown) => logger.warn({ error: String(error) }, 'Unlocking the data folder failed.'));
+  };
+  try {
+    // A member that ran before and finds no log has lost its votes: it must not start as if it were new.
+    const expectExisting = !folder.fresh;
+    const opened = await openLog({
+      disk,
+      folder: `${dataDir}/log`,
+      clusterId,
+      memberId,
+      expectExisting,
+      random,
+    });
+    log = opened.log;
+    if (opened.repaired) {
+      logger.warn(
+        { ...opened.repaired },
+        'A torn tail of the log was cut: a crash interrupted its last write.',
+      );
+    }
+    const snapshots = new SnapshotStore({ disk, folder: `${dataDir}/snapshots` });
+    await snapshots.start();
+    const stored = await recoverGroup(opened.groups.get(group), group, snapshots);
+    const { hardState, snapshot } = stored;
+    const mark = { group, hardState, entries: [], keepsLog: stored.entries.length > 0 };
+    // A snapshot file may be newer than the log knows: the log must hear of it before anything is appended.
+    if (snapshot) await log.append([{ ...mark, snapshot }], { sync: true });
+    return { folder, log, snapshots, stored, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
