@@ -1,0 +1,226 @@
+// The packed tarball in an empty project, and in it every example of README.md.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { peer } from '../peers.ts';
+import { type Example, readmeExamples } from './examples.ts';
+import { Ports } from './ports.ts';
+import { Project, type Running } from './project.ts';
+
+const root = join(import.meta.dirname, '../..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly version: string;
+  readonly bin: { readonly conclave: string };
+  readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
+  readonly scripts: Readonly<Record<string, string>>;
+};
+const patience = { timeout: 60_000 };
+const etcdctl = peer('etcdctl');
+const examples = readmeExamples();
+const used = new Set<Example>();
+
+let project: Project;
+let ports: Ports;
+let variables: Readonly<Record<string, string>>;
+
+before(
+  async () => {
+    [project, ports] = await Promise.all([Project.make(), Ports.find()]);
+    const client = `127.0.0.1:${ports.of(2379)}`;
+    variables = { CONCLAVE_ENDPOINTS: client, ETCDCTL_ENDPOINTS: client, ETCDCTL_API: '3' };
+    for (const example of examples) {
+      if (example.language !== 'sh') await project.write(example.name, ports.substitute(example.code));
+    }
+  },
+  { timeout: 180_000 },
+);
+after(async () => await project?.[Symbol.asyncDispose]());
+
+/** The only example of that name; the last test sees whether one was left out. */
+function example(name: string): Example {
+  const [found, ...others] = examples.filter((one) => one.name === name);
+  if (found === undefined || others.length > 0) throw new Error(`README.md has not one example ${name}`);
+  used.add(found);
+  return found;
+}
+
+function start(
+  name: string,
+  more: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): Running {
+  const { code, language } = example(name);
+  const all = { ...variables, ...more };
+  if (language !== 'sh') return project.start(process.execPath, [...flags, name], all);
+  return project.start('bash', ['-euc', `${ports.substitute(code)}\nwait`], all);
+}
+
+/** Runs an example to its end, which must be a good one, and resolves to what it wrote. */
+async function run(name: string, flags: readonly string[] = []): Promise<string> {
+  await using running = start(name, {}, flags);
+  assert.equal(await running.ended, 0, running.output);
+  return running.output;
+}
+
+test('the tarball holds what is documented, and no tests, helpers of tests or maps', () => {
+  const expected =
+    /^(dist\/.+\.(js|d\.ts)|proto\/.+\.(proto|md)|docs\/(guides|reference)\/.+\.md|docs\/images\/.+\.svg|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
+  assert.deepEqual(
+    project.packed.filter((file) => !expected.test(file) || /\.test\.|\btesting\b/.test(file)),
+    [],
+  );
+  for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/guides/guarantees.md'])
+    assert.ok(project.packed.includes(file), file);
+  const installed = join(project.folder, 'node_modules/conclave');
+  const pointing = project.packed.filter(
+    (file) =>
+      file.endsWith('.js') && readFileSync(join(installed, file), 'utf8').includes('sourceMappingURL'),
+  );
+  assert.deepEqual(pointing, []);
+});
+
+test('every export is packed with its types, and can be imported', patience, async () => {
+  const names: string[] = [];
+  for (const [path, target] of Object.entries(manifest.exports)) {
+    const files = typeof target === 'string' ? [target] : [target.types, target.default];
+    for (const file of files) assert.ok(project.packed.includes(file.replace('./', '')), file);
+    if (typeof target !== 'string') names.push(`conclave${path.slice(1)}`);
+  }
+  const lines = names.map((name) => `assert.ok(Object.keys(await import('${name}')).length > 0, '${name}');`);
+  await project.write('imports.mjs', `import assert from 'node:assert';\n${lines.join('\n')}\n`);
+  await using running = project.start(process.execPath, ['imports.mjs']);
+  assert.equal(await running.ended, 0, running.output);
+});
+
+test('the examples type-check strictly against the installed declarations', patience, async () => {
+  const compilerOptions = {
+    ...{ module: 'nodenext', target: 'es2023', lib: ['es2023'], types: ['node'], noEmit: true },
+    ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
+  };
+  await project.write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+  await using running = project.start(join(root, 'node_modules/.bin/tsc'), ['-p', '.']);
+  assert.equal(await running.ended, 0, running.output);
+});
+
+test('the command that npm installs tells the version of the package', patience, async () => {
+  await using running = project.start('npx', ['conclave', 'version']);
+  assert.equal(await running.ended, 0, running.output);
+  assert.match(running.output, new RegExp(`^conclave ${manifest.version.replaceAll('.', '\\.')}$`, 'm'));
+});
+
+describe('examples of README.md', () => {
+  test('the two commands of a checkout are there word for word, and their scripts exist', () => {
+    const checkout = examples.filter(({ name }) => name === 'checkout');
+    for (const one of checkout) used.add(one);
+    assert.deepEqual(
+      checkout.map(({ code }) => code),
+      ['npm ci && npm start\n', 'npm ci && npm test\n'],
+    );
+    for (const name of ['start', 'test']) {
+      const file = /^node (\S+)/.exec(manifest.scripts[name] ?? '')?.[1] ?? '';
+      assert.ok(existsSync(join(root, file)), `the script ${name} runs ${file}`);
+    }
+  });
+
+  test('installing names the tarball that npm pack makes', () => {
+    const { code } = example('install');
+    assert.match(code, /^npm pack /);
+    assert.ok(code.includes(`/conclave-${manifest.version}.tgz`), code);
+  });
+
+  test('race.ts: the paused leader is refused', patience, async () => {
+    const output = await run('race.ts');
+    assert.match(output, /^refused: .*written with token \d+; a write with token \d+ is refused/m);
+    assert.match(output, /^the file says: balance 100 - 30$/m);
+  });
+
+  test('embedded.ts: a member in the process', patience, async () => {
+    assert.match(await run('embedded.ts'), /^cleaning up with token \d+$/m);
+  });
+
+  test('store.test.ts: the conformance suite', patience, async () => {
+    const output = await run('store.test.ts', ['--test', '--test-reporter=tap']);
+    assert.match(output, /^# pass [1-9]\d+$/m);
+    assert.match(output, /^# fail 0$/m);
+  });
+
+  test('serve: one member, with no flag at all', patience, async () => {
+    await using server = start('serve', {
+      CONCLAVE_LISTEN_CLIENT_URLS: `http://127.0.0.1:${ports.of(2379)}`,
+      CONCLAVE_LISTEN_PEER_URLS: `http://127.0.0.1:${ports.of(2380)}`,
+    });
+    await server.wrote(/ready to serve client requests/);
+    assert.match(await run('status'), /^default .* leader /m);
+    assert.ok(existsSync(join(project.folder, 'default.conclave/log')));
+  });
+
+  describe('with a cluster', () => {
+    let cluster: Running;
+
+    before(async () => {
+      cluster = start('cluster');
+      const ready = ['m1', 'm2', 'm3'].map((name) => new RegExp(`"${name}".*ready to serve client requests`));
+      await cluster.wrote(...ready);
+    }, patience);
+    after(async () => await cluster?.[Symbol.asyncDispose]());
+
+    test('status: three members, one of them the Raft leader', patience, async () => {
+      const output = await run('status');
+      const roles = [...output.matchAll(/^m[123] +\S+ +(\S+)/gm)].map((match) => match[1]).sort();
+      assert.deepEqual(roles, ['follower', 'follower', 'leader'], output);
+      const [heading] = /^MEMBER .*$/m.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+      assert.ok(
+        output.split('\n').some((line) => sameWords(line, heading ?? '')),
+        output,
+      );
+    });
+
+    test('report.ts: one leads, the other takes over when it stops', patience, async () => {
+      await using first = start('report.ts');
+      await first.wrote(/leading with token \d+/, /working; \d+ ms left/);
+      await using second = start('report.ts');
+      first.signal('SIGINT');
+      assert.equal(await first.ended, 0, first.output);
+      await second.wrote(/leading with token \d+/);
+      assert.ok(tokenIn(second.output) > tokenIn(first.output));
+      second.signal('SIGINT');
+      assert.equal(await second.ended, 0, second.output);
+    });
+
+    test('parts.ts: candidate, observe, lock and a channel', patience, async () => {
+      const output = await run('parts.ts');
+      assert.match(output, /^elected .*type: 'elected'/ms);
+      assert.match(output, /^migrating with token \d+$/m);
+      assert.match(output, /^42 rows$/m);
+    });
+
+    test('elect: a command under leadership, with its token', patience, async () => {
+      assert.match(await run('elect'), /^reporting with token \d+$/m);
+    });
+
+    test('observe: who leads', patience, async () => {
+      assert.match(await run('observe'), / nobody leads$/m);
+    });
+
+    test('etcdctl: put and get', { ...patience, skip: etcdctl.missing ?? false }, async () => {
+      assert.match(await run('etcdctl'), /^OK\ngreeting\nhello\n$/);
+    });
+  });
+
+  test('each of them is run', () => {
+    if (etcdctl.missing !== undefined) example('etcdctl');
+    assert.deepEqual(
+      examples.filter((one) => !used.has(one)).map(({ name }) => name),
+      [],
+    );
+  });
+});
+
+function tokenIn(output: string): number {
+  return Number(/leading with token (\d+)/.exec(output)?.[1]);
+}
+
+function sameWords(one: string, other: string): boolean {
+  return one.trim().split(/\s+/).join() === other.trim().split(/\s+/).join();
+}
