@@ -82,15 +82,23 @@ class Worker {
     this.#token = leadership.token;
     this.#validUntilMs = monotonicMs() + leadership.remainingMs();
     report({ type: 'elected', token: this.#token, validUntilMs: this.#validUntilMs });
+    // A broken connection ends it before what the last renewal said; the job, careless as it is, may go on for a while.
+    const lost = () => this.#heldAtMostUntil(monotonicMs());
+    leadership.signal.addEventListener('abort', lost, { once: true });
     const enough = AbortSignal.any([signal, leadership.signal]);
     const job = this.#work(leadership, enough);
     await job.catch((error: unknown) => report({ type: 'trouble', text: String(error) }));
     // From here on it does nothing as the leader; the next one may lead before the answer to resign() is here.
-    const validUntilMs = Math.min(this.#validUntilMs, monotonicMs());
+    lost();
+    const validUntilMs = this.#validUntilMs;
     const token = this.#token;
     this.#token = 0;
     await leadership.resign();
     report({ type: 'ended', token, validUntilMs, cause: await leadership.ended });
+  }
+
+  #heldAtMostUntil(atMs: number): void {
+    this.#validUntilMs = Math.min(this.#validUntilMs, atMs);
   }
 
   async #work(leadership: Leadership, enough: AbortSignal): Promise<void> {
