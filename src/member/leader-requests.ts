@@ -19,6 +19,8 @@ interface LeaseQuestion {
 }
 
 export interface LeaderRequestsContext {
+  /** As the proposer's, and far from it: answers are told apart by their number alone. */
+  readonly firstRequestId: number;
   readonly groupId: number;
   readonly group: Group;
   readonly transport: () => PeerTransport;
@@ -31,10 +33,11 @@ export interface LeaderRequestsContext {
 export class LeaderRequests {
   private readonly context: LeaderRequestsContext;
   private readonly questions = new Map<number, LeaseQuestion>();
-  private nextRequestId = 1;
+  private nextRequestId: number;
 
   constructor(context: LeaderRequestsContext) {
     this.context = context;
+    this.nextRequestId = context.firstRequestId;
   }
 
   /** False where the member is not connected. */

@@ -130,3 +130,19 @@ test('stopping tells every command once', () => {
   local.abandon();
   assert.deepEqual(outcomes, [{ type: 'unknown' }]);
 });
+
+test('two batches that stood at one index in different terms both hear which of them was applied', () => {
+  const local = new LocalProposals();
+  const outcomes: (LocalOutcome | undefined)[] = [undefined, undefined];
+  for (const position of [0, 1]) {
+    local.submit(tick, (outcome) => {
+      outcomes[position] = outcome;
+    });
+    local.seal(77, (proposalId) =>
+      local.settle(effects({ proposalsAccepted: [{ proposalId, index: 9, term: 2 + position }] })),
+    );
+  }
+  // The entry of term 2 had been replaced here, but another member kept it, and led.
+  local.applied(entry(9, 2), [result(5)]);
+  assert.deepEqual(outcomes, [{ type: 'applied', result: result(5) }, { type: 'not-applied' }]);
+});

@@ -34,7 +34,11 @@ export class LocalProposals {
   private queue: Submitted[] = [];
   private nextProposalId = 1;
   private readonly sealed = new Map<number, readonly Submitted[]>();
-  private readonly accepted = new Map<number, AcceptedBatch>();
+  /**
+   * By index. Several at one index are of different terms: each may still be the one that commits, should another
+   * leader have kept what was replaced here (figure 8 of the paper).
+   */
+  private readonly accepted = new Map<number, readonly AcceptedBatch[]>();
 
   submit(encoded: Uint8Array, done: (outcome: LocalOutcome) => void): void {
     this.queue.push({ encoded, done });
@@ -77,7 +81,7 @@ export class LocalProposals {
     for (const { proposalId, index, term } of effects.proposalsAccepted) {
       const commands = this.sealed.get(proposalId);
       this.sealed.delete(proposalId);
-      if (commands) this.accepted.set(index, { term, commands });
+      if (commands) this.accepted.set(index, [...(this.accepted.get(index) ?? []), { term, commands }]);
     }
     for (const { proposalId, reason } of effects.proposalsRejected) {
       const commands = this.sealed.get(proposalId) ?? [];
@@ -96,29 +100,31 @@ export class LocalProposals {
   }
 
   applied(entry: Entry, results: readonly CommandResult[]): void {
-    const batch = this.accepted.get(entry.index);
-    if (!batch) return;
+    const batches = this.accepted.get(entry.index);
+    if (!batches) return;
     this.accepted.delete(entry.index);
-    const same = batch.term === entry.term;
-    for (let position = 0; position < batch.commands.length; position++) {
-      const result = same ? results[position] : undefined;
-      batch.commands[position]?.done(result ? { type: 'applied', result } : { type: 'not-applied' });
+    for (const { term, commands } of batches) {
+      for (let position = 0; position < commands.length; position++) {
+        const result = term === entry.term ? results[position] : undefined;
+        commands[position]?.done(result ? { type: 'applied', result } : { type: 'not-applied' });
+      }
     }
   }
 
   /** A snapshot was installed: what stood at or below its index is over, with an outcome that nobody can tell. */
   snapshotInstalled(index: number): void {
-    for (const [at, batch] of this.accepted) {
+    for (const [at, batches] of this.accepted) {
       if (at > index) continue;
       this.accepted.delete(at);
-      for (const { done } of batch.commands) done({ type: 'unknown' });
+      for (const { commands } of batches) for (const { done } of commands) done({ type: 'unknown' });
     }
   }
 
   /** The member stops. */
   abandon(): void {
     this.releaseQueue();
-    const pending = [...this.sealed.values(), ...[...this.accepted.values()].map((batch) => batch.commands)];
+    const accepted = [...this.accepted.values()].flat();
+    const pending = [...this.sealed.values(), ...accepted.map((batch) => batch.commands)];
     this.sealed.clear();
     this.accepted.clear();
     for (const commands of pending) for (const { done } of commands) done({ type: 'unknown' });

@@ -88,13 +88,15 @@ export class Member implements MemberHandle {
       onState: (state) => this.stateChanged(state),
       fail: (error) => this.fail(error),
     });
+    const firstRequestId = Math.floor(setup.runtime.random.unit() * 2 ** 51);
     this.requests = new LeaderRequests({
-      ...{ groupId: firstGroup, group: this.group, transport },
+      ...{ groupId: firstGroup, group: this.group, transport, firstRequestId: 2 ** 52 + firstRequestId },
       barrier: () => this.readBarrier(),
       onProposed: (response) => this.proposer.responded(response),
     });
     this.proposer = new Proposer({
       memberId: setup.memberId,
+      firstRequestId,
       nowMs: () => setup.runtime.clock.monotonicMs(),
       submitLocally: (encoded, done) => {
         this.group.local.submit(encoded, done);

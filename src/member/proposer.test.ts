@@ -16,6 +16,7 @@ class World {
   readonly sent: { leader: number; request: LeaderRequest & { type: 'propose' } }[] = [];
   readonly proposer = new Proposer({
     memberId: self,
+    firstRequestId: 100,
     nowMs: () => this.now,
     submitLocally: (encoded, done) => this.local.push({ encoded, done }),
     sendRequest: (leader, request) => {
@@ -176,4 +177,49 @@ test('an aborted command is given up at once', async () => {
   abort.abort();
   await assert.rejects(proposed, { code: 'aborted', outcome: 'unknown' });
   assert.equal(world.proposer.busy, false);
+});
+
+const outcome = (expected: string) => (error: { outcome?: string }) => error.outcome === expected;
+
+test('what stands in our own log when its time is up may yet be applied, whoever leads by then', async () => {
+  const world = new World();
+  world.proposer.leaderChanged(self);
+  const late = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  world.proposer.leaderChanged(0);
+  world.now = 1001;
+  world.proposer.sweep(world.now);
+  await assert.rejects(late, outcome('unknown'));
+});
+
+test('what stands in our own log when it is aborted, or the member stops, may yet be applied', async () => {
+  const world = new World();
+  world.proposer.leaderChanged(self);
+  const controller = new AbortController();
+  const aborted = world.proposer.propose({ type: 'tick' }, 1000, undefined, controller.signal);
+  const cut = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  const returned = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  world.local[2]?.done({ type: 'not-applied' });
+  controller.abort();
+  await assert.rejects(aborted, outcome('unknown'));
+  world.proposer.abandon();
+  await assert.rejects(cut, outcome('unknown'));
+  await assert.rejects(returned, outcome('not-applied'));
+});
+
+test('a refusal after an attempt whose fate is unknown does not say that nothing was applied', async () => {
+  const world = await World.follower();
+  const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
+  world.proposer.linkDown(2);
+  const { requestId } = world.last().request;
+  world.proposer.responded({ type: 'refused', requestId });
+  await assert.rejects(proposed, outcome('unknown'));
+});
+
+test('a command that cannot be encoded fails at once, and not in the turn that finds a leader', async () => {
+  const world = new World();
+  const bad = world.proposer.propose({ type: 'compact', revision: 0.5 }, 1000, undefined, undefined);
+  await assert.rejects(bad, { code: 'invalid-argument' });
+  assert.equal(world.proposer.busy, false);
+  world.proposer.leaderChanged(self);
+  assert.equal(world.local.length, 0);
 });

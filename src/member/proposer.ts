@@ -1,4 +1,4 @@
-import { ConclaveError } from '../errors/index.ts';
+import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
 import {
   type Command,
   type CommandIdentity,
@@ -13,6 +13,11 @@ import type { LeaderRequest, LeaderResponse } from './requests.ts';
 export interface ProposerContext {
   nowMs(): number;
   readonly memberId: number;
+  /**
+   * Below all request ids. Drawn anew for each life of the member: the leader may still answer requests of the one
+   * before, and such an answer must not pass for one to a request of this life.
+   */
+  readonly firstRequestId: number;
   /** Submits to this member's own log; `done` is called once. */
   submitLocally(encoded: Uint8Array, done: (outcome: LocalOutcome) => void): void;
   /** False where the member is not connected. */
@@ -32,6 +37,8 @@ interface Proposal {
   askedLeader: number;
   askedAtMs: number;
   requestId: number;
+  /** It was handed to this member's own log, and what became of it there is not known yet. */
+  submittedHere: boolean;
   /** An attempt may have reached a log: from now on only the same identity may be tried again. */
   ambiguous: boolean;
   over: boolean;
@@ -52,7 +59,7 @@ export class Proposer {
   private readonly active = new Set<Proposal>();
   private readonly waiting = new Set<Proposal>();
   private readonly asked = new Map<number, Proposal>();
-  private nextRequestId = 1;
+  private nextRequestId: number;
   private incarnation = 0;
   private registering = false;
   private nextSequence = 1;
@@ -62,6 +69,7 @@ export class Proposer {
 
   constructor(context: ProposerContext) {
     this.context = context;
+    this.nextRequestId = context.firstRequestId;
   }
 
   get busy(): boolean {
@@ -75,17 +83,12 @@ export class Proposer {
     signal: AbortSignal | undefined,
   ): Promise<CommandResult> {
     return new Promise((resolve, reject) => {
-      if (this.stopped) return reject(stopping());
+      if (this.stopped) return reject(stopping('not-applied'));
       if (signal?.aborted) return reject(ConclaveError.aborted('The proposal', signal));
       const onAbort = () => {
-        const outcome = proposal.ambiguous || proposal.askedLeader !== 0 ? 'unknown' : 'not-applied';
-        this.fail(
-          proposal,
-          new ConclaveError('aborted', 'The proposal was aborted by its signal.', {
-            outcome,
-            cause: signal?.reason,
-          }),
-        );
+        const outcome = outcomeOf(proposal);
+        const options = { outcome, cause: signal?.reason };
+        this.fail(proposal, new ConclaveError('aborted', 'The proposal was aborted by its signal.', options));
       };
       const proposal: Proposal = {
         command,
@@ -100,10 +103,12 @@ export class Proposer {
         },
         foreignIdentity: identity !== undefined,
         identity,
-        encoded: undefined,
+        // At once, so that one that cannot be encoded fails here, and not in the turn that finds a leader for it.
+        encoded: encode(command, identity),
         askedLeader: 0,
         askedAtMs: 0,
         requestId: 0,
+        submittedHere: false,
         ambiguous: false,
         over: false,
       };
@@ -152,7 +157,7 @@ export class Proposer {
       this.waiting.add(proposal);
       return;
     }
-    proposal.encoded ??= this.encode(proposal);
+    proposal.encoded ??= encode(proposal.command, proposal.identity);
     proposal.requestId = this.nextRequestId++;
     const request: LeaderRequest = {
       type: 'propose',
@@ -166,10 +171,6 @@ export class Proposer {
     proposal.askedLeader = this.leader;
     proposal.askedAtMs = this.context.nowMs();
     this.asked.set(proposal.requestId, proposal);
-  }
-
-  private encode(proposal: Proposal): Uint8Array {
-    return encodeSubmittedCommand({ command: proposal.command, identity: proposal.identity });
   }
 
   /** Gives the proposal an identity. False: it must wait for our incarnation or for the window. */
@@ -208,14 +209,16 @@ export class Proposer {
   }
 
   private submitLocally(proposal: Proposal): void {
-    proposal.encoded ??= this.encode(proposal);
+    proposal.encoded ??= encode(proposal.command, proposal.identity);
+    proposal.submittedHere = true;
     this.context.submitLocally(proposal.encoded, (outcome) => {
       if (proposal.over) return;
+      proposal.submittedHere = false;
       switch (outcome.type) {
         case 'applied':
           return this.answered(proposal, outcome.result);
         case 'refused':
-          return this.fail(proposal, tooMany());
+          return this.fail(proposal, tooMany(outcomeOf(proposal)));
         case 'not-applied':
           this.waiting.add(proposal);
           return;
@@ -235,7 +238,7 @@ export class Proposer {
     proposal.askedLeader = 0;
     if (response.type === 'proposed')
       return this.answered(proposal, decodeCommandResult(response.encodedResult));
-    if (response.type === 'refused') return this.fail(proposal, tooMany());
+    if (response.type === 'refused') return this.fail(proposal, tooMany(outcomeOf(proposal)));
     proposal.ambiguous = true;
     this.waiting.add(proposal);
     // That one no longer leads; wait for word of the next instead of asking it again in a circle.
@@ -285,9 +288,7 @@ export class Proposer {
   sweep(nowMs: number): void {
     for (const proposal of [...this.active]) {
       if (proposal.deadlineMs <= nowMs) {
-        const unknown =
-          proposal.ambiguous || proposal.askedLeader !== 0 || this.leader === this.context.memberId;
-        this.fail(proposal, timedOut(this.leader !== 0, unknown));
+        this.fail(proposal, timedOut(this.leader !== 0, outcomeOf(proposal)));
       } else if (proposal.askedLeader !== 0 && nowMs - proposal.askedAtMs > resendAfterMs) {
         this.retry(proposal);
       }
@@ -299,19 +300,39 @@ export class Proposer {
   abandon(): void {
     this.stopped = true;
     for (const proposal of [...this.active]) {
-      this.fail(proposal, proposal.ambiguous || proposal.askedLeader !== 0 ? unknownOutcome() : stopping());
+      this.fail(proposal, stopping(outcomeOf(proposal)));
     }
   }
 }
 
-function stopping(): ConclaveError {
-  return new ConclaveError('closed', 'The member is stopping; ask another one.', { retryable: true });
+/** @throws ConclaveError 'invalid-argument' where no log could carry it. */
+function encode(command: Command, identity: CommandIdentity | undefined): Uint8Array {
+  let encoded: Uint8Array;
+  try {
+    encoded = encodeSubmittedCommand({ command, identity });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConclaveError('invalid-argument', `The command cannot be encoded: ${reason}`, { cause: error });
+  }
+  return encoded;
 }
-function tooMany(): ConclaveError {
+
+/** What can be said of a proposal that is given up now: in a log, ours or another's, it may yet be applied. */
+function outcomeOf(proposal: Proposal): ErrorOutcome {
+  const unknown = proposal.ambiguous || proposal.askedLeader !== 0 || proposal.submittedHere;
+  return unknown ? 'unknown' : 'not-applied';
+}
+function stopping(outcome: ErrorOutcome): ConclaveError {
+  return new ConclaveError('closed', 'The member is stopping; ask another one.', {
+    retryable: true,
+    outcome,
+  });
+}
+function tooMany(outcome: ErrorOutcome): ConclaveError {
   return new ConclaveError(
     'too-many-requests',
     'The Raft leader has too many uncommitted bytes; slow down and try again.',
-    { retryable: true },
+    { retryable: true, outcome },
   );
 }
 function unknownOutcome(): ConclaveError {
@@ -321,8 +342,7 @@ function unknownOutcome(): ConclaveError {
     { retryable: true, outcome: 'unknown' },
   );
 }
-function timedOut(leaderKnown: boolean, unknown: boolean): ConclaveError {
-  const outcome = unknown ? 'unknown' : 'not-applied';
+function timedOut(leaderKnown: boolean, outcome: ErrorOutcome): ConclaveError {
   if (!leaderKnown)
     return new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true, outcome });
   return new ConclaveError('timeout', 'The command was not acknowledged in time.', {
