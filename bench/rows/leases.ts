@@ -52,7 +52,7 @@ async function ours(count: number, rounds: number): Promise<string> {
     if (slice % slices === 0) delaysMs.push((await observer.memberState()).loopDelayP99Ms);
   }
   await Promise.all(pending);
-  return `${missed} missed of ${count * rounds}; a batch of ${count / slices} takes ${format(median(tookMs))} ms p50; leader's loop delay p99 ${format(Math.max(...delaysMs))} ms`;
+  return `${missed} missed of ${count * rounds}; a batch of ${Math.round(count / slices)} takes ${format(median(tookMs))} ms p50; leader's loop delay p99 ${format(Math.max(...delaysMs))} ms`;
 }
 
 /** etcd's stream: one message for each lease and renewal. */
