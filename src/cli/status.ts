@@ -66,7 +66,8 @@ async function findMembers(endpoints: readonly string[], timeoutMs: number): Pro
   await using client = openClient(endpoints);
   try {
     const members = await client.memberList({ timeoutMs });
-    return members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
+    const targets = members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
+    return targets.sort((one, other) => (one.name < other.name ? -1 : 1));
   } catch {
     return endpoints.map((endpoint) => ({ name: '', endpoint }));
   }

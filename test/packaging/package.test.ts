@@ -167,8 +167,13 @@ describe('examples of README.md', () => {
 
     test('status: three members, one of them the Raft leader', patience, async () => {
       const output = await run('status');
-      const roles = [...output.matchAll(/^m[123] +\S+ +(\S+)/gm)].map((match) => match[1]).sort();
-      assert.deepEqual(roles, ['follower', 'follower', 'leader'], output);
+      const listed = [...output.matchAll(/^(m\d) +\S+ +(\S+)/gm)];
+      assert.deepEqual(
+        listed.map(([, name]) => name),
+        ['m1', 'm2', 'm3'],
+        output,
+      );
+      assert.deepEqual(listed.map(([, , role]) => role).sort(), ['follower', 'follower', 'leader'], output);
       const [heading] = /^MEMBER .*$/m.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
       assert.ok(
         output.split('\n').some((line) => sameWords(line, heading ?? '')),
