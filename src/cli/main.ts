@@ -7,16 +7,15 @@
  *
  * Must not: hold logic that a program would need too: that belongs into the layers below.
  */
-import { reportOf } from './failure.ts';
-import { endQuietlyOnClosedPipe } from './output.ts';
-import { runProgram } from './program.ts';
+import { exitCodes } from './exit-codes.ts';
 
-endQuietlyOnClosedPipe([process.stdout]);
-// A terminal that went away must not end what goes on without it.
-process.stderr.on('error', () => {});
-process.on('uncaughtException', (error) => {
-  const { exitCode, message } = reportOf(error);
-  process.stderr.write(`conclave: ${message}\n`);
-  process.exit(exitCode);
-});
-process.exit(await runProgram(process.argv.slice(2)));
+const oldestNode = [22, 18] as const;
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])) {
+  const message = `conclave: Node ${oldestNode.join('.')} or newer is needed; this is ${process.version}.`;
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCodes.usage.code);
+}
+// Only now: what it imports uses what older versions do not have.
+const { enter } = await import('./entry.ts');
+await enter(process.argv.slice(2));

@@ -2,7 +2,8 @@ import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { observe } from '../election/index.ts';
 import { addEndpoints, checkElectionName, endpointsOf } from './client-options.ts';
-import { exitCodeOfSignal } from './exit-codes.ts';
+import { parseDurationMs } from './durations.ts';
+import { exitCodeOfSignal, exitCodes } from './exit-codes.ts';
 import { toJsonLine } from './output.ts';
 import { openStore } from './wiring.ts';
 
@@ -21,21 +22,49 @@ export function addObserve(program: Command, finish: (exitCode: number) => void)
     .argument('<NAME>', 'The election.')
     .option('--json', 'One JSON object for each change.')
     .option('--once', 'Print who leads now, and end.')
+    .option('--timeout <DURATION>', 'With --once: how long to wait for the answer.', '5s')
     .addHelpText('after', examples);
   addEndpoints(command);
-  command.action(async (name: string, options: { endpoints?: string; json?: boolean; once?: boolean }) => {
+  command.action(async (name: string, options: ObserveFlags) => {
     const { json = false, once = false } = options;
-    finish(await runObserve(checkElectionName(name), endpointsOf(options.endpoints), { json, once }));
+    const timeoutMs = parseDurationMs(options.timeout, '--timeout');
+    const endpoints = endpointsOf(options.endpoints);
+    const run = once ? printLeader : runObserve;
+    finish(await run(checkElectionName(name), endpoints, { json, timeoutMs }));
   });
+}
+
+interface ObserveFlags {
+  readonly endpoints?: string;
+  readonly json?: boolean;
+  readonly once?: boolean;
+  readonly timeout: string;
+}
+
+interface PrintOptions {
+  readonly json: boolean;
+  readonly timeoutMs: number;
+}
+
+/** @throws ConclaveError 'unavailable' or 'timeout' when no member answers in time. */
+async function printLeader(
+  name: string,
+  endpoints: readonly string[],
+  options: PrintOptions,
+): Promise<number> {
+  await using store = openStore(endpoints);
+  const { leader } = await store.read(name, { timeoutMs: options.timeoutMs });
+  print(name, leader, options);
+  return exitCodes.ok.code;
 }
 
 async function runObserve(
   name: string,
   endpoints: readonly string[],
-  { json, once }: { json: boolean; once: boolean },
+  options: PrintOptions,
 ): Promise<number> {
   const interrupted = new AbortController();
-  let exitCode = 0;
+  let exitCode: number = exitCodes.ok.code;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       exitCode = exitCodeOfSignal(constants.signals[signal]);
@@ -50,19 +79,21 @@ async function runObserve(
       process.stderr.write(`conclave: ${event.what}: ${(event.error as Error).message} Trying again.\n`);
     },
   });
-  for await (const leader of changes) {
-    const at = new Date().toISOString();
-    process.stdout.write(
-      json
-        ? `${toJsonLine({ at, election: name, leader: leader ?? null })}\n`
-        : `${at}  ${sentence(leader)}\n`,
-    );
-    if (once) break;
-  }
+  for await (const leader of changes) print(name, leader, options);
   return exitCode;
 }
 
-function sentence(leader: { holder: string; token: number; metadata: string } | undefined): string {
+type Leader = { readonly holder: string; readonly token: number; readonly metadata: string };
+
+function print(name: string, leader: Leader | undefined, { json }: PrintOptions): void {
+  const at = new Date().toISOString();
+  const line = json
+    ? toJsonLine({ at, election: name, leader: leader ?? null })
+    : `${at}  ${sentence(leader)}`;
+  process.stdout.write(`${line}\n`);
+}
+
+function sentence(leader: Leader | undefined): string {
   if (leader === undefined) return 'nobody leads';
   const metadata = leader.metadata === '' ? '' : `, ${leader.metadata}`;
   return `${leader.holder} leads with token ${leader.token}${metadata}`;

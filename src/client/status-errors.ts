@@ -63,7 +63,9 @@ const lostOnTheWay = /^(Received RST_STREAM|Connection dropped|Call cancelled|Ch
 
 /** Turns a failed call's status into the error that the server meant. */
 export function errorFromStatus(received: ReceivedStatus, what: string): ConclaveError {
-  const { status, text } = received;
+  const { status } = received;
+  // grpc-js ends some of its texts with a heading that nothing follows.
+  const text = received.text.replace(/ ?Resolution note: $/, '');
   const own = received.trailer('conclave-code');
   if (own === 'aborted') {
     // Not by us, or the caller would have its own error: the server gave the call up.

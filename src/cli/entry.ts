@@ -1,0 +1,16 @@
+import { reportOf } from './failure.ts';
+import { endQuietlyOnClosedPipe } from './output.ts';
+import { runProgram } from './program.ts';
+
+/** Runs the command with these words, to the end of the process. */
+export async function enter(words: readonly string[]): Promise<never> {
+  endQuietlyOnClosedPipe([process.stdout]);
+  // A terminal that went away must not end what goes on without it.
+  process.stderr.on('error', () => {});
+  process.on('uncaughtException', (error) => {
+    const { exitCode, message } = reportOf(error);
+    process.stderr.write(`conclave: ${message}\n`);
+    process.exit(exitCode);
+  });
+  process.exit(await runProgram(words));
+}
