@@ -1,3 +1,4 @@
+import { ConclaveError } from '../errors/index.ts';
 import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
 import { type Entry, InvariantViolation, type SnapshotMeta } from '../raft/index.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -87,27 +88,37 @@ export class Applier {
 
   private install(meta: SnapshotMeta): void {
     this.installing = true;
-    this.load(meta).then(
-      () => {
+    this.load(meta)
+      .then(() => {
         this.installing = false;
         this.context.onInstalled(meta);
         this.context.onProgress(meta.index);
         this.context.askForTurn();
-      },
-      (error: unknown) => this.context.fail(error),
-    );
+      })
+      .catch((error: unknown) => this.context.fail(error));
   }
 
   /** Puts the stored snapshot in place of the keyspace's state. Also used at start. */
   async load(meta: SnapshotMeta): Promise<void> {
+    while (!(await this.loadLatest(meta)));
+  }
+
+  /** False when a newer one took its place under way. */
+  private async loadLatest(meta: SnapshotMeta): Promise<boolean> {
     const { snapshots, group, keyspace } = this.context;
     const stored = await snapshots.latest(group);
     if (!stored || stored.meta.index < meta.index) {
-      throw new Error(`The snapshot at index ${meta.index} is not on disk.`);
+      throw new InvariantViolation(`The snapshot at index ${meta.index} is not on disk.`);
     }
     const writer = keyspace.restore();
-    for await (const chunk of stored.open()) writer.write(chunk);
+    try {
+      for await (const chunk of stored.open()) writer.write(chunk);
+    } catch (error) {
+      if (ConclaveError.is(error, 'not-found')) return false;
+      throw error;
+    }
     writer.finish();
     this.appliedTerm = stored.meta.term;
+    return true;
   }
 }

@@ -139,14 +139,14 @@ async function readIdentity(options: DataFolderOptions): Promise<Identity | unde
   if (identity.clusterId !== clusterId) {
     throw incompatible(
       path,
-      `belongs to cluster ${identity.clusterId}, but this member was told to be in cluster ${clusterId}: check the ` +
+      `belongs to cluster ${identity.clusterId.toString(16)}, but this member was told to be in cluster ${clusterId.toString(16)}: check the ` +
         'initial cluster and its token, which must be as they were, or use another folder',
     );
   }
   if (identity.memberId !== memberId) {
     throw incompatible(
       path,
-      `belongs to member '${identity.name}' (${identity.memberId}), but this is '${name}' (${memberId}): start it ` +
+      `belongs to member '${identity.name}' (${identity.memberId.toString(16)}), but this is '${name}' (${memberId.toString(16)}): start it ` +
         'with that name and its peer URLs, or use another folder',
     );
   }

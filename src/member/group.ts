@@ -157,9 +157,9 @@ export class Group {
     return this.maker.snapshotIndex;
   }
 
-  /** The leader's cluster time now. Meaningful on a leader only. */
+  /** The leader's cluster time now. Meaningful on a leader that has applied an entry of its own term. */
   clusterTimeMs(): number {
-    return this.leaderTime.read(this.context.setup.runtime.clock.monotonicMs());
+    return this.leaderTime.read(this.context.setup.runtime.clock.monotonicMs()) ?? this.keyspace.timeMs;
   }
 
   step(event: RaftEvent): void {
@@ -198,6 +198,7 @@ export class Group {
 
   /** Resolves when leadership went to the target, or to false when it did not. */
   transfer(target: number): Promise<boolean> {
+    if (this.stopped) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.transferWaiters.push(resolve);
       this.step({ type: 'transfer', target });
@@ -232,6 +233,7 @@ export class Group {
   /** Seals the batch, and lets time pass through the log where leases wait for it. */
   private lead(nowMs: number): void {
     const timeMs = this.leaderTime.read(nowMs);
+    if (timeMs === undefined) return;
     if (this.leaderTime.stampDueMs(timeMs) <= timeMs) this.local.submitTick();
     if (this.local.queued === 0) return;
     this.leaderTime.stamped(timeMs);
@@ -287,10 +289,7 @@ export class Group {
   private armTimer(): void {
     const nowMs = this.context.setup.runtime.clock.monotonicMs();
     let dueMs = this.raft.nextDeadlineMs();
-    if (this.state.role === 'leader') {
-      const timeMs = this.leaderTime.read(nowMs);
-      dueMs = Math.min(dueMs, nowMs + this.leaderTime.stampDueMs(timeMs) - timeMs);
-    }
+    if (this.state.role === 'leader') dueMs = Math.min(dueMs, this.leaderTime.dueMs(nowMs));
     this.timer.arm(dueMs);
   }
 

@@ -10,23 +10,45 @@ export class LeaderTime {
   private readonly keyspace: KeyspaceMachine;
   private readonly raft: RaftCore;
   private readonly clusterTime: ClusterTime;
+  private readonly heartbeatIntervalMs: number;
   private lastStampMs = 0;
+  private known = false;
 
   constructor(keyspace: KeyspaceMachine, raft: RaftCore, heartbeatIntervalMs: number) {
     this.keyspace = keyspace;
     this.raft = raft;
+    this.heartbeatIntervalMs = heartbeatIntervalMs;
     this.clusterTime = new ClusterTime(heartbeatIntervalMs);
   }
 
   /** This member was elected. */
   start(nowMs: number): void {
-    this.lastStampMs = this.lastStampInLog();
-    this.clusterTime.start(this.lastStampMs, nowMs);
+    this.known = false;
+    this.read(nowMs);
   }
 
-  /** Cluster time now, in whole ms. */
-  read(nowMs: number): number {
+  /**
+   * Cluster time now, in whole ms; undefined while the snapshot that the log builds on is still being loaded. Until
+   * then nothing may be stamped: the stamp could be below one in the snapshot, and no member could apply it.
+   */
+  read(nowMs: number): number | undefined {
+    if (this.known) return this.clusterTime.read(nowMs);
+    const lastStampMs = this.lastStampInLog();
+    if (lastStampMs === undefined) return undefined;
+    this.known = true;
+    this.lastStampMs = lastStampMs;
+    this.clusterTime.start(lastStampMs, nowMs);
     return this.clusterTime.read(nowMs);
+  }
+
+  /**
+   * When to look again, on the monotonic clock; Infinity while there are no leases. A leader without followers has no
+   * heartbeats to turn for, and time between two readings counts only up to two intervals.
+   */
+  dueMs(nowMs: number): number {
+    const timeMs = this.read(nowMs);
+    if (timeMs === undefined || this.keyspace.leaseCount === 0) return Number.POSITIVE_INFINITY;
+    return nowMs + Math.min(this.heartbeatIntervalMs, this.stampDueMs(timeMs) - timeMs);
   }
 
   /** A batch with this stamp is on its way into the log. */
@@ -47,12 +69,12 @@ export class LeaderTime {
   }
 
   /** The stamp of the last batch in our own log, committed or not; in the applied state where the log has none. */
-  private lastStampInLog(): number {
-    for (let index = this.raft.status().lastIndex; index > 0; index--) {
+  private lastStampInLog(): number | undefined {
+    const { firstIndex, lastIndex } = this.raft.status();
+    for (let index = lastIndex; index >= firstIndex; index--) {
       const entry = this.raft.entryAt(index);
-      if (!entry) break;
-      if (entry.kind === 'command') return batchTimeMs(entry.data);
+      if (entry?.kind === 'command') return batchTimeMs(entry.data);
     }
-    return this.keyspace.timeMs;
+    return this.keyspace.appliedIndex >= firstIndex - 1 ? this.keyspace.timeMs : undefined;
   }
 }

@@ -218,3 +218,13 @@ test('a data folder of another cluster is refused', async (context) => {
   });
   await assert.rejects(one.settled(start), { code: 'data-incompatible' });
 });
+
+test('a lease of a cluster of one, with nobody to send heartbeats to, ends in its time', async (context) => {
+  const one = await cluster(context, 1);
+  const leader = one.member(await one.leader());
+  await one.settled(leader.propose({ type: 'leaseGrant', lease: 7n, ttlMs: 5000 }));
+  await one.advance(4900);
+  assert.equal(leader.keyspace.leaseCount, 1);
+  await one.advance(200);
+  assert.equal(leader.keyspace.leaseCount, 0);
+});

@@ -4,7 +4,7 @@ import type { RaftState } from '../raft/index.ts';
 import type { Timer } from '../runtime/index.ts';
 import { Group } from './group.ts';
 import { LeaderRequests } from './leader-requests.ts';
-import { type MemberOptions, type MemberSetup, setUp } from './options.ts';
+import { hexId, type MemberOptions, type MemberSetup, setUp } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { PeerTransport } from './peers/transport.ts';
 import { Proposer } from './proposer.ts';
@@ -65,7 +65,10 @@ export class Member implements MemberHandle {
       throw error;
     }
     const { name, memberId, clusterId } = setup;
-    setup.logger.info({ member: name, memberId, clusterId }, 'Member started.');
+    setup.logger.info(
+      { member: name, memberId: hexId(memberId), clusterId: hexId(clusterId) },
+      'Member started.',
+    );
     return member;
   }
 
@@ -188,7 +191,7 @@ export class Member implements MemberHandle {
   }
 
   private linkChanged(peer: number, state: 'up' | 'down'): void {
-    this.setup.logger.info({ peer, state }, 'The link to a peer changed.');
+    this.setup.logger.info({ peer: this.nameOf(peer), state }, 'The link to a peer changed.');
     this.group.linkChanged(peer, state);
     if (state === 'up') {
       this.proposer.linkUp(peer);
@@ -200,10 +203,17 @@ export class Member implements MemberHandle {
   }
 
   private stateChanged(state: RaftState): void {
-    this.setup.logger.info({ ...state }, 'The Raft state changed.');
+    const { role, term, leader } = state;
+    this.setup.logger.info({ role, term, leader: this.nameOf(leader) }, 'The Raft state changed.');
     this.proposer.leaderChanged(state.leader);
     this.requests.release((asked) => asked === state.leader);
     this.changed();
+  }
+
+  /** For people; empty for 0, which is nobody. */
+  private nameOf(memberId: number): string {
+    const known = this.setup.members.find((member) => member.memberId === memberId);
+    return known?.name ?? (memberId === 0 ? '' : hexId(memberId));
   }
 
   status(): MemberStatus {
@@ -254,7 +264,7 @@ export class Member implements MemberHandle {
     candidates.sort((a, b) => b.matchIndex - a.matchIndex);
     for (const { peer } of candidates) {
       if (await this.group.transfer(peer)) {
-        this.setup.logger.info({ to: peer }, 'Handed Raft leadership over.');
+        this.setup.logger.info({ to: this.nameOf(peer) }, 'Handed Raft leadership over.');
         return;
       }
     }

@@ -65,6 +65,11 @@ function deriveId(...parts: readonly string[]): number {
   return digest.digest().readUIntBE(0, 6) + 1;
 }
 
+/** An id as etcd's tools show it. */
+export function hexId(id: number): string {
+  return id.toString(16);
+}
+
 /** @throws ConclaveError 'invalid-argument' on anything but `http://host:port`. */
 export function parseUrl(url: string, what: string): Address {
   let parsed: URL;

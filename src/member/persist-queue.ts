@@ -39,13 +39,13 @@ export class PersistQueue {
       ...(request.snapshot ? { snapshot: request.snapshot.meta, keepsLog: request.snapshot.keepsLog } : {}),
     };
     // The log resolves in order, so the first pending one is always the one that became durable.
-    this.context.log.append([write], { sync: request.mustSync }).then(
-      () => {
+    this.context.log
+      .append([write], { sync: request.mustSync })
+      .then(() => {
         this.pending.shift();
         this.context.send(pending.messages);
         this.context.step({ type: 'persisted', persistId: pending.persistId });
-      },
-      (error: unknown) => this.context.fail(error),
-    );
+      })
+      .catch((error: unknown) => this.context.fail(error));
   }
 }

@@ -29,6 +29,7 @@ export class SnapshotMaker {
   private commandsSince = 0;
   private logBytesAtLast = 0;
   private making: Promise<void> | undefined;
+  private closed = false;
   /** The latest snapshot's index, 0: none. */
   snapshotIndex = 0;
 
@@ -43,7 +44,8 @@ export class SnapshotMaker {
   /** Starts a snapshot where one is due. */
   review(appliedTerm: number, configuration: Configuration): void {
     const { log, snapshotCount, snapshotLogBytes, keyspace } = this.context;
-    if (this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex) return;
+    if (this.closed || this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex)
+      return;
     if (this.commandsSince < snapshotCount && log.bytes - this.logBytesAtLast < snapshotLogBytes) return;
     this.commandsSince = 0;
     this.making = this.make({ index: keyspace.appliedIndex, term: appliedTerm, configuration })
@@ -61,6 +63,7 @@ export class SnapshotMaker {
       const sink = await snapshots.create(group, meta);
       try {
         for (let chunk = reader.next(); chunk; chunk = reader.next()) {
+          if (this.closed) return await sink.abort();
           await sink.write(chunk);
           await new Promise<void>((resolve) => runtime.timers.nextTurn(resolve));
         }
@@ -72,11 +75,13 @@ export class SnapshotMaker {
     } finally {
       reader.close();
     }
-    // A snapshot that the leader sent meanwhile may be newer: then this one is of no use.
-    if (meta.index <= this.snapshotIndex) return;
+    // A snapshot that the leader sent meanwhile may be newer, even if it is not loaded yet. Then this one is of no
+    // use, and the log must not hear of it: it would begin after this one, without the entries up to the other.
+    const installed = this.context.raft.status().firstIndex - 1;
+    if (meta.index <= Math.max(installed, this.snapshotIndex)) return;
     await log.compacted(group, meta);
     this.logBytesAtLast = log.bytes;
-    this.snapshotIndex = meta.index;
+    this.snapshotIndex = Math.max(this.snapshotIndex, meta.index);
     this.context.onMade(meta, this.keepFrom(meta.index));
     logger.info(
       { index: meta.index, tookMs: Math.round(runtime.clock.monotonicMs() - startMs) },
@@ -103,7 +108,9 @@ export class SnapshotMaker {
     this.logBytesAtLast = this.context.log.bytes;
   }
 
+  /** One that is under way is given up. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.making;
   }
 }

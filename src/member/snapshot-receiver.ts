@@ -55,7 +55,11 @@ export class SnapshotReceiver {
 
   private begin(from: number, chunk: SnapshotChunk): void {
     this.drop();
-    if (chunk.meta.index <= this.context.appliedIndex()) return;
+    if (chunk.meta.index <= this.context.appliedIndex()) {
+      // Not needed: we have it already, and the leader did not hear of that. Only the core can tell it how far we are;
+      // a mere refusal would be followed by the same snapshot again, for ever.
+      return this.arrived(from, chunk);
+    }
     this.context.logger.info({ peer: from, index: chunk.meta.index }, 'Receiving a snapshot.');
     this.incoming = {
       from,
@@ -77,15 +81,13 @@ export class SnapshotReceiver {
       incoming.sink = undefined;
       if (this.incoming === incoming) this.incoming = undefined;
       await sink.finish();
-      this.context.step({
-        type: 'snapshot-received',
-        from: incoming.from,
-        term: chunk.term,
-        session: chunk.session,
-        snapshot: chunk.meta,
-      });
+      this.arrived(incoming.from, chunk);
     }
     this.context.acknowledge(incoming.from, { session: chunk.session, sequence: chunk.sequence, ok: true });
+  }
+
+  private arrived(from: number, { term, session, meta }: SnapshotChunk): void {
+    this.context.step({ type: 'snapshot-received', from, term, session, snapshot: meta });
   }
 
   private drop(): void {

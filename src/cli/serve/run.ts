@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { ConclaveError } from '../../errors/index.ts';
+import { hexId } from '../../member/index.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { CommandFailure, reportOf } from '../failure.ts';
 import { makeLogger } from '../logging.ts';
@@ -40,7 +41,7 @@ async function serveUntil(
   options: ServeOptions,
   logger: Logger,
 ): Promise<number> {
-  const { memberId, clusterId } = member;
+  const [memberId, clusterId] = [hexId(member.memberId), hexId(member.clusterId)];
   const clients = options.listenClientEndpoints.map((endpoint) => endpoint.url).join(',');
   const peers = options.listenPeerEndpoints.map((endpoint) => endpoint.url).join(',');
   logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir }, 'listening');

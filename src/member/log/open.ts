@@ -125,8 +125,8 @@ async function readAndReplay(options: LogOptions, sequence: number, replay: Repl
   if (header.clusterId !== clusterId || header.memberId !== memberId) {
     throw new ConclaveError(
       'data-incompatible',
-      `The log in '${folder}' belongs to member ${header.memberId} of cluster ${header.clusterId}, but this is member ` +
-        `${memberId} of cluster ${clusterId}: use this member's own folder, or an empty one.`,
+      `The log in '${folder}' belongs to member ${header.memberId.toString(16)} of cluster ${header.clusterId.toString(16)}, but this is member ` +
+        `${memberId.toString(16)} of cluster ${clusterId.toString(16)}: use this member's own folder, or an empty one.`,
     );
   }
   let at = 0;

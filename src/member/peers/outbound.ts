@@ -118,7 +118,7 @@ export class Outbound {
     if (kind === frameKinds.refusal) {
       const reason = Buffer.from(payload).toString('utf8');
       if (reason !== this.lastRefusal)
-        this.options.logger.error({ peer: this.options.peer, reason }, 'The peer refused us.');
+        this.options.logger.error({ peer: this.options.peer.toString(16), reason }, 'The peer refused us.');
       this.lastRefusal = reason;
       this.connection?.destroy();
       return;
@@ -129,7 +129,7 @@ export class Outbound {
     if (greeting.clusterId !== this.options.clusterId || greeting.from !== this.options.peer) {
       throw new ConclaveError(
         'data-incompatible',
-        `Member ${greeting.from} of cluster ${greeting.clusterId} answered instead of the peer.`,
+        `Member ${greeting.from.toString(16)} of cluster ${greeting.clusterId.toString(16)} answered instead of the peer.`,
       );
     }
     this.greeted = true;

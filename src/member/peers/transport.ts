@@ -66,12 +66,17 @@ export class PeerTransport {
     }
   }
 
-  /** @throws ConclaveError 'address-in-use'. */
+  /** @throws ConclaveError 'address-in-use'; nothing is left listening then. */
   async start(): Promise<void> {
-    for (const address of this.options.listen) {
-      this.listeners.push(
-        await this.options.runtime.network.listen(address, (connection) => this.accepted(connection)),
-      );
+    try {
+      for (const address of this.options.listen) {
+        this.listeners.push(
+          await this.options.runtime.network.listen(address, (connection) => this.accepted(connection)),
+        );
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
     }
     for (const link of this.links.values()) link.outbound.dialNow();
   }
@@ -145,13 +150,13 @@ export class PeerTransport {
     const link = this.links.get(greeting.from);
     const refusal =
       greeting.clusterId !== clusterId
-        ? `This member belongs to cluster ${clusterId}, not to ${greeting.clusterId}: check --initial-cluster and --initial-cluster-token.`
+        ? `This member belongs to cluster ${clusterId.toString(16)}, not to ${greeting.clusterId.toString(16)}: check --initial-cluster and --initial-cluster-token.`
         : greeting.to !== memberId
-          ? `This is member ${memberId}, not ${greeting.to}: check the peer URLs in --initial-cluster.`
+          ? `This is member ${memberId.toString(16)}, not ${greeting.to.toString(16)}: check the peer URLs in --initial-cluster.`
           : greeting.version < 1
             ? `Peer protocol version ${greeting.version} is not supported.`
             : link === undefined
-              ? `Member ${greeting.from} is not part of this cluster.`
+              ? `Member ${greeting.from.toString(16)} is not part of this cluster.`
               : undefined;
     if (refusal !== undefined || link === undefined) {
       const text = Buffer.from(refusal ?? '', 'utf8');

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeBatch, Keyspace } from '../keyspace/index.ts';
+import { type Entry, Raft, type SnapshotMeta } from '../raft/index.ts';
+import { manualRuntime } from '../runtime/testing.ts';
+import { openLog } from './log/index.ts';
+import { silentLogger } from './logger.ts';
+import { SnapshotMaker } from './snapshot-maker.ts';
+import { SnapshotStore } from './snapshots/index.ts';
+
+const configuration = { voters: [1, 2] };
+const hardState = { term: 2, votedFor: 0, commitIndex: 3 };
+
+async function maker() {
+  const runtime = manualRuntime();
+  const options = { disk: runtime.disk, folder: '/log', clusterId: 5, memberId: 1, random: runtime.random };
+  const { log } = await openLog(options);
+  const snapshots = new SnapshotStore({ disk: runtime.disk, folder: '/snapshots' });
+  await snapshots.start();
+  const keyspace = new Keyspace();
+  const entries: Entry[] = [];
+  for (let index = 1; index <= 3; index++) {
+    const data = encodeBatch({
+      timeMs: index,
+      commands: [{ command: { type: 'tick' }, identity: undefined }],
+    });
+    entries.push({ index, term: 2, kind: 'command', data });
+    keyspace.apply(index, data);
+  }
+  await log.append([{ group: 1, hardState, entries }], { sync: true });
+  const core = { groupId: 1, memberId: 1, configuration, random: () => 0.5 };
+  const raft = new Raft(core, { hardState, snapshot: undefined, entries }, 0);
+  const made: SnapshotMeta[] = [];
+  const maker = new SnapshotMaker({
+    ...{ runtime, logger: silentLogger, group: 1, keyspace, raft, log, snapshots },
+    ...{ snapshotCount: 1, snapshotLogBytes: 1e9 },
+    onMade: (meta) => made.push(meta),
+    fail: (error) => assert.fail(String(error)),
+  });
+  maker.applied(3);
+  return { runtime, options, log, raft, maker, made };
+}
+
+test('a snapshot is made durable, and then told to the log and to the core', async () => {
+  const { runtime, options, log, maker, made } = await maker();
+  maker.review(2, configuration);
+  await runtime.advance(1);
+  assert.deepEqual(made, [{ index: 3, term: 2, configuration }]);
+  await log.close();
+  assert.equal((await openLog(options)).groups.get(1)?.snapshot?.index, 3);
+});
+
+test("a snapshot that a newer one of the leader's has overtaken leaves the log as it is", async () => {
+  const { runtime, options, log, raft, maker, made } = await maker();
+  maker.review(2, configuration);
+  // The core has taken the leader's in; the keyspace has not loaded it yet.
+  const snapshot = { index: 20, term: 2, configuration };
+  raft.step({ type: 'snapshot-received', from: 2, term: 2, session: 1, snapshot }, 1);
+  await log.append([{ group: 1, snapshot, keepsLog: false, entries: [] }], { sync: true });
+  await runtime.advance(1);
+  assert.deepEqual(made, []);
+  await log.close();
+  assert.equal((await openLog(options)).groups.get(1)?.snapshot?.index, 20);
+});
+
+test('a snapshot under way is given up when the member stops', async () => {
+  const { runtime, log, maker, made } = await maker();
+  maker.review(2, configuration);
+  await maker.close();
+  await runtime.advance(1);
+  assert.deepEqual(made, []);
+  assert.deepEqual(await runtime.disk.list('/snapshots'), []);
+  await log.close();
+});
