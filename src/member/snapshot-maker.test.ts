@@ -11,7 +11,7 @@ import { SnapshotStore } from './snapshots/index.ts';
 const configuration = { voters: [1, 2] };
 const hardState = { term: 2, votedFor: 0, commitIndex: 3 };
 
-async function maker() {
+async function world() {
   const runtime = manualRuntime();
   const options = { disk: runtime.disk, folder: '/log', clusterId: 5, memberId: 1, random: runtime.random };
   const { log } = await openLog(options);
@@ -42,7 +42,7 @@ async function maker() {
 }
 
 test('a snapshot is made durable, and then told to the log and to the core', async () => {
-  const { runtime, options, log, maker, made } = await maker();
+  const { runtime, options, log, maker, made } = await world();
   maker.review(2, configuration);
   await runtime.advance(1);
   assert.deepEqual(made, [{ index: 3, term: 2, configuration }]);
@@ -51,7 +51,7 @@ test('a snapshot is made durable, and then told to the log and to the core', asy
 });
 
 test("a snapshot that a newer one of the leader's has overtaken leaves the log as it is", async () => {
-  const { runtime, options, log, raft, maker, made } = await maker();
+  const { runtime, options, log, raft, maker, made } = await world();
   maker.review(2, configuration);
   // The core has taken the leader's in; the keyspace has not loaded it yet.
   const snapshot = { index: 20, term: 2, configuration };
@@ -64,7 +64,7 @@ test("a snapshot that a newer one of the leader's has overtaken leaves the log a
 });
 
 test('a snapshot under way is given up when the member stops', async () => {
-  const { runtime, log, maker, made } = await maker();
+  const { runtime, log, maker, made } = await world();
   maker.review(2, configuration);
   await maker.close();
   await runtime.advance(1);
