@@ -58,12 +58,4 @@ export type ServedMethod = Served &
 /** Every method by its path, `/package.Service/Method`. */
 export type Registry = ReadonlyMap<string, ServedMethod>;
 
-/** The part of pino's interface that the API uses. */
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+export { type Logger, silentLogger } from '../member/logger.ts';

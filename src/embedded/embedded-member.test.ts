@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { freePorts } from '../cli/dev/ports.ts';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { type EmbeddedMember, startEmbeddedMember } from './index.ts';
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = servers.map(
-    (server) =>
-      new Promise<number>((resolve) => {
-        server.listen(0, '127.0.0.1', () => {
-          const address = server.address();
-          resolve(typeof address === 'object' && address !== null ? address.port : 0);
-        });
-      }),
-  );
-  const free = await Promise.all(ports);
-  for (const server of servers) server.close();
-  return free;
-}
 
 interface Cluster extends AsyncDisposable {
   readonly members: readonly EmbeddedMember[];

@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import { ConclaveError } from '../errors/index.ts';
 import { NodeConnection } from './connection.ts';
+import { NodeListener } from './listener.ts';
 import type { Address, Connection, Listener, Network } from './types.ts';
 
 /** Loss of a host that says nothing is found by the peers' own heartbeats; this is for connections left idle. */
@@ -69,27 +70,6 @@ export class NodeNetwork implements Network {
       socket.once('connect', connected);
       socket.once('error', failed);
     });
-  }
-}
-
-class NodeListener implements Listener {
-  readonly address: Address;
-  readonly #server: net.Server;
-
-  constructor(server: net.Server, host: string) {
-    const bound = server.address();
-    this.#server = server;
-    this.address = { host, port: typeof bound === 'object' && bound !== null ? bound.port : 0 };
-  }
-
-  async close(): Promise<void> {
-    // Node's callback would wait for the last connection; the port is free without that.
-    if (this.#server.listening) this.#server.close();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
 

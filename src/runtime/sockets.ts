@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ConclaveError } from '../errors/index.ts';
+import { NodeListener } from './listener.ts';
 import type { Address, CloseCause, Listener } from './types.ts';
 
 /** TCP's own probes find a client whose host vanished without a word. */
@@ -31,7 +32,7 @@ export function listenSockets(
     server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
       // Later errors are of single accepts (out of descriptors): the listener goes on, and clients retry.
       server.on('error', () => {});
-      resolve(new SocketListener(server, address.host));
+      resolve(new NodeListener(server, address.host));
     });
   });
 }
@@ -63,27 +64,6 @@ class ObservedSocket implements SocketInfo {
 
   get endedBy(): CloseCause | undefined {
     return this.#endedBy;
-  }
-}
-
-class SocketListener implements Listener {
-  readonly address: Address;
-  readonly #server: net.Server;
-
-  constructor(server: net.Server, host: string) {
-    const bound = server.address();
-    this.#server = server;
-    this.address = { host, port: typeof bound === 'object' && bound !== null ? bound.port : 0 };
-  }
-
-  async close(): Promise<void> {
-    // Node's callback would wait for the last connection; the port is free without that.
-    if (this.#server.listening) this.#server.close();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
 

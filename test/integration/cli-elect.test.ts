@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../../src/cli/dev/ports.ts';
 import { observe } from '../../src/election/index.ts';
 import { conclaveStore } from '../../src/stores/conclave.ts';
 import { Conclave, isRunning, run, untilGone } from './cli.ts';
-import { freePorts, TestCluster } from './cluster.ts';
+import { TestCluster } from './cluster.ts';
 
 const patience = { timeout: 60_000 };
 let cluster: TestCluster;

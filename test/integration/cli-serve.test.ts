@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
 import { Conclave, run } from './cli.ts';
-import { freePorts } from './cluster.ts';
 
 const patience = { timeout: 60_000 };
 let folder: string;

@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serveApi } from '../../src/api/index.ts';
+import { freePorts } from '../../src/cli/dev/ports.ts';
 import { Member } from '../../src/member/index.ts';
 import { RangeRequest, services } from '../../src/wire/index.ts';
 import { Caller } from './caller.ts';
@@ -20,7 +20,7 @@ export interface TestServer extends AsyncDisposable {
 
 export async function startConclave(): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'conclave-interop-'));
-  const [clientPort, peerPort] = await freePorts();
+  const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
   const peerUrls = [`http://127.0.0.1:${peerPort}`];
   const member = await Member.start({
     name: 'default',
@@ -47,7 +47,7 @@ export async function startConclave(): Promise<TestServer> {
 
 export async function startEtcd(path: string): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'etcd-interop-'));
-  const [clientPort, peerPort] = await freePorts();
+  const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
   const clientUrl = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
   const flags = {
@@ -98,19 +98,4 @@ async function answering(endpoint: string, child?: ChildProcess): Promise<void> 
     await sleep(50);
   }
   throw new Error(`no answer from ${endpoint}`);
-}
-
-/** Two ports that were free a moment ago. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
-  const ports = await Promise.all(
-    servers.map(async (server) => {
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const address = server.address();
-      return typeof address === 'object' && address !== null ? address.port : 0;
-    }),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports as [number, number];
 }
