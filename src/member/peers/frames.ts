@@ -16,6 +16,8 @@ export const frameKinds = {
   snapshotAcknowledgement: 8,
   /** Name and client URLs of the sender, sent after the greeting. */
   announcement: 7,
+  /** One byte: 1 when the sender hears the receiver, 0 when it does not. Sent every so often on each connection. */
+  alive: 9,
 } as const;
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 

@@ -33,6 +33,7 @@ export class Outbound {
   private readonly options: OutboundOptions;
   private connection: Connection | undefined;
   private greeted = false;
+  private greetedAtMs = 0;
   private dialing = false;
   private closed = false;
   private attempts = 0;
@@ -47,6 +48,16 @@ export class Outbound {
 
   get up(): boolean {
     return this.greeted;
+  }
+
+  /** For how long it has been up. */
+  get upForMs(): number {
+    return this.greeted ? this.options.runtime.clock.monotonicMs() - this.greetedAtMs : 0;
+  }
+
+  /** What is written does not arrive: gives the connection up, and dials anew. */
+  renew(): void {
+    this.connection?.destroy();
   }
 
   /** Dials at once, for example because the peer has just dialled us. */
@@ -133,6 +144,7 @@ export class Outbound {
       );
     }
     this.greeted = true;
+    this.greetedAtMs = this.options.runtime.clock.monotonicMs();
     this.lastRefusal = '';
     this.attempts = 0;
     this.queued = [];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type Connection, nodeRuntime } from '../../runtime/index.ts';
+import { manualRuntime } from '../../runtime/testing.ts';
 import { silentLogger } from '../logger.ts';
 import { encodeGreeting, FrameSplitter, frameHead, frameKinds } from './frames.ts';
 import { PeerTransport, type PeerTransportOptions } from './transport.ts';
@@ -120,4 +121,60 @@ test('a stranger, another cluster and a wrong address are refused with the reaso
   assert.match(await greet(port, encodeGreeting({ ...hello, to: 3 })), /This is member 1, not 3/);
   assert.match(await greet(port, encodeGreeting({ ...hello, from: 9 })), /Member 9 is not part/);
   assert.equal(await greet(port, Buffer.from('not a greeting at all, but long enough')), 'closed');
+});
+
+/** Two members on a manual runtime, whose links a test can silence. */
+async function manualPair() {
+  const manual = manualRuntime();
+  const ports = new Map([
+    [1, 3001],
+    [2, 3002],
+  ]);
+  const one = member(1, ports, { runtime: manual });
+  const two = member(2, ports, { runtime: manual });
+  await one.transport.start();
+  await two.transport.start();
+  await manual.advance(100);
+  return { manual, one, two };
+}
+
+test('a link on which nothing is heard any more is given up, and made anew when the network is back', async () => {
+  const { manual, one, two } = await manualPair();
+  assert.ok(one.transport.connected(2) && two.transport.connected(1));
+  await manual.advance(60_000);
+  assert.ok(one.transport.connected(2) && two.transport.connected(1), 'an idle link lives');
+  manual.network.silence();
+  await manual.advance(8000);
+  manual.network.speak();
+  await manual.advance(0);
+  assert.ok(one.journal.has('2 down') && two.journal.has('1 down'));
+  await manual.advance(3000);
+  assert.ok(one.transport.connected(2) && two.transport.connected(1));
+  await one.transport.close();
+  await two.transport.close();
+});
+
+test('a pause of our own is not held against the peers', async () => {
+  const { manual, one, two } = await manualPair();
+  await manual.clock.stall(20_000);
+  await manual.advance(1000);
+  assert.ok(!one.journal.has('2 down') && !two.journal.has('1 down'));
+  await one.transport.close();
+  await two.transport.close();
+});
+
+test('a connection of which the peer says that nothing arrives on it is made anew', async () => {
+  const { manual, one, two } = await manualPair();
+  await manual.advance(2000);
+  // As member 1 after it lost power and came back: it has dialled, and knows nothing of what we hold to be up.
+  const dialled = await manual.network.connect({ host: loopback, port: 3002 }, { timeoutMs: 1000 });
+  const greeting = encodeGreeting({ version: 1, clusterId: 7, from: 1, to: 2 });
+  dialled.write([frameHead(frameKinds.greeting, 0, greeting.length), greeting]);
+  assert.ok(!two.journal.has('1 down'));
+  dialled.write([frameHead(frameKinds.alive, 0, 1), Uint8Array.of(0)]);
+  await manual.advance(1000);
+  assert.ok(two.journal.has('1 down'));
+  assert.ok(one.transport.connected(2) && two.transport.connected(1));
+  await one.transport.close();
+  await two.transport.close();
 });

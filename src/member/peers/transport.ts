@@ -14,6 +14,15 @@ import {
 import { Outbound } from './outbound.ts';
 
 const greetingTimeoutMs = 5000;
+/** So often each end says that it lives. */
+const aliveEveryMs = 500;
+/**
+ * A link on which nothing was heard for so long is given up. TCP itself would notice late, and after an outage without
+ * a broken connection (cables, firewalls) it stays silent for as long again, since it doubles the time between tries.
+ */
+const silentForMs = 3000;
+/** A peer that is connected for so long knows of it; if it says that it does not hear us, the connection is dead. */
+const settledForMs = 1000;
 
 export interface PeerAddress {
   readonly memberId: number;
@@ -41,6 +50,8 @@ export interface PeerTransportOptions {
 interface Link {
   readonly outbound: Outbound;
   inbound: Connection | undefined;
+  /** When anything arrived on it. */
+  heardAtMs: number;
   up: boolean;
 }
 
@@ -50,6 +61,7 @@ export class PeerTransport {
   private readonly links = new Map<number, Link>();
   private readonly listeners: Listener[] = [];
   private readonly strangers = new Set<Connection>();
+  private aliveTimer: Timer | undefined;
   private closed = false;
 
   constructor(options: PeerTransportOptions) {
@@ -62,7 +74,7 @@ export class PeerTransport {
         onUp: () => this.reviewLink(peer),
         onDown: () => this.reviewLink(peer),
       });
-      this.links.set(peer, { outbound, inbound: undefined, up: false });
+      this.links.set(peer, { outbound, inbound: undefined, heardAtMs: 0, up: false });
     }
   }
 
@@ -79,6 +91,34 @@ export class PeerTransport {
       throw error;
     }
     for (const link of this.links.values()) link.outbound.dialNow();
+    this.sayAlive();
+  }
+
+  private sayAlive(): void {
+    const { clock, timers } = this.options.runtime;
+    const dueMs = clock.monotonicMs() + aliveEveryMs;
+    const fired = () => {
+      const nowMs = clock.monotonicMs();
+      // Late, so we did not run ourselves, and what came meanwhile is still to be read.
+      const deaf = nowMs - dueMs > aliveEveryMs;
+      for (const link of this.links.values()) {
+        if (deaf) link.heardAtMs = nowMs;
+        if (link.inbound && nowMs - link.heardAtMs > silentForMs) {
+          link.inbound.destroy();
+          link.outbound.renew();
+        }
+        link.outbound.send(frameKinds.alive, 0, Uint8Array.of(link.inbound ? 1 : 0));
+        link.outbound.flush();
+      }
+      this.sayAlive();
+    };
+    this.aliveTimer = timers.after(aliveEveryMs, fired, { background: true });
+  }
+
+  private heard(peer: number, frame: Frame): void {
+    if (frame.kind !== frameKinds.alive) return this.options.onFrame(peer, frame);
+    const outbound = this.links.get(peer)?.outbound;
+    if (outbound && frame.payload[0] === 0 && outbound.upForMs > settledForMs) outbound.renew();
   }
 
   /** Where the member really listens (of use with port 0). */
@@ -120,9 +160,11 @@ export class PeerTransport {
       background: true,
     });
     connection.onData = (chunk) => {
+      const link = this.links.get(peer);
+      if (link) link.heardAtMs = this.options.runtime.clock.monotonicMs();
       try {
         splitter.push(chunk, (frame) => {
-          if (peer !== 0) return this.options.onFrame(peer, frame);
+          if (peer !== 0) return this.heard(peer, frame);
           timer.cancel();
           peer = this.greeted(connection, frame);
         });
@@ -170,6 +212,7 @@ export class PeerTransport {
     this.strangers.delete(connection);
     const replaced = link.inbound;
     link.inbound = connection;
+    link.heardAtMs = this.options.runtime.clock.monotonicMs();
     // The peer dialled anew: what it had before is dead, also where no FIN ever arrived.
     if (replaced) {
       replaced.onClose = undefined;
@@ -189,6 +232,7 @@ export class PeerTransport {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.aliveTimer?.cancel();
     for (const link of this.links.values()) {
       link.outbound.close();
       link.inbound?.end();
