@@ -1,4 +1,5 @@
 import { encodeCommandResult } from '../keyspace/index.ts';
+import type { Timers } from '../runtime/index.ts';
 import type { Group } from './group.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import type { PeerTransport } from './peers/transport.ts';
@@ -11,11 +12,11 @@ import {
   type LeaderResponse,
 } from './requests.ts';
 
+type LeaseAnswer = { readonly remainingMs: number | undefined } | 'retry';
+
 interface LeaseQuestion {
-  readonly requestId: number;
-  readonly lease: bigint;
   readonly asked: number;
-  readonly resolve: (answer: { readonly remainingMs: number | undefined } | 'retry') => void;
+  readonly settle: (answer: LeaseAnswer) => void;
 }
 
 export interface LeaderRequestsContext {
@@ -23,6 +24,7 @@ export interface LeaderRequestsContext {
   readonly firstRequestId: number;
   readonly groupId: number;
   readonly group: Group;
+  readonly timers: Timers;
   readonly transport: () => PeerTransport;
   /** Confirms leadership by a quorum before a lease question is answered. */
   readonly barrier: () => Promise<void>;
@@ -50,24 +52,24 @@ export class LeaderRequests {
     return sent;
   }
 
-  /** 'retry': not the leader any more, or no connection to it. */
-  askLease(leader: number, lease: bigint): Promise<{ readonly remainingMs: number | undefined } | 'retry'> {
+  /** 'retry': not the leader any more, no connection to it, or no answer in time. */
+  askLease(leader: number, lease: bigint, timeoutMs: number): Promise<LeaseAnswer> {
     return new Promise((resolve) => {
       const requestId = this.nextRequestId++;
-      this.questions.set(requestId, { requestId, lease, asked: leader, resolve });
-      if (this.send(leader, { type: 'lease', requestId, lease })) return;
-      this.questions.delete(requestId);
-      resolve('retry');
+      const settle = (answer: LeaseAnswer) => {
+        timer.cancel();
+        this.questions.delete(requestId);
+        resolve(answer);
+      };
+      const timer = this.context.timers.after(timeoutMs, () => settle('retry'));
+      this.questions.set(requestId, { asked: leader, settle });
+      if (!this.send(leader, { type: 'lease', requestId, lease })) settle('retry');
     });
   }
 
   /** Whoever was asked is out of reach or out of office. */
   release(stillAsk: (member: number) => boolean): void {
-    for (const question of [...this.questions.values()]) {
-      if (stillAsk(question.asked)) continue;
-      this.questions.delete(question.requestId);
-      question.resolve('retry');
-    }
+    for (const { asked, settle } of [...this.questions.values()]) if (!stillAsk(asked)) settle('retry');
   }
 
   /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
@@ -95,9 +97,8 @@ export class LeaderRequests {
   private receiveResponse(response: LeaderResponse): void {
     if (response.type === 'proposed' || !this.questions.has(response.requestId))
       return this.context.onProposed(response);
-    const question = this.questions.get(response.requestId);
-    this.questions.delete(response.requestId);
-    question?.resolve(response.type === 'lease' ? { remainingMs: response.remainingMs } : 'retry');
+    const answer = response.type === 'lease' ? { remainingMs: response.remainingMs } : 'retry';
+    this.questions.get(response.requestId)?.settle(answer);
   }
 
   private answerLease(from: number, requestId: number, lease: bigint): void {

@@ -94,6 +94,7 @@ export class Member implements MemberHandle {
     const firstRequestId = Math.floor(setup.runtime.random.unit() * 2 ** 51);
     this.requests = new LeaderRequests({
       ...{ groupId: firstGroup, group: this.group, transport, firstRequestId: 2 ** 52 + firstRequestId },
+      timers: setup.runtime.timers,
       barrier: () => this.readBarrier(),
       onProposed: (response) => this.proposer.responded(response),
     });
@@ -146,10 +147,14 @@ export class Member implements MemberHandle {
     const untilMs = this.setup.runtime.clock.monotonicMs() + timeoutMs;
     for (;;) {
       const leftMs = untilMs - this.setup.runtime.clock.monotonicMs();
-      await this.readBarrier({ ...options, timeoutMs: Math.max(0, leftMs) });
+      if (leftMs <= 0) {
+        const message = 'The Raft leader did not say in time how long the lease has left.';
+        throw new ConclaveError('timeout', message, { retryable: true });
+      }
+      await this.readBarrier({ ...options, timeoutMs: leftMs });
       const { role, leader } = this.group.role;
       if (role === 'leader') return this.requests.remainingMs(lease);
-      const answer = await this.requests.askLease(leader, lease);
+      const answer = await this.requests.askLease(leader, lease, leftMs);
       if (answer !== 'retry') return answer.remainingMs;
       await new Promise<void>((resolve) => this.setup.runtime.timers.after(sweepEveryMs, resolve));
     }

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type CommandResult, decodeSubmittedCommand, encodeCommandResult } from '../keyspace/index.ts';
+import {
+  type Command,
+  type CommandResult,
+  decodeSubmittedCommand,
+  encodeCommandResult,
+} from '../keyspace/index.ts';
 import type { LocalOutcome } from './local-proposals.ts';
 import { Proposer } from './proposer.ts';
 import type { LeaderRequest } from './requests.ts';
@@ -222,4 +227,26 @@ test('a command that cannot be encoded fails at once, and not in the turn that f
   assert.equal(world.proposer.busy, false);
   world.proposer.leaderChanged(self);
   assert.equal(world.local.length, 0);
+});
+
+test('commands that wait without a leader are bounded in bytes, and one alone is too', async () => {
+  const world = new World();
+  const put = (sizeBytes: number): Command => ({
+    type: 'put',
+    request: {
+      ...{ key: Uint8Array.of(1), value: new Uint8Array(sizeBytes), lease: 0n },
+      ...{ prevKv: false, ignoreValue: false, ignoreLease: false },
+    },
+  });
+  const propose = (sizeBytes: number) => world.proposer.propose(put(sizeBytes), 1000, undefined, undefined);
+  await assert.rejects(propose(40 * 1024 * 1024), { code: 'too-large', outcome: 'not-applied' });
+  const waiting = Array.from({ length: 4 }, () => propose(30 * 1024 * 1024));
+  await assert.rejects(propose(30 * 1024 * 1024), { code: 'too-many-requests', outcome: 'not-applied' });
+  world.now = 1001;
+  world.proposer.sweep(world.now);
+  for (const proposed of waiting) await assert.rejects(proposed, { code: 'no-leader' });
+  world.proposer.leaderChanged(self);
+  const taken = world.proposer.propose(put(30 * 1024 * 1024), 2000, undefined, undefined);
+  world.local[0]?.done({ type: 'applied', result: applied });
+  assert.deepEqual(await taken, applied);
 });

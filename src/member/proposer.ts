@@ -7,6 +7,7 @@ import {
   encodeSubmittedCommand,
 } from '../keyspace/index.ts';
 import type { LocalOutcome } from './local-proposals.ts';
+import { stopping, timedOut, tooLarge, tooMany, tooManyHere, unknownOutcome } from './proposal-errors.ts';
 import type { LeaderRequest, LeaderResponse } from './requests.ts';
 
 /** What the proposer needs of the member around it. */
@@ -33,6 +34,7 @@ interface Proposal {
   readonly foreignIdentity: boolean;
   identity: CommandIdentity | undefined;
   encoded: Uint8Array | undefined;
+  readonly sizeBytes: number;
   /** The member that was asked and has not answered; 0: none. */
   askedLeader: number;
   askedAtMs: number;
@@ -46,6 +48,10 @@ interface Proposal {
 
 /** Above this many sequences in flight, further forwarded proposals wait (the keyspace keeps 1024 results). */
 const maxOutstandingSequences = 1000;
+/** Of one command: what a frame between members carries, with room to spare. */
+const maxCommandBytes = 32 * 1024 * 1024;
+/** Of all commands under way here. Without a leader they wait in memory until their time is up. */
+const maxActiveBytes = 128 * 1024 * 1024;
 /** A leader that is connected and silent for so long has lost the request: it is sent again, under its identity. */
 const resendAfterMs = 2000;
 
@@ -57,6 +63,7 @@ export class Proposer {
   private readonly context: ProposerContext;
   private leader = 0;
   private readonly active = new Set<Proposal>();
+  private activeBytes = 0;
   private readonly waiting = new Set<Proposal>();
   private readonly asked = new Map<number, Proposal>();
   private nextRequestId: number;
@@ -85,6 +92,11 @@ export class Proposer {
     return new Promise((resolve, reject) => {
       if (this.stopped) return reject(stopping('not-applied'));
       if (signal?.aborted) return reject(ConclaveError.aborted('The proposal', signal));
+      // At once, so that one that cannot be encoded fails here, and not in the turn that finds a leader for it.
+      const encoded = encode(command, identity);
+      if (encoded.length > maxCommandBytes) return reject(tooLarge(encoded.length, maxCommandBytes));
+      if (this.activeBytes > 0 && this.activeBytes + encoded.length > maxActiveBytes)
+        return reject(tooManyHere());
       const onAbort = () => {
         const outcome = outcomeOf(proposal);
         const options = { outcome, cause: signal?.reason };
@@ -103,8 +115,8 @@ export class Proposer {
         },
         foreignIdentity: identity !== undefined,
         identity,
-        // At once, so that one that cannot be encoded fails here, and not in the turn that finds a leader for it.
-        encoded: encode(command, identity),
+        encoded,
+        sizeBytes: encoded.length,
         askedLeader: 0,
         askedAtMs: 0,
         requestId: 0,
@@ -114,6 +126,7 @@ export class Proposer {
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.active.add(proposal);
+      this.activeBytes += proposal.sizeBytes;
       this.route(proposal);
     });
   }
@@ -269,7 +282,7 @@ export class Proposer {
 
   private finish(proposal: Proposal): void {
     proposal.over = true;
-    this.active.delete(proposal);
+    if (this.active.delete(proposal)) this.activeBytes -= proposal.sizeBytes;
     this.waiting.delete(proposal);
     this.asked.delete(proposal.requestId);
     this.release(proposal);
@@ -321,32 +334,4 @@ function encode(command: Command, identity: CommandIdentity | undefined): Uint8A
 function outcomeOf(proposal: Proposal): ErrorOutcome {
   const unknown = proposal.ambiguous || proposal.askedLeader !== 0 || proposal.submittedHere;
   return unknown ? 'unknown' : 'not-applied';
-}
-function stopping(outcome: ErrorOutcome): ConclaveError {
-  return new ConclaveError('closed', 'The member is stopping; ask another one.', {
-    retryable: true,
-    outcome,
-  });
-}
-function tooMany(outcome: ErrorOutcome): ConclaveError {
-  return new ConclaveError(
-    'too-many-requests',
-    'The Raft leader has too many uncommitted bytes; slow down and try again.',
-    { retryable: true, outcome },
-  );
-}
-function unknownOutcome(): ConclaveError {
-  return new ConclaveError(
-    'unavailable',
-    'The Raft leader changed while the command was under way; it may have been applied.',
-    { retryable: true, outcome: 'unknown' },
-  );
-}
-function timedOut(leaderKnown: boolean, outcome: ErrorOutcome): ConclaveError {
-  if (!leaderKnown)
-    return new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true, outcome });
-  return new ConclaveError('timeout', 'The command was not acknowledged in time.', {
-    retryable: true,
-    outcome,
-  });
 }

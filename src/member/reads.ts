@@ -30,15 +30,17 @@ export class Reads {
         waiter.over = true;
         reject(ConclaveError.aborted('The read', signal));
       };
+      const forget = () => signal?.removeEventListener('abort', onAbort);
       const waiter: Waiter = {
         deadlineMs,
-        resolve: signal
-          ? () => {
-              signal.removeEventListener('abort', onAbort);
-              resolve();
-            }
-          : resolve,
-        reject,
+        resolve: () => {
+          forget();
+          resolve();
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
         over: false,
       };
       signal?.addEventListener('abort', onAbort, { once: true });
