@@ -283,7 +283,8 @@ export class Group {
 
   private installed(meta: SnapshotMeta): void {
     this.maker.installed(meta);
-    this.local.snapshotInstalled(meta.index);
+    // What was loaded may be a newer one than was asked for.
+    this.local.snapshotInstalled(this.keyspace.appliedIndex);
   }
 
   private armTimer(): void {

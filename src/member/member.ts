@@ -60,6 +60,7 @@ export class Member implements MemberHandle {
       member.group.start();
       await storage.folder.markStarted();
     } catch (error) {
+      await member?.group.stop();
       await member?.transport.close();
       await storage.close();
       throw error;
