@@ -34,6 +34,7 @@ export class Outbound {
   private connection: Connection | undefined;
   private greeted = false;
   private greetedAtMs = 0;
+  private wroteAtMs = 0;
   private dialing = false;
   private closed = false;
   private attempts = 0;
@@ -53,6 +54,11 @@ export class Outbound {
   /** For how long it has been up. */
   get upForMs(): number {
     return this.greeted ? this.options.runtime.clock.monotonicMs() - this.greetedAtMs : 0;
+  }
+
+  /** For how long nothing was written. */
+  get quietForMs(): number {
+    return this.options.runtime.clock.monotonicMs() - this.wroteAtMs;
   }
 
   /** What is written does not arrive: gives the connection up, and dials anew. */
@@ -175,6 +181,7 @@ export class Outbound {
     if (this.queued.length === 0 || !this.connection) return;
     const chunks = this.queued;
     this.queued = [];
+    this.wroteAtMs = this.options.runtime.clock.monotonicMs();
     this.connection.write(chunks);
   }
 

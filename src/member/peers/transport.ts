@@ -107,6 +107,8 @@ export class PeerTransport {
           link.inbound.destroy();
           link.outbound.renew();
         }
+        // Whatever else was written says that we live, too; that we do not hear the peer has to be said.
+        if (link.inbound && link.outbound.quietForMs < aliveEveryMs) continue;
         link.outbound.send(frameKinds.alive, 0, Uint8Array.of(link.inbound ? 1 : 0));
         link.outbound.flush();
       }
