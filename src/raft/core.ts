@@ -89,6 +89,8 @@ export class Core {
   noVoteBeforeMs = Number.NEGATIVE_INFINITY;
   /** After a stall of ours: silence and a slow disk are not held against anybody before this. */
   graceUntilMs = Number.NEGATIVE_INFINITY;
+  /** When that was granted. */
+  graceFromMs = Number.NEGATIVE_INFINITY;
   #lastSession = 0;
 
   constructor(options: RaftOptions, stored: RaftStored, forwardedReads: ForwardedReads, nowMs: number) {

@@ -24,18 +24,22 @@ export function peerDisconnected(core: Core, peer: MemberId): void {
   if (core.transfer?.target === peer && !core.transfer.sent) abandonTransfer(core);
 }
 
-/** Time in which we were deaf proves nothing about others: they get one more heartbeat interval to be heard. */
+/**
+ * Time in which we were deaf proves nothing about others: they get one more heartbeat interval to be heard. But only
+ * once in a timeout: a loop that is late all the time would otherwise never campaign, nor ever give up a leadership.
+ */
 export function stalled(core: Core, stallMs: number): void {
   core.timing.noteStall(stallMs, core.nowMs);
   core.leaderContactTerm = 0;
-  const intervalMs = Math.max(core.heartbeatIntervalMs, 2 * core.timing.roundTripMs);
-  core.graceUntilMs = core.nowMs + intervalMs;
   if (core.leadership !== undefined) {
     if (core.leadership.progress.size > 0) core.leadership.heartbeatDueMs = core.nowMs;
     core.leadership.leaseNotBeforeMs = core.nowMs;
-    return;
   }
-  if (core.isSoleVoter) return;
+  if (core.nowMs - core.graceFromMs < core.timing.leaderPatienceMs(core.nowMs)) return;
+  const intervalMs = Math.max(core.heartbeatIntervalMs, 2 * core.timing.roundTripMs);
+  core.graceFromMs = core.nowMs;
+  core.graceUntilMs = core.nowMs + intervalMs;
+  if (core.leadership !== undefined || core.isSoleVoter) return;
   // Not all at the same moment, should the whole host have stood still.
   const earliestMs = core.nowMs + randomBetween(core, intervalMs, 2 * intervalMs);
   core.electionDeadlineMs = Math.max(core.electionDeadlineMs, earliestMs);
