@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
+import { nodeRuntime } from '../runtime/index.ts';
+import { listenSockets } from '../runtime/sockets.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';
 
@@ -21,6 +23,19 @@ test('what stops a member has an exit code of its own', () => {
   ] as const;
   const exits = codes.map((code) => reportOf(new ConclaveError(code, 'text')).exitCode);
   assert.deepEqual(exits, [110, 111, 112, 113, 114, 115]);
+});
+
+test('an address that cannot be bound ends as one that is taken, however well it is written', async () => {
+  // 192.0.2.0/24 is for documentation: no host has an address there.
+  const [address, nobody] = [{ host: '192.0.2.1', port: 2379 }, () => {}];
+  const attempts = [nodeRuntime().network.listen(address, nobody), listenSockets(address, nobody)];
+  for (const { reason, status } of await Promise.allSettled(attempts).then(
+    (all) => all as PromiseRejectedResult[],
+  )) {
+    assert.equal(status, 'rejected');
+    assert.equal(reportOf(reason).exitCode, exitCodes.addressInUse.code);
+    assert.match(reportOf(reason).message, /192\.0\.2\.1:2379/);
+  }
 });
 
 test('a failure that was foreseen is told in its own words, without a stack', () => {

@@ -38,11 +38,17 @@ export function reportOf(error: unknown): FailureReport {
     return { exitCode: exitCodes[error.reason].code, message: error.message };
   }
   if (ConclaveError.is(error)) {
-    return { exitCode: exitCodes[reasonOfCode[error.code] ?? 'failed'].code, message: error.message };
+    const reason = isUnbindable(error) ? 'addressInUse' : reasonOfCode[error.code];
+    return { exitCode: exitCodes[reason ?? 'failed'].code, message: error.message };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     exitCode: exitCodes.internal.code,
     message: `This is a bug in Conclave; please report it with the lines below.\n${text}`,
   };
+}
+
+/** Well written, and still no address that this process may listen on. */
+function isUnbindable({ code, details }: ConclaveError): boolean {
+  return code === 'invalid-argument' && details.port !== undefined && details.errno !== undefined;
 }

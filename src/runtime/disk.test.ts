@@ -143,6 +143,12 @@ test('real disk: ownerOnly keeps others out', async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
+const procfs = process.platform === 'linux' ? {} : { skip: 'only Linux has /proc' };
+test('real disk: a folder where none can be made is an error, not an endless attempt', procfs, async () => {
+  const { disk } = nodeRuntime();
+  await assert.rejects(disk.makeFolder('/proc/none/deeper'), (error) => ConclaveError.is(error));
+});
+
 test('real disk: a short answer does not hold the memory of a long question', async () => {
   const folder = fs.mkdtempSync(join(tmpdir(), 'conclave-disk-'));
   await using file = await nodeRuntime().disk.open(join(folder, 'file'), { create: true });

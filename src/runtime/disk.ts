@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as promises from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { ErrorOutcome } from '../errors/index.ts';
 import { diskError } from './disk-errors.ts';
 import { lockFile } from './lock.ts';
@@ -9,7 +10,7 @@ import type { Disk, File } from './types.ts';
 export class NodeDisk implements Disk {
   async makeFolder(path: string, options: { ownerOnly?: boolean } = {}): Promise<void> {
     const mode = options.ownerOnly ? 0o700 : 0o777;
-    await attempt('make the folder', path, 'unknown', promises.mkdir(path, { recursive: true, mode }));
+    await attempt('make the folder', path, 'unknown', makeFolders(path, mode));
   }
 
   async list(path: string): Promise<string[]> {
@@ -68,6 +69,24 @@ export class NodeDisk implements Disk {
   lock(path: string): Promise<AsyncDisposable> {
     return lockFile(path);
   }
+}
+
+/** By hand: Node's recursive mkdir never returns where the file system answers ENOENT for good, as /proc does. */
+async function makeFolders(path: string, mode: number): Promise<void> {
+  try {
+    await promises.mkdir(path, { mode });
+  } catch (error) {
+    if (await isFolder(path)) return;
+    const above = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || (await isFolder(above))) throw error;
+    await makeFolders(above, mode);
+    await makeFolders(path, mode);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const stats = await promises.stat(path).catch(() => undefined);
+  return stats?.isDirectory() ?? false;
 }
 
 async function attempt<T>(

@@ -1,4 +1,5 @@
 import type * as net from 'node:net';
+import { ConclaveError } from '../errors/index.ts';
 import type { Address, Listener } from './types.ts';
 
 /** A listening server of Node's as a Listener. */
@@ -21,4 +22,30 @@ export class NodeListener implements Listener {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Why an address cannot be listened on. */
+export function listenError(address: Address, error: Error): ConclaveError {
+  const errno = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  const where = display(address);
+  const options = { cause: error, details: { host: address.host, port: address.port, errno } };
+  if (errno === 'EADDRINUSE') {
+    return new ConclaveError(
+      'address-in-use',
+      `Cannot listen on ${where}: another process does. Stop it, or choose another address.`,
+      { ...options, retryable: true },
+    );
+  }
+  const reasons: Record<string, string> = {
+    EADDRNOTAVAIL: 'this host has no such address',
+    EACCES: 'this user may not listen on that port',
+    ENOTFOUND: 'the host name does not resolve',
+  };
+  const reason = reasons[errno] ?? error.message;
+  return new ConclaveError('invalid-argument', `Cannot listen on ${where}: ${reason} (${errno}).`, options);
+}
+
+/** As in a URL. */
+export function display(address: Address): string {
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

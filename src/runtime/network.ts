@@ -1,7 +1,7 @@
 import * as net from 'node:net';
 import { ConclaveError } from '../errors/index.ts';
 import { NodeConnection } from './connection.ts';
-import { NodeListener } from './listener.ts';
+import { display, listenError, NodeListener } from './listener.ts';
 import type { Address, Connection, Listener, Network } from './types.ts';
 
 /** Loss of a host that says nothing is found by the peers' own heartbeats; this is for connections left idle. */
@@ -73,26 +73,6 @@ export class NodeNetwork implements Network {
   }
 }
 
-function listenError(address: Address, error: Error): ConclaveError {
-  const errno = (error as NodeJS.ErrnoException).code ?? 'unknown';
-  const where = display(address);
-  const options = { cause: error, details: { host: address.host, port: address.port, errno } };
-  if (errno === 'EADDRINUSE') {
-    return new ConclaveError(
-      'address-in-use',
-      `Cannot listen on ${where}: another process does. Stop it, or choose another address.`,
-      { ...options, retryable: true },
-    );
-  }
-  const reasons: Record<string, string> = {
-    EADDRNOTAVAIL: 'this host has no such address',
-    EACCES: 'this user may not listen on that port',
-    ENOTFOUND: 'the host name does not resolve',
-  };
-  const reason = reasons[errno] ?? error.message;
-  return new ConclaveError('invalid-argument', `Cannot listen on ${where}: ${reason} (${errno}).`, options);
-}
-
 function unavailable(where: string, reason: string, cause?: Error): ConclaveError {
   return new ConclaveError('unavailable', `Cannot connect to ${where}: ${reason}.`, {
     retryable: true,
@@ -106,8 +86,4 @@ function explain(error: Error): string {
   const errno = (single as NodeJS.ErrnoException).code;
   if (errno === 'ECONNREFUSED') return 'connection refused (ECONNREFUSED)';
   return errno ?? (single instanceof Error ? single.message : String(single));
-}
-
-function display(address: Address): string {
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

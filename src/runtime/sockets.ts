@@ -1,7 +1,6 @@
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ConclaveError } from '../errors/index.ts';
-import { NodeListener } from './listener.ts';
+import { listenError, NodeListener } from './listener.ts';
 import type { Address, CloseCause, Listener } from './types.ts';
 
 /** TCP's own probes find a client whose host vanished without a word. */
@@ -28,7 +27,7 @@ export function listenSockets(
   const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs };
   const server = net.createServer(options, (socket) => onSocket(socket, new ObservedSocket(socket)));
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(refusal(address, error)));
+    server.once('error', (error) => reject(listenError(address, error)));
     server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
       // Later errors are of single accepts (out of descriptors): the listener goes on, and clients retry.
       server.on('error', () => {});
@@ -65,18 +64,4 @@ class ObservedSocket implements SocketInfo {
   get endedBy(): CloseCause | undefined {
     return this.#endedBy;
   }
-}
-
-function refusal(address: Address, error: NodeJS.ErrnoException): ConclaveError {
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  const where = `${host}:${address.port}`;
-  const details = { host: address.host, port: address.port, errno: error.code ?? 'unknown' };
-  if (error.code === 'EADDRINUSE') {
-    const text = `Cannot listen on ${where}: another process does. Stop it, or choose another address.`;
-    return new ConclaveError('address-in-use', text, { cause: error, details, retryable: true });
-  }
-  return new ConclaveError('invalid-argument', `Cannot listen on ${where}: ${error.message}.`, {
-    cause: error,
-    details,
-  });
 }

@@ -86,8 +86,10 @@ async function checkDataFolder(options: ServeOptions): Promise<void> {
       `--data-dir: ${options.dataDir} cannot be used: ${error.message}.`,
     );
   });
-  // Joining needs changes of membership; a member that has its data already merely comes back.
-  if (options.initialClusterState !== 'existing' || content.length > 0) return;
+  // Joining needs changes of membership; a member that has its data already merely comes back. The folder may be the
+  // root of a volume, with a lost+found in it, so that it is not empty says nothing.
+  const ours = ['identity.json', 'log', 'snapshots'];
+  if (options.initialClusterState !== 'existing' || content.some((name) => ours.includes(name))) return;
   throw new CommandFailure(
     'usage',
     `--initial-cluster-state existing: ${options.dataDir} holds no member that could come back, and joining a running ` +
