@@ -7,6 +7,7 @@ import {
   encodeSubmittedCommand,
 } from '../keyspace/index.ts';
 import type { LocalOutcome } from './local-proposals.ts';
+import { OwnIdentity } from './own-identity.ts';
 import { stopping, timedOut, tooLarge, tooMany, tooManyHere, unknownOutcome } from './proposal-errors.ts';
 import type { LeaderRequest, LeaderResponse } from './requests.ts';
 
@@ -46,8 +47,6 @@ interface Proposal {
   over: boolean;
 }
 
-/** Above this many sequences in flight, further forwarded proposals wait (the keyspace keeps 1024 results). */
-const maxOutstandingSequences = 1000;
 /** Of one command: what a frame between members carries, with room to spare. */
 const maxCommandBytes = 32 * 1024 * 1024;
 /** Of all commands under way here. Without a leader they wait in memory until their time is up. */
@@ -67,11 +66,8 @@ export class Proposer {
   private readonly waiting = new Set<Proposal>();
   private readonly asked = new Map<number, Proposal>();
   private nextRequestId: number;
-  private incarnation = 0;
+  private readonly own = new OwnIdentity();
   private registering = false;
-  private nextSequence = 1;
-  /** In the order of their sequences: the first is the lowest outstanding one. */
-  private readonly outstanding = new Set<number>();
   private stopped = false;
 
   constructor(context: ProposerContext) {
@@ -190,15 +186,12 @@ export class Proposer {
   private identify(proposal: Proposal): boolean {
     // Registering twice is harmless, so it needs no identity; an unused incarnation is forgotten by rule.
     if (proposal.identity || proposal.command.type === 'registerClient') return true;
-    if (this.incarnation === 0) {
+    if (!this.own.registered) {
       this.register();
       return false;
     }
-    const lowest = this.outstanding.values().next().value ?? this.nextSequence;
-    if (this.nextSequence - lowest >= maxOutstandingSequences) return false;
-    const sequence = this.nextSequence++;
-    this.outstanding.add(sequence);
-    proposal.identity = { incarnation: this.incarnation, sequence, acknowledgedBelow: lowest };
+    proposal.identity = this.own.next();
+    if (!proposal.identity) return false;
     proposal.encoded = undefined;
     return true;
   }
@@ -210,9 +203,7 @@ export class Proposer {
     this.propose(command, this.context.nowMs() + 5000, undefined, undefined).then(
       (result) => {
         this.registering = false;
-        if (result.outcome.type === 'registerClient') this.incarnation = result.outcome.incarnation;
-        this.nextSequence = 1;
-        this.outstanding.clear();
+        if (result.outcome.type === 'registerClient') this.own.register(result.outcome.incarnation);
         this.routeWaiting();
       },
       () => {
@@ -262,8 +253,7 @@ export class Proposer {
     const forgotten = result.outcome.type === 'failed' && result.outcome.failure === 'unknown-incarnation';
     if (forgotten && !proposal.foreignIdentity) {
       // Our incarnation was forgotten after a long idle time: make a new one; this attempt was not applied.
-      if (proposal.identity?.incarnation === this.incarnation) this.incarnation = 0;
-      this.release(proposal);
+      if (proposal.identity) this.own.forget(proposal.identity.incarnation);
       if (proposal.ambiguous) return this.fail(proposal, unknownOutcome());
       proposal.identity = undefined;
       proposal.encoded = undefined;
@@ -290,11 +280,8 @@ export class Proposer {
 
   /** Frees the window. Its sequence is no longer outstanding: nobody will ask for that result again. */
   private release(proposal: Proposal): void {
-    const identity = proposal.identity;
-    if (!identity || proposal.foreignIdentity || identity.incarnation !== this.incarnation) return;
-    const wasFull = this.outstanding.size >= maxOutstandingSequences;
-    this.outstanding.delete(identity.sequence);
-    if (wasFull) this.routeWaiting();
+    if (!proposal.identity || proposal.foreignIdentity) return;
+    if (this.own.release(proposal.identity)) this.routeWaiting();
   }
 
   /** Called a few times a second while busy: ends what is late, sends again what was lost. */
