@@ -219,7 +219,7 @@ function isFinal(error: ConclaveError): boolean {
 }
 
 function timedOut(timeoutMs: number): ConclaveError {
-  return new ConclaveError('timeout', `The lease was not renewed within ${timeoutMs} ms.`, {
+  return new ConclaveError('timeout', `The lease was not renewed within ${Math.round(timeoutMs)} ms.`, {
     retryable: true,
     outcome: 'unknown',
   });

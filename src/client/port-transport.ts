@@ -208,7 +208,7 @@ function abortedOnTheWay(what: string, signal: AbortSignal | undefined): Conclav
 }
 
 function timedOut(what: string, timeoutMs: number): ConclaveError {
-  return new ConclaveError('timeout', `${what} was not answered within ${timeoutMs} ms.`, {
+  return new ConclaveError('timeout', `${what} was not answered within ${Math.round(timeoutMs)} ms.`, {
     outcome: 'unknown',
     retryable: true,
   });

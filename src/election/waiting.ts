@@ -59,6 +59,9 @@ export interface BoundedCall<T> {
   readonly onLate?: (value: T) => void;
 }
 
+/** A store that keeps its time gets to say why there is no answer; that time passed says little. */
+const storesShare = 0.95;
+
 /**
  * Calls a store and settles within the time even if the store never does. Given up: 'timeout' or 'aborted', both
  * with outcome 'unknown', since the request may have been carried out.
@@ -101,7 +104,7 @@ export function callBounded<T>(
         }),
       );
     signal?.addEventListener('abort', onAbort);
-    startCall(call, { signal: link.signal, timeoutMs }).then(
+    startCall(call, { signal: link.signal, timeoutMs: timeoutMs * storesShare }).then(
       (value) => {
         if (!open) return bounds.onLate?.(value);
         close();

@@ -185,7 +185,7 @@ async function whyNotElected(
 }
 
 function tellTrouble(event: ElectionEvent, tell: (text: string) => void): void {
-  // The first failure may be a member that is just restarting; after that, now and then.
-  if (event.type !== 'trouble' || event.attempt % 10 !== 2) return;
+  // The client has tried all members for a while by then; after that, now and then.
+  if (event.type !== 'trouble' || event.attempt % 10 !== 1) return;
   tell(`${event.what}: ${(event.error as Error).message} Trying again.`);
 }
