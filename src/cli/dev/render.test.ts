@@ -78,6 +78,21 @@ test('nobody leads until somebody does', () => {
   assert.match(lines.join('\n'), /holder {6}nobody/);
 });
 
+test('without a majority the view says so, and what to do', () => {
+  const events: DevEvent[] = [
+    ...settled(),
+    { type: 'member-killed', atMs: 1000, member: 'm1' },
+    { type: 'ended', atMs: 2660, candidate: 'job-1', token: 5, validUntilMs: 2660, cause: 'expired' },
+  ];
+  const view = (...more: DevEvent[]) =>
+    render(stateAfter([...events, ...more]), { width: 80, height: 24, colour: false, nowMs: 3000 }).join(
+      '\n',
+    );
+  assert.match(view(), /holder {6}nobody; job-1 had token 5\n {2}time left\s*\n/);
+  const text = view({ type: 'member-killed', atMs: 2700, member: 'm2' });
+  assert.match(text, /time left {3}1 of 3 members run, no majority: press h to heal/);
+});
+
 test('colours are put around what was cut, so no escape sequence is', () => {
   assert.equal(paint([span('abc', 'red'), span('def')], 4, true), '\u001B[31mabc\u001B[39m…');
   assert.equal(paint([span('abcdef')], 4, false), 'abc…');

@@ -98,7 +98,11 @@ function leadershipLines(state: DevState, screen: Screen): Span[][] {
   if (leader === undefined) {
     const latest = latestLeadership(state);
     const since = latest?.endMs === undefined ? '' : `; ${latest.holder} had token ${latest.token}`;
-    return [name, [span('  holder      '), span(`nobody${since}`, 'yellow')], [span('  time left')]];
+    return [
+      name,
+      [span('  holder      '), span(`nobody${since}`, 'yellow')],
+      [span('  time left   '), span(whyNobodyCan(state), 'yellow')],
+    ];
   }
   const leftMs = Math.max(0, leader.leadership.validUntilMs - screen.nowMs);
   const barWidth = Math.max(10, Math.min(40, screen.width - 34));
@@ -120,6 +124,14 @@ function leadershipLines(state: DevState, screen: Screen): Span[][] {
       span(` ${(leftMs / 1000).toFixed(1)} of ${(state.ttlMs / 1000).toFixed(1)} s`),
     ],
   ];
+}
+
+/** Only a majority of the members can grant a lease; whoever pressed `k` twice should not have to know. */
+function whyNobodyCan(state: DevState): string {
+  const gone = state.members.filter(({ status }) => status === 'killed' || status === 'exited').length;
+  const running = state.members.length - gone;
+  if (gone === 0 || running > state.members.length / 2) return '';
+  return `${running} of ${state.members.length} members run, no majority: press h to heal`;
 }
 
 const lookOfStatus = {

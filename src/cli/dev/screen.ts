@@ -17,6 +17,7 @@ const frameMs = 100;
 export function showLive(session: DevSession, stream: NodeJS.WriteStream): Display {
   const update = createLogUpdate(stream);
   const colour = wantsColour(stream);
+  let drawn: number | undefined;
   const draw = () => {
     // log-update ends its frame with a newline, which takes a row of its own.
     const screen = {
@@ -25,7 +26,11 @@ export function showLive(session: DevSession, stream: NodeJS.WriteStream): Displ
       colour,
       nowMs: monotonicMs(),
     };
-    update(render(session.state, screen).join('\n'));
+    const lines = render(session.state, screen);
+    // log-update takes the lines below a change for standing where they stood, which they do not in a frame that grew.
+    if (drawn !== undefined && drawn !== lines.length) update.clear();
+    drawn = lines.length;
+    update(lines.join('\n'));
   };
   draw();
   const timer = setInterval(draw, frameMs);
