@@ -65,7 +65,8 @@ interface Target {
 async function findMembers(endpoints: readonly string[], timeoutMs: number): Promise<Target[]> {
   await using client = openClient(endpoints);
   try {
-    const members = await client.memberList({ timeoutMs });
+    // As one member knows them: who is missing must be told above all when no majority is left to agree on anything.
+    const members = await client.memberList({ timeoutMs, serializable: true });
     const targets = members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
     return targets.sort((one, other) => (one.name < other.name ? -1 : 1));
   } catch {
@@ -74,7 +75,7 @@ async function findMembers(endpoints: readonly string[], timeoutMs: number): Pro
 }
 
 async function readMember({ name, endpoint }: Target, timeoutMs: number): Promise<MemberReport> {
-  if (endpoint === '') return { endpoint, name, error: 'it has not told its address yet' };
+  if (endpoint === '') return { endpoint, name, error: 'it has not told an address for clients' };
   await using client: ConclaveClient = openClient([endpoint]);
   try {
     const options = { endpoint, timeoutMs };
@@ -98,7 +99,9 @@ async function readMember({ name, endpoint }: Target, timeoutMs: number): Promis
       },
     };
   } catch (error) {
-    return { endpoint, name, error: (error as Error).message };
+    // The client says how long it tried; here only why the last attempt failed matters.
+    const { cause, message } = error as Error;
+    return { endpoint, name, error: cause instanceof Error ? cause.message : message };
   }
 }
 

@@ -229,10 +229,13 @@ export class ConclaveClient implements AsyncDisposable {
     return this.#watches.watch(request, options.signal);
   }
 
-  /** The members and their addresses, as the cluster has agreed on them. */
-  async memberList(options: AttemptOptions = {}): Promise<readonly Member[]> {
-    const request = { linearizable: true };
-    return (await this.#read(services.Cluster.memberList, request, 'Listing the members', options)).members;
+  /** The members and their addresses, as the cluster has agreed on them; `serializable`: as one member knows them. */
+  async memberList(
+    options: AttemptOptions & { readonly serializable?: boolean } = {},
+  ): Promise<readonly Member[]> {
+    const { serializable = false, ...attempt } = options;
+    const request = { linearizable: !serializable };
+    return (await this.#read(services.Cluster.memberList, request, 'Listing the members', attempt)).members;
   }
 
   /** etcd's Status of one member; the one in use where `endpoint` is left out. */

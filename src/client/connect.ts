@@ -28,6 +28,10 @@ export interface ConnectOptions {
 export function connectClient(options: ConnectOptions): ConclaveClient {
   const runtime = options.runtime ?? nodeRuntime();
   const given = typeof options.endpoints === 'string' ? options.endpoints.split(',') : options.endpoints;
+  if (!Array.isArray(given)) {
+    const message = `endpoints must be the members' addresses, like ['http://127.0.0.1:2379'], not ${typeof given}.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
   const endpoints = [
     ...new Set(given.map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== '')),
   ];

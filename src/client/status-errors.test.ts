@@ -37,6 +37,16 @@ test('texts of etcd say more than their status', () => {
   assert.equal(received(11, 'etcdserver: mvcc: required revision has been compacted').code, 'out-of-range');
 });
 
+test('a person reads why nobody answered, in a few words', () => {
+  const message = (status: number, text: string) =>
+    errorFromStatus({ status, text, trailer: () => undefined }, 'The call').message;
+  const refused =
+    'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:9. Resolution note: ';
+  assert.equal(message(14, refused), 'The call: no connection (connect ECONNREFUSED 127.0.0.1:9).');
+  const late = 'Deadline exceeded after 1.000s,LB pick: 0.022s,remote_addr=127.0.0.1:9';
+  assert.equal(message(4, late), 'The call: no answer in time.');
+});
+
 test('what never left this process was not applied; what was under way may have been', () => {
   assert.equal(received(14, 'No connection established. Last error: refused').outcome, 'not-applied');
   assert.equal(received(14, 'Connection dropped').outcome, 'unknown');

@@ -61,6 +61,13 @@ const neverLeft =
   /^(No connection established|Name resolution failed|Channel closed before call|Stream refused)/;
 const lostOnTheWay = /^(Received RST_STREAM|Connection dropped|Call cancelled|Channel has been shut down)/;
 
+/** What a person needs of gRPC's own texts: why nobody answered, not where in the channel the time went. */
+function withoutGrpc(text: string): string {
+  const refused = /^No connection established\. Last error: (?:Error: )?(.*?)\.?$/.exec(text);
+  if (refused !== null) return `no connection (${refused[1]}).`;
+  return text.startsWith('Deadline exceeded') ? 'no answer in time.' : text;
+}
+
 /** Turns a failed call's status into the error that the server meant. */
 export function errorFromStatus(received: ReceivedStatus, what: string): ConclaveError {
   const { status } = received;
@@ -81,7 +88,7 @@ export function errorFromStatus(received: ReceivedStatus, what: string): Conclav
   const known = text.startsWith('etcdserver: ') ? byText.get(text.slice('etcdserver: '.length)) : undefined;
   if (known !== undefined) return new ConclaveError(known.code, text, { ...known, details });
   if (neverLeft.test(text)) {
-    return new ConclaveError('unavailable', `${what}: ${text}`, { ...again, details });
+    return new ConclaveError('unavailable', `${what}: ${withoutGrpc(text)}`, { ...again, details });
   }
   if (lostOnTheWay.test(text)) {
     return new ConclaveError('unavailable', `${what}: ${text}`, { ...unsure, details });
@@ -89,6 +96,6 @@ export function errorFromStatus(received: ReceivedStatus, what: string): Conclav
   if (status === 8 && text.includes('larger than max'))
     return new ConclaveError('too-large', text, { details });
   const meaning = byStatus[status] ?? { code: 'internal', outcome: 'unknown' };
-  const message = text.startsWith('etcdserver: ') ? text : `${what}: ${text}`;
+  const message = text.startsWith('etcdserver: ') ? text : `${what}: ${withoutGrpc(text)}`;
   return new ConclaveError(meaning.code, message, { ...meaning, details });
 }

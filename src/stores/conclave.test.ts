@@ -211,3 +211,21 @@ describe('A queue of many waiters', () => {
     await server.close();
   });
 });
+
+test('options that name no cluster are refused by name, not by a TypeError', () => {
+  const careless = conclaveStore as (options?: unknown) => unknown;
+  const expected = { code: 'invalid-argument', message: /127\.0\.0\.1:2379/ };
+  for (const options of [undefined, null, 'http://127.0.0.1:2379', {}, { endpoint: 'http://127.0.0.1:2379' }])
+    assert.throws(() => careless(options), expected);
+});
+
+test('a watch of a cluster that nobody reaches fails, so that its observer hears of it', async () => {
+  await using store = conclaveStore({ endpoints: '127.0.0.1:1', timeoutMs: 20 });
+  const { signal } = new AbortController();
+  await assert.rejects(
+    async () => {
+      for await (const _ of store.watch('n', { signal })) assert.fail('it gave a state');
+    },
+    { code: 'unavailable', retryable: true },
+  );
+});

@@ -35,6 +35,10 @@ export type ConclaveStoreOptions = {
 
 /** @throws ConclaveError 'invalid-argument' for malformed endpoints or an unusable namespace. */
 export function conclaveStore(options: ConclaveStoreOptions): LeaseStore {
+  if (typeof options !== 'object' || options === null) {
+    const message = `conclaveStore takes an object, like { endpoints: ['http://127.0.0.1:2379'] }, not ${typeof options}.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
   return new ConclaveStore(options);
 }
 
@@ -148,17 +152,14 @@ class ConclaveStore implements LeaseStore {
     return new Mirror(keys, response.kvs, response.header?.revision ?? 0);
   }
 
-  /** Goes on asking for as long as the cluster cannot answer: a watch has no deadline. */
+  /** Fails when the cluster cannot answer for a while: whoever watches must hear of it, and then watches again. */
   async #readForWatch(keys: ElectionKeys, signal: AbortSignal): Promise<Mirror | undefined> {
-    while (!signal.aborted) {
-      try {
-        return await this.#readAll(keys, { signal });
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        if (!ConclaveError.is(error) || !error.retryable) throw error;
-      }
+    try {
+      return await this.#readAll(keys, { signal });
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
     }
-    return undefined;
   }
 
   #check(options: SessionOptions): void {
