@@ -60,7 +60,9 @@ export async function elect(
     const ending = await runJob(leadership, job, signal);
     if (ending.status === 'threw') {
       if (!(await isHandled(ending.error, leadership, onJobError))) {
-        const message = `The job under election ${JSON.stringify(name)} (token ${leadership.token}) threw.`;
+        const { error } = ending;
+        const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+        const message = `The job under election ${JSON.stringify(name)} (token ${leadership.token}) threw: ${what}`;
         throw new ConclaveError('job-failed', message, { cause: ending.error, outcome: 'unknown' });
       }
     } else if (whenJobReturns === 'stop' && (await leadership.ended) === 'resigned') {

@@ -168,7 +168,7 @@ export class Leadership implements AsyncDisposable {
     if (this.#cause !== undefined) return Promise.resolve();
     if (this.#leaving === undefined) {
       this.#abort(
-        toHolder === undefined ? 'it is resigning' : `it is being handed to ${JSON.stringify(toHolder)}`,
+        toHolder === undefined ? 'it was resigned' : `it is being handed to ${JSON.stringify(toHolder)}`,
       );
       this.#leaving = this.#leave(toHolder);
     }
