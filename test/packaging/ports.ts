@@ -1,7 +1,7 @@
 import { freePorts } from '../../src/cli/dev/ports.ts';
 
 /** The ports that README.md names, on which something else may listen here. */
-const named = [2379, 2380, 22379, 22380, 32379, 32380] as const;
+const named = [2379, 2380, 2381, 22379, 22380, 32379, 32380] as const;
 
 /** Free ports in place of those that the examples name; each example still says what it says. */
 export class Ports {
