@@ -141,7 +141,8 @@ class Worker {
       report({ type: 'held', token: this.#token, validUntilMs: this.#validUntilMs });
     }
     if (event.type === 'trouble' && event.attempt === 3) {
-      report({ type: 'trouble', text: `${event.what} fails: ${(event.error as Error).message}` });
+      const why = ConclaveError.is(event.error) ? event.error.code : String(event.error);
+      report({ type: 'trouble', text: `${event.what} fails again and again (${why})` });
     }
   }
 }
