@@ -5,7 +5,11 @@ import { message, ofType, stored, TestMember } from './testing.ts';
 import { Timing } from './timing.ts';
 import type { RaftOptions } from './types.ts';
 
-const options: RaftOptions = { groupId: 1, memberId: 1, configuration: { voters: [1] }, random: () => 0 };
+/** Heartbeats so frequent that they set no bound of their own. */
+const options: RaftOptions = {
+  ...{ groupId: 1, memberId: 1, configuration: { voters: [1] }, random: () => 0 },
+  heartbeatIntervalMs: 45,
+};
 const HOUR_MS = 3_600_000;
 
 test('whatever is measured, the adaptive timeout stays within 150 and 1000 ms, and heartbeats below a third of it', () => {
@@ -35,6 +39,14 @@ test('it starts near 400 ms and comes down to 150 in a quiet, quick network', ()
   const timing = new Timing(options, 0);
   assert.equal(timing.electionTimeoutMs(0), 400);
   assert.ok(Math.abs(timing.electionTimeoutMs(HOUR_MS) - 150) < 1);
+});
+
+test('it does not ask for more heartbeats than were wanted: with one each 100 ms it stays above 300 ms', () => {
+  const timing = new Timing({ ...options, heartbeatIntervalMs: 100 }, 0);
+  assert.equal(timing.electionTimeoutMs(0), 400);
+  const timeoutMs = timing.electionTimeoutMs(HOUR_MS);
+  assert.ok(timeoutMs > 300 && timeoutMs < 400, `${timeoutMs} ms`);
+  assert.ok(timing.heartbeatIntervalMs(HOUR_MS) > 99);
 });
 
 test('it rises at once with round trips, silences of a living leader and stalls, and forgets the latter two', () => {

@@ -54,6 +54,8 @@ class FadingPeak {
 export class Timing {
   readonly #fixedElectionMs: number | undefined;
   readonly #wantedHeartbeatMs: number;
+  /** A shorter timeout would want more heartbeats than were asked for, and each costs an idle member its sleep. */
+  readonly #smallestMs: number;
   readonly #driftRate: number;
   readonly #start: FadingPeak;
   readonly #gaps: FadingPeak;
@@ -65,8 +67,13 @@ export class Timing {
   constructor(options: RaftOptions, nowMs: number) {
     this.#fixedElectionMs = options.electionTimeoutMs;
     this.#wantedHeartbeatMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_MS;
+    this.#smallestMs = Math.min(
+      LARGEST_ADAPTIVE_MS,
+      Math.max(SMALLEST_ADAPTIVE_MS, HEARTBEATS_PER_TIMEOUT * this.#wantedHeartbeatMs),
+    );
     this.#driftRate = options.clockDriftRate ?? DEFAULT_DRIFT_RATE;
-    this.#start = new FadingPeak(INITIAL_ADAPTIVE_MS - SMALLEST_ADAPTIVE_MS, nowMs, START_HALF_LIFE_MS);
+    const startMs = Math.max(0, INITIAL_ADAPTIVE_MS - this.#smallestMs);
+    this.#start = new FadingPeak(startMs, nowMs, START_HALF_LIFE_MS);
     this.#gaps = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
     this.#stalls = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
     this.#writes = new FadingPeak(0, nowMs, PEAK_HALF_LIFE_MS);
@@ -76,7 +83,7 @@ export class Timing {
   electionTimeoutMs(nowMs: number): number {
     if (this.#fixedElectionMs !== undefined) return this.#fixedElectionMs;
     const needed = Math.max(
-      SMALLEST_ADAPTIVE_MS + this.#start.at(nowMs),
+      this.#smallestMs + this.#start.at(nowMs),
       ROUND_TRIPS_PER_TIMEOUT * this.roundTripMs,
       GAPS_PER_TIMEOUT * this.#gaps.at(nowMs),
       SMALLEST_ADAPTIVE_MS + STALLS_PER_TIMEOUT * this.#stalls.at(nowMs),

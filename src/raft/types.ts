@@ -45,9 +45,12 @@ export interface RaftOptions {
   readonly memberId: MemberId;
   /** Used when there is no snapshot and no configuration entry in the log. */
   readonly configuration: Configuration;
-  /** Interval between heartbeats of a leader, ms. Default 100. Kept below a third of the election timeout in force. */
+  /** Interval between heartbeats of a leader, ms. Default 100. Kept below a third of a fixed election timeout. */
   readonly heartbeatIntervalMs?: number;
-  /** Fixed election timeout, ms. Absent: adaptive between 150 and 1000, starting at 400 (design.md section 3). */
+  /**
+   * Fixed election timeout, ms. Absent: adaptive between 150 and 1000, starting at 400, and above three heartbeat
+   * intervals.
+   */
   readonly electionTimeoutMs?: number;
   /** Higher ones campaign earlier within the random spread. Default 0. */
   readonly priority?: number;
