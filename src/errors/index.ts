@@ -73,6 +73,18 @@ export class ConclaveError extends Error {
     this.details = options.details ?? {};
   }
 
+  /** With the message, which JSON leaves out of an Error, and without a bigint, which it refuses. */
+  toJSON(): Readonly<Record<string, unknown>> {
+    const { name, code, message, retryable, outcome } = this;
+    const details = Object.fromEntries(
+      Object.entries(this.details).map(([key, value]) => [
+        key,
+        typeof value === 'bigint' ? String(value) : value,
+      ]),
+    );
+    return { name, code, message, retryable, outcome, details };
+  }
+
   /** True for a ConclaveError of any installed copy of the package, optionally of one code only. */
   static is(error: unknown, code?: ErrorCode): error is ConclaveError {
     if (typeof error !== 'object' || error === null || !(brand in error)) return false;
