@@ -54,7 +54,7 @@ test('it rises at once with round trips, silences of a living leader and stalls,
   timing.roundTripMs = 60;
   assert.equal(timing.electionTimeoutMs(HOUR_MS), 600);
   timing.roundTripMs = 0;
-  timing.noteLeaderGap(200, HOUR_MS);
+  timing.noteLeaderGap(300, HOUR_MS);
   assert.equal(timing.electionTimeoutMs(HOUR_MS), 600);
   timing.noteStall(250, HOUR_MS);
   assert.equal(timing.electionTimeoutMs(HOUR_MS), 650);

@@ -10,7 +10,7 @@ const HEARTBEATS_PER_TIMEOUT = 3.3;
 /** Etcd's rule of thumb: the election timeout is ten round trips. */
 const ROUND_TRIPS_PER_TIMEOUT = 10;
 /** The timeout outlasts the longest recent silence of a live leader by this. */
-const GAPS_PER_TIMEOUT = 3;
+const GAPS_PER_TIMEOUT = 2;
 const STALLS_PER_TIMEOUT = 2;
 /** A longer stall is not a habit of this loop: the process was stopped, or its machine was. */
 const LONGEST_TELLING_STALL_MS = 250;
