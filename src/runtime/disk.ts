@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { ErrorOutcome } from '../errors/index.ts';
 import { diskError } from './disk-errors.ts';
 import { lockFile } from './lock.ts';
-import type { Disk, File } from './types.ts';
+import type { Disk, File, OpenOptions } from './types.ts';
 
 /** The real disk. */
 export class NodeDisk implements Disk {
@@ -23,11 +23,12 @@ export class NodeDisk implements Disk {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  open(path: string, options: { create?: boolean; exclusive?: boolean } = {}): Promise<File> {
+  open(path: string, options: OpenOptions = {}): Promise<File> {
     const create = options.create ? fs.constants.O_CREAT : 0;
     const exclusive = options.exclusive ? fs.constants.O_CREAT | fs.constants.O_EXCL : 0;
+    const durable = options.durableWrites ? fs.constants.O_DSYNC : 0;
     return new Promise((resolve, reject) => {
-      fs.open(path, fs.constants.O_RDWR | create | exclusive, 0o666, (error, descriptor) => {
+      fs.open(path, fs.constants.O_RDWR | create | exclusive | durable, 0o666, (error, descriptor) => {
         if (error) reject(diskError('open', path, error, 'not-applied'));
         else resolve(new NodeFile(path, descriptor));
       });

@@ -42,8 +42,8 @@ export interface Disk {
   list(path: string): Promise<string[]>;
   /** Whole file; 'not-found' where there is none. */
   read(path: string): Promise<Uint8Array>;
-  /** Opens for reading and writing. `create`: makes it if absent; `exclusive`: fails with 'already-exists' if present. */
-  open(path: string, options?: { create?: boolean; exclusive?: boolean }): Promise<File>;
+  /** Opens for reading and writing. */
+  open(path: string, options?: OpenOptions): Promise<File>;
   rename(from: string, to: string): Promise<void>;
   /** Makes `to` a second name of `from`; 'already-exists' if `to` exists. Atomic: the primitive of exclusive publishing. */
   link(from: string, to: string): Promise<void>;
@@ -54,6 +54,15 @@ export interface Disk {
   syncFolder(path: string): Promise<void>;
   /** Takes an exclusive lock that dies with the process; 'data-locked' when another process holds it. */
   lock(path: string): Promise<AsyncDisposable>;
+}
+
+export interface OpenOptions {
+  /** Makes it if absent. */
+  readonly create?: boolean;
+  /** Makes it, and fails with 'already-exists' if present. */
+  readonly exclusive?: boolean;
+  /** Each write is durable when it resolves, as with `sync` after it, but in one call of the system. */
+  readonly durableWrites?: boolean;
 }
 
 export interface File extends AsyncDisposable {

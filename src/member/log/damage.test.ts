@@ -131,21 +131,6 @@ test('a zeroed tail is the end of the log, and no repair', async () => {
   assert.equal(groups.get(1)?.entries.length, 3);
 });
 
-test('unsynced batches that survived behind one that did not are no proof of damage', async () => {
-  const { disk } = manualRuntime();
-  const { log } = await openTestLog(disk);
-  await log.append([{ group: 1, entries: entriesOf(1, 1, 'synced') }], { sync: true });
-  const { end } = batchEnds(disk, first);
-  for (let index = 2; index < 6; index++) {
-    await log.append([{ group: 1, entries: entriesOf(index, 1, 'unsynced') }], { sync: false });
-  }
-  disk.crash({ keeps: 'all' });
-  disk.flip(first, end + 10);
-  const { groups, repaired } = await openTestLog(disk);
-  assert.equal(repaired?.offset, end);
-  assert.equal(groups.get(1)?.entries.length, 1);
-});
-
 test('bytes of a client that look like a batch prove nothing', async () => {
   // The data of a whole other log, batch headers included, as the value of an entry.
   const other = await writtenLog(4);

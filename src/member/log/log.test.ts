@@ -94,13 +94,12 @@ test('a commit index without sync costs no write of its own, and is there after 
   assert.equal((await openTestLog(disk)).groups.get(1)?.hardState.commitIndex, 7);
 });
 
-test('entries without sync are written, but not synced', async () => {
+test('entries are durable when their append resolves, asked for or not', async () => {
   const { disk } = manualRuntime();
   const { log } = await openTestLog(disk);
-  const counts = count(disk);
   await log.append([{ group: 1, entries: entriesOf(1, 3, 'a') }], { sync: false });
-  assert.equal(counts.get('write'), 1);
-  assert.equal(counts.get('sync'), undefined);
+  disk.crash();
+  assert.equal((await openTestLog(disk)).groups.get(1)?.entries.length, 1);
 });
 
 test('a segment is left when it is full, and removed when no group needs it', async () => {

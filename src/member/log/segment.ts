@@ -36,7 +36,7 @@ export async function createSegment(
 ): Promise<Segment> {
   const path = `${folder}/${segmentName(header.sequence)}`;
   const unfinished = `${path}${unfinishedSuffix}`;
-  const file = await disk.open(unfinished, { create: true });
+  const file = await disk.open(unfinished, { create: true, durableWrites: true });
   try {
     await file.truncate(0);
     const sizeBytes = Math.min(growBytes, segmentBytes);
@@ -70,7 +70,7 @@ export async function reopenSegment(
 ): Promise<Segment> {
   const { end, provenUpTo } = scan;
   const torn = scan.tailBytes > 0;
-  const file = await disk.open(`${folder}/${segmentName(header.sequence)}`);
+  const file = await disk.open(`${folder}/${segmentName(header.sequence)}`, { durableWrites: true });
   try {
     // Remains of a torn write must not be found behind what is written next.
     if (torn) await file.truncate(end);
@@ -148,6 +148,7 @@ export class Segment {
     return this.end > segmentHeaderBytes;
   }
 
+  /** Durable when it resolves: one call of the system writes and syncs. */
   async write(batch: Uint8Array): Promise<void> {
     const end = this.end + batch.length;
     if (end > this.#sizeBytes) {
@@ -157,16 +158,13 @@ export class Segment {
     }
     await this.#file.writeAt(this.end, [batch]);
     this.end = end;
+    this.durableUpTo = end;
   }
 
-  async sync(): Promise<void> {
-    await this.#file.sync();
-    this.durableUpTo = this.end;
-  }
-
-  /** Gives back what the file was grown by beyond its last batch. Durable with the next sync. */
+  /** Gives back what the file was grown by beyond its last batch. Durable when it resolves. */
   async trim(): Promise<void> {
     await this.#file.truncate(this.end);
+    await this.#file.sync();
   }
 
   close(): Promise<void> {

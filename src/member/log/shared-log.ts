@@ -4,7 +4,6 @@ import { type LogWrite, LogWriter, type WriterParts } from './writer.ts';
 
 interface Append {
   readonly writes: readonly LogWrite[];
-  readonly sync: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -33,9 +32,10 @@ export class SharedLog implements AsyncDisposable {
   }
 
   /**
-   * Writes to one or more groups, all or nothing. Appends made while others are written go to disk together, with one
-   * write and one sync. Promises resolve in the order of the calls: with `sync` when all is durable; without, when
-   * the earlier ones are done (the write itself may come later, with the next one or with `close`).
+   * Writes to one or more groups, all or nothing. Appends made while others are written go to disk together, in
+   * one call of the system that writes and syncs (O_DSYNC; apart they would cost two hops to a thread and back).
+   * Promises resolve in the order of the calls, when all is durable; without `sync`, one that holds no more than hard
+   * states may resolve before, and go to disk with the next one or with `close`.
    *
    * After an error nothing is accepted any more: what a failed sync left on the disk is unknown, and trying again
    * would not tell (Rebello et al., "Can Applications Recover from fsync Failures?", 2020).
@@ -45,15 +45,14 @@ export class SharedLog implements AsyncDisposable {
   append(writes: readonly LogWrite[], options: { sync: boolean }): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const { sync } = options;
-    const deferred = !sync && this.#writing === undefined && this.#queue.length < mostDeferred;
+    const deferred = !options.sync && this.#writing === undefined && this.#queue.length < mostDeferred;
     if (deferred && writes.every((write) => write.entries.length === 0 && write.snapshot === undefined)) {
       // No more than a commit index, which is a hint: not worth a system call of its own.
-      this.#queue.push({ writes, sync, resolve: () => {}, reject: () => {} });
+      this.#queue.push({ writes, resolve: () => {}, reject: () => {} });
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ writes, sync, resolve, reject });
+      this.#queue.push({ writes, resolve, reject });
       this.#writing ??= this.#writeAll();
     });
   }
@@ -97,9 +96,8 @@ export class SharedLog implements AsyncDisposable {
 
   async #write(appends: readonly Append[]): Promise<void> {
     const writes = appends.flatMap((append) => append.writes);
-    const sync = appends.some((append) => append.sync);
-    await this.#writer.write(writes, sync);
-    if (!sync || writes.every((write) => write.snapshot === undefined)) return;
+    await this.#writer.write(writes);
+    if (writes.every((write) => write.snapshot === undefined)) return;
     const unneeded = this.#writer.takeUnneeded();
     // Beside the appends that follow: nobody needs these any more, so nobody has to wait for them.
     this.#removing = this.#removing

@@ -58,7 +58,8 @@ export class LogWriter {
     return this.#sealed.reduce((sum, segment) => sum + segment.bytes, this.#segment.end);
   }
 
-  async write(writes: readonly LogWrite[], sync: boolean): Promise<void> {
+  /** Durable when it resolves. */
+  async write(writes: readonly LogWrite[]): Promise<void> {
     if (this.#segment.hasBatches && this.#segment.end + estimate(writes) > this.#parts.segmentBytes) {
       await this.#rotate();
     }
@@ -67,12 +68,11 @@ export class LogWriter {
     for (const write of writes) this.#add(write);
     await this.#writeBatch(false);
     this.#unproven = true;
-    if (sync) await this.#segment.sync();
     if (this.#segment.end > this.#parts.segmentBytes / 2) this.#prepareNext();
   }
 
   /**
-   * Segments that no group needs any more, oldest first. To be asked right after a write with sync: then the head of
+   * Segments that no group needs any more, oldest first. To be asked right after a write: then the head of
    * the last segment is durable, and with it all that the removed ones still told.
    */
   takeUnneeded(): number[] {
@@ -92,13 +92,11 @@ export class LogWriter {
     }
   }
 
-  /** Makes all durable, and says so in the log, so that damage done to it while it is closed is recognised. */
+  /** Says in the log that all before is durable, so that damage done to it while it is closed is recognised. */
   async finish(): Promise<void> {
     if (!this.#unproven) return;
-    await this.#segment.sync();
     beginBatch(this.#batch);
     await this.#writeBatch(false);
-    await this.#segment.sync();
     this.#unproven = false;
   }
 
@@ -149,7 +147,6 @@ export class LogWriter {
     beginBatch(this.#batch);
     await this.#writeBatch(true);
     await old.trim();
-    await old.sync();
     await old.close();
     this.#sealed = [...this.#sealed, { sequence: old.header.sequence, bytes: old.end }];
     this.#segment = next;

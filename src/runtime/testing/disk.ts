@@ -1,6 +1,6 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { diskError } from '../disk-errors.ts';
-import type { Disk, File } from '../types.ts';
+import type { Disk, File, OpenOptions } from '../types.ts';
 import { type DiskOperation, diskFull, type FailureOptions, Failures } from './failures.ts';
 import type { CrashKeeps, MemoryFileData } from './file-data.ts';
 import { MemoryNames } from './names.ts';
@@ -57,14 +57,14 @@ export class MemoryDisk implements Disk {
     return this.#do('read', path, () => this.#names.file(path, 'read').current());
   }
 
-  open(path: string, options: { create?: boolean; exclusive?: boolean } = {}): Promise<File> {
+  open(path: string, options: OpenOptions = {}): Promise<File> {
     return this.#do('open', path, () => {
       const data = this.#names.open(
         path,
         options.create || options.exclusive || false,
         options.exclusive ?? false,
       );
-      return new MemoryFile(this, path, data, this.#lives);
+      return new MemoryFile(this, path, data, this.#lives, options.durableWrites ?? false);
     });
   }
 
@@ -186,9 +186,11 @@ class MemoryFile implements File {
   readonly #path: string;
   readonly #data: MemoryFileData;
   readonly #lives: number;
+  readonly #durableWrites: boolean;
   #closed = false;
 
-  constructor(disk: MemoryDisk, path: string, data: MemoryFileData, lives: number) {
+  constructor(disk: MemoryDisk, path: string, data: MemoryFileData, lives: number, durableWrites: boolean) {
+    this.#durableWrites = durableWrites;
     this.#disk = disk;
     this.#path = path;
     this.#data = data;
@@ -203,7 +205,13 @@ class MemoryFile implements File {
     return this.#perform('read', () => this.#data.read(position, length));
   }
 
-  writeAt(position: number, chunks: readonly Uint8Array[]): Promise<void> {
+  async writeAt(position: number, chunks: readonly Uint8Array[]): Promise<void> {
+    await this.#write(position, chunks);
+    // Two steps, so that a crash may come between them, as within one call of the system.
+    if (this.#durableWrites) await this.sync();
+  }
+
+  #write(position: number, chunks: readonly Uint8Array[]): Promise<void> {
     const tear = (): void => {
       // What a failed write leaves behind is anybody's guess: here, its first half.
       const first = chunks[0];
