@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeRuntime } from '../../runtime/index.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { toJsonLine } from '../output.ts';
 import { monotonicMs } from './cast.ts';
@@ -60,7 +61,7 @@ export async function runDev(options: DevOptions): Promise<number> {
 async function makeFolder(dataDir: string | undefined): Promise<string> {
   if (dataDir === undefined) return await mkdtemp(join(tmpdir(), 'conclave-dev-'));
   const folder = resolve(dataDir);
-  await mkdir(folder, { recursive: true });
+  await nodeRuntime().disk.makeFolder(folder);
   return folder;
 }
 
