@@ -44,11 +44,16 @@ function to(reporter: string, destination: string): string[] {
   return [`--test-reporter=${reporter}`, `--test-reporter-destination=${destination}`];
 }
 
-/** Dots have no count at their end: it is taken from the report that went to the file. */
+/** Dots have no names and no count: what was skipped, why, and the sums are taken from the report in the file. */
 function printClosingLines(): void {
   if (!existsSync(tapFile)) return;
   const lines = readFileSync(tapFile, 'utf8').trimEnd().split('\n');
-  console.log(`\n${lines.filter((line) => /^# [a-z_]+ [\d.]+$/.test(line)).join('\n')}`);
+  console.log();
+  for (const line of lines) {
+    const [, name, reason] = /^\s*ok \d+ - (.*) # SKIP ?(.*)$/.exec(line) ?? [];
+    if (name !== undefined) console.log(`skipped: ${name}: ${reason}`);
+  }
+  console.log(lines.filter((line) => /^# [a-z_]+ [\d.]+$/.test(line)).join('\n'));
   rmSync(tapFile);
 }
 
