@@ -1,6 +1,8 @@
 /**
- * A candidate as a process of its own, told by arguments: endpoints, election, options as JSON. Writes a line with
- * the machine's monotonic time when it leads; resigns when a line comes in.
+ * A candidate as a process of its own, told by arguments: endpoints, election, options as JSON. Leads an election of
+ * its own a few dozen times first, as a process that has run for a while: code that runs for the first time takes
+ * several times as long. Then it writes a line with the machine's monotonic time when it leads, and resigns when a
+ * line comes in.
  */
 import { createInterface } from 'node:readline';
 import { Candidate, type CandidateOptions } from '../src/election/index.ts';
@@ -8,9 +10,14 @@ import { conclaveStore } from '../src/stores/conclave.ts';
 
 const [endpoints, name, options] = process.argv.slice(2) as [string, string, string];
 await using store = conclaveStore({ endpoints: endpoints.split(',') });
+{
+  await using rehearsal = new Candidate(store, `rehearsal of ${process.pid}`);
+  for (let round = 0; round < 150; round++) await (await rehearsal.campaign()).resign();
+}
+const announce = (what: string) => process.stdout.write(`${what} ${process.hrtime.bigint()}\n`);
+announce('warm');
 await using candidate = new Candidate(store, name, JSON.parse(options) as CandidateOptions);
 let leadership = await candidate.campaign();
-const announce = (what: string) => process.stdout.write(`${what} ${process.hrtime.bigint()}\n`);
 announce('leading');
 for await (const line of createInterface({ input: process.stdin })) {
   if (line !== 'resign') continue;

@@ -11,7 +11,8 @@ export interface MemberReport {
   readonly endpoint: string;
   readonly name: string;
   readonly state?: {
-    readonly memberId: number;
+    /** In hexadecimal, as logs and etcd's tools show it. */
+    readonly memberId: string;
     readonly role: string;
     readonly term: number;
     readonly commitIndex: number;
@@ -86,7 +87,7 @@ async function readMember({ name, endpoint }: Target, timeoutMs: number): Promis
       endpoint,
       name: state.name,
       state: {
-        memberId,
+        memberId: memberId.toString(16),
         role,
         term,
         commitIndex,

@@ -5,6 +5,8 @@ import { Leadership } from './leadership.ts';
 import type { LiveSession } from './live-session.ts';
 import {
   checkName,
+  checkSignal,
+  checkStore,
   type ElectionOptions,
   type ElectionSettings,
   resolveElectionSettings,
@@ -55,6 +57,7 @@ export class Candidate implements AsyncDisposable {
     options: CandidateOptions = {},
     internal = { jobManaged: false },
   ) {
+    checkStore(store);
     this.name = checkName(name);
     this.#store = store;
     this.#settings = resolveElectionSettings(store, options);
@@ -81,6 +84,7 @@ export class Candidate implements AsyncDisposable {
    */
   async campaign(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Leadership> {
     const { signal } = options;
+    checkSignal(signal);
     if (this.#closing.signal.aborted) throw this.#closedError();
     if (signal?.aborted) throw ConclaveError.aborted(this.#what, signal);
     if (this.#campaign !== undefined || this.#leadership !== undefined) {

@@ -3,6 +3,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
+import { checkSignal } from './options.ts';
 import type { LeaseStore } from './store.ts';
 import { backoffMs, sleep } from './waiting.ts';
 
@@ -41,6 +42,7 @@ export async function elect(
   options: ElectOptions = {},
 ): Promise<void> {
   const { signal, whenJobReturns = 'campaign', onJobError } = options;
+  checkSignal(signal);
   if (typeof job !== 'function') throw new ConclaveError('invalid-argument', 'The job must be a function.');
   if (whenJobReturns !== 'campaign' && whenJobReturns !== 'stop') {
     const message = `whenJobReturns must be 'campaign' or 'stop', not ${JSON.stringify(whenJobReturns)}.`;

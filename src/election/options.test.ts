@@ -114,3 +114,22 @@ test('the default holder is another one for each candidate', () => {
   assert.match(holders[0] ?? '', /^.+:\d+:[0-9a-f]{16}$/);
   assert.notEqual(holders[0], holders[1]);
 });
+
+test('a store or a signal that is none is refused in words, not with a TypeError from inside', async () => {
+  for (const none of [undefined, null, 'http://127.0.0.1:2379', {}]) {
+    const store = none as unknown as LeaseStore;
+    assert.throws(() => new Candidate(store, 'name', { runtime }), { code: 'invalid-argument' });
+    await assert.rejects(
+      elect(store, 'name', () => {}, { runtime }),
+      { code: 'invalid-argument' },
+    );
+  }
+  const signal = new AbortController() as unknown as AbortSignal;
+  await assert.rejects(
+    elect(untouchable(), 'name', () => {}, { signal, runtime }),
+    { code: 'invalid-argument' },
+  );
+  await assert.rejects(new Candidate(untouchable(), 'name', { runtime }).campaign({ signal }), {
+    code: 'invalid-argument',
+  });
+});

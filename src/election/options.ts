@@ -109,6 +109,20 @@ export function resolveSessionSettings(store: LeaseStore, options: ElectionSessi
   };
 }
 
+/** For callers without types: a store that is none must not show as a TypeError from somewhere inside. */
+export function checkStore(store: LeaseStore): void {
+  const given: { capabilities?: unknown; openSession?: unknown } | undefined = store;
+  if (typeof given?.capabilities !== 'object' || typeof given.openSession !== 'function') {
+    throw invalid('The first argument must be a store, such as conclaveStore(…) or memoryStore(…) gives.');
+  }
+}
+
+/** @throws 'invalid-argument' for anything but an AbortSignal. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal.addEventListener === 'function') return;
+  throw invalid('signal must be an AbortSignal, such as `controller.signal`.');
+}
+
 export function resolveElectionSettings(store: LeaseStore, options: ElectionOptions): ElectionSettings {
   const { consistency, note } = store.capabilities;
   const accepted = options.acceptAdvisory;

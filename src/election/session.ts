@@ -2,7 +2,12 @@
 import { ConclaveError } from '../errors/index.ts';
 import { publish } from './events.ts';
 import { LiveSession } from './live-session.ts';
-import { type ElectionSessionOptions, resolveSessionSettings, type SessionSettings } from './options.ts';
+import {
+  checkStore,
+  type ElectionSessionOptions,
+  resolveSessionSettings,
+  type SessionSettings,
+} from './options.ts';
 import type { LeaseStore, StoreSession } from './store.ts';
 import { readMoment } from './validity.ts';
 import { backoffMs, callBounded, isPermanent, sleep } from './waiting.ts';
@@ -29,6 +34,7 @@ export class Session implements AsyncDisposable {
   #opening: Opening | undefined;
 
   constructor(store: LeaseStore, options: ElectionSessionOptions = {}) {
+    checkStore(store);
     this.store = store;
     this.settings = resolveSessionSettings(store, options);
   }

@@ -5,7 +5,7 @@ import { resolveOptions } from './options.ts';
 import { collectSettings } from './settings.ts';
 
 function resolve(flags: Record<string, string>) {
-  return resolveOptions(collectSettings({ flags, environment: {}, file: undefined }), '/work');
+  return resolveOptions(collectSettings({ flags, environment: {}, file: undefined }), '/srv');
 }
 
 function refusal(flags: Record<string, string>): string {
@@ -23,7 +23,7 @@ const three = 'm1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380,m3=http://10.0.0.
 test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380', () => {
   assert.deepEqual(resolve({}), {
     name: 'default',
-    dataDir: '/work/default.conclave',
+    dataDir: '/srv/default.conclave',
     listenPeerEndpoints: [{ url: 'http://127.0.0.1:2380', host: '127.0.0.1', port: 2380 }],
     listenClientEndpoints: [{ url: 'http://127.0.0.1:2379', host: '127.0.0.1', port: 2379 }],
     advertisePeerUrls: ['http://127.0.0.1:2380'],
@@ -53,7 +53,7 @@ test("etcd's command line for one of three members is taken as it is", () => {
     'election-timeout': '1000',
     'heartbeat-interval': '100',
   });
-  assert.equal(options.dataDir, '/work/data');
+  assert.equal(options.dataDir, '/srv/data');
   assert.deepEqual(
     options.initialCluster.map((member) => member.name),
     ['m1', 'm2', 'm3'],
