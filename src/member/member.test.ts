@@ -113,9 +113,9 @@ test('an acknowledged write survives a power failure that loses everything unsyn
     await one.settled(leader.propose(put(`k${number}`, String(number))));
   one.runtime(0).disk.crash();
   leader.propose(put('more', '')).catch(() => undefined);
-  // The dead process's disk operations never end, so neither does its stopping; its port is free all the same.
+  // The dead process's disk operations never end, so neither does its stopping; its port is free in the end all the same.
   leader.stop().catch(() => undefined);
-  await one.advance(100);
+  await one.advance(1500);
   await one.startMember(0);
   await one.leader();
   await one.settled(one.member(0).readBarrier());

@@ -15,6 +15,8 @@ import type { MemberDescription, MemberHandle, MemberStatus, ProposeOptions, Wai
 /** The keyspace that clients see. Partitions of the store will be further groups. */
 const firstGroup = 1;
 const sweepEveryMs = 50;
+/** A leader that cannot commit for so long has no majority to hand over to. */
+const drainWithinMs = 1000;
 const defaultTimeoutMs = 7000;
 
 /** One server of a cluster: log on disk, peers, one Raft group and its keyspace. */
@@ -264,6 +266,9 @@ export class Member implements MemberHandle {
   private async handOver(): Promise<void> {
     this.leaving = true;
     this.changed();
+    if (this.group.role.role !== 'leader') return;
+    // What is in flight is answered first: during the hand-over nothing can be, and it would have to go to the next leader.
+    await this.propose({ type: 'tick' }, { timeoutMs: drainWithinMs }).catch(() => undefined);
     const status = this.group.raft.status();
     if (status.role !== 'leader') return;
     const candidates = status.peers.filter((peer) => this.transport.connected(peer.peer));
