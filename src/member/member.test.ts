@@ -204,6 +204,15 @@ test('a stopping leader hands over first, and says that it is stopping', async (
   await assert.rejects(leader.readBarrier(), { code: 'closed' });
 });
 
+test('a leader that has lost its majority stops all the same', async (context) => {
+  const three = await cluster(context, 3);
+  const at = await three.leader();
+  for (const position of [0, 1, 2])
+    if (position !== at) three.runtime(position).disk.crash({ staysOff: true });
+  await three.settled(three.member(at).stop());
+  await assert.rejects(three.member(at).propose(put('k', 'v')), { code: 'closed' });
+});
+
 test('a data folder of another cluster is refused', async (context) => {
   const one = await cluster(context, 1);
   await one.settled(one.member(0).stop());

@@ -37,6 +37,8 @@ export class Member implements MemberHandle {
   private stopping: Promise<void> | undefined;
   private handingOver: Promise<void> | undefined;
   private leaving = false;
+  /** Nothing waits for an answer any more. */
+  private shut = false;
   private failure: { readonly error: unknown } | undefined;
   private sweepTimer: Timer | undefined;
   private settleStopped: { resolve: () => void; reject: (error: unknown) => void } = {
@@ -169,7 +171,7 @@ export class Member implements MemberHandle {
 
   /** Ends what is late and sends again what was lost, as long as anything waits. */
   private sweepSoon(): void {
-    if (this.sweepTimer || this.stopping) return;
+    if (this.sweepTimer || this.shut) return;
     this.sweepTimer = this.setup.runtime.timers.after(sweepEveryMs, () => {
       this.sweepTimer = undefined;
       const nowMs = this.setup.runtime.clock.monotonicMs();
@@ -288,6 +290,7 @@ export class Member implements MemberHandle {
 
   private async shutDown(): Promise<void> {
     if (!this.failure) await this.prepareToStop();
+    this.shut = true;
     this.sweepTimer?.cancel();
     this.proposer.abandon();
     this.group.reads.abandon(
