@@ -12,6 +12,7 @@ import {
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
+import { abortedOnTheWay, neverSent } from './call-errors.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
@@ -246,22 +247,11 @@ function pem(bytes: Uint8Array | undefined): Buffer | null {
   return bytes === undefined ? null : asBuffer(bytes);
 }
 
-function neverSent(cause: ConclaveError): ConclaveError {
-  return new ConclaveError(cause.code, cause.message, { retryable: cause.retryable, cause });
-}
-
 function mayHaveLeft(cause: ConclaveError): ConclaveError {
   if (cause.outcome === 'unknown') return cause;
   return new ConclaveError(cause.code, cause.message, {
     retryable: cause.retryable,
     outcome: 'unknown',
     cause,
-  });
-}
-
-function abortedOnTheWay(what: string, signal: AbortSignal | undefined): ConclaveError {
-  return new ConclaveError('aborted', `${what} was aborted by its signal.`, {
-    outcome: 'unknown',
-    cause: signal?.reason,
   });
 }

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { ConclaveError, type ErrorCode, type ErrorOutcome } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
+import { abortedOnTheWay, neverSent } from './call-errors.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
@@ -194,17 +195,6 @@ function fromPortError(error: PortError): ConclaveError {
   if (code === 'aborted')
     return new ConclaveError('unavailable', message, { outcome: 'unknown', retryable: true });
   return new ConclaveError(code, message, { outcome, retryable });
-}
-
-function neverSent(cause: ConclaveError): ConclaveError {
-  return new ConclaveError(cause.code, cause.message, { retryable: cause.retryable, cause });
-}
-
-function abortedOnTheWay(what: string, signal: AbortSignal | undefined): ConclaveError {
-  return new ConclaveError('aborted', `${what} was aborted by its signal.`, {
-    outcome: 'unknown',
-    cause: signal?.reason,
-  });
 }
 
 function timedOut(what: string, timeoutMs: number): ConclaveError {

@@ -277,8 +277,7 @@ export class Group {
   private progressed(index: number): void {
     this.reads.applied(index);
     this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
-    this.maker.review(this.applier.appliedTerm, this.raft.status().configuration);
-    if (this.state.role === 'leader') this.armTimer();
+    this.maker.review(this.applier.appliedTerm, () => this.raft.status().configuration);
   }
 
   private installed(meta: SnapshotMeta): void {

@@ -7,10 +7,11 @@ import { LeaderRequests } from './leader-requests.ts';
 import { hexId, type MemberOptions, type MemberSetup, setUp } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { PeerTransport } from './peers/transport.ts';
+import { stopping } from './proposal-errors.ts';
 import { Proposer } from './proposer.ts';
 import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
-import type { MemberDescription, MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
+import type { MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
 
 /** The keyspace that clients see. Partitions of the store will be further groups. */
 const firstGroup = 1;
@@ -139,10 +140,7 @@ export class Member implements MemberHandle {
   }
 
   readBarrier(options: WaitOptions = {}): Promise<void> {
-    if (this.stopping)
-      return Promise.reject(
-        new ConclaveError('closed', 'The member is stopping; ask another one.', { retryable: true }),
-      );
+    if (this.stopping) return Promise.reject(stopping('not-applied'));
     this.sweepSoon();
     return this.group.reads.wait(this.deadlineMs(options), options.signal);
   }
@@ -237,11 +235,6 @@ export class Member implements MemberHandle {
     });
   }
 
-  /** This member and the others, with the client URLs that they announced. */
-  get members(): readonly MemberDescription[] {
-    return this.status().members;
-  }
-
   onChange(listener: (status: MemberStatus) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -293,9 +286,7 @@ export class Member implements MemberHandle {
     this.shut = true;
     this.sweepTimer?.cancel();
     this.proposer.abandon();
-    this.group.reads.abandon(
-      new ConclaveError('closed', 'The member is stopping; ask another one.', { retryable: true }),
-    );
+    this.group.reads.abandon(stopping('not-applied'));
     this.requests.release(() => false);
     await this.group.stop();
     await this.transport.close();

@@ -43,7 +43,7 @@ async function world() {
 
 test('a snapshot is made durable, and then told to the log and to the core', async () => {
   const { runtime, options, log, maker, made } = await world();
-  maker.review(2, configuration);
+  maker.review(2, () => configuration);
   await runtime.advance(1);
   assert.deepEqual(made, [{ index: 3, term: 2, configuration }]);
   await log.close();
@@ -52,7 +52,7 @@ test('a snapshot is made durable, and then told to the log and to the core', asy
 
 test("a snapshot that a newer one of the leader's has overtaken leaves the log as it is", async () => {
   const { runtime, options, log, raft, maker, made } = await world();
-  maker.review(2, configuration);
+  maker.review(2, () => configuration);
   // The core has taken the leader's in; the keyspace has not loaded it yet.
   const snapshot = { index: 20, term: 2, configuration };
   raft.step({ type: 'snapshot-received', from: 2, term: 2, session: 1, snapshot }, 1);
@@ -65,7 +65,7 @@ test("a snapshot that a newer one of the leader's has overtaken leaves the log a
 
 test('a snapshot under way is given up when the member stops', async () => {
   const { runtime, log, maker, made } = await world();
-  maker.review(2, configuration);
+  maker.review(2, () => configuration);
   await maker.close();
   await runtime.advance(1);
   assert.deepEqual(made, []);

@@ -42,13 +42,17 @@ export class SnapshotMaker {
   }
 
   /** Starts a snapshot where one is due. */
-  review(appliedTerm: number, configuration: Configuration): void {
+  review(appliedTerm: number, configuration: () => Configuration): void {
     const { log, snapshotCount, snapshotLogBytes, keyspace } = this.context;
     if (this.closed || this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex)
       return;
     if (this.commandsSince < snapshotCount && log.bytes - this.logBytesAtLast < snapshotLogBytes) return;
     this.commandsSince = 0;
-    this.making = this.make({ index: keyspace.appliedIndex, term: appliedTerm, configuration })
+    this.making = this.make({
+      index: keyspace.appliedIndex,
+      term: appliedTerm,
+      configuration: configuration(),
+    })
       .catch((error: unknown) => this.context.fail(error))
       .finally(() => {
         this.making = undefined;

@@ -125,10 +125,8 @@ export class Segment {
   readonly #file: File;
   readonly #growBytes: number;
   #sizeBytes: number;
-  /** Where the next batch goes. */
+  /** Where the next batch goes. Everything before is durable, since each write is. */
   end: number;
-  /** Everything before this is durable. */
-  durableUpTo: number;
 
   constructor(
     file: File,
@@ -140,7 +138,6 @@ export class Segment {
     this.header = header;
     this.#growBytes = Math.min(growBytes, segmentBytes);
     this.end = at.end;
-    this.durableUpTo = at.end;
     this.#sizeBytes = at.sizeBytes;
   }
 
@@ -158,7 +155,6 @@ export class Segment {
     }
     await this.#file.writeAt(this.end, [batch]);
     this.end = end;
-    this.durableUpTo = end;
   }
 
   /** Gives back what the file was grown by beyond its last batch. Durable when it resolves. */

@@ -137,8 +137,9 @@ export class LogWriter {
   }
 
   #writeBatch(seals: boolean): Promise<void> {
-    const { end: offset, durableUpTo, header } = this.#segment;
-    return this.#segment.write(finishBatch(this.#batch, header.salt, { offset, durableUpTo, seals }));
+    const { end, header } = this.#segment;
+    const batch = finishBatch(this.#batch, header.salt, { offset: end, durableUpTo: end, seals });
+    return this.#segment.write(batch);
   }
 
   async #rotate(): Promise<void> {

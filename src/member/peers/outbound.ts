@@ -1,5 +1,5 @@
 import { ConclaveError } from '../../errors/index.ts';
-import type { Address, CloseCause, Connection, Runtime, Timer } from '../../runtime/index.ts';
+import type { Address, Connection, Runtime, Timer } from '../../runtime/index.ts';
 import type { Logger } from '../logger.ts';
 import {
   decodeGreeting,
@@ -25,7 +25,7 @@ export interface OutboundOptions {
   readonly addresses: readonly Address[];
   readonly announcement: Uint8Array;
   readonly onUp: () => void;
-  readonly onDown: (cause: CloseCause) => void;
+  readonly onDown: () => void;
 }
 
 /** The connection that we dial to one peer, for as long as the member lives: frames go out on it, none come in. */
@@ -123,9 +123,9 @@ export class Outbound {
       }
     };
     connection.onDrained = () => this.releaseDrainWaiters();
-    connection.onClose = (cause) => {
+    connection.onClose = () => {
       greetingTimer.cancel();
-      this.lost(connection, cause);
+      this.lost(connection);
     };
     const greeting = encodeGreeting({ version: protocolVersion, clusterId, from: memberId, to: peer });
     connection.write([frameHead(frameKinds.greeting, 0, greeting.length), greeting]);
@@ -159,14 +159,14 @@ export class Outbound {
     this.flush();
   }
 
-  private lost(connection: Connection, cause: CloseCause): void {
+  private lost(connection: Connection): void {
     if (this.connection !== connection) return;
     this.connection = undefined;
     const wasUp = this.greeted;
     this.greeted = false;
     this.queued = [];
     this.releaseDrainWaiters();
-    if (wasUp) this.options.onDown(cause);
+    if (wasUp) this.options.onDown();
     this.redialLater();
   }
 

@@ -1,5 +1,5 @@
 import { ConclaveError } from '../../errors/index.ts';
-import type { Address, CloseCause, Connection, Listener, Runtime, Timer } from '../../runtime/index.ts';
+import type { Address, Connection, Listener, Runtime, Timer } from '../../runtime/index.ts';
 import type { Logger } from '../logger.ts';
 import {
   decodeGreeting,
@@ -178,10 +178,10 @@ export class PeerTransport {
         connection.destroy();
       }
     };
-    connection.onClose = (cause) => {
+    connection.onClose = () => {
       timer.cancel();
       this.strangers.delete(connection);
-      this.inboundLost(peer, connection, cause);
+      this.inboundLost(peer, connection);
     };
   }
 
@@ -225,7 +225,7 @@ export class PeerTransport {
     return greeting.from;
   }
 
-  private inboundLost(peer: number, connection: Connection, _cause: CloseCause): void {
+  private inboundLost(peer: number, connection: Connection): void {
     const link = this.links.get(peer);
     if (link?.inbound !== connection) return;
     link.inbound = undefined;
