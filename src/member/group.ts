@@ -99,6 +99,7 @@ export class Group {
       onApplied: (entry, results) => {
         this.maker.applied(Math.max(1, results.length));
         this.local.applied(entry, results);
+        setup.observer.applied?.(entry, results);
       },
       onInstalled: (meta) => this.installed(meta),
       onProgress: (index) => this.progressed(index),
@@ -141,11 +142,13 @@ export class Group {
     await this.applier.load(snapshot);
     this.maker.installed(snapshot);
     this.reads.applied(snapshot.index);
+    this.context.setup.observer.installed?.(snapshot);
   }
 
   /** Begins to take turns. */
   start(): void {
     this.started = true;
+    this.context.setup.observer.recovered?.(this.raft, this.keyspace);
     this.askForTurn();
   }
 
@@ -222,7 +225,9 @@ export class Group {
       this.reads.seal(this.state.leader !== 0, (readId) => this.raft.step({ type: 'read', readId }, nowMs));
       if (this.state.role === 'leader') this.lead(nowMs);
       else this.local.releaseQueue();
-      this.perform(this.raft.drain());
+      const effects = this.raft.drain();
+      this.context.setup.observer.drained?.(effects);
+      this.perform(effects);
       this.context.transport().flush();
       this.armTimer();
     } catch (error) {
@@ -282,6 +287,7 @@ export class Group {
 
   private installed(meta: SnapshotMeta): void {
     this.maker.installed(meta);
+    this.context.setup.observer.installed?.(meta);
     // What was loaded may be a newer one than was asked for.
     this.local.snapshotInstalled(this.keyspace.appliedIndex);
   }

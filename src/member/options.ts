@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ConclaveError } from '../errors/index.ts';
 import { type Address, nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { type Logger, silentLogger } from './logger.ts';
+import type { MemberObserver } from './observer.ts';
 
 export interface InitialMember {
   readonly name: string;
@@ -33,6 +34,7 @@ export interface MemberOptions {
   readonly leaseReads?: boolean;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
+  readonly observer?: MemberObserver;
 }
 
 /** Options checked and completed, ids derived. */
@@ -56,6 +58,7 @@ export interface MemberSetup {
   readonly snapshotCount: number;
   readonly snapshotLogBytes: number;
   readonly leaseReads: boolean;
+  readonly observer: MemberObserver;
 }
 
 /** The first 48 bits of a SHA-256 over the parts: ids that all members derive alike, and never 0. */
@@ -164,6 +167,7 @@ export function setUp(options: MemberOptions): MemberSetup {
       2 ** 40,
     ),
     leaseReads: options.leaseReads ?? false,
+    observer: options.observer ?? {},
   };
 }
 

@@ -1,0 +1,16 @@
+import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
+import type { Entry, RaftCore, RaftEffects, SnapshotMeta } from '../raft/index.ts';
+
+/**
+ * Looks on while a member works, for simulations and diagnostics. Called synchronously in the member's own turn: it
+ * must not change anything, and what it throws stops the member.
+ */
+export interface MemberObserver {
+  /** Recovery is over and the first turn is to come. Both are the member's own, to be read at any time later. */
+  recovered?(raft: RaftCore, keyspace: KeyspaceMachine): void;
+  /** The core was drained; these effects are performed next. */
+  drained?(effects: RaftEffects): void;
+  applied?(entry: Entry, results: readonly CommandResult[]): void;
+  /** The keyspace was replaced by that of a snapshot, at recovery (before `recovered`) or from a leader. */
+  installed?(snapshot: SnapshotMeta): void;
+}
