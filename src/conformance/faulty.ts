@@ -122,6 +122,20 @@ export const faults = {
       return (await now?.session.release(name, now.token, options)) ?? false;
     },
   })),
+  'old-release-promotes': inSessions((session, { store, sessions }) => ({
+    release: async (name, token, options) => {
+      const released = await session.release(name, token, options);
+      const { waiting } = await store.read(name);
+      if (!released) await sessions.get(waiting[0] ?? '')?.acquire(name, { metadata: '', priority: 0 });
+      return released;
+    },
+  })),
+  'turn-tells-another-token': inSessions((session) => ({
+    waitForTurn: async (name, outcome, options) => {
+      await session.waitForTurn(name, outcome, options);
+      return { status: 'acquired', token: (outcome.state.leader?.token ?? 0) + 1000, record: undefined };
+    },
+  })),
   'proclaim-unguarded': inSessions((_session, wrapped) => ({
     proclaim: async (name, _token, metadata, options) => {
       const now = await leading(wrapped, name);

@@ -15,6 +15,7 @@ import { guardCases } from './cases/guards.ts';
 import { handOffCases } from './cases/hand-off.ts';
 import { observingCases } from './cases/observing.ts';
 import { sessionCases } from './cases/sessions.ts';
+import { successionCases } from './cases/succession.ts';
 import { waitingCases } from './cases/waiting.ts';
 import { type ConformanceCase, Stage } from './stage.ts';
 import type { ConformanceTarget } from './target.ts';
@@ -43,6 +44,7 @@ const cases: readonly ConformanceCase[] = [
   ...guardCases,
   ...waitingCases,
   ...handOffCases,
+  ...successionCases,
   ...sessionCases,
   ...observingCases,
   ...connectionCases,

@@ -75,6 +75,12 @@ export function mapTokens(store: LeaseStore, outward: (token: number) => number)
           real.set(name, outcome.token);
           return { ...outcome, token: outward(outcome.token) };
         },
+        waitForTurn: async (name, outcome, more) => {
+          const given = await session.waitForTurn(name, outcome, more);
+          if (!given) return;
+          real.set(name, given.token);
+          return { ...given, token: outward(given.token) };
+        },
         release: (name, _token, more) => session.release(name, inward(name), more),
         transfer: (name, _token, toHolder, more) => session.transfer(name, inward(name), toHolder, more),
         proclaim: (name, _token, metadata, more) => session.proclaim(name, inward(name), metadata, more),

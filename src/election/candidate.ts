@@ -14,7 +14,7 @@ import {
 import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
 import { retryOnSession } from './retry.ts';
 import { Session } from './session.ts';
-import type { AcquireOutcome, LeaseStore } from './store.ts';
+import type { AcquiredOutcome, AcquireOutcome, LeaseStore } from './store.ts';
 import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
 
 export interface CandidateOptions extends ElectionOptions {
@@ -25,7 +25,6 @@ export interface CandidateOptions extends ElectionOptions {
   readonly session?: Session | undefined;
 }
 
-type Acquired = AcquireOutcome & { readonly status: 'acquired' };
 type Waiting = AcquireOutcome & { readonly status: 'waiting' };
 
 /**
@@ -171,18 +170,23 @@ export class Candidate implements AsyncDisposable {
         return acquiring;
       });
       if (outcome.status === 'acquired') return await this.#take(live, outcome, signal);
-      vainWakes = (await this.#waitForTurn(live, outcome, signal, vainWakes)) ? 0 : vainWakes + 1;
+      const turn = await this.#waitForTurn(live, outcome, signal, vainWakes);
       if (signal.aborted || !live.check()) return undefined;
+      if (turn.given) return await this.#take(live, turn.given, signal);
+      vainWakes = turn.soon ? vainWakes + 1 : 0;
     }
   }
 
-  /** False when it woke at once, as from a store whose hints are worth nothing; then it waits longer and longer. */
+  /**
+   * `given`: the store saw that we lead. `soon`: it woke at once, as a store does whose hints are worth nothing;
+   * then it waits longer and longer.
+   */
   async #waitForTurn(
     live: LiveSession,
     outcome: Waiting,
     signal: AbortSignal,
     vainWakes: number,
-  ): Promise<boolean> {
+  ): Promise<{ readonly given?: AcquiredOutcome; readonly soon: boolean }> {
     const { runtime, ttlMs } = this.#session.settings;
     const startMs = runtime.clock.monotonicMs();
     const link = linkSignals(signal, live.lost);
@@ -191,7 +195,8 @@ export class Candidate implements AsyncDisposable {
     try {
       const turn = live.stored.waitForTurn(this.name, outcome, { signal: link.signal });
       turn.catch(() => {});
-      await Promise.race([turn, aborted(link.signal)]);
+      const given = await Promise.race([turn, aborted(link.signal)]);
+      if (given) return { given, soon: false };
     } catch (error) {
       if (!link.signal.aborted) throw error;
     } finally {
@@ -199,13 +204,17 @@ export class Candidate implements AsyncDisposable {
       link.controller.abort();
       link.release();
     }
-    if (runtime.clock.monotonicMs() - startMs >= 50) return true;
+    if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };
     if (vainWakes >= 3)
       await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), signal, live.lost);
-    return false;
+    return { soon: true };
   }
 
-  async #take(live: LiveSession, outcome: Acquired, signal: AbortSignal): Promise<Leadership | undefined> {
+  async #take(
+    live: LiveSession,
+    outcome: AcquiredOutcome,
+    signal: AbortSignal,
+  ): Promise<Leadership | undefined> {
     const { runtime, onEvent, holder } = this.#session.settings;
     const { token, record } = outcome;
     const { name } = this;

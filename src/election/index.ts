@@ -17,6 +17,7 @@ export { type ObservedLeader, type ObserveOptions, observe } from './observe.ts'
 export type { ElectionOptions, ElectionSessionOptions } from './options.ts';
 export { Session } from './session.ts';
 export type {
+  AcquiredOutcome,
   AcquireOptions,
   AcquireOutcome,
   ElectionState,

@@ -38,6 +38,7 @@ export class Leadership implements AsyncDisposable {
   readonly ended: Promise<LossCause>;
   readonly #parts: LeadershipParts;
   readonly #controller = new AbortController();
+  readonly #guard = new AbortController();
   readonly #jobs = new Set<Promise<unknown>>();
   #finish: (cause: LossCause) => void = () => {};
   #cause: LossCause | undefined;
@@ -58,7 +59,7 @@ export class Leadership implements AsyncDisposable {
     live.lost.addEventListener('abort', onLost);
     void this.ended.then(() => live.lost.removeEventListener('abort', onLost));
     if (live.lost.aborted) onLost();
-    void guardToken({ ...parts, signal: this.signal, onReplaced: () => this.#lose('replaced') });
+    void guardToken({ ...parts, signal: this.#guard.signal, onReplaced: () => this.#lose('replaced') });
   }
 
   /** Aborts when it ends or is about to be given up: on a loop that turns, before another process could lead. */
@@ -180,8 +181,12 @@ export class Leadership implements AsyncDisposable {
       await Promise.race([Promise.allSettled([...this.#jobs]), this.ended]);
     }
     if (this.#cause !== undefined) return;
-    const handedTo = toHolder !== undefined && (await this.#transfer(toHolder)) ? toHolder : undefined;
-    if (handedTo === undefined && !(await this.#release())) {
+    const transferring = toHolder === undefined ? undefined : this.#transfer(toHolder);
+    const releasing = toHolder === undefined ? this.#release() : undefined;
+    // Not before: from its watch the store may know who waits. Not later: our own going is no news to it.
+    this.#guard.abort();
+    const handedTo = (await transferring) ? toHolder : undefined;
+    if (handedTo === undefined && !(await (releasing ?? this.#release()))) {
       // Whether the store let go is unknown: without renewals the lease runs out, and we never lead with it again.
       this.#parts.live.lose('closed');
     }
@@ -248,6 +253,7 @@ export class Leadership implements AsyncDisposable {
 
   #end(cause: LossCause): void {
     this.#cause = cause;
+    this.#guard.abort();
     this.#finish(cause);
   }
 

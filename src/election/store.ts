@@ -79,19 +79,22 @@ export interface StoreSession extends AsyncDisposable {
   /**
    * Resolves when another `acquire` may succeed (also when it became free before this call, or was handed to this
    * session), or something else worth a look happened. May wake in vain. Settles when the signal aborts.
+   * A store that saw this session be given the leadership may say so at once, as `acquire` would.
    */
   waitForTurn(
     name: string,
     outcome: AcquireOutcome & { readonly status: 'waiting' },
     options: { readonly signal: AbortSignal },
-  ): Promise<void>;
+    // biome-ignore lint/suspicious/noConfusingVoidType: a store that has nothing to say resolves with nothing.
+  ): Promise<AcquiredOutcome | void>;
 
   /** Gives up the place in the queue. Idempotent. A leadership, if it has come to one, stays: release that. */
   withdraw(name: string, options?: StoreCallOptions): Promise<void>;
 
   /**
    * Ends the leadership with this token, if it is still that one; `record`, if given, is written in the same step.
-   * Idempotent: false where the token was no longer the current one. The place in the queue goes too.
+   * Idempotent: false where the token was no longer the current one. The place in the queue goes too. A store may
+   * make the first of those who wait the leader in the same step; never with a token that is not current.
    */
   release(
     name: string,
@@ -142,14 +145,16 @@ export interface AcquireOptions extends StoreCallOptions {
   readonly priority: number;
 }
 
+export interface AcquiredOutcome {
+  readonly status: 'acquired';
+  /** Rises with every leadership of this election, whoever holds it. */
+  readonly token: number;
+  /** The election's record as it was in that step; undefined where there was none. */
+  readonly record: Uint8Array | undefined;
+}
+
 export type AcquireOutcome =
-  | {
-      readonly status: 'acquired';
-      /** Rises with every leadership of this election, whoever holds it. */
-      readonly token: number;
-      /** The election's record as it was in that step; undefined where there was none. */
-      readonly record: Uint8Array | undefined;
-    }
+  | AcquiredOutcome
   | {
       readonly status: 'waiting';
       readonly state: ElectionState;

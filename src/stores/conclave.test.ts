@@ -8,7 +8,8 @@ import { serveApi } from '../api/index.ts';
 import { TestingMember } from '../api/testing.ts';
 import { GrpcTransport, type Transport, type TransportFactory, toText } from '../client/index.ts';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
-import type { StoreSession } from '../election/store.ts';
+import { Candidate, Session } from '../election/index.ts';
+import type { LeaseStore, StoreSession } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { Member } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
@@ -209,6 +210,84 @@ describe('A queue of many waiters', () => {
     await Promise.all(waiting);
     await store[Symbol.asyncDispose]();
     await server.close();
+  });
+});
+
+describe('A resignation', () => {
+  async function contest(holders: readonly string[]) {
+    const member = new TestingMember(runtime);
+    const server = await serveApi(member, {
+      runtime,
+      listen: { host: '127.0.0.1', port: 0 },
+      closeGraceMs: 10,
+    });
+    const endpoints = `127.0.0.1:${server.address.port}`;
+    const stores = holders.map(() => conclaveStore({ endpoints, runtime }));
+    // Long enough that nothing here could come by expiry; one session each that outlasts its candidate.
+    const sessions = stores.map(
+      (store, at) => new Session(store, { holder: holders[at] as string, ttlMs: 600_000 }),
+    );
+    const candidates = stores.map(
+      (store, at) => new Candidate(store, 'job', { session: sessions[at] as Session }),
+    );
+    const stop = new AbortController();
+    /** Resolves when the store of the first has seen so many waiting; its watch is left standing there. */
+    const shown = async (count: number): Promise<void> => {
+      const states = (stores[0] as LeaseStore).watch('job', { signal: stop.signal })[Symbol.asyncIterator]();
+      while ((await states.next()).value?.waiting.length !== count);
+    };
+    return {
+      member,
+      candidates,
+      shown,
+      async [Symbol.asyncDispose]() {
+        stop.abort();
+        for (const candidate of candidates) await candidate[Symbol.asyncDispose]();
+        for (const session of sessions) await session[Symbol.asyncDispose]();
+        for (const store of stores) await store[Symbol.asyncDispose]();
+        await server.close();
+      },
+    };
+  }
+
+  test('makes the next in line lead in the same entry, who asks for nothing', async () => {
+    await using stage = await contest(['a', 'b']);
+    const [a, b] = stage.candidates as [Candidate, Candidate];
+    const leadership = await a.campaign();
+    const next = b.campaign();
+    await stage.shown(1);
+    const from = stage.member.proposed.length;
+    await leadership.resign();
+    assert((await next).token > leadership.token);
+    assert.deepEqual(
+      stage.member.proposed.slice(from).map(({ type }) => type),
+      ['txnSequence'],
+    );
+    assert.equal(await leadership.ended, 'resigned');
+  });
+
+  test('does not leave the election with one that gives up its campaign in that moment', async () => {
+    await using stage = await contest(['a', 'b', 'c']);
+    const [a, b, c] = stage.candidates as [Candidate, Candidate, Candidate];
+    for (let turns = 0; turns < 24; turns += 1) {
+      const leadership = await a.campaign();
+      const stop = new AbortController();
+      const given = b.campaign({ signal: stop.signal }).then(
+        (won) => won.resign(),
+        () => {},
+      );
+      await stage.shown(1);
+      const last = c.campaign();
+      await stage.shown(2);
+      const resigned = leadership.resign();
+      // From before the request left to after the answer has come.
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      stop.abort();
+      await Promise.all([resigned, given]);
+      const won = await last;
+      assert(won.token > leadership.token);
+      await won.resign();
+    }
   });
 });
 

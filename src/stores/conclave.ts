@@ -7,7 +7,7 @@
  *
  * Must not: judge time or validity: that is the election loop's.
  */
-import { bytesKey, type ConclaveClient, type ConnectOptions, connectClient } from '../client/index.ts';
+import { type ConclaveClient, type ConnectOptions, connectClient } from '../client/index.ts';
 import type {
   ElectionState,
   LeaseStore,
@@ -17,10 +17,9 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
-import type { KeyValue } from '../wire/index.ts';
-import { type ElectionKeys, electionKeys, equalBytes, loneSurrogate, startsWith } from './conclave/keys.ts';
+import { type ElectionKeys, electionKeys, loneSurrogate } from './conclave/keys.ts';
+import { ElectionMirror } from './conclave/mirror.ts';
 import { ConclaveSession } from './conclave/session.ts';
-import { electionState } from './conclave/values.ts';
 
 export type ConclaveStoreOptions = {
   /** Keys of elections begin with it. Default 'conclave/election'. */
@@ -49,6 +48,8 @@ class ConclaveStore implements LeaseStore {
   readonly #ownsClient: boolean;
   readonly #namespace: string;
   readonly #sessions = new Set<ConclaveSession>();
+  /** Of the watches that run, by name: a session that resigns sees in them who waits, without asking. */
+  readonly #mirrors = new Map<string, Set<ElectionMirror>>();
   #closing: Promise<void> | undefined;
 
   constructor(options: ConclaveStoreOptions) {
@@ -96,6 +97,7 @@ class ConclaveStore implements LeaseStore {
         lease: granted.lease,
         ttlMs: granted.ttlMs,
         attachment,
+        mirrorOf: (name) => this.#latestMirror(name),
         onEnd: () => this.#sessions.delete(session),
       });
       this.#sessions.add(session);
@@ -123,8 +125,9 @@ class ConclaveStore implements LeaseStore {
     while (!signal.aborted) {
       const mirror = await this.#readForWatch(keys, signal);
       if (mirror === undefined) return;
-      yield mirror.state();
+      this.#show(name, mirror);
       try {
+        yield mirror.state();
         const request = { key: keys.all, rangeEnd: keys.allEnd, startRevision: mirror.revision + 1 };
         for await (const batch of this.#client.watch(request, { signal })) {
           if (mirror.apply(batch)) yield mirror.state();
@@ -132,6 +135,8 @@ class ConclaveStore implements LeaseStore {
       } catch (error) {
         // Compacted before it was delivered: what counts is the state now.
         if (!ConclaveError.is(error, 'out-of-range')) throw error;
+      } finally {
+        this.#hide(name, mirror);
       }
     }
   }
@@ -147,13 +152,33 @@ class ConclaveStore implements LeaseStore {
     if (this.#ownsClient) await this.#client.close();
   }
 
-  async #readAll(keys: ElectionKeys, options: StoreCallOptions): Promise<Mirror> {
+  #show(name: string, mirror: ElectionMirror): void {
+    const shown = this.#mirrors.get(name);
+    if (shown === undefined) this.#mirrors.set(name, new Set([mirror]));
+    else shown.add(mirror);
+  }
+
+  #hide(name: string, mirror: ElectionMirror): void {
+    const shown = this.#mirrors.get(name);
+    shown?.delete(mirror);
+    if (shown?.size === 0) this.#mirrors.delete(name);
+  }
+
+  #latestMirror(name: string): ElectionMirror | undefined {
+    let latest: ElectionMirror | undefined;
+    for (const mirror of this.#mirrors.get(name) ?? []) {
+      if (latest === undefined || mirror.revision > latest.revision) latest = mirror;
+    }
+    return latest;
+  }
+
+  async #readAll(keys: ElectionKeys, options: StoreCallOptions): Promise<ElectionMirror> {
     const response = await this.#client.range({ key: keys.all, rangeEnd: keys.allEnd }, options);
-    return new Mirror(keys, response.kvs, response.header?.revision ?? 0);
+    return new ElectionMirror(keys, response.kvs, response.header?.revision ?? 0);
   }
 
   /** Fails when the cluster cannot answer for a while: whoever watches must hear of it, and then watches again. */
-  async #readForWatch(keys: ElectionKeys, signal: AbortSignal): Promise<Mirror | undefined> {
+  async #readForWatch(keys: ElectionKeys, signal: AbortSignal): Promise<ElectionMirror | undefined> {
     try {
       return await this.#readAll(keys, { signal });
     } catch (error) {
@@ -186,48 +211,6 @@ class ConclaveStore implements LeaseStore {
   #assertOpen(): void {
     if (this.#closing !== undefined)
       throw new ConclaveError('closed', `${this.description}: the store is closed.`);
-  }
-}
-
-/** An election's keys, kept up to date by a watch. */
-class Mirror {
-  readonly #keys: ElectionKeys;
-  readonly #waiters = new Map<string, KeyValue>();
-  #leader: KeyValue | undefined;
-  revision: number;
-
-  constructor(keys: ElectionKeys, kvs: readonly KeyValue[], revision: number) {
-    this.#keys = keys;
-    this.revision = revision;
-    for (const kv of kvs) this.#set(kv.key, kv);
-  }
-
-  state(): ElectionState {
-    return electionState(this.#keys, this.#leader, [...this.#waiters.values()], this.revision);
-  }
-
-  /** Whether something changed that a state shows. */
-  apply(batch: {
-    readonly events: readonly { type: number; kv: KeyValue | undefined }[];
-    readonly revision: number;
-  }): boolean {
-    let changed = false;
-    for (const { type, kv } of batch.events) {
-      if (kv !== undefined && this.#set(kv.key, type === 0 ? kv : undefined)) changed = true;
-    }
-    this.revision = Math.max(this.revision, batch.revision);
-    return changed;
-  }
-
-  #set(key: Uint8Array, kv: KeyValue | undefined): boolean {
-    if (startsWith(key, this.#keys.queue)) {
-      if (kv === undefined) this.#waiters.delete(bytesKey(key));
-      else this.#waiters.set(bytesKey(key), kv);
-      return true;
-    }
-    if (!equalBytes(key, this.#keys.leader)) return false;
-    this.#leader = kv;
-    return true;
   }
 }
 

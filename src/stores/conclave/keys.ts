@@ -7,6 +7,7 @@ const MAX_NAME_BYTES = 1024;
 export const loneSurrogate = /\p{Surrogate}/u;
 const LOWEST_PRIORITY = -(2 ** 31);
 const HIGHEST_PRIORITY = 2 ** 31 - 1;
+const RANK_DIGITS = 8;
 
 /**
  * Where one election lives. Names are encoded so that they hold no '/', so no election's keys lie among another's:
@@ -84,8 +85,14 @@ export function priorityGroup(keys: ElectionKeys, priority: number): PriorityGro
     throw new ConclaveError('invalid-argument', message);
   }
   // The higher the priority, the smaller the key.
-  const rank = (HIGHEST_PRIORITY - priority).toString(16).padStart(8, '0');
+  const rank = (HIGHEST_PRIORITY - priority).toString(16).padStart(RANK_DIGITS, '0');
   const prefix = toBytes(`${toText(keys.queue)}${rank}/`);
+  return { prefix, end: prefixEnd(prefix) };
+}
+
+/** Of a place that is there. */
+export function groupOf(keys: ElectionKeys, place: Uint8Array): PriorityGroup {
+  const prefix = place.slice(0, keys.queue.length + RANK_DIGITS + 1);
   return { prefix, end: prefixEnd(prefix) };
 }
 
@@ -95,7 +102,7 @@ export function placeKey(group: PriorityGroup, lease: bigint): Uint8Array {
 
 /** The part of a place's key that orders by priority. */
 export function rankOf(keys: ElectionKeys, key: Uint8Array): string {
-  return toText(key.subarray(keys.queue.length, keys.queue.length + 8));
+  return toText(key.subarray(keys.queue.length, keys.queue.length + RANK_DIGITS));
 }
 
 export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {

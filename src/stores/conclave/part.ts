@@ -1,8 +1,8 @@
 import type { ConclaveClient } from '../../client/index.ts';
-import type { AcquireOutcome } from '../../election/store.ts';
+import type { AcquiredOutcome, AcquireOutcome } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue, TxnResponse } from '../../wire/index.ts';
-import type { ElectionKeys } from './keys.ts';
+import { type ElectionKeys, equalBytes } from './keys.ts';
 import type { View } from './requests.ts';
 import { rangeResult } from './transactions.ts';
 import { electionState } from './values.ts';
@@ -11,6 +11,15 @@ import { electionState } from './values.ts';
 export interface Bookmark {
   readonly revision: number;
   readonly watched: readonly Uint8Array[];
+  /** For the next in line, who is given the leadership by one who resigns: all that it then has to know. */
+  readonly next: { readonly record: KeyValue | undefined } | undefined;
+}
+
+/** A leadership that this session was seen to be given. */
+export interface Given {
+  readonly token: number;
+  /** As it was in that step. */
+  readonly record: KeyValue | undefined;
 }
 
 /** What this session knows of one election that it takes part in. */
@@ -22,9 +31,11 @@ export interface Part {
   placeRevision: number | undefined;
   /** Handed to the caller, and not released since. */
   token: number | undefined;
+  /** Since the last `acquire`: a leadership that comes now is given back, and nobody must be told of it. */
+  withdrawing: boolean;
 }
 
-export function acquired(part: Part, token: number, record: KeyValue | undefined): AcquireOutcome {
+export function acquired(part: Part, token: number, record: KeyValue | undefined): AcquiredOutcome {
   part.token = token;
   part.placeRevision = undefined;
   return { status: 'acquired', token, record: record?.value.slice() };
@@ -38,6 +49,7 @@ export function waiting(keys: ElectionKeys, part: Part, view: View): AcquireOutc
   const bookmark: Bookmark = {
     revision: view.revision,
     watched: [part.place, view.ahead?.key ?? keys.leader],
+    next: view.ahead === undefined ? { record: view.record } : undefined,
   };
   return {
     status: 'waiting',
@@ -66,6 +78,41 @@ export async function firstDeletion(
     signal.removeEventListener('abort', stop);
     done.abort();
   }
+}
+
+/**
+ * For the next in line: one watch of the whole election, whose changes come in the order in which they were made.
+ * Resolves with the leadership when it came to this session; with nothing when there is another reason to look.
+ */
+export async function turnOfNext(
+  client: ConclaveClient,
+  keys: ElectionKeys,
+  own: { readonly place: Uint8Array; readonly lease: bigint },
+  { revision, next }: Bookmark,
+  signal: AbortSignal,
+): Promise<Given | undefined> {
+  let record = next?.record;
+  try {
+    const request = { key: keys.all, rangeEnd: keys.allEnd, startRevision: revision + 1 };
+    for await (const { events } of client.watch(request, { signal })) {
+      let look = false;
+      let given: number | undefined;
+      for (const { type, kv } of events) {
+        if (kv === undefined) continue;
+        const stands = type === 0;
+        if (equalBytes(kv.key, keys.record)) record = stands ? kv : undefined;
+        if (equalBytes(kv.key, own.place) && !stands) look = true;
+        if (!equalBytes(kv.key, keys.leader)) continue;
+        if (!stands) look = true;
+        given = stands && kv.lease === own.lease ? kv.createRevision : undefined;
+      }
+      if (given !== undefined) return { token: given, record };
+      if (look) return undefined;
+    }
+  } catch (error) {
+    if (!ConclaveError.is(error, 'out-of-range')) throw error;
+  }
+  return undefined;
 }
 
 async function deletionOf(

@@ -1,8 +1,9 @@
 import type { KeyValue, RangeRequest, TxnRequest, TxnResponse } from '../../wire/index.ts';
-import { type ElectionKeys, equalBytes, type PriorityGroup } from './keys.ts';
+import { type ElectionKeys, equalBytes, groupOf, type PriorityGroup } from './keys.ts';
 import {
   absent,
   createdAt,
+  modifiedAt,
   nested,
   noneCreatedBefore,
   type Part,
@@ -139,6 +140,46 @@ export function releaseTransaction(
     ],
     failure: [],
   };
+}
+
+/**
+ * The same, and `next` leads from the next revision on, which is its token: if it is still there as it was seen, and
+ * still the first in line. Otherwise the leadership just ends. One whose token is not the current one changes nothing,
+ * since a sequence ends at the first transaction whose compares do not hold.
+ */
+export function succeedTransactions(
+  keys: ElectionKeys,
+  place: Uint8Array | undefined,
+  next: KeyValue,
+  token: number,
+  record: Uint8Array | undefined,
+): Part<TxnRequest>[] {
+  const release = releaseTransaction(keys, place, token, record);
+  const group = groupOf(keys, next.key);
+  const waits = modifiedAt(next.key, next.modRevision);
+  return [
+    {
+      compare: [
+        ...(release.compare ?? []),
+        waits,
+        absent(keys.queue, group.prefix),
+        noneCreatedBefore(group.prefix, group.end, next.createRevision),
+      ],
+      success: release.success ?? [],
+      failure: [nested(release)],
+    },
+    {
+      compare: [absent(keys.leader), waits],
+      success: [put(keys.leader, next.value, next.lease), remove(next.key)],
+      failure: [],
+    },
+  ];
+}
+
+/** Whether the leadership ended by the first of `succeedTransactions`, whichever way. */
+export function hasReleased(response: TxnResponse | undefined): boolean {
+  const fallback = response?.responses[0]?.response;
+  return response?.succeeded === true || (fallback?.$case === 'responseTxn' && fallback.value.succeeded);
 }
 
 /**

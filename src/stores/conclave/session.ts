@@ -1,5 +1,6 @@
 import type { Attachment, CallOptions, ConclaveClient } from '../../client/index.ts';
 import type {
+  AcquiredOutcome,
   AcquireOptions,
   AcquireOutcome,
   SessionConnection,
@@ -8,21 +9,20 @@ import type {
   StoreSession,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
-import type { KeyValue } from '../../wire/index.ts';
-import { type ElectionKeys, electionKeys, equalBytes, placeKey, priorityGroup, startsWith } from './keys.ts';
-import { acquired, type Bookmark, firstDeletion, type Part, recordIn, waiting } from './part.ts';
+import { type ElectionKeys, electionKeys, placeKey, priorityGroup } from './keys.ts';
+import { type Leaving, release, transfer } from './leaving.ts';
+import type { ElectionMirror } from './mirror.ts';
+import { acquired, type Bookmark, firstDeletion, type Part, recordIn, turnOfNext, waiting } from './part.ts';
 import {
   type Candidacy,
   guardedTransaction,
   joinTransaction,
-  releaseTransaction,
-  transferTransactions,
   viewOf,
   winTransaction,
   withdrawTransaction,
 } from './requests.ts';
 import { createdAt, put } from './transactions.ts';
-import { decodeHolding, encodeHolding } from './values.ts';
+import { encodeHolding } from './values.ts';
 
 type Waiting = AcquireOutcome & { readonly status: 'waiting' };
 type Recording = StoreCallOptions & { readonly record?: Uint8Array };
@@ -34,6 +34,8 @@ export interface ConclaveSessionParts {
   readonly lease: bigint;
   readonly ttlMs: number;
   readonly attachment: Attachment | undefined;
+  /** What a watch of this election by the same store shows at present, if there is one. */
+  readonly mirrorOf: (name: string) => ElectionMirror | undefined;
   readonly onEnd: () => void;
 }
 
@@ -47,6 +49,7 @@ export class ConclaveSession implements StoreSession {
   readonly #namespace: string;
   readonly #lease: bigint;
   readonly #attachment: Attachment | undefined;
+  readonly #mirrorOf: (name: string) => ElectionMirror | undefined;
   readonly #onEnd: () => void;
   readonly #parts = new Map<string, Part>();
   #ending: Promise<void> | undefined;
@@ -59,6 +62,7 @@ export class ConclaveSession implements StoreSession {
     this.#namespace = parts.namespace;
     this.#lease = parts.lease;
     this.#attachment = parts.attachment;
+    this.#mirrorOf = parts.mirrorOf;
     this.#onEnd = parts.onEnd;
     if (parts.attachment !== undefined) this.connection = connectionOf(parts.attachment);
   }
@@ -97,12 +101,23 @@ export class ConclaveSession implements StoreSession {
     name: string,
     outcome: Waiting,
     options: { readonly signal: AbortSignal },
-  ): Promise<void> {
+  ): Promise<AcquiredOutcome | undefined> {
     const { signal } = options;
     if (signal.aborted) throw ConclaveError.aborted(`Waiting for "${name}"`, signal);
     this.#assertOpen();
-    await firstDeletion(this.#client, outcome.bookmark as Bookmark, signal);
+    const bookmark = outcome.bookmark as Bookmark;
+    const part = this.#parts.get(name);
+    if (bookmark.next === undefined || part === undefined) {
+      await firstDeletion(this.#client, bookmark, signal);
+      if (signal.aborted) throw ConclaveError.aborted(`Waiting for "${name}"`, signal);
+      return undefined;
+    }
+    const own = { place: part.place, lease: this.#lease };
+    const keys = electionKeys(this.#namespace, name);
+    const given = await turnOfNext(this.#client, keys, own, bookmark, signal);
     if (signal.aborted) throw ConclaveError.aborted(`Waiting for "${name}"`, signal);
+    if (given === undefined || part.withdrawing || this.#ending !== undefined) return undefined;
+    return acquired(part, given.token, given.record);
   }
 
   async withdraw(name: string, options: StoreCallOptions = {}): Promise<void> {
@@ -116,37 +131,20 @@ export class ConclaveSession implements StoreSession {
 
   async release(name: string, token: number, options: Recording = {}): Promise<boolean> {
     this.#assertOpen();
-    const keys = electionKeys(this.#namespace, name);
-    const transaction = releaseTransaction(keys, this.#parts.get(name)?.place, token, options.record);
-    const { succeeded } = await this.#client.txn(transaction, callOptions(options));
+    const leaving = this.#leaving(name, token, options);
+    const next = this.#mirrorOf(name)?.firstWaiter(this.#lease);
+    const place = this.#parts.get(name)?.place;
+    const released = await release(this.#client, leaving, place, next, callOptions(options));
     this.#forget(name, token);
-    return succeeded;
+    return released;
   }
 
   async transfer(name: string, token: number, toHolder: string, options: Recording = {}): Promise<boolean> {
     this.#assertOpen();
-    const keys = electionKeys(this.#namespace, name);
-    const call = callOptions(options);
-    for (;;) {
-      const election = await this.#client.range({ key: keys.all, rangeEnd: keys.allEnd }, call);
-      const leader = election.kvs.find((kv) => equalBytes(kv.key, keys.leader));
-      if (leader?.createRevision !== token) {
-        this.#forget(name, token);
-        return false;
-      }
-      const target = this.#waiterNamed(keys, election.kvs, toHolder);
-      if (target === undefined) throw notWaiting(name, toHolder);
-      const [first, second] = await this.#client.txnSequence(
-        transferTransactions(keys, target, token, options.record),
-        call,
-      );
-      if (second?.succeeded) {
-        this.#forget(name, token);
-        return true;
-      }
-      if (first?.succeeded) throw brokenTransfer(name);
-      // The target left its place, or this leadership ended, since they were read: look again which.
-    }
+    const leaving = this.#leaving(name, token, options);
+    const transferred = await transfer(this.#client, leaving, toHolder, callOptions(options));
+    this.#forget(name, token);
+    return transferred;
   }
 
   async proclaim(
@@ -190,16 +188,28 @@ export class ConclaveSession implements StoreSession {
     this.#onEnd();
   }
 
+  #leaving(name: string, token: number, { record }: Recording): Leaving {
+    return { keys: electionKeys(this.#namespace, name), token, lease: this.#lease, record };
+  }
+
   /** The record of this session's part, with a place that fits the priority asked for. */
   async #prepare(keys: ElectionKeys, options: AcquireOptions): Promise<Part> {
     const { priority, metadata } = options;
     const place = placeKey(priorityGroup(keys, priority), this.#lease);
     const known = this.#parts.get(keys.name);
     if (known === undefined) {
-      const part: Part = { priority, metadata, place, placeRevision: undefined, token: undefined };
+      const part: Part = {
+        priority,
+        metadata,
+        place,
+        placeRevision: undefined,
+        token: undefined,
+        withdrawing: false,
+      };
       this.#parts.set(keys.name, part);
       return part;
     }
+    known.withdrawing = false;
     if (known.priority !== priority) {
       // Another priority is another place, at the end of its queue; the old one must not stay behind.
       await this.#client.deleteRange(known.place, callOptions(options));
@@ -229,18 +239,10 @@ export class ConclaveSession implements StoreSession {
   }
 
   async #leave(keys: ElectionKeys, part: Part, call: CallOptions): Promise<void> {
+    part.withdrawing = true;
     const transaction = withdrawTransaction(keys, part.place, this.#lease, part.token === undefined);
     await this.#client.txn(transaction, call);
     part.placeRevision = undefined;
-  }
-
-  #waiterNamed(keys: ElectionKeys, kvs: readonly KeyValue[], holder: string): KeyValue | undefined {
-    return kvs.find(
-      (kv) =>
-        startsWith(kv.key, keys.queue) &&
-        kv.lease !== this.#lease &&
-        decodeHolding(kv.value).holder === holder,
-    );
   }
 
   /** False where the lease went in the middle of it, which ended the leadership too. */
@@ -289,14 +291,4 @@ function connectionOf(attachment: Attachment): SessionConnection {
 
 function callOptions({ signal, timeoutMs }: StoreCallOptions): CallOptions {
   return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
-}
-
-function notWaiting(name: string, holder: string): ConclaveError {
-  const message = `"${holder}" is not waiting for "${name}": nothing was changed.`;
-  return new ConclaveError('target-not-waiting', message, { details: { holder, name } });
-}
-
-function brokenTransfer(name: string): ConclaveError {
-  const message = `The hand-off of "${name}" ended the leadership without giving it on.`;
-  return new ConclaveError('internal', message, { outcome: 'unknown' });
 }

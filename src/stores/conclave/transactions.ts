@@ -14,6 +14,15 @@ export function createdAt(key: Uint8Array, revision: number): Part<Compare> {
   };
 }
 
+export function modifiedAt(key: Uint8Array, revision: number): Part<Compare> {
+  return {
+    key,
+    result: Compare_CompareResult.EQUAL,
+    target: Compare_CompareTarget.MOD,
+    targetUnion: { $case: 'modRevision', value: revision },
+  };
+}
+
 export function absent(key: Uint8Array, rangeEnd?: Uint8Array): Part<Compare> {
   return { ...createdAt(key, 0), rangeEnd };
 }

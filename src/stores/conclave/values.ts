@@ -29,6 +29,13 @@ export function decodeHolding(value: Uint8Array): Holding {
   return { holder: text, metadata: '' };
 }
 
+/** Negative where the place `a` leads before `b`: by priority, then by when they came. */
+export function compareTurns(keys: ElectionKeys, a: KeyValue, b: KeyValue): number {
+  const rankA = rankOf(keys, a.key);
+  const rankB = rankOf(keys, b.key);
+  return rankA < rankB ? -1 : rankA > rankB ? 1 : a.createRevision - b.createRevision;
+}
+
 /** `waiters` in any order. */
 export function electionState(
   keys: ElectionKeys,
@@ -36,11 +43,7 @@ export function electionState(
   waiters: readonly KeyValue[],
   revision: number,
 ): ElectionState {
-  const inOrder = [...waiters].sort((a, b) => {
-    const rankA = rankOf(keys, a.key);
-    const rankB = rankOf(keys, b.key);
-    return rankA < rankB ? -1 : rankA > rankB ? 1 : a.createRevision - b.createRevision;
-  });
+  const inOrder = [...waiters].sort((a, b) => compareTurns(keys, a, b));
   return {
     leader:
       leader === undefined ? undefined : { ...decodeHolding(leader.value), token: leader.createRevision },

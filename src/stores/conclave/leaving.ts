@@ -1,0 +1,63 @@
+/** Ways to give a leadership up. */
+import type { CallOptions, ConclaveClient } from '../../client/index.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import type { KeyValue } from '../../wire/index.ts';
+import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
+import { hasReleased, releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
+import { decodeHolding } from './values.ts';
+
+export interface Leaving {
+  readonly keys: ElectionKeys;
+  readonly token: number;
+  /** Of the session that leaves. */
+  readonly lease: bigint;
+  readonly record: Uint8Array | undefined;
+}
+
+/** One entry of the log, also where `next` leads after it. `place`: of the session that leaves. */
+export async function release(
+  client: ConclaveClient,
+  { keys, token, record }: Leaving,
+  place: Uint8Array | undefined,
+  next: KeyValue | undefined,
+  call: CallOptions,
+): Promise<boolean> {
+  if (next === undefined) {
+    return (await client.txn(releaseTransaction(keys, place, token, record), call)).succeeded;
+  }
+  const [first] = await client.txnSequence(succeedTransactions(keys, place, next, token, record), call);
+  return hasReleased(first);
+}
+
+/** False: the token is not current. @throws 'target-not-waiting' (nothing was changed). */
+export async function transfer(
+  client: ConclaveClient,
+  { keys, token, lease, record }: Leaving,
+  toHolder: string,
+  call: CallOptions,
+): Promise<boolean> {
+  for (;;) {
+    const election = await client.range({ key: keys.all, rangeEnd: keys.allEnd }, call);
+    const leader = election.kvs.find((kv) => equalBytes(kv.key, keys.leader));
+    if (leader?.createRevision !== token) return false;
+    const target = election.kvs.find(
+      (kv) =>
+        startsWith(kv.key, keys.queue) && kv.lease !== lease && decodeHolding(kv.value).holder === toHolder,
+    );
+    if (target === undefined) throw notWaiting(keys.name, toHolder);
+    const [first, second] = await client.txnSequence(transferTransactions(keys, target, token, record), call);
+    if (second?.succeeded) return true;
+    if (first?.succeeded) throw brokenTransfer(keys.name);
+    // The target left its place, or this leadership ended, since they were read: look again which.
+  }
+}
+
+function notWaiting(name: string, holder: string): ConclaveError {
+  const message = `"${holder}" is not waiting for "${name}": nothing was changed.`;
+  return new ConclaveError('target-not-waiting', message, { details: { holder, name } });
+}
+
+function brokenTransfer(name: string): ConclaveError {
+  const message = `The hand-off of "${name}" ended the leadership without giving it on.`;
+  return new ConclaveError('internal', message, { outcome: 'unknown' });
+}

@@ -1,0 +1,57 @@
+import { bytesKey } from '../../client/index.ts';
+import type { ElectionState } from '../../election/store.ts';
+import type { KeyValue } from '../../wire/index.ts';
+import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
+import { compareTurns, electionState } from './values.ts';
+
+/** An election's keys, kept up to date by a watch. */
+export class ElectionMirror {
+  readonly #keys: ElectionKeys;
+  readonly #waiters = new Map<string, KeyValue>();
+  #leader: KeyValue | undefined;
+  revision: number;
+
+  constructor(keys: ElectionKeys, kvs: readonly KeyValue[], revision: number) {
+    this.#keys = keys;
+    this.revision = revision;
+    for (const kv of kvs) this.#set(kv.key, kv);
+  }
+
+  state(): ElectionState {
+    return electionState(this.#keys, this.#leader, [...this.#waiters.values()], this.revision);
+  }
+
+  /** Who would lead next, of the sessions other than this one. */
+  firstWaiter(except: bigint): KeyValue | undefined {
+    let first: KeyValue | undefined;
+    for (const place of this.#waiters.values()) {
+      if (place.lease === except) continue;
+      if (first === undefined || compareTurns(this.#keys, place, first) < 0) first = place;
+    }
+    return first;
+  }
+
+  /** Whether something changed that a state shows. */
+  apply(batch: {
+    readonly events: readonly { type: number; kv: KeyValue | undefined }[];
+    readonly revision: number;
+  }): boolean {
+    let changed = false;
+    for (const { type, kv } of batch.events) {
+      if (kv !== undefined && this.#set(kv.key, type === 0 ? kv : undefined)) changed = true;
+    }
+    this.revision = Math.max(this.revision, batch.revision);
+    return changed;
+  }
+
+  #set(key: Uint8Array, kv: KeyValue | undefined): boolean {
+    if (startsWith(key, this.#keys.queue)) {
+      if (kv === undefined) this.#waiters.delete(bytesKey(key));
+      else this.#waiters.set(bytesKey(key), kv);
+      return true;
+    }
+    if (!equalBytes(key, this.#keys.leader)) return false;
+    this.#leader = kv;
+    return true;
+  }
+}
