@@ -82,7 +82,7 @@ export interface Checker {
   durable?(member: MemberSight): void;
   /** The member has applied an entry. */
   applied?(member: MemberSight, entry: Entry, results: readonly CommandResult[]): void;
-  /** The member has put a snapshot in place of its keyspace, at recovery or from a leader. */
+  /** A running member has put a leader's snapshot in place of its keyspace. What recovery loads is there at `memberStarted`. */
   installed?(member: MemberSight, snapshot: SnapshotMeta): void;
   /** The index was committed for the first time, as far as anybody said. */
   committed?(entry: Entry, by: MemberSight): void;

@@ -1,0 +1,146 @@
+import type { Draw } from '../world/random.ts';
+
+/** Everything that can go wrong in a life at a certain moment. */
+export const faultKinds = [
+  // Network
+  'partition',
+  'isolate',
+  'one-way',
+  'bridge',
+  'cut-link',
+  'slow-link',
+  'break-connections',
+  'break-one-end',
+  'break-silently',
+  // Disk
+  'write-error',
+  'sync-error',
+  'disk-full',
+  'disk-hang',
+  'slow-disk',
+  'bit-rot',
+  'misdirected-read',
+  // Clock
+  'wall-jump',
+  'host-sleep',
+  // Process
+  'kill',
+  'power-failure',
+  'lose-disk',
+  'restart',
+  'rolling-restart',
+  'pause',
+  'block-loop',
+  'slow-loop',
+  'kill-client',
+  'pause-client',
+  'kill-candidate',
+  'pause-candidate',
+  'sleep-candidate',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+export type FaultPreset = 'none' | 'network' | 'disk' | 'clock' | 'process' | 'all';
+export const faultPresets: readonly FaultPreset[] = ['none', 'network', 'disk', 'clock', 'process', 'all'];
+
+/** All faults of a life, with their probabilities. */
+export interface FaultOptions {
+  /** The least time between two hosts, one way. */
+  readonly latencyUs: number;
+  /** Mean of what comes on top, with a long tail. */
+  readonly jitterUs: number;
+  /** Of packets, and of Raft messages apart from that. */
+  readonly lossRate: number;
+  /** Of Raft messages: they arrive twice. */
+  readonly repeatRate: number;
+  /** Of Raft messages: they arrive later than what was sent after them. */
+  readonly reorderRate: number;
+  /** Bound of each clock's rate against true time. */
+  readonly clockDriftRate: number;
+  /** How often each kind strikes in a simulated minute; absent: never. */
+  readonly perMinute: Readonly<Partial<Record<FaultKind, number>>>;
+  /** How often a fault of one member hits the one that leads, rather than any. */
+  readonly leaderBias: number;
+  /** Longer or shorter faults: multiplies how long each lasts. */
+  readonly durationScale: number;
+}
+
+type Family = Exclude<FaultPreset, 'none' | 'all'>;
+
+/** In a life that has it, a kind strikes about so often in a minute. */
+const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind, number>>>>> = {
+  network: {
+    partition: 5,
+    isolate: 4,
+    'one-way': 4,
+    bridge: 4,
+    'cut-link': 5,
+    'slow-link': 4,
+    'break-connections': 8,
+    'break-one-end': 4,
+    'break-silently': 3,
+  },
+  disk: {
+    'write-error': 3,
+    'sync-error': 3,
+    'disk-full': 3,
+    'disk-hang': 4,
+    'slow-disk': 4,
+    'bit-rot': 3,
+    'misdirected-read': 2,
+    'power-failure': 4,
+  },
+  clock: { 'wall-jump': 6, 'host-sleep': 4, 'sleep-candidate': 4 },
+  process: {
+    kill: 6,
+    'power-failure': 5,
+    'lose-disk': 2,
+    restart: 4,
+    'rolling-restart': 2,
+    pause: 6,
+    'block-loop': 8,
+    'slow-loop': 4,
+    'kill-client': 4,
+    'pause-client': 4,
+    'kill-candidate': 4,
+    'pause-candidate': 6,
+  },
+};
+
+const calm: FaultOptions = {
+  ...{ latencyUs: 150, jitterUs: 100, lossRate: 0, repeatRate: 0, reorderRate: 0, clockDriftRate: 0 },
+  ...{ perMinute: {}, leaderBias: 0.4, durationScale: 1 },
+};
+
+/**
+ * Draws the faults of one life. Not all of a preset at once: each life gets some kinds and not others, since faults
+ * that strike together hide what each of them would show alone.
+ */
+export function drawFaults(preset: FaultPreset, random: Draw): FaultOptions {
+  if (preset === 'none') return { ...calm, latencyUs: random.between(50, 500) };
+  const families: readonly Family[] = preset === 'all' ? ['network', 'disk', 'clock', 'process'] : [preset];
+  const perMinute: Partial<Record<FaultKind, number>> = {};
+  const share = random.pick([0.2, 0.4, 0.7]);
+  for (const family of families) {
+    for (const [kind, usual] of Object.entries(usualPerMinute[family]) as [FaultKind, number][]) {
+      if (random.chance(share)) perMinute[kind] = (usual * random.pick([1, 2, 4])) / 2;
+    }
+  }
+  return { ...calm, ...drawQualities(families, random), perMinute };
+}
+
+/** What holds during the whole life. */
+function drawQualities(families: readonly Family[], random: Draw): Partial<FaultOptions> {
+  const network = families.includes('network');
+  const rate = (most: number): number => (network && random.chance(0.3) ? random.unit() * most : 0);
+  return {
+    latencyUs: random.between(50, network && random.chance(0.2) ? 20_000 : 800),
+    jitterUs: random.between(50, network && random.chance(0.2) ? 20_000 : 500),
+    lossRate: rate(0.3),
+    repeatRate: rate(0.5),
+    reorderRate: rate(0.3),
+    clockDriftRate: families.includes('clock') ? random.pick([0, 0.001, 0.01]) : 0,
+    leaderBias: random.pick([0.2, 0.5, 0.9]),
+    durationScale: random.pick([0.3, 1, 1, 2]),
+  };
+}

@@ -1,0 +1,61 @@
+import type { FaultPreset } from '../faults/options.ts';
+import type { Fault } from '../faults/schedule.ts';
+import type { TraceLine } from '../world/trace.ts';
+
+export interface LifeOptions {
+  /** 0 to 2^53 - 1: decides everything else. */
+  readonly seed: number;
+  /** Default 'all'. */
+  readonly faults?: FaultPreset;
+  /** Members of the cluster. Default 3. */
+  readonly members?: number;
+  /** Client processes. Default 8. */
+  readonly clients?: number;
+  /** Candidates for the leadership. Default 3. */
+  readonly candidates?: number;
+  /** Simulated time with faults, before everything is healed. Default 30. */
+  readonly seconds?: number;
+  /** Of the scheduled faults only these numbers strike. Default: all. */
+  readonly only?: readonly number[];
+  /** True: the links neither lose, repeat nor reorder, whatever was drawn. Default false. */
+  readonly calmLinks?: boolean;
+  /** Keeps the trace's lines, which costs time and memory. Default false. */
+  readonly keepTrace?: boolean;
+}
+
+/** How often each thing that a life is to show took place, by name. */
+export type Counts = Readonly<Record<string, number>>;
+
+export interface LifeFailure {
+  /** The checker's name; 'progress' when something never came back; 'program' when the code under test failed by itself. */
+  readonly checker: string;
+  /** The claim that does not hold, in words. */
+  readonly claim: string;
+  /** What was seen. */
+  readonly message: string;
+  /** True time. */
+  readonly atUs: number;
+  readonly stack: string | undefined;
+}
+
+export interface LifeResult {
+  readonly seed: number;
+  /** The same for the same seed and options, wherever it runs. */
+  readonly traceHash: string;
+  /** Events of the world. */
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly members: number;
+  /** What took place: elections, snapshots, leases expired, … */
+  readonly coverage: Counts;
+  /** How often each kind of fault took effect. */
+  readonly faults: Counts;
+  /** What was drawn to strike, whether `only` let it or not. */
+  readonly schedule: readonly Fault[];
+  /** How the cluster was configured and what was drawn for its whole life, in words, for the report. */
+  readonly settings: string;
+  /** undefined: every claim held. */
+  readonly failure: LifeFailure | undefined;
+  /** Present where asked for. */
+  readonly lines: readonly TraceLine[] | undefined;
+}
