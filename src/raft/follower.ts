@@ -120,6 +120,7 @@ export function receiveHeartbeat(core: Core, message: RaftMessage & { type: 'hea
   heardFromLeader(core, message.from);
   core.timing.roundTripMs = message.roundTripMs;
   core.commitTo(message.commitIndex);
+  if (!message.wantsAnswer) return;
   core.send({
     type: 'heartbeat-response',
     to: message.from,

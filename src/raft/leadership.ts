@@ -8,6 +8,8 @@ import { abandonTransfer } from './transfer.ts';
 import type { Entry, EntryKind, MemberId, RaftEffects } from './types.ts';
 
 const DEFAULT_MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024;
+/** Between one and two: the next heartbeat after an answered one is spared, the one after it is not. */
+const SPARED_AFTER_INTERVALS = 1.5;
 
 /** What exists only while this member leads. */
 export class Leadership {
@@ -125,8 +127,19 @@ export function broadcastHeartbeat(core: Core): void {
       readContext: leadership.reads.context,
       sentAtMs: core.nowMs,
       roundTripMs: progress.roundTripMs,
+      wantsAnswer: wantsAnswer(core, leadership, progress),
     });
   }
+}
+
+/**
+ * An answered heartbeat speaks for the next one too: each answer costs an idle leader a wake-up. But a follower that
+ * lacks something, a read that waits and a lease need every answer; and one that is late is asked for again each time.
+ */
+function wantsAnswer(core: Core, leadership: Leadership, progress: Progress): boolean {
+  if (!core.timing.sparesAnswers || leadership.reads.rounds.length > 0) return true;
+  if (progress.state !== 'replicate' || progress.matchIndex < core.log.lastIndex) return true;
+  return core.nowMs - progress.answeredHeartbeatMs > SPARED_AFTER_INTERVALS * core.heartbeatIntervalMs;
 }
 
 /** When a quorum will have been silent for too long (dissertation §6.2). */
@@ -134,7 +147,7 @@ function quorumDeadlineMs(core: Core, leadership: Leadership): number {
   const heardMs = quorumValue(core.configuration, (voter) =>
     voter === core.id ? NEVER : (leadership.progress.get(voter)?.lastContactMs ?? Number.NEGATIVE_INFINITY),
   );
-  return Math.max(heardMs + core.timing.leaderPatienceMs(core.nowMs), core.graceUntilMs);
+  return Math.max(heardMs + core.timing.quorumPatienceMs(core.nowMs), core.graceUntilMs);
 }
 
 export function leaderDeadlineMs(core: Core, leadership: Leadership): number {

@@ -68,6 +68,8 @@ export class Progress {
   ackedReadContext = 0;
   /** The latest sending time, on our clock, that it has echoed in this term: it followed us after that. Never falls. */
   ackedSentAtMs = Number.NEGATIVE_INFINITY;
+  /** The sending time of the latest heartbeat that it has answered. */
+  answeredHeartbeatMs = Number.NEGATIVE_INFINITY;
   /** Smoothed; 0 before the first measurement. */
   roundTripMs = 0;
 

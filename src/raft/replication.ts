@@ -116,7 +116,10 @@ export function receiveHeartbeatResponse(
 ): void {
   const progress = heardFromFollower(core, message.from, message);
   if (progress === undefined) return;
-  if (message.sentAtMs > 0) progress.noteRoundTrip(Math.max(0, core.nowMs - message.sentAtMs));
+  if (message.sentAtMs > 0) {
+    progress.noteRoundTrip(Math.max(0, core.nowMs - message.sentAtMs));
+    progress.answeredHeartbeatMs = Math.max(progress.answeredHeartbeatMs, message.sentAtMs);
+  }
   if (message.session !== progress.session) return;
   progress.paused = false;
   if (progress.deliveredSnapshotIndex > 0) progress.becomeProbe(progress.deliveredSnapshotIndex + 1);

@@ -41,7 +41,7 @@ const defaults = {
     readContext: 0,
     sentAtMs: 0,
   },
-  heartbeat: { commitIndex: 0, session: 1, readContext: 0, sentAtMs: 0, roundTripMs: 0 },
+  heartbeat: { commitIndex: 0, session: 1, readContext: 0, sentAtMs: 0, roundTripMs: 0, wantsAnswer: true },
   'heartbeat-response': { session: 1, readContext: 0, sentAtMs: 0 },
   'timeout-now': {},
   'read-index': { readContext: 1 },

@@ -57,6 +57,8 @@ export class Timing {
   /** A shorter timeout would want more heartbeats than were asked for, and each costs an idle member its sleep. */
   readonly #smallestMs: number;
   readonly #driftRate: number;
+  /** Whether a leader may leave every second heartbeat unanswered: neither the timeout nor a lease counts them. */
+  readonly sparesAnswers: boolean;
   readonly #start: FadingPeak;
   readonly #gaps: FadingPeak;
   readonly #stalls: FadingPeak;
@@ -71,6 +73,7 @@ export class Timing {
       LARGEST_ADAPTIVE_MS,
       Math.max(SMALLEST_ADAPTIVE_MS, HEARTBEATS_PER_TIMEOUT * this.#wantedHeartbeatMs),
     );
+    this.sparesAnswers = options.electionTimeoutMs === undefined && options.leaseReads !== true;
     this.#driftRate = options.clockDriftRate ?? DEFAULT_DRIFT_RATE;
     const startMs = Math.max(0, INITIAL_ADAPTIVE_MS - this.#smallestMs);
     this.#start = new FadingPeak(startMs, nowMs, START_HALF_LIFE_MS);
@@ -97,14 +100,19 @@ export class Timing {
   }
 
   /**
-   * How long a leader bears with a quorum that is silent or with a disk that does not answer. Not below the adaptive
-   * start: giving up a leadership by mistake costs more than holding on to one that the others will replace anyway.
+   * How long a leader bears with a disk that does not answer. Not below the adaptive start: giving up a leadership by
+   * mistake costs more than holding on to one that the others will replace anyway.
    */
   leaderPatienceMs(nowMs: number): number {
     return (
       this.#fixedElectionMs ??
       Math.max(INITIAL_ADAPTIVE_MS, this.electionTimeoutMs(nowMs), this.votingMs(nowMs))
     );
+  }
+
+  /** How long a leader bears with a quorum that is silent. Where answers are spared, by one heartbeat longer. */
+  quorumPatienceMs(nowMs: number): number {
+    return this.leaderPatienceMs(nowMs) + (this.sparesAnswers ? this.heartbeatIntervalMs(nowMs) : 0);
   }
 
   /** How long votes may be on their way, with such disks and links as ours: until then, asking anew only disturbs. */

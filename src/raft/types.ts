@@ -128,6 +128,8 @@ export type RaftMessage = MessageBase &
         readonly sentAtMs: number;
         /** The leader's view of the round trip to this follower, for the follower's adaptive timeout. 0: unknown. */
         readonly roundTripMs: number;
+        /** Whether the leader needs to hear of it: while nothing waits for that, an idle one wakes less often. */
+        readonly wantsAnswer: boolean;
       }
     | {
         readonly type: 'heartbeat-response';

@@ -75,6 +75,7 @@ const messageArbitrary: fc.Arbitrary<RaftMessage> = fc.oneof(
       type: fc.constant('heartbeat' as const),
       commitIndex: id,
       roundTripMs: number,
+      wantsAnswer: fc.boolean(),
     },
     plain,
   ),

@@ -45,7 +45,7 @@ export function encodeRaftMessage(message: RaftMessage): Uint8Array {
       break;
     case 'heartbeat':
       writer.u53(message.commitIndex).u53(message.session).u53(message.readContext);
-      writer.f64(message.sentAtMs).f64(message.roundTripMs);
+      writer.f64(message.sentAtMs).f64(message.roundTripMs).boolean(message.wantsAnswer);
       break;
     case 'heartbeat-response':
       writer.u53(message.session).u53(message.readContext).f64(message.sentAtMs);
@@ -140,6 +140,7 @@ export function decodeRaftMessage(group: number, data: Uint8Array): RaftMessage 
         readContext: reader.u53(),
         sentAtMs: reader.f64(),
         roundTripMs: reader.f64(),
+        wantsAnswer: reader.boolean(),
       };
     case 'heartbeat-response':
       return { ...base, type, session: reader.u53(), readContext: reader.u53(), sentAtMs: reader.f64() };
