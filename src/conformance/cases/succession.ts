@@ -72,9 +72,12 @@ export const successionCases: readonly ConformanceCase[] = [
     name: 'one who withdraws at the moment of the release does not block the election for its TTL',
     async run(stage) {
       const { leading, token, first, second, queued } = await line(stage);
+      const turn = first.waitForTurn(stage.name, queued[0], { signal: stage.signal() });
       await Promise.all([leading.release(stage.name, token), first.withdraw(stage.name)]);
+      const given = await stage.within(turn, 'waiting for a turn given up');
       // A leadership that has come to it stays, and is released like any other.
       const now = await stage.leader();
+      if (given) assert.equal(now?.token, given.token, 'a leadership that it was told of is not taken back');
       if (now?.holder === first.holder) await first.release(stage.name, now.token);
       assert((await stage.winInTurn(second, queued[1])) > token);
     },

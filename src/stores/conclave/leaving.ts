@@ -3,7 +3,7 @@ import type { CallOptions, ConclaveClient } from '../../client/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue } from '../../wire/index.ts';
 import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
-import { hasReleased, releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
+import { releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
 import { decodeHolding } from './values.ts';
 
 export interface Leaving {
@@ -26,7 +26,7 @@ export async function release(
     return (await client.txn(releaseTransaction(keys, place, token, record), call)).succeeded;
   }
   const [first] = await client.txnSequence(succeedTransactions(keys, place, next, token, record), call);
-  return hasReleased(first);
+  return first?.succeeded === true;
 }
 
 /** False: the token is not current. @throws 'target-not-waiting' (nothing was changed). */

@@ -144,8 +144,8 @@ export function releaseTransaction(
 
 /**
  * The same, and `next` leads from the next revision on, which is its token: if it is still there as it was seen, and
- * still the first in line. Otherwise the leadership just ends. One whose token is not the current one changes nothing,
- * since a sequence ends at the first transaction whose compares do not hold.
+ * still the first in line. Otherwise the leadership just ends. With a token that is not current nothing happens, since
+ * a sequence ends at the first transaction whose compares do not hold.
  */
 export function succeedTransactions(
   keys: ElectionKeys,
@@ -154,32 +154,20 @@ export function succeedTransactions(
   token: number,
   record: Uint8Array | undefined,
 ): Part<TxnRequest>[] {
-  const release = releaseTransaction(keys, place, token, record);
-  const group = groupOf(keys, next.key);
-  const waits = modifiedAt(next.key, next.modRevision);
   return [
+    releaseTransaction(keys, place, token, record),
     {
       compare: [
-        ...(release.compare ?? []),
-        waits,
-        absent(keys.queue, group.prefix),
-        noneCreatedBefore(group.prefix, group.end, next.createRevision),
+        absent(keys.leader),
+        // Not by its creation: it must lead with the metadata that it has now.
+        modifiedAt(next.key, next.modRevision),
+        // Of its own priority whoever came since came later.
+        absent(keys.queue, groupOf(keys, next.key).prefix),
       ],
-      success: release.success ?? [],
-      failure: [nested(release)],
-    },
-    {
-      compare: [absent(keys.leader), waits],
       success: [put(keys.leader, next.value, next.lease), remove(next.key)],
       failure: [],
     },
   ];
-}
-
-/** Whether the leadership ended by the first of `succeedTransactions`, whichever way. */
-export function hasReleased(response: TxnResponse | undefined): boolean {
-  const fallback = response?.responses[0]?.response;
-  return response?.succeeded === true || (fallback?.$case === 'responseTxn' && fallback.value.succeeded);
 }
 
 /**
