@@ -149,4 +149,18 @@ export const successionCases: readonly ConformanceCase[] = [
       assert.equal(outcome.record, undefined, 'nor writes its record');
     },
   },
+  {
+    name: 'a release whose answer was lost, repeated, leaves alone whom it went to',
+    skip: (capabilities, target) =>
+      unordered(capabilities) ?? (target.loseNextAnswer ? undefined : 'the target cannot lose answers'),
+    async run(stage) {
+      const { leading, token, first, queued } = await line(stage);
+      stage.target.loseNextAnswer?.('release');
+      await assert.rejects(leading.release(stage.name, token), { outcome: 'unknown' });
+      const next = await stage.winInTurn(first, queued[0]);
+      assert(next > token);
+      await stage.assertRefused(leading.release(stage.name, token), 'releasing again');
+      assert.equal((await stage.leader())?.token, next);
+    },
+  },
 ];
