@@ -81,6 +81,17 @@ test('Figure 2, candidates, where it deviates, pre-vote: one that reaches nobody
   assert.deepEqual(roleAndTerm(member), ['follower', 1]);
 });
 
+test('Figure 2, candidates, where it deviates, pre-vote: a promise counts only for the term that is asked about', () => {
+  const member = new TestMember({}, stored([], { term: 3 }));
+  member.tick();
+  for (const term of [3, 5]) {
+    member.receive(message('pre-vote-response', 2, term));
+    assert.deepEqual(roleAndTerm(member), ['pre-candidate', 3]);
+  }
+  member.receive(message('pre-vote-response', 2, 4));
+  assert.deepEqual(roleAndTerm(member), ['candidate', 4]);
+});
+
 test('Figure 2, candidates: votes of a majority make a leader, and fewer do not', () => {
   for (const { voters, needed } of [
     { voters: [1, 2], needed: 1 },

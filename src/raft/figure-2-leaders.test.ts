@@ -51,6 +51,19 @@ test('Figure 2, leaders: heartbeats go to each follower while it is idle, more o
   for (const atMs of lastMs.values()) assert.ok(member.nowMs - atMs < ELECTION_TIMEOUT_MS);
 });
 
+test('Figure 2, leaders, where it deviates: a heartbeat checks no entry, so it tells no commitIndex above the follower’s matchIndex', () => {
+  const leader = settled();
+  leader.member.propose('a');
+  leader.member.receive(leader.accepted(2, 2));
+  assert.deepEqual(
+    ofType(leader.member.tick(), 'heartbeat').map((beat) => [beat.to, beat.commitIndex]),
+    [
+      [2, 2],
+      [3, 1],
+    ],
+  );
+});
+
 test('Figure 2, leaders: a command is appended to the log and answered for once it is committed', () => {
   const leader = settled();
   const { member } = leader;
