@@ -1,0 +1,120 @@
+import type { Entry, RaftEffects, RaftMessage, RaftStatus, SnapshotMeta } from '../../raft/index.ts';
+import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
+import { Harm, statusOf, touchesLog } from './sights.ts';
+
+/** What is remembered of one member. */
+class Memory {
+  /** Of its disk, over all lives. */
+  readonly disk = { term: 0, votedFor: 0, commitIndex: 0, snapshotIndex: 0 };
+  /** Of the process, in one life. */
+  readonly process = { term: 0, commitIndex: 0, appliedIndex: 0, keyspaceIndex: 0 };
+  /** The vote that the member last sent to anybody, over all lives. */
+  readonly sentVote = { term: 0, candidate: 0 };
+}
+
+/** Looks at the hard state on the platters, at what the members say of themselves, and at the votes on the wire. */
+export function nothingGoesBack(life: LifeSight): Checker {
+  const memories: Memory[] = [];
+  const harm = new Harm();
+
+  const of = (member: MemberSight): Memory => {
+    memories[member.position] ??= new Memory();
+    return memories[member.position] as Memory;
+  };
+
+  const name = (member: MemberSight, id: number): string =>
+    id === 0
+      ? 'nobody'
+      : (life.members.find((other) => other.memberId === id)?.name ?? `${id} (${member.name})`);
+
+  const rise = <K extends string>(
+    member: MemberSight,
+    where: string,
+    what: K,
+    before: Record<K, number>,
+    now: number,
+  ): void => {
+    if (now < before[what])
+      violated(checker, `the ${where} ${what} of ${member.name} fell from ${before[what]} to ${now}`);
+    before[what] = now;
+  };
+
+  const checkDisk = (member: MemberSight): void => {
+    harm.note(member, life.nowUs);
+    if (!harm.isReadable(member)) return;
+    const { disk } = of(member);
+    const { term, votedFor, commitIndex, snapshotIndex } = member.durable;
+    if (term === disk.term && disk.votedFor !== 0 && votedFor !== disk.votedFor) {
+      violated(
+        checker,
+        `${member.name} had voted for ${name(member, disk.votedFor)} in term ${term}, and now its disk says ${name(member, votedFor)}`,
+      );
+    }
+    rise(member, 'durable', 'term', disk, term);
+    rise(member, 'durable', 'commitIndex', disk, commitIndex);
+    rise(member, 'durable', 'snapshotIndex', disk, snapshotIndex);
+    disk.votedFor = votedFor;
+  };
+
+  const checkProcess = (member: MemberSight, status: RaftStatus): void => {
+    const { process } = of(member);
+    rise(member, 'own', 'term', process, status.term);
+    rise(member, 'own', 'commitIndex', process, status.commitIndex);
+    rise(member, 'own', 'appliedIndex', process, status.appliedIndex);
+  };
+
+  const advance = (member: MemberSight, index: number): void =>
+    rise(member, 'keyspace’s', 'keyspaceIndex', of(member).process, index);
+
+  const checker: Checker = {
+    name: '09-nothing-goes-back',
+    claim:
+      'Term, vote, commit and applied index never go back, and in one term a member votes for one candidate.',
+    durable: checkDisk,
+    memberStarted(member: MemberSight) {
+      const status = member.raft?.status();
+      if (status === undefined) return;
+      const memory = of(member);
+      const { process, disk } = memory;
+      process.term = harm.isReadable(member) ? disk.term : 0;
+      // The commit index is but a hint to those that start: it may be cut to the end of the log.
+      process.commitIndex = 0;
+      process.appliedIndex = 0;
+      process.keyspaceIndex = 0;
+      checkProcess(member, status);
+      advance(member, member.keyspace?.appliedIndex ?? 0);
+    },
+    drained(member: MemberSight, effects: RaftEffects) {
+      if (!touchesLog(effects)) return;
+      const status = statusOf(member, effects);
+      if (status !== undefined) checkProcess(member, status);
+    },
+    applied(member: MemberSight, entry: Entry) {
+      advance(member, entry.index);
+    },
+    installed(member: MemberSight, snapshot: SnapshotMeta) {
+      advance(member, member.keyspace?.appliedIndex ?? snapshot.index);
+    },
+    sent(from: MemberSight, _to: MemberSight, message: RaftMessage) {
+      let candidate = 0;
+      if (message.type === 'vote') candidate = from.memberId;
+      else if (message.type === 'vote-response' && message.granted) candidate = message.to;
+      if (candidate === 0) return;
+      const { sentVote } = of(from);
+      if (message.term === sentVote.term && candidate !== sentVote.candidate) {
+        violated(
+          checker,
+          `${from.name} votes for ${name(from, candidate)} in term ${message.term}, in which it has voted for ${name(from, sentVote.candidate)}`,
+        );
+      }
+      if (message.term < sentVote.term) return;
+      sentVote.term = message.term;
+      sentVote.candidate = candidate;
+    },
+    memberWiped(member: MemberSight) {
+      harm.wiped(member, life.nowUs);
+      memories[member.position] = new Memory();
+    },
+  };
+  return checker;
+}
