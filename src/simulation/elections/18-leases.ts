@@ -1,0 +1,180 @@
+import { type CommandResult, decodeBatch } from '../../keyspace/index.ts';
+import type { Entry } from '../../raft/index.ts';
+import {
+  type Checker,
+  type CheckerFactory,
+  type LifeSight,
+  type MemberSight,
+  violated,
+} from '../observation.ts';
+import type { ElectionReports, ElectionWitness } from './reports.ts';
+
+interface Lease {
+  ttlMs: number;
+  /** When the latest acknowledged request to grant or renew it was sent; undefined: nobody was told that it lives. */
+  sentUs: number | undefined;
+  /** Somebody asked for its end, or broke the connection that it is bound to: it may be gone any time. */
+  ended: boolean;
+}
+
+/** Cluster time as the first replica to apply an entry had it then. */
+interface Stamp {
+  readonly atUs: number;
+  readonly timeMs: number;
+}
+
+/** After a leader lives, or a change of leader: what cluster time may stand still in all. */
+const lateMs = 4000;
+const stampEveryMs = 50;
+
+/**
+ * Sees what expired by comparing the first replica's leases before and after an entry. What a lease was promised
+ * comes from those who hold it: the time before they sent the request that was acknowledged.
+ */
+class Leases implements Checker, ElectionWitness {
+  readonly name = '18-leases';
+  readonly claim =
+    'A lease never expires before its acknowledged TTL in true time, and it does expire in the end.';
+  readonly #life: LifeSight;
+  readonly #reports: ElectionReports;
+  readonly #leases = new Map<bigint, Lease>();
+  /** Those that the first replica has. */
+  readonly #there = new Set<bigint>();
+  readonly #stamps: Stamp[] = [];
+  #appliedIndex = 0;
+
+  constructor(life: LifeSight, reports: ElectionReports) {
+    this.#life = life;
+    this.#reports = reports;
+    reports.subscribe(this);
+  }
+
+  leaseAcknowledged(id: bigint, ttlMs: number, sentUs: number): void {
+    const lease = this.#lease(id, ttlMs);
+    lease.ttlMs = ttlMs;
+    if (lease.sentUs === undefined || sentUs > lease.sentUs) lease.sentUs = sentUs;
+  }
+
+  leaseRevoked(id: bigint): void {
+    this.#lease(id, 0).ended = true;
+  }
+
+  leaseMissing(id: bigint): void {
+    const lease = this.#leases.get(id);
+    if (lease !== undefined) this.#checkNotEarly(id, lease, 'was said to be gone');
+  }
+
+  leaseThere(id: bigint, ttlMs: number, untouchedSinceUs: number, sentUs: number): void {
+    const { healedUs } = this.#reports;
+    if (healedUs !== undefined) this.#checkNotLate(id, ttlMs, sentUs - Math.max(untouchedSinceUs, healedUs));
+  }
+
+  applied(member: MemberSight, entry: Entry, results: readonly CommandResult[]): void {
+    if (entry.index <= this.#appliedIndex || member.keyspace === undefined) return;
+    this.#appliedIndex = entry.index;
+    const { keyspace } = member;
+    const last = this.#stamps.at(-1);
+    if (last === undefined || keyspace.timeMs >= last.timeMs + stampEveryMs)
+      this.#stamps.push({ atUs: this.#life.nowUs, timeMs: keyspace.timeMs });
+    const changed = results.some(({ outcome }) => lasting.has(outcome.type));
+    if (changed) this.#noteEnds(entry, results);
+    if (!changed && keyspace.leaseCount === this.#there.size) return;
+    for (const id of this.#there) {
+      if (keyspace.lease(id, false) !== undefined) continue;
+      this.#there.delete(id);
+      const lease = this.#leases.get(id);
+      if (lease === undefined || lease.ended) continue;
+      this.#reports.counts.leasesExpired += 1;
+      this.#checkNotEarly(id, lease, `expired with entry ${entry.index} on ${member.name}`);
+    }
+    if (keyspace.leaseCount !== this.#there.size) for (const id of keyspace.leases()) this.#there.add(id);
+  }
+
+  settled(): void {
+    this.#reports.throwViolation();
+  }
+
+  /** What is still there must be young by the cluster's time, and that must have moved on. */
+  ended(): void {
+    let latest: MemberSight | undefined;
+    for (const member of this.#life.members) {
+      if (!member.running || member.keyspace === undefined) continue;
+      if (latest?.keyspace === undefined || member.keyspace.appliedIndex > latest.keyspace.appliedIndex)
+        latest = member;
+    }
+    const keyspace = latest?.keyspace;
+    if (keyspace === undefined) return;
+    const from = this.#reports.healedUs ?? this.#life.nowUs;
+    for (const id of keyspace.leases()) {
+      const info = keyspace.lease(id, false);
+      if (info === undefined) continue;
+      if (info.deadlineMs < keyspace.timeMs) {
+        const overMs = keyspace.timeMs - info.deadlineMs;
+        violated(this, `Lease ${name(id)} is still there ${overMs} ms of cluster time after its deadline.`);
+      }
+      const touchedMs = info.deadlineMs - info.grantedTtlMs;
+      const touched = this.#stamps.find(({ timeMs }) => timeMs >= touchedMs);
+      if (touched === undefined) continue;
+      this.#checkNotLate(id, info.grantedTtlMs, this.#life.nowUs - Math.max(touched.atUs, from));
+    }
+  }
+
+  #lease(id: bigint, ttlMs: number): Lease {
+    let lease = this.#leases.get(id);
+    if (lease === undefined) {
+      lease = { ttlMs, sentUs: undefined, ended: false };
+      this.#leases.set(id, lease);
+    }
+    return lease;
+  }
+
+  /** Which leases were revoked, and which lost or got back their connection. */
+  #noteEnds(entry: Entry, results: readonly CommandResult[]): void {
+    for (const [position, { command }] of decodeBatch(entry.data).commands.entries()) {
+      const outcome = results[position]?.outcome;
+      if (command.type === 'leaseRevoke') this.#lease(command.lease, 0).ended = true;
+      if (command.type === 'detach' && outcome?.type === 'detach' && outcome.current)
+        this.#lease(command.lease, 0).ended = true;
+      // It has its whole TTL again.
+      if (command.type === 'attach' && outcome?.type === 'attach')
+        this.#lease(command.lease, 0).ended = false;
+    }
+  }
+
+  #checkNotEarly(id: bigint, lease: Lease, what: string): void {
+    if (lease.ended || lease.sentUs === undefined) return;
+    const leastUs = (lease.ttlMs * 1000) / (1 + this.#life.clockDriftRate);
+    const livedUs = this.#life.nowUs - lease.sentUs;
+    // Half a microsecond: what is lost where large clock readings are rounded.
+    if (livedUs + 0.5 >= leastUs) return;
+    violated(
+      this,
+      `Lease ${name(id)} with a TTL of ${lease.ttlMs} ms ${what} ${ms(livedUs)} after its last acknowledged request was sent (at ${ms(lease.sentUs)}); it must live for ${ms(leastUs)}.`,
+    );
+  }
+
+  #checkNotLate(id: bigint, ttlMs: number, goneUs: number): void {
+    const mostUs = ttlMs * 1000 * (1 + 2 * this.#life.clockDriftRate) + lateMs * 1000;
+    if (goneUs <= mostUs) return;
+    violated(
+      this,
+      `Lease ${name(id)} with a TTL of ${ttlMs} ms is still there ${ms(goneUs)} after it was last renewed or the faults were healed.`,
+    );
+  }
+}
+
+/** After these a lease may have been granted, ended, or lost its connection. */
+const lasting: ReadonlySet<string> = new Set(['leaseGrant', 'leaseRevoke', 'attach', 'detach']);
+
+function name(id: bigint): string {
+  return BigInt.asUintN(64, id).toString(16);
+}
+
+function ms(us: number): string {
+  return `${(us / 1000).toFixed(3)} ms`;
+}
+
+/** Invariant 18, of all leases that the clients of `reports` were told of. */
+export function leasesChecker(reports: ElectionReports): CheckerFactory {
+  return (life) => new Leases(life, reports);
+}

@@ -1,0 +1,123 @@
+import { type Checker, type CheckerFactory, type LifeSight, violated } from '../observation.ts';
+import { type ElectionReports, type ElectionWitness, type Hold, holds } from './reports.ts';
+
+export interface OneHolderOptions {
+  /**
+   * Whether something between the hosts cuts or fakes one side of a connection only, or did so until no longer ago
+   * than the longest TTL and grace: leases bound to a connection promise nothing then. Default: never.
+   */
+  readonly oneSided?: () => boolean;
+}
+
+/** Below it a difference of clock readings is rounding. */
+const roundingMs = 0.001;
+
+class OneHolder implements Checker, ElectionWitness {
+  readonly name = '21-one-holder';
+  readonly claim =
+    'At no true instant do two processes hold the same leadership with assertHeld() passing, while clock rates stay within the configured drift.';
+  readonly #life: LifeSight;
+  readonly #reports: ElectionReports;
+  readonly #oneSided: () => boolean;
+  /** Of each election, all that may still hold. */
+  readonly #live = new Map<string, Hold[]>();
+  /** Elections with more than one of them: mostly none. */
+  readonly #contested = new Set<string>();
+
+  constructor(life: LifeSight, reports: ElectionReports, options: OneHolderOptions) {
+    this.#life = life;
+    this.#reports = reports;
+    this.#oneSided = options.oneSided ?? (() => false);
+    reports.subscribe(this);
+  }
+
+  led(hold: Hold): void {
+    const { name } = hold.leadership;
+    const live = (this.#live.get(name) ?? []).filter(mayHold);
+    live.push(hold);
+    this.#live.set(name, live);
+    if (live.length > 1) this.#contested.add(name);
+    this.#check(name);
+  }
+
+  /** The job's own call of `assertHeld()` passed: then no other may hold, whatever this one's clock looks like. */
+  acted(hold: Hold): void {
+    for (const other of this.#live.get(hold.leadership.name) ?? []) {
+      if (other !== hold && isHeld(other)) this.#blame(hold, other, 'passes assertHeld() and acts');
+    }
+  }
+
+  keptOn(hold: Hold): void {
+    if (this.#isExcused(hold)) return;
+    const { name, token } = hold.leadership;
+    violated(
+      this,
+      `The signal of ${hold.process.name}, which led ${name} with token ${token}, has not aborted, although its loop turns and another leads.`,
+    );
+  }
+
+  settled(): void {
+    this.#reports.throwViolation();
+    for (const name of this.#contested) this.#check(name);
+  }
+
+  #check(name: string): void {
+    let live = this.#live.get(name) ?? [];
+    if (!live.every(mayHold)) {
+      live = live.filter(mayHold);
+      this.#live.set(name, live);
+      if (live.length < 2) this.#contested.delete(name);
+    }
+    let held: Hold | undefined;
+    for (const hold of live) {
+      if (!isHeld(hold)) continue;
+      if (held !== undefined) this.#blame(hold, held, 'holds');
+      held = hold;
+    }
+  }
+
+  #blame(one: Hold, other: Hold, what: string): void {
+    if (this.#isExcused(one) || this.#isExcused(other)) return;
+    const { process, leadership } = one;
+    violated(
+      this,
+      `${process.name} ${what} ${leadership.name} with token ${leadership.token} while ${words(other)}, which began at ${(other.sinceUs / 1000).toFixed(3)} ms.`,
+    );
+  }
+
+  #isExcused(hold: Hold): boolean {
+    return (hold.bound && this.#oneSided()) || this.#clocksLie(hold);
+  }
+
+  /**
+   * A host that slept, so that its monotonic clock stood still, and whose wall clock was set back as well: then
+   * neither clock tells how long it was, which only fencing is safe against.
+   */
+  #clocksLie({ process }: Hold): boolean {
+    const now = this.#reports.reading(process);
+    return this.#reports.countedFrom(process).some((from) => {
+      const measuredMs = Math.max(now.monotonicMs - from.monotonicMs, now.wallMs - from.wallMs);
+      const trueMs = (now.atUs - from.atUs) / 1000;
+      return measuredMs + roundingMs < trueMs * (1 - this.#life.clockDriftRate);
+    });
+  }
+}
+
+function mayHold({ process, leadership }: Hold): boolean {
+  return process.alive && !leadership.signal.aborted;
+}
+
+/** Nothing runs on a host that sleeps, and its wall clock is right again before anything does. */
+function isHeld(hold: Hold): boolean {
+  return !hold.process.host.asleep && holds(hold);
+}
+
+function words({ process, leadership }: Hold): string {
+  const paused = process.paused ? ', which is paused,' : '';
+  return `${process.name}${paused} holds it with token ${leadership.token} for ${leadership.remainingMs().toFixed(3)} ms more`;
+}
+
+/** Invariant 21. */
+export function oneHolderChecker(reports: ElectionReports, options: OneHolderOptions = {}): CheckerFactory {
+  return (life) => new OneHolder(life, reports, options);
+}
