@@ -1,4 +1,8 @@
-import type { SeededRandom } from './random.ts';
+/** Where the choices of a crash come from. */
+export interface CrashRandom {
+  unit(): number;
+  below(end: number): number;
+}
 
 /** What a crash leaves of unsynced changes; see `CrashOptions`. */
 export type CrashKeeps = 'none' | 'some';
@@ -6,19 +10,45 @@ export type CrashKeeps = 'none' | 'some';
 /** The disk writes these whole or not at all. */
 const sectorBytes = 512;
 
-type Change =
+type Change = (
   | { readonly kind: 'write'; readonly position: number; readonly data: Uint8Array }
-  | { readonly kind: 'truncate'; readonly size: number };
+  | { readonly kind: 'truncate'; readonly size: number }
+) & {
+  /** It is on the platter already, beneath older changes that are not. */
+  durable?: boolean;
+};
+
+/** Told of bytes of the platter that changed; what a file grew by, being zeros, is no change. */
+export type PlatterListener = (file: MemoryFileData, start: number, end: number) => void;
 
 /** The bytes of one file: as programs see them, and as they are on the platter, with the changes between the two. */
 export class MemoryFileData {
+  readonly #onPlatter: PlatterListener | undefined;
   #current = new GrowingBytes();
   #durable = new GrowingBytes();
   #unsynced: Change[] = [];
   #firstUnsynced = 0;
 
+  constructor(onPlatter?: PlatterListener) {
+    this.#onPlatter = onPlatter;
+  }
+
   get sizeBytes(): number {
     return this.#current.length;
+  }
+
+  /** Up to the last byte ever written: a file that was only made longer takes no room. */
+  get storedBytes(): number {
+    return this.#current.stored;
+  }
+
+  /** What the platter holds, without zeros that were never written: a view, valid until the next change. */
+  platter(): Uint8Array {
+    return this.#durable.view();
+  }
+
+  get platterBytes(): number {
+    return this.#durable.length;
   }
 
   /** A copy. */
@@ -50,8 +80,36 @@ export class MemoryFileData {
   /** Makes the changes up to a mark durable. */
   sync(upTo: number): void {
     const count = Math.max(0, upTo - this.#firstUnsynced);
-    for (const change of this.#unsynced.splice(0, count)) apply(this.#durable, change);
+    for (const change of this.#unsynced.splice(0, count)) this.#toPlatter(change);
     this.#firstUnsynced += count;
+  }
+
+  /** A write to a file opened with O_DSYNC: durable itself, and the size with it, but no other write is. */
+  writeDurably(position: number, chunks: readonly Uint8Array[]): void {
+    let at = position;
+    const first = this.#unsynced.length;
+    for (const chunk of chunks) {
+      this.write(at, chunk);
+      at += chunk.length;
+    }
+    const before = this.#unsynced.slice(0, first);
+    if (before.every((change) => change.kind === 'truncate')) {
+      this.sync(this.mark());
+      return;
+    }
+    for (const [order, change] of this.#unsynced.entries()) {
+      if (change.durable || (change.kind === 'write' && order < first)) continue;
+      this.#toPlatter(change);
+      change.durable = true;
+    }
+  }
+
+  #toPlatter(change: Change): void {
+    const before = this.#durable.stored;
+    apply(this.#durable, change);
+    if (this.#onPlatter === undefined) return;
+    if (change.kind === 'write') this.#onPlatter(this, change.position, endOf(change));
+    else if (change.size < before) this.#onPlatter(this, change.size, before);
   }
 
   /** After a failed sync the system forgets that these changes were never written, and the next sync succeeds. */
@@ -60,9 +118,14 @@ export class MemoryFileData {
     this.#unsynced = [];
   }
 
-  crash(keeps: CrashKeeps, random: SeededRandom): void {
-    const sizes = [this.#durable.length];
+  crash(keeps: CrashKeeps, random: CrashRandom): void {
+    let sizes = [this.#durable.length];
     for (const change of keeps === 'none' ? [] : this.#unsynced) {
+      if (change.durable) {
+        apply(this.#durable, change);
+        sizes = [this.#durable.length];
+        continue;
+      }
       applyInPart(this.#durable, change, random);
       sizes.push(change.kind === 'truncate' ? change.size : Math.max(sizes.at(-1) ?? 0, endOf(change)));
     }
@@ -84,7 +147,7 @@ function apply(bytes: GrowingBytes, change: Change): void {
   else bytes.resize(change.size);
 }
 
-function applyInPart(bytes: GrowingBytes, change: Change, random: SeededRandom): void {
+function applyInPart(bytes: GrowingBytes, change: Change, random: CrashRandom): void {
   if (change.kind === 'truncate') {
     if (random.unit() < 0.5) bytes.resize(change.size);
     return;
@@ -104,38 +167,54 @@ function endOf(change: Change & { kind: 'write' }): number {
   return change.position + change.data.length;
 }
 
-/** A byte array that grows with its writes; gaps read as zeros. */
+/** A byte array that grows with its writes; gaps and what it was only made longer by read as zeros and take no room. */
 class GrowingBytes {
   #bytes = new Uint8Array(1024);
   length = 0;
+  /** Nothing but zeros from here on. */
+  stored = 0;
 
   write(position: number, data: Uint8Array): void {
-    this.resize(Math.max(this.length, position + data.length));
+    const end = position + data.length;
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, this.stored));
+      this.#bytes = larger;
+    }
     this.#bytes.set(data, position);
+    if (end > this.length) this.length = end;
+    if (end > this.stored) this.stored = end;
   }
 
   resize(length: number): void {
-    if (length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2));
-      larger.set(this.#bytes);
-      this.#bytes = larger;
+    if (length < this.stored) {
+      this.#bytes.fill(0, length, this.stored);
+      this.stored = length;
     }
-    if (length < this.length) this.#bytes.fill(0, length, this.length);
     this.length = length;
   }
 
   flip(offset: number, mask: number): void {
-    if (offset < this.length) this.#bytes[offset] = (this.#bytes[offset] ?? 0) ^ mask;
+    if (offset < this.length) this.write(offset, Uint8Array.of((this.#bytes[offset] ?? 0) ^ mask));
   }
 
   copy(from = 0, to = this.length): Uint8Array {
-    return this.#bytes.slice(from, Math.min(to, this.length));
+    const end = Math.min(to, this.length);
+    const copy = new Uint8Array(Math.max(0, end - from));
+    if (from < this.stored) copy.set(this.#bytes.subarray(from, Math.min(end, this.stored)));
+    return copy;
+  }
+
+  /** Without the zeros at the end. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.stored);
   }
 
   clone(): GrowingBytes {
     const clone = new GrowingBytes();
-    clone.#bytes = this.#bytes.slice();
+    clone.#bytes = this.#bytes.slice(0, Math.max(1024, this.stored));
     clone.length = this.length;
+    clone.stored = this.stored;
     return clone;
   }
 }

@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import { diskError } from '../disk-errors.ts';
-import { type CrashKeeps, MemoryFileData } from './file-data.ts';
-import type { SeededRandom } from './random.ts';
+import { type CrashKeeps, type CrashRandom, MemoryFileData, type PlatterListener } from './file-data.ts';
 
 type Node = MemoryFileData | 'folder';
 /** One atomic change of names in one folder; `undefined` removes. */
@@ -13,6 +12,12 @@ export class MemoryNames {
   #durable = new Map<string, Node>([['/', 'folder']]);
   /** Of each folder, the changes since it was last synced. */
   readonly #unsynced = new Map<string, NameChange[]>();
+  readonly #onPlatter: PlatterListener | undefined;
+
+  /** @param onPlatter told of the bytes of all files. */
+  constructor(onPlatter?: PlatterListener) {
+    this.#onPlatter = onPlatter;
+  }
 
   makeFolder(path: string): void {
     const missing: string[] = [];
@@ -25,11 +30,7 @@ export class MemoryNames {
   list(path: string): string[] {
     const folder = normal(path);
     if (this.#current.get(folder) !== 'folder') throw failure('ENOENT', 'list the folder', path);
-    const names = [];
-    for (const name of this.#current.keys()) {
-      if (name !== '/' && posix.dirname(name) === folder) names.push(posix.basename(name));
-    }
-    return names.sort();
+    return namesIn(this.#current, folder);
   }
 
   has(path: string): boolean {
@@ -50,7 +51,7 @@ export class MemoryNames {
       return this.file(path, 'open');
     }
     if (!create) throw failure('ENOENT', 'open', path);
-    const data = new MemoryFileData();
+    const data = new MemoryFileData(this.#onPlatter);
     this.#change(this.#parent(name), new Map([[name, data]]));
     return data;
   }
@@ -88,7 +89,33 @@ export class MemoryNames {
     this.#unsynced.delete(folder);
   }
 
-  crash(keeps: CrashKeeps, random: SeededRandom): void {
+  /** After a failed sync: a later one makes these changes durable no more. */
+  loseUnsynced(path: string): void {
+    this.#unsynced.delete(normal(path));
+  }
+
+  /** What the platter has under this name; nothing where a folder above it is not durable. */
+  durable(path: string): MemoryFileData | 'folder' | undefined {
+    const name = normal(path);
+    for (let above = posix.dirname(name); above !== '/'; above = posix.dirname(above)) {
+      if (this.#durable.get(above) !== 'folder') return undefined;
+    }
+    return this.#durable.get(name);
+  }
+
+  /** Names in the folder on the platter, sorted; empty where it has none. */
+  durableList(path: string): string[] {
+    return this.durable(path) === 'folder' ? namesIn(this.#durable, normal(path)) : [];
+  }
+
+  /** All files of the platter by their paths. */
+  *durableFiles(): Iterable<[string, MemoryFileData]> {
+    for (const [path, node] of this.#durable) {
+      if (node !== 'folder' && this.durable(path) === node) yield [path, node];
+    }
+  }
+
+  crash(keeps: CrashKeeps, random: CrashRandom): void {
     for (const changes of this.#unsynced.values()) {
       // File systems keep the order of changes to one folder.
       const count = keeps === 'none' ? 0 : random.below(changes.length + 1);
@@ -108,6 +135,13 @@ export class MemoryNames {
   usedBytes(): number {
     let sum = 0;
     for (const data of this.#files()) sum += data.sizeBytes;
+    return sum;
+  }
+
+  /** As `usedBytes`, without what files were only made longer by. */
+  storedBytes(): number {
+    let sum = 0;
+    for (const data of this.#files()) sum += data.storedBytes;
     return sum;
   }
 
@@ -131,6 +165,14 @@ export class MemoryNames {
     if (changes === undefined) this.#unsynced.set(folder, [change]);
     else changes.push(change);
   }
+}
+
+function namesIn(nodes: ReadonlyMap<string, Node>, folder: string): string[] {
+  const names = [];
+  for (const name of nodes.keys()) {
+    if (name !== '/' && posix.dirname(name) === folder) names.push(posix.basename(name));
+  }
+  return names.sort();
 }
 
 function applyTo(names: Map<string, Node>, change: NameChange): void {

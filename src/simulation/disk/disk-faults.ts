@@ -1,0 +1,68 @@
+import { type DiskOperation, type FailureOptions, Failures } from '../../runtime/testing/failures.ts';
+
+/** How often each fault took place, and not only was asked for. */
+export interface DiskFaultCounts {
+  failedOperations: number;
+  fullDisk: number;
+  hangs: number;
+  rottenBits: number;
+  rottenSectors: number;
+  misdirectedReads: number;
+  wipes: number;
+  powerFailures: number;
+}
+
+/** What is wrong with a disk just now: changed by the nemesis at any time, obeyed by the operations. */
+export class DiskFaults {
+  readonly counts: DiskFaultCounts = {
+    failedOperations: 0,
+    fullDisk: 0,
+    hangs: 0,
+    rottenBits: 0,
+    rottenSectors: 0,
+    misdirectedReads: 0,
+    wipes: 0,
+    powerFailures: 0,
+  };
+  /** Writes beyond this total fail with 'disk-full'. */
+  capacityBytes = Number.POSITIVE_INFINITY;
+  /** Latencies are multiplied by this. */
+  slowness = 1;
+  #failures = new Failures();
+  #misdirected: string | undefined;
+
+  /**
+   * Makes the next such operation fail, with EIO unless told otherwise. A write to a file with durable writes is a
+   * 'write' and then a 'sync'. A failed sync loses what it should have made durable, and the next one succeeds.
+   */
+  failNext(operation: DiskOperation, options: FailureOptions = {}): void {
+    this.#failures.add(operation, options);
+  }
+
+  /** The next read of a file whose path contains this gets some bytes from elsewhere in that file. */
+  misdirectNextRead(path = ''): void {
+    this.#misdirected = path;
+  }
+
+  /** Takes back what was asked for and has not happened, and all that lasts. */
+  heal(): void {
+    this.#failures = new Failures();
+    this.#misdirected = undefined;
+    this.capacityBytes = Number.POSITIVE_INFINITY;
+    this.slowness = 1;
+  }
+
+  /** For the disk: the error that this operation, now, is to fail with. */
+  failureOf(operation: DiskOperation | 'other', path: string): unknown {
+    const failure = this.#failures.of(operation, path);
+    if (failure !== undefined) this.counts.failedOperations += 1;
+    return failure;
+  }
+
+  /** For the disk: whether this read is the one that goes astray. */
+  takeMisdirection(path: string): boolean {
+    if (this.#misdirected === undefined || !path.includes(this.#misdirected)) return false;
+    this.#misdirected = undefined;
+    return true;
+  }
+}

@@ -1,0 +1,65 @@
+import { MemoryNames } from '../../runtime/testing/names.ts';
+import type { Disk } from '../../runtime/types.ts';
+import type { Process } from '../world/process.ts';
+import type { Draw } from '../world/random.ts';
+import type { World } from '../world/world.ts';
+import { Operations } from './operations.ts';
+import { type Medium, ProcessDisk } from './process-disk.ts';
+
+/**
+ * A file system that processes on several hosts share, as NFS is: each operation takes effect at one instant between
+ * its call and its end, in the server, where it is durable at once. What a process had under way when it died takes
+ * effect once, perhaps long after, or never; what it had under way when it was paused, although it stands still.
+ */
+export class SharedFolder {
+  /** Latencies are multiplied by this. */
+  slowness = 1;
+  readonly #world: World;
+  readonly #random: Draw;
+  readonly #names = new MemoryNames();
+  readonly #locks = new Map<string, Process>();
+
+  constructor(world: World, random: Draw) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  /** The folder as one life of a process has it mounted. */
+  of(process: Process): Disk {
+    const operations = new Operations({
+      process,
+      scheduler: this.#world.scheduler,
+      holds: () => false,
+      fateOf: () => (this.#random.chance(0.5) ? 'late' : 'nothing'),
+    });
+    return new ProcessDisk(this.#mediumFor(operations), process);
+  }
+
+  /** What the file holds now, without an operation; undefined where there is none. */
+  contents(path: string): Uint8Array | undefined {
+    return this.#names.has(path) ? this.#names.file(path, 'read').current() : undefined;
+  }
+
+  /** Names in the folder now, sorted; empty where there is none. */
+  list(path: string): string[] {
+    return this.#names.has(path) ? this.#names.list(path) : [];
+  }
+
+  #mediumFor(operations: Operations): Medium {
+    return {
+      names: this.#names,
+      locks: this.#locks,
+      run: (_kind, _path, sizeBytes, operation) =>
+        operations.start(this.#latencyUs() + sizeBytes / 100, operation, this.#latencyUs()),
+      read: (_path, file, position, length) => file.read(position, length),
+      write: (_path, file, position, chunks) => file.writeDurably(position, chunks),
+      writePart: () => {},
+      sync: (_path, file, upTo) => file.sync(upTo),
+      syncFolder: (path) => this.#names.syncFolder(path),
+    };
+  }
+
+  #latencyUs(): number {
+    return this.#random.tailed(100, 150) * this.slowness;
+  }
+}
