@@ -1,4 +1,3 @@
-import type { MessagePort } from 'node:worker_threads';
 import { ConclaveError, type ErrorCode, type ErrorOutcome } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
@@ -6,6 +5,7 @@ import { abortedOnTheWay, neverSent } from './call-errors.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
+import type { Port } from './port.ts';
 import type { Transport, TransportStream, UnaryOptions } from './transport.ts';
 
 /** From the app to the member. A call is opened once, and is over when the member said `close` or we said `cancel`. */
@@ -28,7 +28,7 @@ export type PortReply =
   | { readonly kind: 'message'; readonly call: number; readonly body: Uint8Array }
   | { readonly kind: 'close'; readonly call: number; readonly error?: PortError };
 
-/** A ConclaveError as it crosses between threads. */
+/** A ConclaveError as it crosses a port. */
 export interface PortError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -41,25 +41,27 @@ interface Call {
   onClose(error: ConclaveError | undefined): void;
 }
 
-/** Carries calls to a member in another thread of this process. The port is the connection: its end is the break. */
+/** Carries calls to a member at the other end of a port. The port is the connection: its end is the break. */
 export class PortTransport implements Transport {
   readonly endpoint: string;
-  readonly #port: MessagePort;
+  readonly #port: Port<PortMessage, PortReply>;
   readonly #runtime: Runtime;
   readonly #calls = new Map<number, Call>();
   readonly #breakListeners = new Set<(cause: ConclaveError) => void>();
   #nextCall = 1;
   #broken: ConclaveError | undefined;
 
-  constructor(endpoint: string, port: MessagePort, runtime: Runtime) {
+  constructor(endpoint: string, port: Port<PortMessage, PortReply>, runtime: Runtime) {
     this.endpoint = endpoint;
     this.#port = port;
     this.#runtime = runtime;
-    port.on('message', (reply: PortReply) => this.#take(reply));
-    port.on('close', () => {
+    port.onMessage = (reply) => this.#take(reply);
+    port.onClose = (_cause, reason) => {
       const message = `The ${endpoint} has ended.`;
-      this.#breakWith(new ConclaveError('unavailable', message, { retryable: true, outcome: 'unknown' }));
-    });
+      const cause =
+        reason ?? new ConclaveError('unavailable', message, { retryable: true, outcome: 'unknown' });
+      this.#breakWith(cause, cause.outcome);
+    };
   }
 
   unary<Req, Res>(method: MethodDescriptor<Req, Res>, request: Req, options: UnaryOptions): Promise<Res> {
@@ -156,6 +158,7 @@ export class PortTransport implements Transport {
   close(cause?: ConclaveError): void {
     this.#breakWith(
       cause ?? new ConclaveError('closed', `The connection to ${this.endpoint} was closed by this client.`),
+      'unknown',
     );
   }
 
@@ -167,7 +170,7 @@ export class PortTransport implements Transport {
   }
 
   #post(message: PortMessage): void {
-    if (this.#broken === undefined) this.#port.postMessage(message);
+    if (this.#broken === undefined) this.#port.post(message);
   }
 
   #take(reply: PortReply): void {
@@ -177,11 +180,11 @@ export class PortTransport implements Transport {
     else call.onClose(reply.error === undefined ? undefined : fromPortError(reply.error));
   }
 
-  #breakWith(cause: ConclaveError): void {
+  #breakWith(cause: ConclaveError, outcome: ErrorOutcome): void {
     if (this.#broken !== undefined) return;
     this.#broken = cause;
     const { retryable } = cause;
-    const inFlight = new ConclaveError(cause.code, cause.message, { retryable, outcome: 'unknown', cause });
+    const inFlight = new ConclaveError(cause.code, cause.message, { retryable, outcome, cause });
     for (const call of [...this.#calls.values()]) call.onClose(inFlight);
     this.#port.close();
     for (const listener of [...this.#breakListeners]) listener(cause);

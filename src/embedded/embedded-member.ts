@@ -1,5 +1,11 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { type ConclaveClient, type ConnectOptions, connectClient, PortTransport } from '../client/index.ts';
+import {
+  type ConclaveClient,
+  type ConnectOptions,
+  connectClient,
+  PortTransport,
+  ThreadPort,
+} from '../client/index.ts';
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import type { Logger, MemberOptions, MemberStatus } from '../member/index.ts';
@@ -135,7 +141,7 @@ export class EmbeddedMember implements AsyncDisposable {
       connectionBound: false,
       transport: (endpoint) => {
         const { port1, port2 } = new MessageChannel();
-        const transport = new PortTransport(endpoint, port1, runtime);
+        const transport = new PortTransport(endpoint, new ThreadPort(port1), runtime);
         if (this.#over) transport.close(gone(this.name));
         else this.#worker.postMessage({ kind: 'connect', port: port2 } satisfies AppMessage, [port2]);
         return transport;

@@ -3,7 +3,14 @@ import { after, before, describe, test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { Api } from '../api/index.ts';
 import { TestingMember } from '../api/testing.ts';
-import { type ConclaveClient, connectClient, PortTransport, toBytes, toText } from '../client/index.ts';
+import {
+  type ConclaveClient,
+  connectClient,
+  PortTransport,
+  ThreadPort,
+  toBytes,
+  toText,
+} from '../client/index.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { services } from '../wire/index.ts';
@@ -19,8 +26,8 @@ describe('A client over a message port', () => {
 
   function connect(): PortTransport {
     const { port1, port2 } = new MessageChannel();
-    servers.push(new PortServer(api.registry, port2, runtime));
-    return new PortTransport('here', port1, runtime);
+    servers.push(new PortServer(api.registry, new ThreadPort(port2), runtime));
+    return new PortTransport('here', new ThreadPort(port1), runtime);
   }
 
   before(() => {

@@ -1,4 +1,3 @@
-import type { MessagePort } from 'node:worker_threads';
 import {
   type CallContext,
   type Registry,
@@ -7,37 +6,51 @@ import {
   statusCodes,
   toStatus,
 } from '../api/index.ts';
-import { Inbox, type PortMessage, type PortReply } from '../client/index.ts';
+import { Inbox, type Port, type PortMessage, type PortReply } from '../client/index.ts';
 import type { CloseCause, Runtime } from '../runtime/types.ts';
 
 interface ServedCall {
   readonly method: ServedMethod;
   readonly requests: Inbox<unknown>;
   readonly controller: AbortController;
-  /** Set while the caller cannot take more: what to call when it can. */
+  /** The caller takes no more for now. */
   paused: boolean;
+  /** Called when it may take more again. */
   onResume: (() => void) | undefined;
 }
 
-/** Serves a registry to one client in another thread. The port is the connection. */
+/** Serves a registry to one client at the other end of a port. The port is the connection. */
 export class PortServer {
   readonly #registry: Registry;
-  readonly #port: MessagePort;
+  readonly #port: Port<PortReply, PortMessage>;
   readonly #runtime: Runtime;
+  readonly #remote: string;
   readonly #calls = new Map<number, ServedCall>();
   readonly #ended: Promise<CloseCause>;
   #endedBy: CloseCause | undefined;
+  /** No more calls are taken. */
+  #finishing = false;
+  #onIdle: (() => void) | undefined;
   #resolveEnded: (cause: CloseCause) => void = () => {};
 
-  constructor(registry: Registry, port: MessagePort, runtime: Runtime) {
+  constructor(
+    registry: Registry,
+    port: Port<PortReply, PortMessage>,
+    runtime: Runtime,
+    remote = 'this process',
+  ) {
     this.#registry = registry;
     this.#port = port;
     this.#runtime = runtime;
+    this.#remote = remote;
     this.#ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    port.on('message', (message: PortMessage) => this.#take(message));
-    port.on('close', () => this.#end('peer', stopped()));
+    port.onMessage = (message) => this.#take(message);
+    port.onClose = (cause) => this.#end(cause);
+    port.onDrained = () => {
+      for (const call of this.#calls.values()) call.onResume?.();
+    };
   }
 
   get ended(): Promise<CloseCause> {
@@ -46,16 +59,33 @@ export class PortServer {
 
   /** Ends every call with 'server stopped', then the connection. */
   close(): void {
-    this.#end('local', stopped());
+    this.#end('local');
     // A turn later, so that the answers get out first.
     this.#runtime.timers.nextTurn(() => this.#port.close());
   }
 
-  #end(cause: CloseCause, reason: StatusError): void {
+  /** Ends streams with 'server stopped', lets other calls finish for up to `graceMs`, then closes. Never rejects. */
+  async finish(graceMs: number): Promise<void> {
+    if (this.#endedBy !== undefined) return;
+    this.#finishing = true;
+    for (const [id, { method }] of [...this.#calls]) if (method.shape !== 'unary') this.#abort(id, stopped());
+    if (this.#calls.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#runtime.timers.after(graceMs, resolve);
+        this.#onIdle = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    this.close();
+  }
+
+  #end(cause: CloseCause): void {
     if (this.#endedBy !== undefined) return;
     this.#endedBy = cause;
     this.#resolveEnded(cause);
-    for (const id of [...this.#calls.keys()]) this.#abort(id, cause === 'peer' ? cancelled() : reason);
+    for (const id of [...this.#calls.keys()]) this.#abort(id, cause === 'local' ? stopped() : cancelled());
   }
 
   #take(message: PortMessage): void {
@@ -77,8 +107,8 @@ export class PortServer {
   #open(message: Extract<PortMessage, { kind: 'open' }>): void {
     const { call: id, path, body, ended, timeoutMs } = message;
     const method = this.#registry.get(path);
-    if (method === undefined) {
-      this.#reply({ kind: 'close', call: id, error: refusal(path) });
+    if (method === undefined || this.#finishing) {
+      this.#reply({ kind: 'close', call: id, error: method === undefined ? refusal(path) : stopping() });
       return;
     }
     const call: ServedCall = {
@@ -109,7 +139,7 @@ export class PortServer {
     const { method, requests, controller } = call;
     try {
       for await (const response of answers(method, requests, this.#context(controller.signal, deadlineMs))) {
-        while (call.paused && this.#calls.get(id) === call) {
+        while ((call.paused || this.#port.full) && this.#calls.get(id) === call) {
           await new Promise<void>((resolve) => {
             call.onResume = resolve;
           });
@@ -129,7 +159,7 @@ export class PortServer {
       signal,
       deadlineMs,
       connection: {
-        remote: 'this process',
+        remote: server.#remote,
         ended: this.#ended,
         get endedBy() {
           return server.#endedBy;
@@ -151,12 +181,14 @@ export class PortServer {
   #finish(id: number, call: ServedCall, error: StatusError | undefined): void {
     if (this.#calls.get(id) !== call) return;
     this.#calls.delete(id);
+    if (this.#calls.size === 0) this.#onIdle?.();
     if (error === undefined) this.#reply({ kind: 'close', call: id });
     else this.#reply({ kind: 'close', call: id, error: { message: error.message, ...error.conclave } });
   }
 
   #reply(reply: PortReply): void {
-    if (this.#endedBy !== 'peer') this.#port.postMessage(reply);
+    // By us: what was under way is told how it ends.
+    if (this.#endedBy === undefined || this.#endedBy === 'local') this.#port.post(reply);
   }
 }
 
@@ -184,6 +216,11 @@ async function* answers(
 function refusal(path: string) {
   const message = `${path} is no method of this server`;
   return { code: 'unsupported', message, outcome: 'not-applied', retryable: false } as const;
+}
+
+function stopping() {
+  const message = 'etcdserver: server stopped';
+  return { code: 'closed', message, outcome: 'not-applied', retryable: true } as const;
 }
 
 function cancelled(): StatusError {

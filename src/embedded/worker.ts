@@ -1,6 +1,7 @@
 // The thread of an embedded member: runs it, serves its API to the app's clients, and tells the app how it is.
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { Api, type ApiServer, serveApi } from '../api/index.ts';
+import { ThreadPort } from '../client/index.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { type Logger, Member, type MemberHandle } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
@@ -39,7 +40,7 @@ async function run(app: MessagePort, options: WorkerOptions): Promise<void> {
       else if (message.kind === 'status') {
         tell({ kind: 'status', request: message.request, status: member.status() });
       } else {
-        const connection = new PortServer(api.registry, message.port, runtime);
+        const connection = new PortServer(api.registry, new ThreadPort(message.port), runtime);
         connections.add(connection);
         void connection.ended.then(() => connections.delete(connection));
       }
