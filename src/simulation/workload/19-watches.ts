@@ -1,0 +1,131 @@
+import type { SeenEvent, WatchEnd, WatchView } from './history.ts';
+import { pairDifference } from './log-witness.ts';
+import { type Change, inRange } from './model.ts';
+import { type CheckerParts, WorkloadChecker } from './workload-checker.ts';
+
+interface Cursor {
+  readonly watch: WatchView;
+  /** Place of the next change in the log's sequence that it has not been held against; -1 before it stands. */
+  next: number;
+  /** Where it stood first. */
+  base: number;
+  /** Everything up to here is behind it. */
+  revision: number;
+}
+
+/** Each watch is held against the log's own sequence of changes, from where it stands, event by event. */
+export class WatchesAreWhole extends WorkloadChecker {
+  readonly name = '19-watches';
+  readonly claim =
+    'Watches are ordered and unique, lose nothing, never split a revision, and can be resumed.';
+  readonly #open = new Map<number, Cursor>();
+
+  constructor(parts: CheckerParts) {
+    super(parts);
+    parts.history.listen({
+      watchOpened: (watch) => {
+        this.#open.set(watch.id, { watch, next: -1, base: 0, revision: watch.startRevision - 1 });
+      },
+      watchBatch: (watch, events, revision) => this.#batch(watch, events, revision),
+      watchEnded: (watch, how) => this.#ended(watch, how),
+    });
+  }
+
+  ended(): void {
+    for (const cursor of this.#open.values()) {
+      if (cursor.next < 0) this.violated(`${describe(cursor)} does not stand, though all is quiet.`);
+      const missing = this.#nextChange(cursor);
+      if (missing === undefined) continue;
+      this.violated(`${describe(cursor)} never got ${missing.key} of revision ${missing.revision}.`);
+    }
+  }
+
+  #batch(watch: WatchView, events: readonly SeenEvent[], revision: number): void {
+    const cursor = this.#open.get(watch.id);
+    if (cursor === undefined) this.violated(`Watch ${watch.id} got a batch after its end.`);
+    if (cursor.next < 0) this.#stand(cursor, events, revision);
+    else if (revision <= cursor.revision) {
+      this.violated(
+        `${describe(cursor)} got a batch of revision ${revision} after one of ${cursor.revision}.`,
+      );
+    }
+    for (const event of events) this.#event(cursor, event);
+    cursor.revision = Math.max(cursor.revision, revision);
+    const next = this.#nextChange(cursor);
+    if (next === undefined || next.revision > revision) return;
+    this.violated(
+      `${describe(cursor)} was told that all up to revision ${revision} came, but ${next.key} of ${next.revision} did not.`,
+    );
+  }
+
+  /** The first batch says from where: it must be what was asked for. */
+  #stand(cursor: Cursor, events: readonly SeenEvent[], revision: number): void {
+    const { startRevision } = cursor.watch;
+    if (events.length > 0) this.violated(`${describe(cursor)} got events before it was said to stand.`);
+    if (startRevision > 0 && revision !== startRevision - 1) {
+      this.violated(`${describe(cursor)} stands at ${revision}, asked for ${startRevision}.`);
+    }
+    if (startRevision === 0 && revision > this.replay.revision) {
+      this.violated(`${describe(cursor)} stands at ${revision}, which is not committed.`);
+    }
+    cursor.revision = revision;
+    cursor.base = revision;
+    cursor.next = firstAfter(this.replay.model.changes, revision);
+  }
+
+  #event(cursor: Cursor, event: SeenEvent): void {
+    const change = this.#nextChange(cursor);
+    const { pair, deleted } = event;
+    const what = `${deleted ? 'the deletion' : 'the put'} of ${pair.key} at revision ${pair.mod}`;
+    if (change === undefined) this.violated(`${describe(cursor)} got ${what}, and the log has nothing more.`);
+    const same =
+      change.revision === pair.mod && change.key === pair.key && deleted === (change.pair === undefined);
+    if (!same) {
+      const wanted = `${change.pair === undefined ? 'the deletion' : 'the put'} of ${change.key} at ${change.revision}`;
+      this.violated(`${describe(cursor)} got ${what}, but the log has ${wanted} next.`);
+    }
+    const wrong =
+      (deleted ? undefined : pairDifference(pair, change.pair)) ??
+      (cursor.watch.prevKv ? pairDifference(event.previous, change.previous) : undefined);
+    if (wrong !== undefined) this.violated(`${describe(cursor)} got ${what} wrong: ${wrong}.`);
+    cursor.next += 1;
+  }
+
+  #ended(watch: WatchView, how: WatchEnd): void {
+    const cursor = this.#open.get(watch.id);
+    this.#open.delete(watch.id);
+    if (cursor === undefined || how !== 'compacted') return;
+    if (cursor.revision + 1 < this.replay.model.compactRevision) return;
+    const compacted = this.replay.model.compactRevision;
+    this.violated(
+      `${describe(cursor)} was told that this is compacted; the log is compacted to ${compacted}.`,
+    );
+  }
+
+  /** Moves the cursor over what the watch does not want. */
+  #nextChange(cursor: Cursor): Change | undefined {
+    const { changes } = this.replay.model;
+    const { key, end } = cursor.watch;
+    while (cursor.next < changes.length) {
+      const change = changes[cursor.next] as Change;
+      if (change.revision > cursor.base && inRange(change.key, key, end)) return change;
+      cursor.next += 1;
+    }
+    return undefined;
+  }
+}
+
+function describe({ watch, revision }: Cursor): string {
+  return `Watch ${watch.id} of ${watch.client} on ${watch.key} (at revision ${revision})`;
+}
+
+function firstAfter(changes: readonly Change[], revision: number): number {
+  let low = 0;
+  let high = changes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((changes[middle] as Change).revision <= revision) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

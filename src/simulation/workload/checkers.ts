@@ -1,0 +1,31 @@
+import type { Checker, LifeSight } from '../observation.ts';
+import { LinearizableReads } from './15-linearizable-reads.ts';
+import { LeaseReads } from './16-lease-reads.ts';
+import { RetriedOnce } from './17-retried-once.ts';
+import { WatchesAreWhole } from './19-watches.ts';
+import type { History } from './history.ts';
+import { LinearizableHistory } from './linearizable-history.ts';
+import { LogWitness } from './log-witness.ts';
+import { Replay } from './replay.ts';
+
+export interface WorkloadCheckerOptions {
+  /** The members answer reads by the leader's lease. Default false. */
+  readonly leaseReads?: boolean;
+}
+
+/** The checkers of one life's history: they share one replay of its log. Make them before its first operation. */
+export function workloadCheckers(
+  life: LifeSight,
+  history: History,
+  options: WorkloadCheckerOptions = {},
+): readonly Checker[] {
+  const parts = { life, history, replay: new Replay(life) };
+  return [
+    new LogWitness(parts),
+    new LinearizableReads(parts),
+    ...(options.leaseReads === true ? [new LeaseReads(parts)] : []),
+    new RetriedOnce(parts),
+    new WatchesAreWhole(parts),
+    new LinearizableHistory(parts),
+  ];
+}

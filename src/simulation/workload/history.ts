@@ -1,0 +1,238 @@
+/** What clients asked for and what they were told, with true times: the outside view of a life, for the checkers. */
+
+/** A key with its value, as one text each (a char for a byte), so that comparing is cheap. */
+export interface Pair {
+  readonly key: string;
+  readonly value: string;
+  readonly create: number;
+  readonly mod: number;
+  readonly version: number;
+  /** 0n: none. */
+  readonly lease: bigint;
+}
+
+export type Step =
+  /** One key, or with `end` all keys up to it. */
+  | { readonly type: 'range'; readonly key: string; readonly end: string }
+  | {
+      readonly type: 'put';
+      readonly key: string;
+      readonly value: string;
+      readonly lease: bigint;
+      readonly prevKv: boolean;
+    }
+  | { readonly type: 'delete'; readonly key: string; readonly end: string; readonly prevKv: boolean };
+
+/** Holds where the key's value is `expects`; undefined: where there is no such key. */
+export interface Guard {
+  readonly key: string;
+  readonly expects: string | undefined;
+  /** The value was written at this revision, and that is what the compare names; 0: it names the value. */
+  readonly mod: number;
+}
+
+export type Call =
+  | { readonly type: 'range'; readonly key: string; readonly end: string; readonly serializable: boolean }
+  | Exclude<Step, { type: 'range' }>
+  | {
+      readonly type: 'txn';
+      readonly guards: readonly Guard[];
+      readonly success: readonly Step[];
+      readonly failure: readonly Step[];
+    }
+  | { readonly type: 'grant'; readonly lease: bigint; readonly ttlMs: number }
+  | { readonly type: 'revoke' | 'renew'; readonly lease: bigint }
+  | { readonly type: 'compact'; readonly revision: number };
+
+export type StepAnswer =
+  | { readonly type: 'range'; readonly pairs: readonly Pair[]; readonly count: number }
+  | { readonly type: 'put'; readonly previous: Pair | undefined }
+  | { readonly type: 'delete'; readonly deleted: number; readonly previous: readonly Pair[] }
+  | { readonly type: 'txn'; readonly succeeded: boolean; readonly responses: readonly StepAnswer[] };
+
+/** `revision`: of the response's header; 0 where the client gives none. */
+export type Answer =
+  | (StepAnswer & { readonly revision: number })
+  | { readonly type: 'grant' | 'renew'; readonly ttlMs: number; readonly revision: 0 }
+  | { readonly type: 'revoke' | 'compact'; readonly revision: 0 };
+
+/** `unknown`: it may have been applied, or may yet be: its answer was lost, or its client's process died. */
+export type Outcome = 'pending' | 'ok' | 'not-applied' | 'unknown';
+
+export interface Operation {
+  /** From 0, in the order of invocation. */
+  readonly id: number;
+  /** The client's process, like `client-3.1`: client 3 in its first life. */
+  readonly client: string;
+  readonly call: Call;
+  /** What makes this mutation known in the log; undefined for reads and renewals. */
+  readonly tag: string | undefined;
+  readonly invokedUs: number;
+  /** Infinity while it is pending, and for one that its client's death left open. */
+  readonly completedUs: number;
+  readonly outcome: Outcome;
+  readonly answer: Answer | undefined;
+  /** Of the failure. */
+  readonly code: string | undefined;
+}
+
+/** One `client.watch` from its opening on; a new one when it is opened again. */
+export interface WatchView {
+  readonly id: number;
+  readonly client: string;
+  readonly key: string;
+  readonly end: string;
+  /** 0: from now on. */
+  readonly startRevision: number;
+  readonly prevKv: boolean;
+  readonly openedUs: number;
+}
+
+export interface SeenEvent {
+  /** Its revision is `pair.mod`. Of a deletion only key and mod count. */
+  readonly pair: Pair;
+  readonly deleted: boolean;
+  readonly previous: Pair | undefined;
+}
+
+/** `closed`: by its reader, or with its process. `compacted`: the next revision wanted was gone. */
+export type WatchEnd = 'closed' | 'compacted' | 'failed';
+
+export interface HistoryListener {
+  invoked?(operation: Operation): void;
+  /** With the outcome that it has now; `unknown` ends it as well. */
+  completed?(operation: Operation): void;
+  watchOpened?(watch: WatchView): void;
+  /** No events: the watch stands, and everything up to `revision` is behind it. */
+  watchBatch?(watch: WatchView, events: readonly SeenEvent[], revision: number): void;
+  watchEnded?(watch: WatchView, how: WatchEnd): void;
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+export class History {
+  readonly operations: Operation[] = [];
+  readonly #listeners: HistoryListener[] = [];
+  readonly #nowUs: () => number;
+  #watches = 0;
+
+  constructor(nowUs: () => number) {
+    this.#nowUs = nowUs;
+  }
+
+  get watchCount(): number {
+    return this.#watches;
+  }
+
+  /** What a listener threw first; a client's own work is never disturbed by it. */
+  failure: unknown;
+
+  /** Listeners are told in the order in which they came. */
+  listen(listener: HistoryListener): void {
+    this.#listeners.push(listener);
+  }
+
+  invoke(client: string, call: Call): Operation {
+    const operation: Operation = {
+      id: this.operations.length,
+      client,
+      call,
+      tag: tagOfCall(call),
+      invokedUs: this.#nowUs(),
+      completedUs: Number.POSITIVE_INFINITY,
+      outcome: 'pending',
+      answer: undefined,
+      code: undefined,
+    };
+    this.operations.push(operation);
+    this.#tell((listener) => listener.invoked?.(operation));
+    return operation;
+  }
+
+  succeeded(operation: Operation, answer: Answer): void {
+    this.#complete(operation, { outcome: 'ok', answer, completedUs: this.#nowUs() });
+  }
+
+  failed(operation: Operation, outcome: 'not-applied' | 'unknown', code: string): void {
+    this.#complete(operation, { outcome, code, completedUs: this.#nowUs() });
+  }
+
+  /** Nobody will ever hear of it: its client died. */
+  orphaned(operation: Operation): void {
+    this.#complete(operation, { outcome: 'unknown', code: 'died' });
+  }
+
+  openWatch(client: string, watch: Pick<WatchView, 'key' | 'end' | 'startRevision' | 'prevKv'>): WatchView {
+    const view: WatchView = { id: this.#watches++, client, openedUs: this.#nowUs(), ...watch };
+    this.#tell((listener) => listener.watchOpened?.(view));
+    return view;
+  }
+
+  watchBatch(watch: WatchView, events: readonly SeenEvent[], revision: number): void {
+    this.#tell((listener) => listener.watchBatch?.(watch, events, revision));
+  }
+
+  endWatch(watch: WatchView, how: WatchEnd): void {
+    this.#tell((listener) => listener.watchEnded?.(watch, how));
+  }
+
+  #complete(operation: Operation, changes: Partial<Operation>): void {
+    if (operation.outcome !== 'pending') throw new Error(`Operation ${operation.id} completed twice.`);
+    Object.assign(operation as Mutable<Operation>, changes);
+    this.#tell((listener) => listener.completed?.(operation));
+  }
+
+  #tell(each: (listener: HistoryListener) => void): void {
+    try {
+      for (const listener of this.#listeners) each(listener);
+    } catch (error) {
+      this.failure ??= error;
+    }
+  }
+}
+
+/** All keys of the workload begin so; nobody else writes there. */
+export const keyPrefix = 'w/';
+/** Compares on such keys, which never exist, only tell one transaction from all others. */
+export const markPrefix = 'w/mark/';
+/** The ids of the workload's leases are from here on, each used once. */
+export const firstLease = 0x5100_0000_0000n;
+export const leaseLimit = 0x5200_0000_0000n;
+
+/**
+ * Each mutation of the workload is known by something that no other has: the value that it writes, the end of the
+ * range that it deletes, its lease, its mark.
+ */
+export function tagOfCall(call: Call): string | undefined {
+  switch (call.type) {
+    case 'put':
+      return call.value;
+    case 'delete':
+      return call.end;
+    case 'txn': {
+      for (const step of call.success) if (step.type === 'put') return step.value;
+      for (const step of call.failure) if (step.type === 'put') return step.value;
+      return call.guards.find((guard) => guard.key.startsWith(markPrefix))?.key;
+    }
+    case 'grant':
+    case 'revoke':
+      return `${call.type} ${call.lease}`;
+    case 'compact':
+      return `compact ${call.revision}`;
+    default:
+      return undefined;
+  }
+}
+
+/** For messages about it. */
+export function describeOperation(operation: Operation): string {
+  const { id, client, call, invokedUs, completedUs, outcome, code } = operation;
+  const at = (us: number): string => `${(us / 1000).toFixed(3)} ms`;
+  const until = completedUs === Number.POSITIVE_INFINITY ? '' : ` until ${at(completedUs)}`;
+  const how = code === undefined ? outcome : `${outcome}, ${code}`;
+  return `operation ${id} of ${client}, ${describeCall(call)}, from ${at(invokedUs)}${until} (${how})`;
+}
+
+export function describeCall(call: Call): string {
+  return JSON.stringify(call, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
+}

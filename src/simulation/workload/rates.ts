@@ -1,0 +1,88 @@
+import type { Draw } from '../world/random.ts';
+
+/** How often what is done. Weights of operations count against each other; the others are probabilities. */
+export interface WorkloadRates {
+  /** Of each client, begun whether or not earlier ones have been answered. */
+  readonly operationsPerSecond: number;
+  /** Operations of one client under way; beyond, its next is left out. */
+  readonly mostAtOnce: number;
+  readonly hotKeys: number;
+  readonly weights: Readonly<Record<OperationKind, number>>;
+  /** Reads that are content with what one member has applied. */
+  readonly serializable: number;
+  /** Puts and deletes that ask for what was there. */
+  readonly previous: number;
+  /** Puts that hang on a lease of the client. */
+  readonly leased: number;
+  /** Calls with so little time that an answer is often missed. */
+  readonly hurried: number;
+  /** Calls that are aborted on their way. */
+  readonly aborted: number;
+  /** Clients with a watch. */
+  readonly watchers: number;
+  /** Chance after each batch that the watch is closed and opened again. */
+  readonly watchReopened: number;
+  readonly leaseTtlMs: readonly [least: number, most: number];
+}
+
+export const operationKinds = [
+  'get',
+  'range',
+  'put',
+  'delete',
+  'deletePrefix',
+  'compareAndSwap',
+  'transaction',
+  'grant',
+  'renew',
+  'revoke',
+  'compact',
+] as const;
+export type OperationKind = (typeof operationKinds)[number];
+
+export const usualRates: WorkloadRates = {
+  operationsPerSecond: 5,
+  mostAtOnce: 4,
+  hotKeys: 6,
+  weights: {
+    get: 22,
+    range: 6,
+    put: 24,
+    delete: 8,
+    deletePrefix: 1,
+    compareAndSwap: 18,
+    transaction: 10,
+    grant: 3,
+    renew: 4,
+    revoke: 2,
+    compact: 1,
+  },
+  serializable: 0.2,
+  previous: 0.3,
+  leased: 0.2,
+  hurried: 0.08,
+  aborted: 0.03,
+  watchers: 0.6,
+  watchReopened: 0.02,
+  leaseTtlMs: [300, 4000],
+};
+
+/** A mix of its own for a life: each weight and chance between nothing much and a few times the usual. */
+export function drawRates(draw: Draw, usual: WorkloadRates = usualRates): WorkloadRates {
+  const factor = (): number => draw.pick([0.25, 0.5, 1, 1, 1, 2, 3]);
+  const chance = (probability: number): number => Math.min(0.9, probability * factor());
+  const weights = { ...usual.weights };
+  for (const kind of operationKinds) weights[kind] *= factor();
+  return {
+    ...usual,
+    mostAtOnce: draw.between(1, 6),
+    hotKeys: draw.between(2, 8),
+    weights,
+    serializable: chance(usual.serializable),
+    previous: chance(usual.previous),
+    leased: chance(usual.leased),
+    hurried: chance(usual.hurried),
+    aborted: chance(usual.aborted),
+    watchReopened: chance(usual.watchReopened),
+  };
+}

@@ -1,0 +1,204 @@
+import {
+  type Command,
+  type CommandBatch,
+  type CommandIdentity,
+  type CommandResult,
+  decodeBatch,
+  type SubmittedCommand,
+} from '../../keyspace/index.ts';
+import type { Entry } from '../../raft/index.ts';
+import type { LifeSight } from '../observation.ts';
+import { firstLease, keyPrefix, leaseLimit, markPrefix } from './history.ts';
+import { type Applied, ModelKeyspace, textOf } from './model.ts';
+
+/** What the log made of one mutation of the workload. */
+export interface Effect extends Applied {
+  readonly tag: string;
+  readonly index: number;
+  /** When its entry was committed, true time. */
+  readonly committedUs: number;
+}
+
+interface ClientResults {
+  lastUsedMs: number;
+  forgottenBelow: number;
+  readonly results: Map<number, Applied>;
+}
+
+interface Renewal {
+  readonly committedUs: number;
+  readonly ttlMs: number;
+}
+
+const idleLimitMs = 24 * 60 * 60 * 1000;
+const maxOutstanding = 1024;
+
+/**
+ * The committed log, applied to the model entry by entry as it is committed: the state of the whole cluster as far
+ * as anybody has been told. Checkers of one life share one.
+ */
+export class Replay {
+  readonly model = new ModelKeyspace();
+  /** The last entry that was taken. */
+  index = 0;
+  /** By tag; the first where there are several, which the last checker to hear of it will not like. */
+  readonly effects = new Map<string, Effect>();
+  /** Leases and when they were renewed. */
+  readonly renewals = new Map<bigint, Renewal[]>();
+  /** Told of each effect that a mutation of the workload has, failures of commands not counted. */
+  readonly onEffect: ((effect: Effect) => void)[] = [];
+  readonly #life: Pick<LifeSight, 'nowUs' | 'committed'>;
+  readonly #clients = new Map<number, ClientResults>();
+  #lastIndex = 0;
+  #lastBatch: CommandBatch | undefined;
+
+  constructor(life: Pick<LifeSight, 'nowUs' | 'committed'>) {
+    this.#life = life;
+  }
+
+  /** The highest revision that is committed anywhere. */
+  get revision(): number {
+    return this.model.revision;
+  }
+
+  /** Takes the entry, and what was committed before it without our being told. Again: without effect. */
+  committed(entry: Entry): void {
+    while (this.index < entry.index - 1) {
+      const missed = this.#life.committed.entryAt(this.index + 1);
+      if (missed === undefined) throw new Error(`Nobody has committed entry ${this.index + 1}.`);
+      this.#take(missed, this.#life.committed.committedAtUs(missed.index) ?? this.#life.nowUs);
+    }
+    if (entry.index === this.index + 1) this.#take(entry, this.#life.nowUs);
+  }
+
+  /** The commands of an entry; the last one asked for is kept decoded. */
+  commandsOf(entry: Entry): readonly SubmittedCommand[] {
+    return this.#batchOf(entry)?.commands ?? [];
+  }
+
+  #batchOf(entry: Entry): CommandBatch | undefined {
+    if (entry.kind !== 'command' || entry.data.length === 0) return undefined;
+    if (this.#lastIndex !== entry.index) {
+      this.#lastBatch = decodeBatch(entry.data);
+      this.#lastIndex = entry.index;
+    }
+    return this.#lastBatch;
+  }
+
+  #take(entry: Entry, committedUs: number): void {
+    this.index = entry.index;
+    const batch = this.#batchOf(entry);
+    if (batch === undefined) return;
+    this.model.begin(batch.timeMs);
+    for (const { command, identity } of batch.commands) {
+      if (identity === undefined) this.#apply(command, entry.index, committedUs);
+      else this.#applyOnce(command, identity, entry.index, committedUs);
+    }
+  }
+
+  #applyOnce(command: Command, identity: CommandIdentity, index: number, committedUs: number): void {
+    const { timeMs } = this.model;
+    const client = this.#clients.get(identity.incarnation);
+    if (client === undefined || timeMs - client.lastUsedMs > idleLimitMs) return;
+    client.lastUsedMs = timeMs;
+    const { results } = client;
+    if (identity.acknowledgedBelow > client.forgottenBelow) this.#forget(client, identity.acknowledgedBelow);
+    if (identity.sequence < client.forgottenBelow || results.has(identity.sequence)) return;
+    results.set(identity.sequence, this.#apply(command, index, committedUs));
+    if (results.size > maxOutstanding) this.#forget(client, Math.min(...results.keys()) + 1);
+  }
+
+  #forget(client: ClientResults, below: number): void {
+    client.forgottenBelow = below;
+    for (const sequence of client.results.keys()) if (sequence < below) client.results.delete(sequence);
+  }
+
+  #apply(command: Command, index: number, committedUs: number): Applied {
+    const answer = this.model.apply(command);
+    const { revision, timeMs } = this.model;
+    const applied: Applied = { revision, answer };
+    if (answer.type === 'register') {
+      this.#clients.set(answer.incarnation, { lastUsedMs: timeMs, forgottenBelow: 0, results: new Map() });
+    } else if (answer.type === 'renew' && command.type === 'leaseRenew') {
+      command.leases.forEach((lease, at) => {
+        this.#renewed(lease, { committedUs, ttlMs: answer.ttlsMs[at] ?? 0 });
+      });
+    } else {
+      const tag = tagOfCommand(command);
+      if (tag !== undefined) {
+        const effect: Effect = { ...applied, tag, index, committedUs };
+        // Refused under one incarnation, it may have been sent again under another.
+        const before = this.effects.get(tag);
+        if (before === undefined || before.answer.type === 'failed') this.effects.set(tag, effect);
+        if (answer.type !== 'failed') for (const listener of this.onEffect) listener(effect);
+      }
+    }
+    return applied;
+  }
+
+  #renewed(lease: bigint, renewal: Renewal): void {
+    const all = this.renewals.get(lease);
+    if (all === undefined) this.renewals.set(lease, [renewal]);
+    else all.push(renewal);
+  }
+}
+
+/** The tag that the mutation has in the history, if it is one of the workload. */
+export function tagOfCommand(command: Command): string | undefined {
+  switch (command.type) {
+    case 'put':
+      return ours(command.request.key) ? textOf(command.request.value) : undefined;
+    case 'deleteRange':
+      return ours(command.request.key) ? textOf(command.request.rangeEnd) : undefined;
+    case 'txn': {
+      const { compare, success, failure } = command.request;
+      for (const branch of [success, failure]) {
+        for (const operation of branch) {
+          if (operation.type === 'put' && ours(operation.request.key)) return textOf(operation.request.value);
+        }
+      }
+      for (const { key } of compare) {
+        if (!ours(key)) return undefined;
+        const text = textOf(key);
+        if (text.startsWith(markPrefix)) return text;
+      }
+      return undefined;
+    }
+    case 'leaseGrant':
+      return oursLease(command.lease) ? `grant ${command.lease}` : undefined;
+    case 'leaseRevoke':
+      return oursLease(command.lease) ? `revoke ${command.lease}` : undefined;
+    case 'compact':
+      return `compact ${command.revision}`;
+    default:
+      return undefined;
+  }
+}
+
+function ours(key: Uint8Array): boolean {
+  for (let at = 0; at < keyPrefix.length; at++) if (key[at] !== keyPrefix.charCodeAt(at)) return false;
+  return true;
+}
+
+function oursLease(lease: bigint): boolean {
+  return lease >= firstLease && lease < leaseLimit;
+}
+
+/** Whether a result says that something was written, deleted, granted or compacted. */
+export function tookEffect({ outcome }: CommandResult): boolean {
+  switch (outcome.type) {
+    case 'put':
+    case 'compact':
+    case 'leaseGrant':
+    case 'leaseRevoke':
+      return true;
+    case 'deleteRange':
+      return outcome.result.deleted > 0;
+    case 'txn':
+      return outcome.result.responses.some(
+        ({ type, result }) => type === 'put' || (type === 'deleteRange' && result.deleted > 0),
+      );
+    default:
+      return false;
+  }
+}
