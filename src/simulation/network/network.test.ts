@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
+import { eventKinds } from '../world/scheduler.ts';
 import { TestingWorld } from './testing.ts';
 
 describe('A simulated network', () => {
@@ -109,12 +110,12 @@ describe('A simulated network', () => {
   test('tells nobody of a host that lost power, until it is back', async () => {
     const life = new TestingWorld(1);
     const [near, far] = await life.pair();
-    life.network.powerOff(life.host(1));
+    life.network.powerFails(life.host(1));
     life.process(1).die();
     near.write('hello?');
     await life.run(3000);
     assert.deepEqual(near.closes, []);
-    life.network.powerOn(life.host(1));
+    life.network.powerReturns(life.host(1));
     await life.run(5000);
     assert.deepEqual([near.closes, far.closes], [['peer'], []]);
   });
@@ -227,9 +228,9 @@ describe('A simulated network', () => {
   test('connects after the heal to whom it could not reach before', async () => {
     const life = new TestingWorld(2);
     life.network.partition([[life.host(0)], [life.host(1)]]);
-    const pair = life.pair();
-    setImmediate(() => life.network.heal());
-    const [near, far] = await pair;
+    life.world.scheduler.after(2_000_000, eventKinds.fault, undefined, () => life.network.heal());
+    const [near, far] = await life.pair();
+    assert.ok(life.world.nowUs > 3_000_000);
     near.write('there you are');
     await life.run(100);
     assert.equal(far.text, 'there you are');

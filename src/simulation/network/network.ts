@@ -69,6 +69,7 @@ export class SimulatedNetwork {
   of(process: Process): Network {
     let view = this.#views.get(process);
     if (view === undefined) {
+      this.powerReturns(process.host);
       view = new ProcessNetwork(this.#wiring, process);
       this.#views.set(process, view);
       process.onDeath.push(() => this.#views.delete(process));
@@ -131,13 +132,13 @@ export class SimulatedNetwork {
     for (const row of this.#links.values()) for (const link of row.values()) link.calm();
   }
 
-  /** Call it before its processes die: then nobody is told that they did, until the host is on again. */
-  powerOff(host: Host): void {
+  /** Call it before its processes die: then nobody is told that they did, until the power returns. */
+  powerFails(host: Host): void {
     this.#down.add(host);
   }
 
-  /** From now on the host answers by RST for connections that it does not remember. */
-  powerOn(host: Host): void {
+  /** From now on the host answers by RST for what it does not remember. The next process on it implies it. */
+  powerReturns(host: Host): void {
     this.#down.delete(host);
   }
 
