@@ -51,7 +51,8 @@ export function nothingGoesBack(life: LifeSight): Checker {
       );
     }
     rise(member, 'durable', 'term', disk, term);
-    rise(member, 'durable', 'commitIndex', disk, commitIndex);
+    // A snapshot holds only what is committed, and its file may be there before the log tells of it.
+    rise(member, 'durable', 'commitIndex', disk, Math.max(commitIndex, snapshotIndex));
     rise(member, 'durable', 'snapshotIndex', disk, snapshotIndex);
     disk.votedFor = votedFor;
   };
