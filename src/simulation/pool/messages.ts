@@ -1,0 +1,15 @@
+import type { LifeResult } from '../life/types.ts';
+
+/** What a thread is started with. */
+export interface WorkerSettings {
+  /** URL of the module whose `runLife` it calls. */
+  readonly runner: string;
+}
+
+/** What a thread answers to each LifeOptions that it is sent. */
+export type WorkerMessage =
+  | { readonly kind: 'lived'; readonly result: LifeResult }
+  | {
+      readonly kind: 'threw';
+      readonly error: { readonly message: string; readonly stack: string | undefined };
+    };

@@ -1,0 +1,78 @@
+import { ConclaveError } from '../../errors/index.ts';
+import { nodeRuntime, type Runtime } from '../../runtime/index.ts';
+import type { LifeOptions, LifeResult } from '../life/types.ts';
+import { LifeThread } from './thread.ts';
+
+export interface PoolOptions {
+  /** Threads, each living one life at a time. */
+  readonly jobs: number;
+  /** How long a life may take on the host's clock, ms, before it counts as hanging. Default 60,000. */
+  readonly patienceMs?: number;
+  /** Module that exports `runLife`. Default: the simulator's own. */
+  readonly runner?: URL;
+  readonly runtime?: Runtime;
+}
+
+/** A life's result, which is the same everywhere, and what this machine needed for it. */
+export interface Lived {
+  readonly result: LifeResult;
+  readonly tookMs: number;
+}
+
+/**
+ * Lives many lives on all cores. Which thread lives a seed makes no difference to its result. A life that throws,
+ * leaves a rejected promise behind, ends its thread or never ends resolves to a result with a failure.
+ */
+export class LifePool implements AsyncDisposable {
+  readonly jobs: number;
+  readonly #clock: Runtime['clock'];
+  readonly #threads: readonly LifeThread[];
+  readonly #idle: LifeThread[];
+  readonly #waiting: ((thread: LifeThread) => void)[] = [];
+
+  /** @throws ConclaveError 'invalid-argument' when `jobs` is no whole number above 0. */
+  constructor(options: PoolOptions) {
+    const { jobs, patienceMs = 60_000, runtime = nodeRuntime() } = options;
+    if (!Number.isInteger(jobs) || jobs < 1) {
+      throw new ConclaveError(
+        'invalid-argument',
+        `A pool needs a whole number of jobs above 0, not ${jobs}.`,
+      );
+    }
+    this.jobs = jobs;
+    this.#clock = runtime.clock;
+    const runner = (options.runner ?? ownRunner()).href;
+    this.#threads = Array.from(
+      { length: jobs },
+      (_, place) => new LifeThread({ runner, patienceMs, runtime, name: `simulation ${place + 1}` }),
+    );
+    this.#idle = [...this.#threads];
+  }
+
+  /** Lives one life as soon as a thread is free. @throws ConclaveError 'closed' when the pool was closed. */
+  async run(options: LifeOptions): Promise<Lived> {
+    const thread = this.#idle.pop() ?? (await this.#free());
+    try {
+      const sinceMs = this.#clock.monotonicMs();
+      const result = await thread.live(options);
+      return { result, tookMs: this.#clock.monotonicMs() - sinceMs };
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(thread);
+      else next(thread);
+    }
+  }
+
+  /** Ends all threads; lives under way are rejected with 'closed'. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  #free(): Promise<LifeThread> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+function ownRunner(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? '../life/life.ts' : '../life/life.js', import.meta.url);
+}

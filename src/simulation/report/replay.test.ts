@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { replayCommand } from './replay.ts';
+
+test('a life with nothing but defaults is lived again by its seed alone', () => {
+  assert.equal(replayCommand({ seed: 7 }), 'conclave simulate --seed 7');
+  const defaults = { faults: 'all', members: 3, clients: 8, candidates: 3, seconds: 30 } as const;
+  assert.equal(replayCommand({ seed: 7, ...defaults, keepTrace: true }), 'conclave simulate --seed 7');
+});
+
+test('what differs from the defaults stands in the command', () => {
+  const life = { seed: 9, faults: 'disk', members: 5, clients: 0, candidates: 1, seconds: 5 } as const;
+  assert.equal(
+    replayCommand({ ...life, only: [3, 7], calmLinks: true }, 'node src/cli/main.ts'),
+    'node src/cli/main.ts simulate --seed 9 --faults disk --members 5 --clients 0 --candidates 1 --seconds 5 --only 3,7 --calm-links',
+  );
+  assert.equal(replayCommand({ seed: 9, only: [] }), 'conclave simulate --seed 9 --only none');
+});

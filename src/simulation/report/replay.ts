@@ -1,0 +1,15 @@
+import type { LifeOptions } from '../life/types.ts';
+
+/** The one command that lives this life again. `program`: how the command is called here. */
+export function replayCommand(options: LifeOptions, program = 'conclave'): string {
+  const words = [`${program} simulate`, `--seed ${options.seed}`];
+  const { faults = 'all', members = 3, clients = 8, candidates = 3, seconds = 30, only, calmLinks } = options;
+  if (faults !== 'all') words.push(`--faults ${faults}`);
+  if (members !== 3) words.push(`--members ${members}`);
+  if (clients !== 8) words.push(`--clients ${clients}`);
+  if (candidates !== 3) words.push(`--candidates ${candidates}`);
+  if (seconds !== 30) words.push(`--seconds ${seconds}`);
+  if (only !== undefined) words.push(`--only ${only.length === 0 ? 'none' : only.join(',')}`);
+  if (calmLinks === true) words.push('--calm-links');
+  return words.join(' ');
+}

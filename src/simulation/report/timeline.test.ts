@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fakeLines, fakeResult } from './testing.ts';
+import { describeFailure, lastEvents } from './timeline.ts';
+
+test('the last events of each process stay in the order in which they took place', () => {
+  const kept = lastEvents(fakeLines, 2);
+  assert.deepEqual(
+    kept.map((line) => `${line.who}: ${line.text}`),
+    [': event 54', 'm1: event 55', 'm2: event 56', ': event 57', 'm1: event 58', 'm2: event 59'],
+  );
+});
+
+test('a process that fell silent long before the end is still there', () => {
+  const early = { atUs: 0, who: 'm3', text: 'is killed' };
+  assert.deepEqual(lastEvents([early, ...fakeLines], 1)[0], early);
+});
+
+test('a failure is told with its claim, what was seen, the events that led to it, and how to see it again', () => {
+  const text = describeFailure(fakeResult({ seed: 7, keepTrace: true }, {}), 'conclave simulate --seed 7');
+  assert.match(text, /^Seed 7 breaks a claim after 29\.999999 s of simulated time\.$/m);
+  assert.match(text, /^ {2}Claim {5}01-fake: One leader for a term\.$/m);
+  assert.match(text, /^ {2}Seen {6}m1 and m2 lead in term 4\.$/m);
+  assert.match(text, /^ {5}0\.058000 s {2}m1 +event 58$/m);
+  assert.match(text, /^Replay it: {2}conclave simulate --seed 7$/m);
+});
+
+test('what the code itself threw has its stack, what a checker threw has not', () => {
+  const of = (checker: string) =>
+    describeFailure(fakeResult({ seed: 7 }, { checker, stack: 'Error: x\n    at y' }), 'again');
+  assert.match(of('program'), /at y/);
+  assert.doesNotMatch(of('01-one-leader'), /at y/);
+});
+
+test('a life without a failure says so', () => {
+  assert.equal(describeFailure(fakeResult({ seed: 7 }), 'again'), 'Seed 7: every claim held.');
+});
