@@ -1,0 +1,61 @@
+import type { Fault } from './schedule.ts';
+import { memberFor, nothingToUndo, type StrikableMember, type Strike, type Targets } from './targets.ts';
+
+export function strikeDisk(fault: Fault, targets: Targets): Strike {
+  const member = memberFor(fault, targets);
+  const { faults } = member.disk;
+  switch (fault.kind) {
+    case 'write-error':
+      faults.failNext('write');
+      return nothingToUndo;
+    case 'sync-error':
+      faults.failNext(fault.how % 4 === 0 ? 'sync-folder' : 'sync');
+      return nothingToUndo;
+    case 'disk-full':
+      faults.capacityBytes = 0;
+      return () => {
+        faults.capacityBytes = Number.POSITIVE_INFINITY;
+      };
+    case 'disk-hang':
+      member.disk.hang();
+      return () => member.disk.release();
+    case 'slow-disk': {
+      const before = faults.slowness;
+      faults.slowness = 2 + (fault.how % 60);
+      return () => {
+        faults.slowness = before;
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * What loses data that was durable: it is met when the member reads its disk, so it is stopped, harmed while it is
+ * down, where that leaves a good copy of everything, and started again. `harmed` is called when it was.
+ */
+export function strikeData(fault: Fault, targets: Targets, harmed: () => void): Strike {
+  const harm = harmOf(fault);
+  if (harm === undefined) return undefined;
+  const member = memberFor(fault, targets);
+  member.kill();
+  member.holdDown();
+  return () => {
+    if (!member.process?.alive && targets.harm(member, () => harm(member))) harmed();
+    member.release();
+  };
+}
+
+function harmOf(fault: Fault): ((member: StrikableMember) => void) | undefined {
+  switch (fault.kind) {
+    case 'lose-disk':
+      return (member) => member.wipe();
+    case 'bit-rot':
+      return (member) => member.disk.rot({ sector: fault.how % 3 === 0 });
+    case 'misdirected-read':
+      return (member) => member.disk.faults.misdirectNextRead();
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+import type { Counts } from '../life/types.ts';
+import { eventKinds } from '../world/scheduler.ts';
+import { strikeData, strikeDisk } from './disk-faults.ts';
+import { Cuts, strikeNetwork } from './network-faults.ts';
+import type { FaultKind, FaultOptions } from './options.ts';
+import { strikeClock, strikeProcess } from './process-faults.ts';
+import type { Fault } from './schedule.ts';
+import type { Strike, Targets } from './targets.ts';
+
+/** They count when data was harmed, and not only a member stopped for it. */
+const harms: ReadonlySet<FaultKind> = new Set(['lose-disk', 'bit-rot', 'misdirected-read']);
+
+/** Lets the faults of a schedule strike, each at its time, and undoes them. */
+export class Nemesis {
+  readonly #targets: Targets;
+  readonly #cuts: Cuts;
+  readonly #counts: Record<string, number> = {};
+  readonly #undo = new Set<() => void>();
+  #over = false;
+  #oneSidedUntilUs = -1;
+
+  constructor(targets: Targets, schedule: readonly Fault[]) {
+    this.#targets = targets;
+    this.#cuts = new Cuts(targets);
+    const { scheduler } = targets.world;
+    for (const fault of schedule) {
+      scheduler.at(fault.atMs * 1000, eventKinds.fault, undefined, () => this.#strike(fault));
+    }
+  }
+
+  /** How often each kind took effect. */
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** Whether connections were broken for one side only, or silently: sessions bound to them are not judged then. */
+  get oneSided(): boolean {
+    return this.#oneSidedUntilUs >= this.#targets.world.nowUs;
+  }
+
+  /** Undoes everything and lets nothing strike any more. */
+  heal(): void {
+    this.#over = true;
+    for (const undo of [...this.#undo]) undo();
+    for (const member of this.#targets.members) member.disk.heal();
+    this.#targets.network.calm();
+  }
+
+  #strike(fault: Fault): void {
+    if (this.#over) return;
+    const { world } = this.#targets;
+    const undo = this.#try(fault);
+    world.note(
+      '',
+      () =>
+        `fault ${fault.number}: ${fault.kind}${undo ? '' : ', nothing to strike'} (${fault.durationMs} ms)`,
+    );
+    if (undo === undefined) return;
+    if (!harms.has(fault.kind)) this.#count(fault.kind);
+    if (fault.kind === 'break-one-end' || fault.kind === 'break-silently' || fault.kind === 'power-failure') {
+      this.#oneSidedUntilUs = Number.POSITIVE_INFINITY;
+    }
+    const once = (): void => {
+      if (!this.#undo.delete(once)) return;
+      world.note('', () => `fault ${fault.number}: ${fault.kind} ends`);
+      undo();
+    };
+    this.#undo.add(once);
+    world.scheduler.after(fault.durationMs * 1000, eventKinds.fault, undefined, once);
+  }
+
+  #count(kind: FaultKind): void {
+    this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
+  }
+
+  #try(fault: Fault): Strike {
+    const targets = this.#targets;
+    return (
+      strikeNetwork(fault, targets, this.#cuts) ??
+      strikeDisk(fault, targets) ??
+      strikeData(fault, targets, () => this.#count(fault.kind)) ??
+      strikeProcess(fault, targets) ??
+      strikeClock(fault, targets)
+    );
+  }
+}
+
+/** Gives every link between two hosts what was drawn for the whole life. */
+export function setLinks(
+  { world, network }: Pick<Targets, 'world' | 'network'>,
+  options: FaultOptions,
+): void {
+  const { latencyUs, jitterUs, lossRate, repeatRate, reorderRate } = options;
+  for (const from of world.hosts) {
+    for (const to of world.hosts) {
+      if (from === to) continue;
+      Object.assign(network.link(from, to), { latencyUs, jitterUs, lossRate, repeatRate, reorderRate });
+    }
+  }
+}

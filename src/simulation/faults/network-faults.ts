@@ -1,0 +1,121 @@
+import type { Host } from '../world/host.ts';
+import { Draw } from '../world/random.ts';
+import type { Fault } from './schedule.ts';
+import { memberFor, nothingToUndo, type Strike, type Targets } from './targets.ts';
+
+/** Cuts that overlap: a link passes again when the last of them is undone. */
+export class Cuts {
+  readonly #targets: Targets;
+  readonly #cuts = new Map<Host, Map<Host, number>>();
+
+  constructor(targets: Targets) {
+    this.#targets = targets;
+  }
+
+  /** Returns how to undo it. */
+  cut(pairs: readonly (readonly [Host, Host])[]): () => void {
+    for (const [from, to] of pairs) this.#change(from, to, 1);
+    return () => {
+      for (const [from, to] of pairs) this.#change(from, to, -1);
+    };
+  }
+
+  #change(from: Host, to: Host, by: number): void {
+    const row = this.#cuts.get(from) ?? new Map<Host, number>();
+    this.#cuts.set(from, row);
+    const count = (row.get(to) ?? 0) + by;
+    row.set(to, count);
+    this.#targets.network.link(from, to).cut = count > 0;
+  }
+}
+
+export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strike {
+  const { network, world } = targets;
+  const random = new Draw(fault.how);
+  const member = memberFor(fault, targets);
+  const others = world.hosts.filter((host) => host !== member.host);
+  switch (fault.kind) {
+    case 'partition':
+      return cuts.cut(between(random.shuffled(world.hosts), targets, member.host, random));
+    case 'isolate':
+      return cuts.cut(others.flatMap((host) => bothWays(host, member.host)));
+    case 'one-way':
+      return cuts.cut(
+        others.map((host): [Host, Host] => (fault.how % 2 === 0 ? [host, member.host] : [member.host, host])),
+      );
+    case 'bridge':
+      return bridge(targets, member.host, cuts);
+    case 'cut-link': {
+      const other = random.pick(others);
+      const ways = bothWays(other, member.host);
+      return cuts.cut(random.chance(0.5) ? ways : ways.slice(0, 1));
+    }
+    case 'slow-link':
+      return slowDown(targets, member.host, random);
+    case 'break-connections':
+      return broken(network.breakConnections({ ...around(targets, member.host, random), seenBy: 'both' }));
+    case 'break-one-end':
+      return broken(network.breakConnections({ ...around(targets, member.host, random), seenBy: 'one' }));
+    case 'break-silently':
+      return broken(network.breakConnections({ ...around(targets, member.host, random), seenBy: 'none' }));
+    default:
+      return undefined;
+  }
+}
+
+function broken(connections: number): Strike {
+  return connections === 0 ? undefined : nothingToUndo;
+}
+
+/** All connections of the world now and then, else those of the member with one other host. */
+function around(targets: Targets, host: Host, random: Draw): { between?: readonly [Host, Host] } {
+  if (random.chance(0.2)) return {};
+  return { between: [host, random.pick(targets.world.hosts.filter((other) => other !== host))] };
+}
+
+/** Two sides; the members are split so that the given one is in the smaller part half of the time. */
+function between(
+  hosts: readonly Host[],
+  targets: Targets,
+  first: Host,
+  random: Draw,
+): (readonly [Host, Host])[] {
+  const members = targets.members.map((member) => member.host);
+  const left = new Set<Host>([first]);
+  const rest = random.shuffled(members.filter((host) => host !== first));
+  for (const host of rest.slice(0, random.below(members.length - 1))) left.add(host);
+  for (const host of hosts) if (!members.includes(host) && random.chance(0.5)) left.add(host);
+  const right = hosts.filter((host) => !left.has(host));
+  return [...left].flatMap((a) => right.flatMap((b) => bothWays(a, b)));
+}
+
+/** The other members reach each other over this one only. */
+function bridge(targets: Targets, over: Host, cuts: Cuts): Strike {
+  const others = targets.members.map((member) => member.host).filter((host) => host !== over);
+  if (others.length < 2) return undefined;
+  const half = Math.ceil(others.length / 2);
+  const pairs = others.slice(0, half).flatMap((a) => others.slice(half).flatMap((b) => bothWays(a, b)));
+  return cuts.cut(pairs);
+}
+
+function slowDown({ world, network }: Targets, host: Host, random: Draw): Strike {
+  const links = world.hosts
+    .filter((other) => other !== host)
+    .flatMap((other) => [network.link(host, other), network.link(other, host)]);
+  const before = links.map(({ latencyUs, bytesPerSecond }) => ({ latencyUs, bytesPerSecond }));
+  const latencyUs = random.between(1, 80) * 1000;
+  const bytesPerSecond = random.pick([20_000, 200_000, Number.POSITIVE_INFINITY]);
+  for (const link of links) Object.assign(link, { latencyUs, bytesPerSecond });
+  return () => {
+    links.forEach((link, at) => {
+      Object.assign(link, before[at]);
+    });
+  };
+}
+
+function bothWays(a: Host, b: Host): [Host, Host][] {
+  return [
+    [a, b],
+    [b, a],
+  ];
+}

@@ -1,0 +1,134 @@
+import { eventKinds } from '../world/scheduler.ts';
+import type { Fault } from './schedule.ts';
+import {
+  memberFor,
+  nothingToUndo,
+  oneOf,
+  type Strikable,
+  type StrikableMember,
+  type Strike,
+  type Targets,
+} from './targets.ts';
+
+export function strikeProcess(fault: Fault, targets: Targets): Strike {
+  const member = memberFor(fault, targets);
+  switch (fault.kind) {
+    case 'kill':
+      member.kill();
+      member.holdDown();
+      return () => member.release();
+    case 'power-failure':
+      return losePower(member);
+    case 'restart':
+      member.stop();
+      member.holdDown();
+      return () => member.release();
+    case 'rolling-restart':
+      return rollingRestart(fault, targets);
+    case 'pause':
+      return pause(member);
+    case 'block-loop':
+      member.process?.block(fault.durationMs * 1000);
+      return nothingToUndo;
+    case 'slow-loop':
+      return slowLoop(fault, member);
+    case 'kill-client':
+    case 'kill-candidate':
+      return killAndRestart(oneOf(among(fault, targets), fault.whom));
+    case 'pause-client':
+    case 'pause-candidate':
+      return pause(oneOf(among(fault, targets), fault.whom));
+    default:
+      return undefined;
+  }
+}
+
+function among(fault: Fault, { clients, candidates }: Targets): readonly Strikable[] {
+  return fault.kind === 'kill-client' || fault.kind === 'pause-client' ? clients : candidates;
+}
+
+/** Clocks: what time seems to be, and hosts that stand still. */
+export function strikeClock(fault: Fault, targets: Targets): Strike {
+  switch (fault.kind) {
+    case 'wall-jump':
+      return jumpWall(fault, targets);
+    case 'host-sleep':
+      return sleep(memberFor(fault, targets));
+    case 'sleep-candidate':
+      return sleep(oneOf(targets.candidates, fault.whom));
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Members' wall clocks jump anywhere: nothing may depend on them. Those of candidates only ahead, since a wall clock
+ * set back while its host sleeps hides the sleep, which no holder can notice (docs/guides/guarantees.md).
+ */
+function jumpWall(fault: Fault, { members, candidates, clients }: Targets): Strike {
+  const all: readonly Strikable[] = [...members, ...candidates, ...clients];
+  const target = oneOf(all, fault.whom);
+  if (target === undefined) return undefined;
+  const byMs = (fault.how % 20_000) + 1;
+  const back = members.some((member) => member.name === target.name) && fault.how % 2 === 0;
+  target.host.jumpWall(back ? -byMs : byMs);
+  return nothingToUndo;
+}
+
+function sleep(target: Strikable | undefined): Strike {
+  if (target === undefined || target.host.asleep) return undefined;
+  const { process, host } = target;
+  process?.pause();
+  host.sleep();
+  return () => {
+    host.wake();
+    process?.resume();
+  };
+}
+
+function pause(target: Strikable | undefined): Strike {
+  const process = target?.process;
+  if (!process?.alive) return undefined;
+  process.pause();
+  return () => process.resume();
+}
+
+function slowLoop(fault: Fault, { process }: StrikableMember): Strike {
+  if (!process?.alive) return undefined;
+  process.stepCostUs = 50 + (fault.how % 1000);
+  return () => {
+    process.stepCostUs = 0;
+  };
+}
+
+function losePower(member: StrikableMember): Strike {
+  member.losePower();
+  member.holdDown();
+  return () => {
+    member.powerOn();
+    member.release();
+  };
+}
+
+function killAndRestart(target: Strikable | undefined): Strike {
+  if (!target?.process?.alive) return undefined;
+  target.kill();
+  return () => target.start();
+}
+
+/** One member after the other is stopped and started, as an upgrade does. */
+function rollingRestart(fault: Fault, { members, world }: Targets): Strike {
+  const gapUs = fault.durationMs * 1000;
+  const held = new Set<StrikableMember>();
+  members.forEach((member, at) => {
+    world.scheduler.after(at * gapUs * 3, eventKinds.fault, undefined, () => {
+      member.stop();
+      member.holdDown();
+      held.add(member);
+    });
+    world.scheduler.after((at * 3 + 1) * gapUs, eventKinds.fault, undefined, () => {
+      if (held.delete(member)) member.release();
+    });
+  });
+  return nothingToUndo;
+}

@@ -1,0 +1,71 @@
+import type { Entry, RaftEffects, SnapshotMeta } from '../../raft/index.ts';
+import type { ElectionCounts } from '../elections/index.ts';
+import type { NetworkCounts } from '../network/index.ts';
+import type { Checker, MemberSight } from '../observation.ts';
+import type { History } from '../workload/index.ts';
+import type { Counts } from './types.ts';
+
+/** Counts what took place, so that a run which showed nothing is known for one. Claims nothing. */
+export class Coverage implements Checker {
+  readonly name = 'coverage';
+  readonly claim = 'Something took place.';
+  #elections = 0;
+  #memberStarts = 0;
+  #snapshotsMade = 0;
+  #snapshotsInstalled = 0;
+  #entries = 0;
+  readonly #snapshotIndexes = new Map<MemberSight, number>();
+
+  memberStarted(): void {
+    this.#memberStarts += 1;
+  }
+
+  drained(_member: MemberSight, effects: RaftEffects): void {
+    if (effects.state?.role === 'leader') this.#elections += 1;
+  }
+
+  durable(member: MemberSight): void {
+    const { snapshotIndex } = member.durable;
+    if (snapshotIndex > (this.#snapshotIndexes.get(member) ?? 0)) this.#snapshotsMade += 1;
+    this.#snapshotIndexes.set(member, snapshotIndex);
+  }
+
+  installed(_member: MemberSight, _snapshot: SnapshotMeta): void {
+    this.#snapshotsInstalled += 1;
+  }
+
+  committed(_entry: Entry): void {
+    this.#entries += 1;
+  }
+
+  counts(history: History, elections: ElectionCounts, network: NetworkCounts): Counts {
+    const outcomes = { ok: 0, 'not-applied': 0, unknown: 0, pending: 0 };
+    for (const { outcome } of history.operations) outcomes[outcome] += 1;
+    return {
+      elections: this.#elections,
+      'member starts': this.#memberStarts,
+      'snapshots made': this.#snapshotsMade,
+      'snapshots installed': this.#snapshotsInstalled,
+      'entries committed': this.#entries,
+      operations: history.operations.length,
+      'operations acknowledged': outcomes.ok,
+      'operations refused': outcomes['not-applied'],
+      'operations with unknown outcome': outcomes.unknown + outcomes.pending,
+      leaderships: elections.leaderships,
+      'hand-offs': elections.handOffs,
+      resignations: elections.resignations,
+      'leaderships lost': elections.losses,
+      'fenced writes': elections.fencedWrites,
+      'stale writes refused': elections.staleWritesRefused,
+      'stale writes taken without fencing': elections.staleWritesTaken,
+      'leases granted': elections.leasesGranted,
+      'leases expired': elections.leasesExpired,
+      'graces kept': elections.gracesKept,
+      'Raft messages': network.raftMessages,
+      'Raft messages lost': network.raftMessagesLost,
+      'Raft messages repeated': network.raftMessagesRepeated,
+      'Raft messages overtaken': network.raftMessagesOvertaken,
+      'packets lost': network.packetsLost,
+    };
+  }
+}

@@ -1,0 +1,199 @@
+import type { Runtime } from '../../runtime/types.ts';
+import { simulatedTransport } from '../calls/index.ts';
+import { consensusCheckers } from '../checkers/index.ts';
+import { SharedFolder } from '../disk/index.ts';
+import {
+  CandidateWorkload,
+  ElectionReports,
+  electionsCompleteChecker,
+  fencingChecker,
+  graceKeptChecker,
+  leasesChecker,
+  oneHolderChecker,
+  tokensRiseChecker,
+} from '../elections/index.ts';
+import { Nemesis, setLinks } from '../faults/nemesis.ts';
+import { drawFaults, type FaultOptions } from '../faults/options.ts';
+import { drawSchedule, type Fault } from '../faults/schedule.ts';
+import type { Strikable, Targets } from '../faults/targets.ts';
+import { SimulatedNetwork } from '../network/index.ts';
+import { Violation } from '../observation.ts';
+import { ClientWorkload, drawRates, History, workloadCheckers } from '../workload/index.ts';
+import type { Process } from '../world/process.ts';
+import { World } from '../world/world.ts';
+import { SimulatedCluster } from './cluster.ts';
+import { Coverage } from './coverage.ts';
+import { Hub } from './hub.ts';
+import { Progress } from './progress.ts';
+import { type ClusterSettings, describeSettings, drawCluster } from './settings.ts';
+import type { LifeFailure, LifeOptions, LifeResult } from './types.ts';
+import { wireTap } from './wire-tap.ts';
+
+/** Nothing strikes while the cluster is being made. */
+const bootMs = 1000;
+
+/**
+ * Lives one life: a cluster under clients and candidates, faults for `seconds`, then healed until everything must have
+ * come back. Never rejects for what is wrong with the code under test: that is the result's `failure`.
+ */
+export async function runLife(options: LifeOptions): Promise<LifeResult> {
+  const life = new Life(options);
+  return life.run();
+}
+
+class Life {
+  readonly #options: LifeOptions;
+  readonly #world: World;
+  readonly #faults: FaultOptions;
+  readonly #settings: ClusterSettings;
+  readonly #schedule: readonly Fault[];
+  readonly #untilMs: number;
+  readonly #hub: Hub;
+  readonly #network: SimulatedNetwork;
+  readonly #cluster: SimulatedCluster;
+  readonly #clients: ClientWorkload;
+  readonly #candidates: CandidateWorkload;
+  readonly #reports: ElectionReports;
+  readonly #nemesis: Nemesis;
+  readonly #coverage: Coverage;
+  readonly #history: History;
+
+  constructor(options: LifeOptions) {
+    const { seed, faults = 'all', members = 3, seconds = 30, keepTrace = false } = options;
+    this.#options = options;
+    // What a life is like is drawn apart from what happens in it.
+    const dice = new World({ seed }).random('settings');
+    const drawn = drawFaults(faults, dice.fork('faults'));
+    const calm = { lossRate: 0, repeatRate: 0, reorderRate: 0 };
+    this.#faults = options.calmLinks ? { ...drawn, ...calm } : drawn;
+    this.#settings = drawCluster(dice.fork('cluster'), members);
+    this.#untilMs = bootMs + seconds * 1000;
+    this.#schedule = drawSchedule(this.#faults, dice.fork('schedule'), bootMs, this.#untilMs);
+    const { clockDriftRate } = this.#faults;
+    const world = new World({ seed, clockDriftRate, keepTrace });
+    this.#world = world;
+    this.#hub = new Hub(world, clockDriftRate);
+    this.#network = new SimulatedNetwork(world, world.random('network'));
+    this.#cluster = new SimulatedCluster({ world, hub: this.#hub, network: this.#network }, this.#settings);
+    this.#history = new History(() => world.nowUs);
+    this.#reports = new ElectionReports(world);
+    const shared = new SharedFolder(world, world.random('shared folder'));
+    const transport = (runtime: Runtime) => simulatedTransport(runtime);
+    const equip = (process: Process): void =>
+      process.attach({ disk: shared.of(process), network: this.#network.of(process) });
+    const { endpoints } = this.#cluster;
+    this.#clients = new ClientWorkload({
+      ...{ world, history: this.#history, endpoints, transport, equip, clients: options.clients ?? 8 },
+      rates: drawRates(dice.fork('rates')),
+    });
+    this.#candidates = new CandidateWorkload({
+      ...{ world, random: world.random('candidates'), reports: this.#reports, endpoints, transport },
+      ...{ clockDriftRate: 0.01, attach: equip, candidates: options.candidates ?? 3 },
+      sharedDisk: (process) => shared.of(process),
+    });
+    const targets = this.#targets();
+    setLinks(targets, this.#faults);
+    const { only } = options;
+    const struck =
+      only === undefined ? this.#schedule : this.#schedule.filter(({ number }) => only.includes(number));
+    this.#nemesis = new Nemesis(targets, struck);
+    this.#coverage = new Coverage();
+    this.#addCheckers();
+  }
+
+  async run(): Promise<LifeResult> {
+    const world = this.#world;
+    const unhandled = (error: unknown): void =>
+      this.#hub.fail(new Error(`A promise was rejected and nobody handled it: ${error}`, { cause: error }));
+    process.on('unhandledRejection', unhandled);
+    let failure: LifeFailure | undefined;
+    try {
+      world.scheduler.onSettled = () => this.#hub.settled();
+      this.#cluster.start();
+      this.#clients.start();
+      this.#candidates.start();
+      await world.scheduler.run(this.#untilMs * 1000);
+      this.#nemesis.heal();
+      await this.#progress().demand();
+      this.#hub.ended();
+    } catch (error) {
+      failure = describeFailure(error, world.nowUs);
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
+    return this.#result(failure);
+  }
+
+  #progress(): Progress {
+    return new Progress({
+      ...{ world: this.#world, cluster: this.#cluster, network: this.#network },
+      ...{ clients: this.#clients, candidates: this.#candidates },
+    });
+  }
+
+  #addCheckers(): void {
+    const hub = this.#hub;
+    this.#network.onFrame = wireTap(this.#cluster, hub);
+    hub.add(...consensusCheckers);
+    const leaseReads = this.#settings.leaseReads;
+    hub.add(...workloadCheckers(hub, this.#history, { leaseReads }).map((checker) => () => checker));
+    const reports = this.#reports;
+    const oneSided = (): boolean => this.#nemesis.oneSided;
+    hub.add(leasesChecker(reports), oneHolderChecker(reports, { oneSided }), fencingChecker(reports));
+    hub.add(tokensRiseChecker(reports), graceKeptChecker(reports));
+    hub.add(electionsCompleteChecker(reports, this.#candidates));
+    hub.add(() => this.#coverage);
+  }
+
+  #targets(): Targets {
+    const { damage, members } = this.#cluster;
+    const clients = Array.from({ length: this.#clients.size }, (_none, at): Strikable => {
+      const workload = this.#clients;
+      return {
+        name: `client-${at + 1}`,
+        host: workload.hostOf(at),
+        get process() {
+          return workload.processOf(at);
+        },
+        kill: () => workload.kill(at),
+        start: () => workload.restart(at),
+      };
+    });
+    return {
+      ...{ world: this.#world, network: this.#network, members, clients },
+      candidates: this.#candidates.subjects,
+      harm: (member, how) => damage.harm(member.position, how),
+    };
+  }
+
+  #result(failure: LifeFailure | undefined): LifeResult {
+    const world = this.#world;
+    return {
+      seed: this.#options.seed,
+      traceHash: world.trace.hash,
+      steps: world.scheduler.steps,
+      simulatedMs: Math.round(world.nowUs / 1000),
+      members: this.#settings.members,
+      coverage: this.#coverage.counts(this.#history, this.#reports.counts, this.#network.counts),
+      faults: this.#nemesis.counts,
+      schedule: this.#schedule,
+      settings: describeSettings(this.#settings, this.#faults),
+      failure,
+      lines: world.trace.lines,
+    };
+  }
+}
+
+function describeFailure(error: unknown, atUs: number): LifeFailure {
+  const stack = error instanceof Error ? error.stack : undefined;
+  if (error instanceof Violation) {
+    return { checker: error.checker, claim: error.claim, message: error.message, atUs, stack };
+  }
+  return {
+    checker: 'program',
+    claim: 'The code under test goes on under every fault that it claims to bear.',
+    message: error instanceof Error ? error.message : String(error),
+    atUs,
+    stack,
+  };
+}

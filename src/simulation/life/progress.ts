@@ -1,0 +1,131 @@
+import { connectClient } from '../../client/index.ts';
+import { simulatedTransport } from '../calls/index.ts';
+import { CandidateWorkload } from '../elections/index.ts';
+import type { SimulatedNetwork } from '../network/index.ts';
+import { violated } from '../observation.ts';
+import type { ClientWorkload } from '../workload/index.ts';
+import type { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
+import type { SimulatedCluster } from './cluster.ts';
+
+export interface ProgressParts {
+  readonly world: World;
+  readonly cluster: SimulatedCluster;
+  readonly network: SimulatedNetwork;
+  readonly clients: ClientWorkload;
+  readonly candidates: CandidateWorkload;
+}
+
+/** Connections that TCP holds on to are given up after at most so long, and members that hang are restarted. */
+const leaderWithinMs = 30_000;
+const writeWithinMs = 10_000;
+const operationsEndWithinMs = 15_000;
+const equalWithinMs = 15_000;
+
+const progress = {
+  name: 'progress',
+  claim:
+    'When all faults are healed there is a leader, fresh writes are acknowledged, every election completes and all replicas are equal, in bounded time.',
+};
+
+/** What must come back when everything is healed, demanded one after the other. */
+export class Progress {
+  readonly #parts: ProgressParts;
+
+  constructor(parts: ProgressParts) {
+    this.#parts = parts;
+  }
+
+  /** Rejects with a `Violation` when something does not come back. */
+  async demand(): Promise<void> {
+    const { cluster, clients, candidates, world } = this.#parts;
+    for (const member of cluster.members) member.start();
+    for (let at = 0; at < clients.size; at++) clients.restart(at);
+    candidates.heal();
+    const healedUs = world.nowUs;
+    await this.#until(leaderWithinMs, () => this.#led(), 'all members to run and to follow one leader');
+    await this.#write();
+    const limitUs = healedUs + (leaderWithinMs + CandidateWorkload.limitMs) * 1000;
+    await world.scheduler.run(limitUs, () => candidates.finished);
+    clients.stop();
+    await this.#until(
+      operationsEndWithinMs,
+      () => clients.pending === 0,
+      'every operation to come to an end',
+    );
+    await this.#until(equalWithinMs, () => this.#equal(), 'all replicas to be equal');
+  }
+
+  async #until(withinMs: number, met: () => boolean, what: string): Promise<void> {
+    const { world } = this.#parts;
+    await world.scheduler.run(world.nowUs + withinMs * 1000, met);
+    if (met()) return;
+    violated(progress, `Waited for ${withinMs} ms in vain for ${what}: ${this.#describe()}.`);
+  }
+
+  #led(): boolean {
+    const { members } = this.#parts.cluster;
+    const first = members[0]?.raft?.status().leader ?? 0;
+    if (first === 0) return false;
+    return members.every((member) => member.running && member.raft?.status().leader === first);
+  }
+
+  /** A client that comes fresh. */
+  async #write(): Promise<void> {
+    const { world, network, cluster } = this.#parts;
+    const process: Process = world.startProcess('fresh', world.addHost('fresh'));
+    process.attach({
+      disk: cluster.members[0]?.process?.runtime.disk as never,
+      network: network.of(process),
+    });
+    const { runtime } = process;
+    const { endpoints } = cluster;
+    const client = connectClient({
+      endpoints,
+      runtime,
+      name: 'fresh',
+      transport: simulatedTransport(runtime),
+    });
+    let outcome = '';
+    client.put('fresh', 'write', { timeoutMs: writeWithinMs }).then(
+      () => {
+        outcome = 'acknowledged';
+      },
+      (error: unknown) => {
+        outcome = String(error);
+      },
+    );
+    await this.#until(writeWithinMs + 1000, () => outcome !== '', 'a fresh write to end');
+    if (outcome !== 'acknowledged')
+      violated(progress, `A fresh write failed: ${outcome}; ${this.#describe()}.`);
+    let closed = false;
+    client.close().then(() => {
+      closed = true;
+    });
+    await this.#until(1000, () => closed, 'the fresh client to close');
+    process.die();
+  }
+
+  #equal(): boolean {
+    const { members } = this.#parts.cluster;
+    const first = members[0];
+    return members.every(
+      ({ running, keyspace, durable }) =>
+        running &&
+        keyspace?.appliedIndex === first?.keyspace?.appliedIndex &&
+        durable.lastIndex === first?.durable.lastIndex &&
+        keyspace?.stateHash() === first?.keyspace?.stateHash(),
+    );
+  }
+
+  #describe(): string {
+    return this.#parts.cluster.members
+      .map(({ name, running, raft, keyspace, alive }) => {
+        if (!running || raft === undefined) return `${name} ${alive ? 'starts' : 'is down'}`;
+        const { role, term, commitIndex, lastIndex } = raft.status();
+        const applied = keyspace?.appliedIndex ?? 0;
+        return `${name} ${role} of term ${term}, commit ${commitIndex}, applied ${applied}, last ${lastIndex}`;
+      })
+      .join('; ');
+  }
+}

@@ -1,0 +1,38 @@
+import type { FaultOptions } from '../faults/options.ts';
+import type { Draw } from '../world/random.ts';
+
+/** How the cluster of one life is configured. */
+export interface ClusterSettings {
+  readonly members: number;
+  /** Few, so that snapshots are made in the middle of everything. */
+  readonly snapshotCount: number;
+  readonly heartbeatIntervalMs: number;
+  /** undefined: adaptive. */
+  readonly electionTimeoutMs: number | undefined;
+  readonly leaseReads: boolean;
+}
+
+export function drawCluster(random: Draw, members: number): ClusterSettings {
+  const fixed = random.chance(0.25);
+  const heartbeatIntervalMs = fixed ? random.pick([20, 50, 100]) : random.chance(0.2) ? 50 : 100;
+  return {
+    members,
+    snapshotCount: random.pick([20, 60, 200, 1000, 100_000]),
+    heartbeatIntervalMs,
+    electionTimeoutMs: fixed ? heartbeatIntervalMs * random.between(4, 10) : undefined,
+    leaseReads: random.chance(0.15),
+  };
+}
+
+export function describeSettings(cluster: ClusterSettings, faults: FaultOptions): string {
+  const { members, snapshotCount, heartbeatIntervalMs, electionTimeoutMs, leaseReads } = cluster;
+  const percent = (rate: number): string => `${Math.round(rate * 100)}%`;
+  const timeout = electionTimeoutMs === undefined ? 'adaptive timeout' : `timeout ${electionTimeoutMs} ms`;
+  return [
+    `${members} members, heartbeat ${heartbeatIntervalMs} ms, ${timeout}, a snapshot each ${snapshotCount} commands`,
+    ...(leaseReads ? ['lease reads'] : []),
+    `links ${faults.latencyUs} + ${faults.jitterUs} us, ${percent(faults.lossRate)} lost, ` +
+      `${percent(faults.repeatRate)} repeated, ${percent(faults.reorderRate)} overtaken`,
+    `clocks within ${percent(faults.clockDriftRate)}`,
+  ].join('; ');
+}

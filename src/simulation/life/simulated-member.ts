@@ -1,0 +1,274 @@
+import { ConclaveError } from '../../errors/index.ts';
+import type { KeyspaceMachine } from '../../keyspace/index.ts';
+import { type Logger, Member, type MemberOptions } from '../../member/index.ts';
+import type { MemberObserver } from '../../member/observer.ts';
+import type { RaftCore } from '../../raft/index.ts';
+import { serveCalls } from '../calls/index.ts';
+import type { DamageRecord, DurableReader, SimulatedDisk } from '../disk/index.ts';
+import type { StrikableMember } from '../faults/targets.ts';
+import type { SimulatedNetwork } from '../network/index.ts';
+import type { MemberSight } from '../observation.ts';
+import type { Host } from '../world/host.ts';
+import type { Process } from '../world/process.ts';
+import { eventKinds } from '../world/scheduler.ts';
+import type { World } from '../world/world.ts';
+import type { Hub } from './hub.ts';
+
+export const clientPort = 2379;
+export const peerPort = 2380;
+export const dataDir = '/data';
+
+/** An operator starts a member again after it failed; a supervisor waits so long. */
+const restartAfterUs = 300_000;
+/** A member that was asked to stop and did not is killed, as supervisors do. */
+const stopWithinUs = 5_000_000;
+
+export interface SimulatedMemberParts {
+  readonly world: World;
+  readonly hub: Hub;
+  readonly network: SimulatedNetwork;
+  readonly host: Host;
+  readonly disk: SimulatedDisk;
+  readonly durable: DurableReader;
+  readonly damage: () => DamageRecord;
+  readonly position: number;
+  readonly memberId: number;
+  readonly options: Omit<MemberOptions, 'runtime' | 'observer' | 'logger'>;
+}
+
+interface Served {
+  close(): Promise<void>;
+}
+
+/** A member's host, disk and lives, and the operator who starts it again. */
+export class SimulatedMember implements MemberSight, StrikableMember {
+  readonly position: number;
+  readonly memberId: number;
+  readonly host: Host;
+  readonly disk: SimulatedDisk;
+  readonly durable: DurableReader;
+  life = 0;
+  running = false;
+  raft: RaftCore | undefined;
+  keyspace: KeyspaceMachine | undefined;
+  process: Process | undefined;
+  member: Member | undefined;
+  readonly #parts: SimulatedMemberParts;
+  #served: Served | undefined;
+  /** As many faults want it down. */
+  #heldDown = 0;
+
+  constructor(parts: SimulatedMemberParts) {
+    this.#parts = parts;
+    this.position = parts.position;
+    this.memberId = parts.memberId;
+    this.host = parts.host;
+    this.disk = parts.disk;
+    this.durable = parts.durable;
+  }
+
+  get name(): string {
+    return this.#parts.host.name;
+  }
+
+  get damaged(): boolean {
+    return this.#parts.damage().damaged(this.position);
+  }
+
+  get alive(): boolean {
+    return this.process?.alive ?? false;
+  }
+
+  get leads(): boolean {
+    return this.running && this.raft?.status().role === 'leader';
+  }
+
+  start(): void {
+    if (this.alive || this.#heldDown > 0) return;
+    const { world, host, network, disk, options } = this.#parts;
+    const process = world.startProcess(host.name, host);
+    process.attach({ disk: disk.of(process), network: network.of(process) });
+    this.process = process;
+    this.life += 1;
+    world.note(this.name, () => `starts, life ${this.life}`);
+    Member.start({
+      ...options,
+      runtime: process.runtime,
+      observer: this.#observer(process),
+      logger: this.#logger(process),
+    }).then(
+      (member) => this.#startedAs(process, member),
+      (error: unknown) => this.#refused(process, error),
+    );
+  }
+
+  /** The process is gone at once; what the system had of its writes stays. */
+  kill(): void {
+    if (!this.alive) return;
+    this.#parts.world.note(this.name, () => 'is killed');
+    this.#end();
+  }
+
+  /** The host is off at once; what was not synced is lost, and nobody closes its sockets. */
+  losePower(): void {
+    this.#parts.world.note(this.name, () => 'loses power');
+    this.#parts.network.powerFails(this.host);
+    this.#end();
+    this.disk.powerFails();
+  }
+
+  powerOn(): void {
+    this.#parts.network.powerReturns(this.host);
+  }
+
+  /** Replaces the disk by an empty one. The damage record must have allowed it. */
+  wipe(): void {
+    this.#parts.world.note(this.name, () => 'gets an empty disk');
+    this.#end();
+    this.disk.wipe();
+    this.#parts.hub.memberWiped(this);
+  }
+
+  /** It is not started again until as many `release`. */
+  holdDown(): void {
+    this.#heldDown += 1;
+  }
+
+  release(): void {
+    this.#heldDown -= 1;
+    this.start();
+  }
+
+  stop(): void {
+    this.#stopped().catch((error: unknown) => this.#parts.hub.fail(error));
+  }
+
+  /** SIGTERM: as `conclave serve` does on it. */
+  async #stopped(): Promise<void> {
+    const { process, member } = this;
+    if (!process?.alive) return;
+    this.#parts.world.note(this.name, () => 'is asked to stop');
+    this.#parts.world.scheduler.after(stopWithinUs, eventKinds.fault, undefined, () => {
+      if (this.process === process) this.kill();
+    });
+    if (member === undefined) {
+      this.kill();
+      return;
+    }
+    await member.prepareToStop();
+    await this.#served?.close();
+    await member.stop();
+    if (this.process === process && process.alive) this.#end();
+  }
+
+  #end(): void {
+    const { process, running } = this;
+    if (process === undefined) return;
+    if (running) this.#parts.hub.memberEnded(this);
+    this.running = false;
+    this.raft = undefined;
+    this.keyspace = undefined;
+    this.member = undefined;
+    this.#served = undefined;
+    this.process = undefined;
+    process.die();
+  }
+
+  #observer(process: Process): MemberObserver {
+    const { hub } = this.#parts;
+    let recovering = true;
+    return {
+      recovered: (raft, keyspace) => {
+        if (this.process !== process) return;
+        recovering = false;
+        this.raft = raft;
+        this.keyspace = keyspace;
+        this.running = true;
+        hub.memberStarted(this);
+      },
+      drained: (effects) => {
+        if (process.alive) hub.drained(this, effects);
+      },
+      applied: (entry, results) => {
+        if (process.alive) hub.applied(this, entry, results);
+      },
+      installed: (snapshot) => {
+        if (process.alive && !recovering) hub.installed(this, snapshot);
+      },
+    };
+  }
+
+  #logger(process: Process): Logger {
+    const { world } = this.#parts;
+    const write = (fields: object, message: string): void =>
+      world.note(process.name, () => `${message} ${JSON.stringify(fields)}`);
+    return { debug() {}, info: write, warn: write, error: write };
+  }
+
+  #startedAs(process: Process, member: Member): void {
+    if (this.process !== process) return;
+    this.member = member;
+    member.stopped.catch((error: unknown) => this.#failed(process, error));
+    serveCalls(member, {
+      address: { host: this.host.address, port: clientPort },
+      runtime: process.runtime,
+    }).then(
+      (served) => {
+        if (this.process === process) this.#served = served;
+      },
+      (error: unknown) => this.#parts.hub.fail(error),
+    );
+  }
+
+  /** It stopped by itself: only a disk that was made to fail may bring that about. */
+  #failed(process: Process, error: unknown): void {
+    if (this.process !== process) return;
+    if (!this.#excused(error)) {
+      this.#parts.hub.fail(new Error(`${this.name} stopped by itself: ${describe(error)}`, { cause: error }));
+      return;
+    }
+    this.#end();
+    this.#startLater();
+  }
+
+  #refused(process: Process, error: unknown): void {
+    if (this.process !== process) return;
+    if (!this.#excused(error)) {
+      this.#parts.hub.fail(new Error(`${this.name} refused to start: ${describe(error)}`, { cause: error }));
+      return;
+    }
+    this.#parts.world.note(this.name, () => `refused to start: ${describe(error)}`);
+    this.#end();
+    if (ConclaveError.is(error, 'data-damaged') && this.damaged) this.#replaceDisk();
+    else this.#startLater();
+  }
+
+  #excused(error: unknown): boolean {
+    if (!ConclaveError.is(error)) return false;
+    const { counts } = this.disk.faults;
+    if (error.code === 'disk-full') return counts.fullDisk > 0;
+    if (error.code === 'disk-failed') return counts.failedOperations > 0;
+    return error.code === 'data-damaged' && this.damaged;
+  }
+
+  #startLater(): void {
+    const { scheduler } = this.#parts.world;
+    scheduler.after(restartAfterUs, eventKinds.fault, undefined, () => this.start());
+  }
+
+  /** The operator's answer to damage: an empty disk, as soon as the others hold all that this one held. */
+  #replaceDisk(): void {
+    const { world } = this.#parts;
+    if (this.#parts.damage().harm(this.position, () => this.wipe())) {
+      this.start();
+      return;
+    }
+    world.scheduler.after(restartAfterUs, eventKinds.fault, undefined, () => {
+      if (!this.alive) this.#replaceDisk();
+    });
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
