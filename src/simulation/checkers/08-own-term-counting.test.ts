@@ -1,0 +1,35 @@
+import { test } from 'node:test';
+import { ownTermCounting } from './08-own-term-counting.ts';
+import { effects, entries, handmadeLife, lead, violates, watching } from './testing.ts';
+
+test('a leader commits older entries together with one of its own, and a follower what it is told', () => {
+  const { life, ann, bob } = handmadeLife();
+  const checker = watching(ownTermCounting, life);
+  lead(checker, ann.holds(...entries(1, 1, 3)), 3);
+  ann.raft.commitIndex = 3;
+  checker.drained(ann, effects());
+  bob.holds(...entries(1, 1, 3));
+  bob.raft.commitIndex = 2;
+  checker.drained(bob, effects());
+});
+
+test('a leader that commits an older entry by itself is found', () => {
+  const { life, ann } = handmadeLife();
+  const checker = watching(ownTermCounting, life);
+  lead(checker, ann.holds(...entries(1, 2, 4)), 4);
+  ann.raft.commitIndex = 2;
+  violates(
+    () => checker.drained(ann, effects()),
+    /ann, leader of term 4, moved its commit index from 0 to 2, whose entry is of term 2/,
+  );
+});
+
+test('one that follows again learns of any commit', () => {
+  const { life, ann } = handmadeLife();
+  const checker = watching(ownTermCounting, life);
+  lead(checker, ann.holds(...entries(1, 2, 4)), 4);
+  ann.raft.role = 'follower';
+  ann.raft.term = 5;
+  ann.raft.commitIndex = 2;
+  checker.drained(ann, effects({ state: { role: 'follower', term: 5, leader: 2 } }));
+});
