@@ -12,6 +12,7 @@ export { type OneHolderOptions, oneHolderChecker } from './21-one-holder.ts';
 export { fencingChecker } from './22-fencing.ts';
 export { electionsCompleteChecker } from './elections-complete.ts';
 export { graceKeptChecker } from './grace-kept.ts';
+export { type RaceResult, showRace } from './race.ts';
 export { type ElectionCounts, ElectionReports, type ElectionWitness } from './reports.ts';
 export type { Subject } from './subject.ts';
 export { tokensRiseChecker } from './tokens-rise.ts';
