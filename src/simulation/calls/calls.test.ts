@@ -6,7 +6,7 @@ import { type ConclaveClient, connectClient, toBytes, toText } from '../../clien
 import { PortServer } from '../../embedded/port-server.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { Member } from '../../member/index.ts';
-import type { CloseCause } from '../../runtime/types.ts';
+import type { CloseCause, Connection } from '../../runtime/types.ts';
 import { services } from '../../wire/index.ts';
 import { SimulatedDisk } from '../disk/index.ts';
 import { TestingWorld } from '../network/testing.ts';
@@ -167,7 +167,14 @@ describe('Calls over a simulated network', () => {
   });
 
   test('a stream of many large answers to a slow reader costs the member no memory, and loses nothing', async () => {
-    const { life } = await served(7);
+    const life = new TestingWorld(7);
+    const { runtime } = life.process(0);
+    const api = new Api(new TestingMember(runtime), { runtime });
+    const connections: Connection[] = [];
+    await runtime.network.listen({ host: '0.0.0.0', port }, (connection) => {
+      connections.push(connection);
+      new PortServer(api.registry, new AcceptedPort(connection), runtime);
+    });
     const writer = clientOn(life.process(0), life.process(0));
     const reader = clientOn(life.process(1), life.process(0));
     const seen: number[] = [];
@@ -183,6 +190,8 @@ describe('Calls over a simulated network', () => {
     for (let count = 0; count < 60; count++) await life.until(writer.put('k', value));
     await life.run(1000);
     assert.equal(seen.length, 0);
+    const buffered = connections.map((connection) => connection.bufferedBytes);
+    assert.ok(Math.max(...buffered) > 0 && Math.max(...buffered) < 4 * value.length, String(buffered));
     life.process(1).resume();
     await life.run(5000, () => seen.length === 60);
     assert.deepEqual(

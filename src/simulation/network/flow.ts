@@ -288,10 +288,9 @@ export class Flow {
   #stall(lost: boolean): void {
     const { scheduler, random, counts, giveUpUs } = this.#fabric;
     const { nowUs } = scheduler;
-    if (this.#tries === 0) {
-      this.#stuckSinceUs = nowUs;
-      if (!lost) counts.stalls += 1;
-    }
+    // A host that sleeps counts no time.
+    if (this.#tries === 0 || this.link.from.asleep) this.#stuckSinceUs = nowUs;
+    if (this.#tries === 0 && !lost) counts.stalls += 1;
     const leftUs = this.#stuckSinceUs + giveUpUs - nowUs;
     if (leftUs <= 0) {
       this.#giveUp();

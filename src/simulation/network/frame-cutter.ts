@@ -70,7 +70,9 @@ export function joined(chunks: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(bytes);
   let at = 0;
   for (const chunk of chunks) {
-    whole.set(chunk, at);
+    // Heads are so small that the loop is faster.
+    if (chunk.length > 24) whole.set(chunk, at);
+    else for (let offset = 0; offset < chunk.length; offset++) whole[at + offset] = chunk[offset] as number;
     at += chunk.length;
   }
   return whole;
