@@ -173,10 +173,12 @@ test('at any moment the reader says what a recovery from the platter finds, or t
       const random = bench.world.random('test');
       const samples: Parameters<typeof compare>[0][] = [];
       let changes = 0;
+      let rotten = false;
       const sample = (): void => {
         const { refusal } = reader;
         seen.samples += 1;
         if (refusal !== undefined) seen.refusals += 1;
+        if (!rotten) assert.equal(refusal, undefined, 'neither death nor a power failure damages anything');
         samples.push({ said: line(reader), refusal, ...frozen(bench.disk.platter) });
       };
       const reader: DurableReader = new DurableReader({
@@ -194,6 +196,7 @@ test('at any moment the reader says what a recovery from the platter finds, or t
         bench.restart({ powerFails: random.chance(0.7) });
         sample();
       }
+      rotten = true;
       for (let times = 0; times < 3; times++) {
         if (bench.disk.rot({ sector: random.chance(0.5), path: random.chance(0.5) ? '/log/' : '' })) sample();
         seen.rotten += 1;

@@ -96,8 +96,7 @@ export class DurableReader implements DurableState, PlatterWatcher {
       const segments = this.#segments();
       this.#checkIdentity(segments.length > 0);
       this.#log = this.#reading(segments);
-      this.#log.advance();
-      this.#log.checkEnd();
+      this.#log.readWhole();
       this.#readSnapshot();
     });
   }
@@ -168,16 +167,14 @@ export class DurableReader implements DurableState, PlatterWatcher {
       if (names.includes('log') || names.includes('snapshots')) throw new Error('there is no identity');
       return;
     }
-    const identity = JSON.parse(new TextDecoder().decode(file.platter())) as {
-      readonly clusterId?: number;
-      readonly memberId?: number;
-      readonly started?: boolean;
-    } | null;
-    if (identity?.clusterId !== clusterId || identity.memberId !== memberId) {
+    const identity = JSON.parse(new TextDecoder().decode(file.platter())) as Record<string, unknown> | null;
+    const { formatVersion, name, started } = identity ?? {};
+    const ours = identity?.['clusterId'] === clusterId && identity['memberId'] === memberId;
+    const readable = Number.isSafeInteger(formatVersion) && Number(formatVersion) <= 1;
+    if (!ours || !readable || typeof name !== 'string' || typeof started !== 'boolean') {
       throw new Error('the identity is not what was written');
     }
-    if (typeof identity.started !== 'boolean') throw new Error('the identity is not what was written');
-    if (identity.started && !hasLog) throw new Error('there is no segment, although the member has run');
+    if (started && !hasLog) throw new Error('there is no segment, although the member has run');
   }
 
   #reading(segments: readonly SegmentOnPlatter[]): LogReading {

@@ -76,12 +76,27 @@ export class LogReading {
     return at === this.#at && !this.#sealed && start === this.#end ? 'further' : 'anew';
   }
 
-  /** Takes in all whole batches from where it stands. @throws Refused, MalformedBytes */
-  advance(): void {
+  /**
+   * Reads all segments from their beginnings, as a member does that starts.
+   *
+   * @throws Refused, MalformedBytes
+   */
+  readWhole(): void {
+    this.advance(wholeFile);
+    this.#checkEnd();
+  }
+
+  /**
+   * Takes in all whole batches from where it stands.
+   *
+   * @param bytesOf enough of a segment to find new batches in. Default: up to the last byte written.
+   * @throws Refused, MalformedBytes
+   */
+  advance(bytesOf = (file: MemoryFileData): Uint8Array => file.platter()): void {
     for (;;) {
       const segment = this.#segments[this.#at];
       if (segment === undefined) return;
-      const bytes = segment.file.platter();
+      const bytes = bytesOf(segment.file);
       const salt = this.#saltOf(segment, bytes);
       while (!this.#sealed && this.#takeBatch(bytes, salt)) {}
       if (!this.#sealed || this.#at === this.#segments.length - 1) return;
@@ -92,8 +107,8 @@ export class LogReading {
     }
   }
 
-  /** For a log read from its beginning: whether what follows the last whole batch may be cut off. @throws Refused */
-  checkEnd(): void {
+  /** Whether what follows the last whole batch may be cut off, and nothing is missing. */
+  #checkEnd(): void {
     const first = this.#segments[0];
     if (first === undefined) return;
     for (const [at, { sequence }] of this.#segments.entries()) {
@@ -103,11 +118,11 @@ export class LogReading {
     if (this.#at === 0 && first.sequence > 1 && this.#end === segmentHeaderBytes) {
       throw new Refused('the first segment holds nothing, and those before it are missing');
     }
-    if (!this.#sealed) this.#checkTail(segment.file.platter());
+    if (!this.#sealed) this.#checkTail(wholeFile(segment.file));
     const later = this.#segments.slice(this.#at + 1);
     const [next] = later;
     if (next !== undefined) {
-      const bytes = next.file.platter();
+      const bytes = wholeFile(next.file);
       this.#headerOf(next, bytes);
       if (later.length > 1 || bytes.subarray(segmentHeaderBytes).some((byte) => byte !== 0)) {
         throw new Refused(`segment ${segment.sequence} has no end, but there is a later one`);
@@ -135,10 +150,7 @@ export class LogReading {
   }
 
   #headerOf({ sequence }: SegmentOnPlatter, bytes: Uint8Array): number {
-    // Zeros at the end of a file are not kept, and a header ends with zeros.
-    const padded = new Uint8Array(segmentHeaderBytes);
-    padded.set(bytes.subarray(0, segmentHeaderBytes));
-    const header = readSegmentHeader(padded);
+    const header = readSegmentHeader(bytes);
     if (header === undefined || 'newerVersion' in header || header.sequence !== sequence) {
       throw new Refused(`segment ${sequence} has no true header`);
     }
@@ -208,4 +220,11 @@ export class LogReading {
       this.#firstIndex = index + 1;
     }
   }
+}
+
+/** With zeros that were never written: after a crash a batch may end with sectors of them and be whole. */
+function wholeFile(file: MemoryFileData): Uint8Array {
+  const bytes = new Uint8Array(file.platterBytes);
+  bytes.set(file.platter());
+  return bytes;
 }

@@ -247,11 +247,14 @@ export class SimulatedDisk {
     throw diskFull('write', path);
   }
 
-  /** A first part of it, into the system's memory. */
+  /** All of it or a first part, up to where some sector ends, into the system's memory; no more than that. */
   #writePart(file: MemoryFileData, position: number, chunks: readonly Uint8Array[]): void {
     let left = 0;
     for (const chunk of chunks) left += chunk.length;
-    left = this.#random.below(left + 1);
+    if (this.#random.chance(0.5)) {
+      const cut = position + this.#random.below(left + 1);
+      left = Math.max(0, cut - (cut % sectorBytes) - position);
+    }
     let at = position;
     for (const chunk of chunks) {
       const written = Math.min(left, chunk.length);

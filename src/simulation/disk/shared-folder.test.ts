@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { versionedFile } from '../../fencing/index.ts';
+import { SharedFolder } from './shared-folder.ts';
+import { DiskBench } from './testing.ts';
+
+test('of several processes that link to one name, one succeeds', async () => {
+  const bench = new DiskBench();
+  const shared = new SharedFolder(bench.world, bench.world.random('shared'));
+  const disks = [1, 2, 3].map((number) => {
+    const host = bench.world.addHost(`h${number}`);
+    return shared.of(bench.world.startProcess(`p${number}`, host));
+  });
+  const linking = disks.map(async (disk, at) => {
+    await disk.makeFolder('/s');
+    const file = await disk.open(`/s/${at}`, { exclusive: true });
+    await file.writeAt(0, [Uint8Array.of(at)]);
+    await disk.link(`/s/${at}`, '/s/name');
+    return at;
+  });
+  const results = await bench.during(Promise.allSettled(linking));
+  const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  assert.equal(winners.length, 1);
+  assert.deepEqual(shared.contents('/s/name'), Uint8Array.of(winners[0] ?? -1));
+});
+
+test('what a process had asked for when it died takes effect once, perhaps after it is gone, or never', async () => {
+  const seen = new Set<boolean>();
+  for (let seed = 1; seed <= 20; seed++) {
+    const bench = new DiskBench(seed);
+    const shared = new SharedFolder(bench.world, bench.world.random('shared'));
+    const disk = shared.of(bench.process);
+    await bench.during(disk.makeFolder('/s'));
+    disk.open('/s/f', { exclusive: true }).catch(() => {});
+    bench.process.die();
+    assert.deepEqual(shared.list('/s'), []);
+    await bench.passes(10_000_000);
+    seen.add(shared.list('/s').length === 1);
+  }
+  assert.equal(seen.size, 2);
+});
+
+test('what a process had asked for when it was paused takes effect while it stands still', async () => {
+  const bench = new DiskBench();
+  const shared = new SharedFolder(bench.world, bench.world.random('shared'));
+  const disk = shared.of(bench.process);
+  const made = disk.makeFolder('/s');
+  bench.process.pause();
+  await bench.passes(1_000_000);
+  const other = shared.of(bench.world.startProcess('other', bench.world.addHost('b')));
+  assert.equal(await bench.during(other.exists('/s')), true);
+  bench.process.resume();
+  await bench.during(made);
+});
+
+test('a versioned file works on it', async () => {
+  const bench = new DiskBench();
+  const shared = new SharedFolder(bench.world, bench.world.random('shared'));
+  bench.process.attach({ disk: shared.of(bench.process), network: undefined as never });
+  const { runtime } = bench.process;
+  await bench.during(runtime.disk.makeFolder('/s'));
+  const leadership = { name: 'e', token: 5, assertHeld: () => {} };
+  const file = versionedFile('/s/state', { runtime });
+  const write = (text: string, expectedVersion: number) =>
+    file.write(new TextEncoder().encode(text), { leadership, expectedVersion });
+  await bench.during(write('one', 0));
+  await bench.during(write('two', 1));
+  const { data, token } = await bench.during(file.read());
+  assert.deepEqual({ text: new TextDecoder().decode(data), token }, { text: 'two', token: 5 });
+});
