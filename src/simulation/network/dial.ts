@@ -4,7 +4,8 @@ import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
 import { eventKinds } from '../world/scheduler.ts';
 import { End } from './end.ts';
-import { type Fabric, Flow } from './flow.ts';
+import type { Fabric } from './fabric.ts';
+import { Flow } from './flow.ts';
 import type { Link } from './link.ts';
 
 /** As Linux: how long an unanswered attempt waits before the next one; it doubles. */

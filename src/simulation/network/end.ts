@@ -1,7 +1,8 @@
 import type { Address, CloseCause, Connection } from '../../runtime/types.ts';
 import type { Process } from '../world/process.ts';
 import { eventKinds } from '../world/scheduler.ts';
-import type { Fabric, Flow } from './flow.ts';
+import type { Fabric } from './fabric.ts';
+import type { Flow } from './flow.ts';
 import { joined } from './frame-cutter.ts';
 import type { Segment } from './segment.ts';
 

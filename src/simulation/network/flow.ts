@@ -1,9 +1,9 @@
-import type { Draw } from '../world/random.ts';
-import { eventKinds, type Scheduler } from '../world/scheduler.ts';
-import type { NetworkCounts } from './counts.ts';
+import { eventKinds } from '../world/scheduler.ts';
 import type { End } from './end.ts';
+import type { Fabric } from './fabric.ts';
 import { FrameCutter, isRaft, joined, type WireFrame } from './frame-cutter.ts';
 import type { Link } from './link.ts';
+import { staysInOrder } from './middlebox.ts';
 import { type Segment, segment } from './segment.ts';
 
 /** What the operating systems at both ends keep of one direction: more has to wait in the sending process. */
@@ -13,21 +13,6 @@ const windowBytes = 256 * 1024;
 const retransmitUs = 200_000;
 /** One in so many segments arrives in two chunks. */
 const cutOneIn = 24;
-
-/** What all connections of a network share. */
-export interface Fabric {
-  readonly scheduler: Scheduler;
-  readonly random: Draw;
-  readonly counts: NetworkCounts;
-  /** How long TCP tries to get something through. */
-  readonly giveUpUs: number;
-  note(who: string, text: () => string): void;
-  /** A frame of kind `raft` leaves the process. */
-  leaves(from: End, to: End, frame: WireFrame): void;
-  /** What became of a Raft message on its way. */
-  noteFrame(from: End, frame: WireFrame, fate: string): void;
-  closed(end: End): void;
-}
 
 /** One direction of a connection: bytes in order, resent until they are through. */
 export class Flow {
@@ -244,40 +229,22 @@ export class Flow {
     return second;
   }
 
-  /** Loses, repeats and delays single Raft messages; everything else stays in its order. */
   #throughMiddlebox(next: Segment): void {
     const { frames } = next;
     if (frames === undefined) return;
     next.frames = undefined;
     next.bytes = 0;
-    const { random, counts } = this.#fabric;
-    const { lossRate, repeatRate, reorderRate } = this.link;
-    const quiet = lossRate === 0 && repeatRate === 0 && reorderRate === 0;
+    const late = (frame: WireFrame): void => this.#sendLate(frame);
     for (const frame of frames) {
-      if (!quiet && isRaft(frame)) {
-        if (random.chance(lossRate)) {
-          counts.raftMessagesLost += 1;
-          this.#fabric.noteFrame(this.from, frame, 'lost');
-          continue;
-        }
-        if (random.chance(repeatRate)) {
-          counts.raftMessagesRepeated += 1;
-          this.#sendLate(frame, 'repeated');
-        }
-        if (random.chance(reorderRate)) {
-          counts.raftMessagesOvertaken += 1;
-          this.#sendLate(frame, 'overtaken');
-          continue;
-        }
-      }
+      if (isRaft(frame) && !staysInOrder(this.#fabric, this.from, this.link, frame, late)) continue;
       for (const chunk of frame.chunks) next.chunks.push(chunk);
       next.bytes += frame.bytes;
     }
   }
 
-  #sendLate(frame: WireFrame, fate: string): void {
+  /** So late that everything sent until now is there before. */
+  #sendLate(frame: WireFrame): void {
     const { random, scheduler } = this.#fabric;
-    this.#fabric.noteFrame(this.from, frame, fate);
     const earliestUs = Math.max(0, this.#lastArrivalUs - scheduler.nowUs);
     const wayUs = earliestUs + this.link.transitUs(frame.bytes, scheduler.nowUs, random);
     const lateUs = random.tailed(1, this.link.lateUs);

@@ -236,3 +236,20 @@ describe('A simulated network', () => {
     assert.equal(far.text, 'there you are');
   });
 });
+
+describe('A host that sleeps', () => {
+  test('hears after it woke what was sent meanwhile, and its connections stand', async () => {
+    const life = new TestingWorld(4, { giveUpMs: 30_000 });
+    const [near, far] = await life.pair();
+    life.host(1).sleep();
+    life.process(1).pause();
+    near.write('good night');
+    await life.run(10_000);
+    assert.equal(far.text, '');
+    life.host(1).wake();
+    life.process(1).resume();
+    await life.run(10_000);
+    assert.equal(far.text, 'good night');
+    assert.deepEqual([near.closes, far.closes], [[], []]);
+  });
+});

@@ -7,7 +7,7 @@ import { type NetworkCounts, noCounts } from './counts.ts';
 import { describeFrame } from './describe-frame.ts';
 import type { Acceptor } from './dial.ts';
 import type { End } from './end.ts';
-import type { Fabric } from './flow.ts';
+import type { Fabric } from './fabric.ts';
 import type { WireFrame } from './frame-cutter.ts';
 import { Link } from './link.ts';
 import { ProcessNetwork, type Wiring } from './process-network.ts';

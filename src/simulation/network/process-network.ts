@@ -4,7 +4,7 @@ import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
 import { type Acceptor, Dial } from './dial.ts';
 import type { End } from './end.ts';
-import type { Fabric } from './flow.ts';
+import type { Fabric } from './fabric.ts';
 import type { Link } from './link.ts';
 
 /** What a process's view needs of the whole. */

@@ -1,0 +1,20 @@
+import type { Draw } from '../world/random.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import type { NetworkCounts } from './counts.ts';
+import type { End } from './end.ts';
+import type { WireFrame } from './frame-cutter.ts';
+
+/** What all connections of a network share. */
+export interface Fabric {
+  readonly scheduler: Scheduler;
+  readonly random: Draw;
+  readonly counts: NetworkCounts;
+  /** How long TCP tries to get something through. */
+  readonly giveUpUs: number;
+  note(who: string, text: () => string): void;
+  /** A frame of kind `raft` leaves the process. */
+  leaves(from: End, to: End, frame: WireFrame): void;
+  /** What became of a Raft message on its way. */
+  noteFrame(from: End, frame: WireFrame, fate: string): void;
+  closed(end: End): void;
+}
