@@ -1,7 +1,7 @@
 import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry } from '../../raft/index.ts';
 import type { MemberSight } from '../observation.ts';
-import { tagOfCommand, tookEffect } from './replay.ts';
+import { tookEffect } from './replay.ts';
 import { WorkloadChecker } from './workload-checker.ts';
 
 /**
@@ -16,10 +16,9 @@ export class RetriedOnce extends WorkloadChecker {
 
   applied(member: MemberSight, entry: Entry, results: readonly CommandResult[]): void {
     this.replay.committed(entry);
-    if (results.length === 0) return;
-    this.replay.commandsOf(entry).forEach(({ command }, at) => {
+    const tags = this.replay.tagsAt(entry.index);
+    tags?.forEach((tag, at) => {
       const result = results[at];
-      const tag = tagOfCommand(command);
       if (tag === undefined || result === undefined || !tookEffect(result)) return;
       const before = this.#revisions.get(tag);
       if (before === undefined) this.#revisions.set(tag, result.revision);

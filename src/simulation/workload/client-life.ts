@@ -77,7 +77,7 @@ export class ClientLife {
   async #operate(): Promise<void> {
     const { world, history, client, source, draw, rates } = this.#parts;
     const call = source.next();
-    const timeoutMs = draw.chance(rates.hurried) ? draw.between(2, 60) : draw.between(800, 5000);
+    const timeoutMs = draw.chance(rates.hurried) ? draw.tailed(1, 8) : draw.between(800, 5000);
     const controller = draw.chance(rates.aborted) ? new AbortController() : undefined;
     if (controller !== undefined) {
       this.process.after(draw.between(100, 80_000), eventKinds.workload, () => controller.abort());
@@ -97,6 +97,7 @@ export class ClientLife {
       const outcome = ConclaveError.is(error) ? error.outcome : 'unknown';
       const code = ConclaveError.is(error) && error.code !== 'internal' ? error.code : `internal: ${error}`;
       world.note(this.process.name, () => `fails ${operation.id}: ${code}, ${outcome}`);
+      source.failed(call, code);
       history.failed(operation, outcome, code);
     }
   }

@@ -72,6 +72,13 @@ export class OperationSource {
     }
   }
 
+  /** A lease that is gone is not used again. */
+  failed(call: Call, code: string): void {
+    if (code !== 'lease-lost') return;
+    const steps = call.type === 'txn' ? [...call.success, ...call.failure] : [call];
+    for (const step of steps) if ('lease' in step) this.#forget(step.lease);
+  }
+
   #learnRange({ key, end }: { key: string; end: string }, pairs: readonly Pair[]): void {
     if (end === '') this.#seen.set(key, pairs[0]);
     else for (const pair of pairs) this.#seen.set(pair.key, pair);

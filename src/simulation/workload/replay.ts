@@ -1,11 +1,4 @@
-import {
-  type Command,
-  type CommandBatch,
-  type CommandIdentity,
-  type CommandResult,
-  decodeBatch,
-  type SubmittedCommand,
-} from '../../keyspace/index.ts';
+import { type Command, type CommandIdentity, type CommandResult, decodeBatch } from '../../keyspace/index.ts';
 import type { Entry } from '../../raft/index.ts';
 import type { LifeSight } from '../observation.ts';
 import { firstLease, keyPrefix, leaseLimit, markPrefix } from './history.ts';
@@ -16,6 +9,12 @@ export interface Effect extends Applied {
   readonly tag: string;
   readonly index: number;
   /** When its entry was committed, true time. */
+  readonly committedUs: number;
+}
+
+interface Place {
+  readonly tag: string | undefined;
+  readonly index: number;
   readonly committedUs: number;
 }
 
@@ -41,7 +40,7 @@ export class Replay {
   readonly model = new ModelKeyspace();
   /** The last entry that was taken. */
   index = 0;
-  /** By tag; the first where there are several, which the last checker to hear of it will not like. */
+  /** By tag; the first where there are several, which checker 17 will not like. */
   readonly effects = new Map<string, Effect>();
   /** Leases and when they were renewed. */
   readonly renewals = new Map<bigint, Renewal[]>();
@@ -49,8 +48,7 @@ export class Replay {
   readonly onEffect: ((effect: Effect) => void)[] = [];
   readonly #life: Pick<LifeSight, 'nowUs' | 'committed'>;
   readonly #clients = new Map<number, ClientResults>();
-  #lastIndex = 0;
-  #lastBatch: CommandBatch | undefined;
+  readonly #tags: (readonly (string | undefined)[] | undefined)[] = [undefined];
 
   constructor(life: Pick<LifeSight, 'nowUs' | 'committed'>) {
     this.#life = life;
@@ -71,32 +69,27 @@ export class Replay {
     if (entry.index === this.index + 1) this.#take(entry, this.#life.nowUs);
   }
 
-  /** The commands of an entry; the last one asked for is kept decoded. */
-  commandsOf(entry: Entry): readonly SubmittedCommand[] {
-    return this.#batchOf(entry)?.commands ?? [];
-  }
-
-  #batchOf(entry: Entry): CommandBatch | undefined {
-    if (entry.kind !== 'command' || entry.data.length === 0) return undefined;
-    if (this.#lastIndex !== entry.index) {
-      this.#lastBatch = decodeBatch(entry.data);
-      this.#lastIndex = entry.index;
-    }
-    return this.#lastBatch;
+  /** Of the commands of an entry that was taken, those of the workload; undefined: none of them is. */
+  tagsAt(index: number): readonly (string | undefined)[] | undefined {
+    return this.#tags[index];
   }
 
   #take(entry: Entry, committedUs: number): void {
     this.index = entry.index;
-    const batch = this.#batchOf(entry);
-    if (batch === undefined) return;
-    this.model.begin(batch.timeMs);
-    for (const { command, identity } of batch.commands) {
-      if (identity === undefined) this.#apply(command, entry.index, committedUs);
-      else this.#applyOnce(command, identity, entry.index, committedUs);
-    }
+    this.#tags.push(undefined);
+    if (entry.kind !== 'command' || entry.data.length === 0) return;
+    const { timeMs, commands } = decodeBatch(entry.data);
+    this.model.begin(timeMs);
+    const tags = commands.map(({ command }) => tagOfCommand(command));
+    if (tags.some((tag) => tag !== undefined)) this.#tags[entry.index] = tags;
+    commands.forEach(({ command, identity }, at) => {
+      const place = { tag: tags[at], index: entry.index, committedUs };
+      if (identity === undefined) this.#apply(command, place);
+      else this.#applyOnce(command, identity, place);
+    });
   }
 
-  #applyOnce(command: Command, identity: CommandIdentity, index: number, committedUs: number): void {
+  #applyOnce(command: Command, identity: CommandIdentity, place: Place): void {
     const { timeMs } = this.model;
     const client = this.#clients.get(identity.incarnation);
     if (client === undefined || timeMs - client.lastUsedMs > idleLimitMs) return;
@@ -104,7 +97,7 @@ export class Replay {
     const { results } = client;
     if (identity.acknowledgedBelow > client.forgottenBelow) this.#forget(client, identity.acknowledgedBelow);
     if (identity.sequence < client.forgottenBelow || results.has(identity.sequence)) return;
-    results.set(identity.sequence, this.#apply(command, index, committedUs));
+    results.set(identity.sequence, this.#apply(command, place));
     if (results.size > maxOutstanding) this.#forget(client, Math.min(...results.keys()) + 1);
   }
 
@@ -113,7 +106,7 @@ export class Replay {
     for (const sequence of client.results.keys()) if (sequence < below) client.results.delete(sequence);
   }
 
-  #apply(command: Command, index: number, committedUs: number): Applied {
+  #apply(command: Command, place: Place): Applied {
     const answer = this.model.apply(command);
     const { revision, timeMs } = this.model;
     const applied: Applied = { revision, answer };
@@ -121,19 +114,18 @@ export class Replay {
       this.#clients.set(answer.incarnation, { lastUsedMs: timeMs, forgottenBelow: 0, results: new Map() });
     } else if (answer.type === 'renew' && command.type === 'leaseRenew') {
       command.leases.forEach((lease, at) => {
-        this.#renewed(lease, { committedUs, ttlMs: answer.ttlsMs[at] ?? 0 });
+        this.#renewed(lease, { committedUs: place.committedUs, ttlMs: answer.ttlsMs[at] ?? 0 });
       });
-    } else {
-      const tag = tagOfCommand(command);
-      if (tag !== undefined) {
-        const effect: Effect = { ...applied, tag, index, committedUs };
-        // Refused under one incarnation, it may have been sent again under another.
-        const before = this.effects.get(tag);
-        if (before === undefined || before.answer.type === 'failed') this.effects.set(tag, effect);
-        if (answer.type !== 'failed') for (const listener of this.onEffect) listener(effect);
-      }
-    }
+    } else if (place.tag !== undefined) this.#effect(place.tag, applied, place);
     return applied;
+  }
+
+  #effect(tag: string, { revision, answer }: Applied, { index, committedUs }: Place): void {
+    const effect: Effect = { tag, revision, answer, index, committedUs };
+    // Refused under one incarnation, it may have been sent again under another.
+    const before = this.effects.get(tag);
+    if (before === undefined || before.answer.type === 'failed') this.effects.set(tag, effect);
+    if (answer.type !== 'failed') for (const listener of this.onEffect) listener(effect);
   }
 
   #renewed(lease: bigint, renewal: Renewal): void {

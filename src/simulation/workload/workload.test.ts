@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { TestingCluster } from './testing.ts';
+
+/** Members and clients die and come back, a member is cut off, all connections break. */
+async function live(seed: number, options: { leaseReads?: boolean } = {}): Promise<TestingCluster> {
+  const cluster = new TestingCluster(seed, options);
+  await cluster.run(1500);
+  for (let round = 0; round < 3; round++) {
+    cluster.killMember((seed + round) % 3);
+    cluster.workload.kill((seed + round) % 8);
+    await cluster.run(700);
+    cluster.startMember((seed + round) % 3);
+    cluster.network.partition([[cluster.host(round)]]);
+    await cluster.run(300);
+    cluster.network.breakConnections({ seenBy: 'one' });
+    cluster.network.heal();
+    cluster.workload.restart((seed + round) % 8);
+    await cluster.run(900);
+  }
+  await cluster.finish();
+  return cluster;
+}
+
+describe('Clients of a simulated cluster', () => {
+  test('leave a history that holds in every respect, while members and clients are killed and cut off', async () => {
+    const { history, workload } = await live(3);
+    const ok = history.operations.filter(({ outcome }) => outcome === 'ok');
+    assert.ok(ok.length > 150, `${ok.length} operations succeeded`);
+    const kinds = new Set(ok.map(({ call }) => call.type));
+    for (const kind of ['range', 'put', 'delete', 'txn', 'grant', 'renew'] as const)
+      assert.ok(kinds.has(kind), kind);
+    assert.ok(history.operations.some(({ outcome }) => outcome === 'unknown'));
+    assert.ok(history.watchCount > 0);
+    assert.equal(workload.pending, 0);
+  });
+
+  test('do the same again with the same seed', async () => {
+    const [one, two] = [await live(5), await live(5)];
+    assert.equal(one.world.trace.hash, two.world.trace.hash);
+    assert.deepEqual(one.history.operations, two.history.operations);
+  });
+});
