@@ -13,7 +13,7 @@ import { Draw } from '../world/random.ts';
 import { consensusCheckers } from './index.ts';
 import { HandmadeDisk, type HandmadeLife, handmadeLife } from './testing.ts';
 
-/** The real core on disks that the test writes, with a network that loses, repeats and reorders. */
+/** The real core on disks that the test writes, with a network that loses, repeats, reorders and cuts members off. */
 
 interface Write {
   readonly request: PersistRequest;
@@ -49,6 +49,8 @@ class Cluster {
   nowMs = 0;
   stampMs = 0;
   elections = 0;
+  /** The member that neither hears nor is heard now; 0: none. */
+  cutOff = 0;
 
   constructor(seed: number) {
     this.draw = new Draw(seed);
@@ -146,9 +148,11 @@ class Cluster {
   step(crashes: number): void {
     this.nowMs += 1;
     this.made.life.nowUs = this.nowMs * 1000;
+    if (this.draw.chance(0.005)) this.cutOff = this.draw.below(4);
     for (let count = this.wire.length; count > 0; count--) {
       const at = this.draw.chance(0.8) ? 0 : this.draw.below(this.wire.length);
       const [message] = this.wire.splice(at, 1) as [RaftMessage];
+      if (message.to === this.cutOff || message.from === this.cutOff) continue;
       this.nodes[message.to - 1]?.raft?.step({ type: 'message', message }, this.nowMs);
     }
     for (const node of this.nodes) {
