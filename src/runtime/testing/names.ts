@@ -89,11 +89,6 @@ export class MemoryNames {
     this.#unsynced.delete(folder);
   }
 
-  /** After a failed sync: a later one makes these changes durable no more. */
-  loseUnsynced(path: string): void {
-    this.#unsynced.delete(normal(path));
-  }
-
   /** What the platter has under this name; nothing where a folder above it is not durable. */
   durable(path: string): MemoryFileData | 'folder' | undefined {
     const name = normal(path);

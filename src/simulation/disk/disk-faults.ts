@@ -33,15 +33,23 @@ export class DiskFaults {
 
   /**
    * Makes the next such operation fail, with EIO unless told otherwise. A write to a file with durable writes is a
-   * 'write' and then a 'sync'. A failed sync loses what it should have made durable, and the next one succeeds.
+   * 'write' and then a 'sync'. A failed sync loses what it should have made durable, and the next one succeeds; that of a
+   * folder leaves it to the next one, since file systems with a journal do not go on after losing a part of it.
    */
   failNext(operation: DiskOperation, options: FailureOptions = {}): void {
     this.#failures.add(operation, options);
   }
 
-  /** The next read of a file whose path contains this gets some bytes from elsewhere in that file. */
+  /**
+   * The next read of a file whose path contains this gets some bytes from elsewhere in that file. A member that
+   * recovers may cut off what it should have read: ask the `DamageRecord`, and call `readsAreRight` when it runs.
+   */
   misdirectNextRead(path = ''): void {
     this.#misdirected = path;
+  }
+
+  readsAreRight(): void {
+    this.#misdirected = undefined;
   }
 
   /** Takes back what was asked for and has not happened, and all that lasts. */

@@ -191,7 +191,9 @@ test('at any moment the reader says what a recovery from the platter finds, or t
       for (let life = 0; life < 4; life++) {
         const working = openAll(bench.view, random).then((opened) => work(opened, random));
         working.catch(() => {});
-        await bench.passes(random.tailed(2000, 15_000));
+        await bench.passes(random.tailed(1000, 5000));
+        if (random.chance(0.3)) bench.disk.faults.failNext(random.pick(['write', 'sync', 'sync-folder']));
+        await bench.passes(random.tailed(1000, 10_000));
         sample();
         bench.restart({ powerFails: random.chance(0.7) });
         sample();

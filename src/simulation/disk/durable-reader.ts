@@ -17,6 +17,8 @@ export interface DurableReaderOptions {
   readonly onChange?: () => void;
 }
 
+type Identity = Partial<Record<'formatVersion' | 'clusterId' | 'memberId' | 'name' | 'started', unknown>>;
+
 /**
  * Raft's state of one group as a member would find it if its host lost power now and all that was not synced were
  * lost. Follows the platter as it changes; new batches of the log cost no more than themselves.
@@ -62,7 +64,7 @@ export class DurableReader implements DurableState, PlatterWatcher {
   wrote(file: MemoryFileData, start: number, end: number): void {
     const touched = this.#log.touchedBy(file, start, end);
     if (touched === 'nothing') return;
-    if (touched === 'anew' || this.refusal !== undefined) this.#readAll();
+    if (touched === 'anew') this.#readAll();
     else this.#attempt(() => this.#log.advance());
     this.#changed();
   }
@@ -167,9 +169,9 @@ export class DurableReader implements DurableState, PlatterWatcher {
       if (names.includes('log') || names.includes('snapshots')) throw new Error('there is no identity');
       return;
     }
-    const identity = JSON.parse(new TextDecoder().decode(file.platter())) as Record<string, unknown> | null;
+    const identity = JSON.parse(new TextDecoder().decode(file.platter())) as Identity | null;
     const { formatVersion, name, started } = identity ?? {};
-    const ours = identity?.['clusterId'] === clusterId && identity['memberId'] === memberId;
+    const ours = identity?.clusterId === clusterId && identity.memberId === memberId;
     const readable = Number.isSafeInteger(formatVersion) && Number(formatVersion) <= 1;
     if (!ours || !readable || typeof name !== 'string' || typeof started !== 'boolean') {
       throw new Error('the identity is not what was written');

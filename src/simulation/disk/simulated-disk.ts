@@ -41,6 +41,7 @@ export class SimulatedDisk {
   readonly #random: Draw;
   readonly #watchers: PlatterWatcher[] = [];
   readonly #locks = new Map<string, Process>();
+  readonly #users = new Set<Process>();
   #names: MemoryNames;
   /** While the disk hangs: what was to complete. */
   #held: ScheduledEvent[] | undefined;
@@ -58,6 +59,8 @@ export class SimulatedDisk {
 
   /** The disk for one life of a process. To be called once for each. */
   of(process: Process): Disk {
+    this.#users.add(process);
+    process.onDeath.push(() => this.#users.delete(process));
     const operations = new Operations({
       process,
       scheduler: this.#world.scheduler,
@@ -76,9 +79,9 @@ export class SimulatedDisk {
    * the platter or not, and of the names in each folder any first part.
    */
   powerFails(): void {
+    this.#abandon();
     this.faults.counts.powerFailures += 1;
-    this.#held = undefined;
-    this.#locks.clear();
+    this.#world.note(this.host.name, () => 'the power fails');
     this.#names.crash(this.#random.chance(0.3) ? 'none' : 'some', this.#random);
     this.#replaced();
   }
@@ -135,12 +138,17 @@ export class SimulatedDisk {
 
   /** An empty disk in place of this one: end the processes first, and ask the `DamageRecord`. */
   wipe(): void {
+    this.#abandon();
     this.faults.counts.wipes += 1;
-    this.#held = undefined;
-    this.#locks.clear();
     this.#names = this.#empty();
     this.#world.note(this.host.name, () => 'an empty disk in place of the old one');
     this.#replaced();
+  }
+
+  #abandon(): void {
+    if (this.#users.size > 0) throw new Error(`A process still uses the disk of ${this.host.name}.`);
+    this.#held = undefined;
+    this.#locks.clear();
   }
 
   #empty(): MemoryNames {
@@ -179,11 +187,17 @@ export class SimulatedDisk {
   #fallible<T>(kind: DiskOperation | 'other', path: string, operation: Operation<T>): Operation<T> {
     if (kind === 'write' || kind === 'sync' || kind === 'sync-folder') return operation;
     const effect = (): T => {
-      const failure = this.faults.failureOf(kind, path);
+      const failure = this.#failureOf(kind, path);
       if (failure !== undefined) throw failure;
       return operation.effect();
     };
     return { ...operation, effect };
+  }
+
+  #failureOf(kind: DiskOperation | 'other', path: string): unknown {
+    const failure = this.faults.failureOf(kind, path);
+    if (failure !== undefined) this.#world.note(this.host.name, () => `the disk fails: ${kind} '${path}'`);
+    return failure;
   }
 
   #latencyUs(kind: DiskOperation | 'other', sizeBytes: number): number {
@@ -220,13 +234,13 @@ export class SimulatedDisk {
     chunks: readonly Uint8Array[],
     durably: boolean,
   ): void {
-    const failure = this.faults.failureOf('write', path);
+    const failure = this.#failureOf('write', path);
     if (failure !== undefined) {
       this.#writePart(file, position, chunks);
       throw failure;
     }
     this.#needRoom(path, file, position, chunks);
-    const syncFailure = durably ? this.faults.failureOf('sync', path) : undefined;
+    const syncFailure = durably ? this.#failureOf('sync', path) : undefined;
     if (durably && syncFailure === undefined) {
       file.writeDurably(position, chunks);
       return;
@@ -265,7 +279,7 @@ export class SimulatedDisk {
   }
 
   #sync(path: string, file: MemoryFileData, upTo: number): void {
-    const failure = this.faults.failureOf('sync', path);
+    const failure = this.#failureOf('sync', path);
     if (failure === undefined) {
       file.sync(upTo);
       return;
@@ -275,11 +289,8 @@ export class SimulatedDisk {
   }
 
   #syncFolder(path: string): void {
-    const failure = this.faults.failureOf('sync-folder', path);
-    if (failure !== undefined) {
-      this.#names.loseUnsynced(path);
-      throw failure;
-    }
+    const failure = this.#failureOf('sync-folder', path);
+    if (failure !== undefined) throw failure;
     this.#names.syncFolder(path);
     for (const watcher of this.#watchers) watcher.namesChanged(path);
   }
