@@ -11,7 +11,7 @@ async function live(seed: number, options: { leaseReads?: boolean } = {}): Promi
     cluster.workload.kill((seed + round) % 8);
     await cluster.run(700);
     cluster.startMember((seed + round) % 3);
-    cluster.network.partition([[cluster.host(round)]]);
+    cluster.network.isolate(cluster.host(round), 'both');
     await cluster.run(300);
     cluster.network.breakConnections({ seenBy: 'one' });
     cluster.network.heal();
