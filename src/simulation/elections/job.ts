@@ -85,12 +85,12 @@ export class Job {
     const { leadership } = hold;
     try {
       const { count } = await readPlain(disk, plain);
-      await this.#linger(leadership);
       leadership.assertHeld();
       reports.acted(hold);
       this.#plainWrites += 1;
       const content = { token: leadership.token, count: count + 1 };
-      const stale = await writePlain(disk, plain, content, `${process.id}-${this.#plainWrites}`);
+      const unique = `${process.id}-${this.#plainWrites}`;
+      const stale = await writePlain(disk, plain, content, unique, () => this.#linger(leadership));
       reports.counts.unfencedWrites += 1;
       if (stale) reports.counts.staleWritesTaken += 1;
     } catch (error) {

@@ -34,12 +34,16 @@ export async function readPlain(disk: Disk, file: PlainFile): Promise<PlainConte
   }
 }
 
-/** In the ordinary way: a new file, renamed over the old one. True: it undid what a later leader had written. */
+/**
+ * In the ordinary way: a new file, renamed over the old one once `written` (much of it may take long). True: it undid
+ * what a later leader had written.
+ */
 export async function writePlain(
   disk: Disk,
   file: PlainFile,
   content: PlainContent,
   unique: string,
+  written?: () => Promise<void>,
 ): Promise<boolean> {
   const temporary = join(file.folder, `${file.name}.${unique}`);
   const open = await disk.open(temporary, { create: true });
@@ -49,6 +53,7 @@ export async function writePlain(
   } finally {
     await open.close();
   }
+  await written?.();
   await disk.rename(temporary, join(file.folder, file.name));
   const stale = content.token < file.latest.token;
   file.latest = content;

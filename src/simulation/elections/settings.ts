@@ -14,7 +14,7 @@ export interface CandidateSettings {
   readonly keepVersions: number;
 }
 
-export const longestTtlMs = 4000;
+export const longestTtlMs = 3500;
 export const longestGraceMs = 1200;
 
 export function drawSettings(random: Draw): CandidateSettings {
@@ -28,16 +28,16 @@ export function drawSettings(random: Draw): CandidateSettings {
     releaseOnDisconnect: bound && (endsAtOnce || { graceMs: disconnectGraceMs }),
     graceMs: random.chance(0.3) ? random.between(50, longestGraceMs) : 0,
     priority: random.chance(0.3) ? random.between(-1, 2) : 0,
-    paceMs: random.between(60, 500),
+    paceMs: random.between(150, 900),
     lingers: random.chance(0.5) ? 0.3 : 0.05,
     careless: random.chance(0.3),
     keepVersions: random.between(2, 8),
   };
 }
 
-/** From the least to some seconds: short ones are lost often, long ones are what pauses outlast. */
+/** Mostly of some seconds: each renewal is an entry of the log, and short TTLs want many. */
 export function drawTtlMs(random: Draw): number {
   const kind = random.unit();
-  if (kind < 0.2) return random.between(100, 300);
-  return kind < 0.8 ? random.between(300, 1500) : random.between(1500, longestTtlMs);
+  if (kind < 0.05) return random.between(100, 300);
+  return kind < 0.3 ? random.between(400, 1500) : random.between(1500, longestTtlMs);
 }

@@ -4,9 +4,13 @@ import { type ElectionReports, type ElectionWitness, type Hold, holds } from './
 /** A timer may fire a millisecond late, and be armed again for what is left. */
 const probeAfterUs = 3000;
 
+/** Below it a difference of clock readings is rounding. */
+const roundingMs = 0.01;
+
 /**
  * When another begins to lead, looks whether the leaders before it were told by their signal, once their loops have
- * turned twice since: overdue timers have fired then.
+ * turned twice since: overdue timers have fired then. Not where the wall clock jumped or the host slept: that is
+ * noticed a little later, at the next look at the clocks.
  */
 export class SignalProbe implements ElectionWitness {
   readonly #reports: ElectionReports;
@@ -24,10 +28,17 @@ export class SignalProbe implements ElectionWitness {
     for (const other of before) {
       const again = (): void => void other.process.after(probeAfterUs, eventKinds.workload, () => look());
       const look = (): void => {
-        if (isOpen(other) && !holds(other)) this.#reports.tell('keptOn', other);
+        if (isOpen(other) && !holds(other) && this.#ranEvenly(other)) this.#reports.tell('keptOn', other);
       };
       other.process.after(probeAfterUs, eventKinds.workload, again);
     }
+  }
+
+  #ranEvenly({ process }: Hold): boolean {
+    const { host } = process;
+    const aheadMs = host.wallMs() - host.monotonicMs();
+    const readings = this.#reports.countedFrom(process);
+    return readings.every(({ wallMs, monotonicMs }) => Math.abs(wallMs - monotonicMs - aheadMs) < roundingMs);
   }
 }
 
