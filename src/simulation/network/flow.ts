@@ -1,16 +1,21 @@
 import { eventKinds } from '../world/scheduler.ts';
 import type { End } from './end.ts';
 import type { Fabric } from './fabric.ts';
-import { FrameCutter, isRaft, joined, type WireFrame } from './frame-cutter.ts';
+import { FrameCutter, isRaft, type WireFrame } from './frame-cutter.ts';
 import type { Link } from './link.ts';
 import { staysInOrder } from './middlebox.ts';
-import { type Segment, segment } from './segment.ts';
+import { cutAt, type Segment, segment } from './segment.ts';
 
 /** What the operating systems at both ends keep of one direction: more has to wait in the sending process. */
 const sendBufferBytes = 256 * 1024;
 const windowBytes = 256 * 1024;
 /** As Linux: the least wait before a retransmission by timeout; it doubles. */
 const retransmitUs = 200_000;
+/** A slow link keeps no more on the way than takes it so long; the rest waits with its sender. */
+const backlogUs = 300_000;
+/** What is longer leaves in pieces, on a slow link in small ones. */
+const pieceBytes = 64 * 1024;
+const slowPieceBytes = 4 * 1024;
 /** One in so many segments arrives in two chunks. */
 const cutOneIn = 24;
 
@@ -114,14 +119,9 @@ export class Flow {
     }
     this.#unreadBytes -= bytes + this.#unacknowledgedBytes;
     this.#unacknowledgedBytes = 0;
-    if (this.#unsent.length === 0 || this.#waiting || this.#pumpDue) return;
-    this.#pumpDue = true;
+    if (this.#unsent.length === 0) return;
     const { scheduler, random } = this.#fabric;
-    const wayUs = this.back.transitUs(0, scheduler.nowUs, random);
-    scheduler.after(wayUs, eventKinds.network, undefined, () => {
-      this.#pumpDue = false;
-      if (!this.#waiting) this.#pump();
-    });
+    this.#pumpAfter(this.back.transitUs(0, scheduler.nowUs, random));
   }
 
   /** Takes one segment in: each one sent has an event, which takes whichever is the next in order. */
@@ -141,12 +141,25 @@ export class Flow {
   #joinsLast(written: Segment): boolean {
     const last = this.#inFlight.at(-1);
     if (last === undefined || written.kind !== 'data' || last.step !== written.step) return false;
-    if (!this.#hasRoomFor(written.bytes) || this.to.closed) return false;
+    if (!this.#hasRoomFor(written.bytes) || this.to.closed || this.#isSlow) return false;
     this.#throughMiddlebox(written);
     for (const chunk of written.chunks) last.chunks.push(chunk);
     last.bytes += written.bytes;
     this.#unreadBytes += written.bytes;
     return true;
+  }
+
+  get #isSlow(): boolean {
+    return this.link.bytesPerSecond !== Number.POSITIVE_INFINITY;
+  }
+
+  #pumpAfter(delayUs: number): void {
+    if (this.#waiting || this.#pumpDue) return;
+    this.#pumpDue = true;
+    this.#fabric.scheduler.after(delayUs, eventKinds.network, undefined, () => {
+      this.#pumpDue = false;
+      if (!this.#waiting) this.#pump();
+    });
   }
 
   #hasRoomFor(bytes: number): boolean {
@@ -162,6 +175,12 @@ export class Flow {
         this.#stall(false);
         break;
       }
+      const tooFullUs = this.link.backlogUs(this.#fabric.scheduler.nowUs) - backlogUs;
+      if (tooFullUs > 0) {
+        this.#pumpAfter(tooFullUs);
+        break;
+      }
+      this.#leaveInPieces(next);
       if (!this.#hasRoomFor(next.bytes)) {
         // The other end would have said that there is room, but could not.
         if (this.#unacknowledgedBytes > 0 && !this.#acknowledged()) this.#stall(false);
@@ -201,9 +220,12 @@ export class Flow {
       return;
     }
     this.#unreadBytes += next.bytes;
-    const second = next.bytes > 1 && random.below(cutOneIn) === 0 ? this.#cut(next) : undefined;
-    this.#depart(next, wayUs);
-    if (second !== undefined) this.#depart(second, wayUs + random.tailed(10, 100));
+    if (next.bytes > 1 && random.below(cutOneIn) === 0) {
+      this.#fabric.counts.segmentsCut += 1;
+      const second = cutAt(next, 1 + random.below(next.bytes - 1));
+      this.#depart(next, wayUs);
+      this.#depart(second, wayUs + random.tailed(10, 100));
+    } else this.#depart(next, wayUs);
   }
 
   #depart(next: Segment, wayUs: number): void {
@@ -214,21 +236,17 @@ export class Flow {
     this.to.process.after(next.arrivesUs - nowUs, eventKinds.network, this.#arrive);
   }
 
-  /** Takes a part off its end. */
-  #cut(next: Segment): Segment {
-    this.#fabric.counts.segmentsCut += 1;
-    const whole = joined(next.chunks);
-    const at = 1 + this.#fabric.random.below(whole.length - 1);
-    const second = segment('data');
-    second.chunks = [whole.subarray(at)];
-    second.bytes = whole.length - at;
-    next.chunks = [whole.subarray(0, at)];
-    next.bytes = at;
-    next.step = -1;
-    next.partial = true;
-    return second;
+  /** The first of what is unsent, if it is long. */
+  #leaveInPieces(first: Segment): void {
+    const most = this.#isSlow ? slowPieceBytes : pieceBytes;
+    if (first.bytes <= most) return;
+    this.#unsentBytes -= first.bytes;
+    this.#throughMiddlebox(first);
+    this.#unsentBytes += first.bytes;
+    if (first.bytes > most) this.#unsent.splice(1, 0, cutAt(first, most));
   }
 
+  /** Raft messages may fare badly; everything else stays in its order. */
   #throughMiddlebox(next: Segment): void {
     const { frames } = next;
     if (frames === undefined) return;

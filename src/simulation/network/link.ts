@@ -57,10 +57,18 @@ export class Link implements LinkFaults {
     this.jitterUs = 5;
   }
 
+  /** How much longer what was sent already takes a slow link. */
+  backlogUs(nowUs: number): number {
+    return this.bytesPerSecond === Number.POSITIVE_INFINITY ? 0 : Math.max(0, this.#freeAtUs - nowUs);
+  }
+
   /** How long so many bytes that leave now are on the way; a slow link has them wait for those before them. */
   transitUs(bytes: number, nowUs: number, random: Draw): number {
     const wayUs = random.tailed(this.latencyUs, this.jitterUs);
-    if (this.bytesPerSecond === Number.POSITIVE_INFINITY) return wayUs;
+    if (this.bytesPerSecond === Number.POSITIVE_INFINITY) {
+      this.#freeAtUs = 0;
+      return wayUs;
+    }
     const startUs = Math.max(nowUs, this.#freeAtUs);
     this.#freeAtUs = startUs + Math.ceil((bytes * 1_000_000) / this.bytesPerSecond);
     return wayUs + this.#freeAtUs - nowUs;

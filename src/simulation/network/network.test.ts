@@ -167,6 +167,20 @@ describe('A simulated network', () => {
     assert.deepEqual([far.bytes, near.connection.bufferedBytes, drained], [2 * 1024 * 1024, 0, 1]);
   });
 
+  test('takes a slow link its time, and no longer than the link is slow', async () => {
+    const life = new TestingWorld(2);
+    const [near, far] = await life.pair();
+    const link = life.network.link(life.host(0), life.host(1));
+    link.bytesPerSecond = 20_000;
+    near.connection.write([new Uint8Array(600_000)]);
+    assert.ok(near.connection.bufferedBytes > 0);
+    await life.run(5000);
+    assert.ok(far.bytes > 80_000 && far.bytes < 110_000, String(far.bytes));
+    link.calm();
+    await life.run(600);
+    assert.equal(far.bytes, 600_000);
+  });
+
   test('keeps what arrives before there is a handler', async () => {
     const life = new TestingWorld(2);
     const [near, far] = await life.pair();

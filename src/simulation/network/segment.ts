@@ -1,4 +1,4 @@
-import type { WireFrame } from './frame-cutter.ts';
+import { joined, type WireFrame } from './frame-cutter.ts';
 
 /** What goes over a connection at once, in order with all others: its beginning, bytes, or its end. */
 export interface Segment {
@@ -16,4 +16,18 @@ export interface Segment {
 
 export function segment(kind: Segment['kind'], step = -1): Segment {
   return { kind, chunks: [], bytes: 0, frames: undefined, step, arrivesUs: 0, partial: false };
+}
+
+/** Takes off what follows the first so many bytes. */
+export function cutAt(whole: Segment, at: number): Segment {
+  const bytes = joined(whole.chunks);
+  const rest = segment('data');
+  rest.chunks = [bytes.subarray(at)];
+  rest.bytes = whole.bytes - at;
+  rest.partial = whole.partial;
+  whole.chunks = [bytes.subarray(0, at)];
+  whole.bytes = at;
+  whole.step = -1;
+  whole.partial = true;
+  return rest;
 }
