@@ -1,0 +1,24 @@
+import type { LifeOptions } from '../../../src/simulation/life/types.ts';
+
+/** One place in the source, as it is and as the bug has it. */
+export interface Edit {
+  /** From the root of the project. */
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A bug that is put into a copy of the source, to see that a checker finds it. */
+export interface PlantedBug {
+  readonly id: string;
+  /** What is wrong, in words. */
+  readonly title: string;
+  /** Where somebody met it. */
+  readonly seen: string;
+  readonly edits: readonly Edit[];
+  /** How the lives are lived in which it is looked for; seeds count up from 1. */
+  readonly life: Omit<LifeOptions, 'seed'>;
+  /** Any of these checkers may find it. */
+  readonly checkers: readonly string[];
+}

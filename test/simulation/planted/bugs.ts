@@ -1,0 +1,15 @@
+import type { PlantedBug } from './bug.ts';
+import { consensusBugs } from './bugs/consensus.ts';
+import { diskBugs } from './bugs/disk.ts';
+import { electionBugs } from './bugs/elections.ts';
+import { leaseBugs } from './bugs/leases.ts';
+import { readBugs } from './bugs/reads.ts';
+
+/** All bugs that are planted, one at a time. */
+export const bugs: readonly PlantedBug[] = [
+  ...consensusBugs,
+  ...diskBugs,
+  ...readBugs,
+  ...leaseBugs,
+  ...electionBugs,
+];

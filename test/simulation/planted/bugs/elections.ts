@@ -1,0 +1,202 @@
+import type { PlantedBug } from '../bug.ts';
+
+/** Bugs in election and fencing. */
+export const electionBugs: readonly PlantedBug[] = [
+  {
+    id: 'validity-from-receipt',
+    title: 'A lease counts as valid from when the answer came, not from when the request was sent',
+    seen: 'Jepsen, etcd 3.4.3',
+    edits: [
+      {
+        file: 'src/election/live-session.ts',
+        find: '        this.#validity.extend(sentAt);',
+        replace: '        this.#validity.extend(readMoment(runtime.clock));',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['21-one-holder', '22-fencing', 'tokens-rise'],
+  },
+  {
+    id: 'sleep-not-counted',
+    title:
+      'A holder measures its lease by the monotonic clock alone, which stands still while its host sleeps',
+    seen: 'nextlyhq/nextly#777',
+    edits: [
+      {
+        file: 'src/election/validity.ts',
+        find: 'return Math.max(clock.monotonicMs() - since.monotonicMs, clock.wallMs() - since.wallMs);',
+        replace: 'return clock.monotonicMs() - since.monotonicMs;',
+      },
+    ],
+    life: { faults: 'clock' },
+    checkers: ['21-one-holder', 'tokens-rise'],
+  },
+  {
+    id: 'blocked-loop-not-seen',
+    title: 'assertHeld() asks a flag that a timer sets, and no timer fires in a blocked loop',
+    seen: 'taskforcesh/bullmq#2857, swarthy/redis-semaphore#9',
+    edits: [
+      {
+        file: 'src/election/leadership.ts',
+        find: '    if (this.#cause === undefined) this.#parts.live.check();\n',
+        replace: '',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['21-one-holder', 'grace-kept'],
+  },
+  {
+    id: 'waiter-does-not-look-again',
+    title: 'Who waited long says that it won, without a look at its own lease',
+    seen: 'apache/curator#1211',
+    edits: [
+      {
+        file: 'src/election/candidate.ts',
+        find: '    if (signal.aborted || !live.check()) return undefined;\n    this.#usedToken = token;',
+        replace: '    this.#usedToken = token;',
+      },
+      {
+        file: 'src/election/candidate.ts',
+        find: '      if (signal.aborted || !live.check()) return undefined;\n      if (turn.given)',
+        replace:
+          '      if (signal.aborted || !(turn.given || live.check())) return undefined;\n      if (turn.given)',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['tokens-rise', '21-one-holder', 'grace-kept'],
+  },
+  {
+    id: 'token-from-a-counter',
+    title: 'The token comes from a counter of the process',
+    seen: 'awslabs/amazon-dynamodb-lock-client#1',
+    edits: [
+      {
+        file: 'src/election/leadership.ts',
+        find: '    this.token = token;\n',
+        replace: '    this.token = (parts as LeadershipParts & { counted: number }).counted;\n',
+      },
+      {
+        file: 'src/election/candidate.ts',
+        find: '    const leadership = new Leadership({ store, live, settings, name, token, recordedGraceMs, jobManaged });',
+        replace:
+          '    this.#counted += 1;\n    const parts = { store, live, settings, name, token, recordedGraceMs, jobManaged, counted: this.#counted };\n    const leadership = new Leadership(parts);',
+      },
+      {
+        file: 'src/election/candidate.ts',
+        find: '  #usedToken = -1;\n',
+        replace: '  #usedToken = -1;\n  #counted = 0;\n',
+      },
+    ],
+    life: { faults: 'none' },
+    checkers: ['tokens-rise', '22-fencing'],
+  },
+  {
+    id: 'fence-checked-before',
+    title: 'The token is checked before the write is published, not in the same step',
+    seen: 'Jepsen, etcd 3.4.3',
+    edits: [
+      {
+        file: 'src/fencing/version-folder.ts',
+        find: '      await this.#disk.link(temporary, this.pathOf(version));',
+        replace: '      await this.#disk.rename(temporary, this.pathOf(version));',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['22-fencing'],
+  },
+  {
+    id: 'fence-not-checked',
+    title: 'A versioned file takes a write with an older token, as long as the version fits',
+    seen: 'etcd-io/etcd#11788',
+    edits: [
+      {
+        file: 'src/fencing/versioned-file.ts',
+        find: '    if (writer.token < newest.token) {',
+        replace: '    if (writer.token < 0) {',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['22-fencing'],
+  },
+  {
+    id: 'renewal-not-bounded',
+    title: 'A renewal that hangs is waited for without end, and nobody looks at the clock meanwhile',
+    seen: 'kubernetes/kubernetes#44887',
+    edits: [
+      {
+        file: 'src/election/live-session.ts',
+        find: '        await callBounded(runtime, bounds, (options) => this.stored.renew(options));',
+        replace:
+          '        await callBounded(runtime, { ...bounds, timeoutMs: 3_600_000 }, () => this.stored.renew({ timeoutMs: 3_600_000 }));',
+      },
+      {
+        file: 'src/election/live-session.ts',
+        find: '    void this.#watchClock(() => true);\n',
+        replace: '',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: ['21-one-holder', 'elections-complete'],
+  },
+  {
+    id: 'grace-ignored',
+    title: 'The next leader does not wait out the grace of one that ended uncleanly',
+    seen: 'hashicorp/consul, lock-delay',
+    edits: [
+      {
+        file: 'src/election/candidate.ts',
+        find: '    if (unclean && before.graceMs > 0 && this.#graceServedFor !== token) {',
+        replace: '    if (unclean && before.graceMs < 0 && this.#graceServedFor !== token) {',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['grace-kept'],
+  },
+  {
+    id: 'resign-deletes-anothers',
+    title: 'A resignation that is tried again deletes the leadership of whoever came after',
+    seen: 'etcd-io/etcd#22082',
+    edits: [
+      {
+        file: 'src/stores/conclave/requests.ts',
+        find: '    compare: [createdAt(keys.leader, token)],\n    success: [\n      remove(keys.leader),',
+        replace: '    compare: [],\n    success: [\n      remove(keys.leader),',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['21-one-holder', 'tokens-rise', '22-fencing'],
+  },
+  {
+    id: 'withdrawal-forgets-leadership',
+    title: 'Who gives up waiting does not look whether it has won meanwhile',
+    seen: 'google/trillian#3789',
+    edits: [
+      {
+        file: 'src/election/candidate.ts',
+        find: '      if (leader?.holder === this.holder) await live.stored.release(name, leader.token, options);',
+        replace: '      if (leader === undefined) return;',
+      },
+      {
+        file: 'src/stores/conclave/session.ts',
+        find: 'withdrawTransaction(keys, part.place, this.#lease, part.token === undefined);',
+        replace: 'withdrawTransaction(keys, part.place, this.#lease, false);',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['elections-complete', '21-one-holder', 'tokens-rise'],
+  },
+  {
+    id: 'win-without-absence',
+    title: 'A candidate takes the leadership without looking whether somebody has it',
+    seen: 'apache/druid#16528',
+    edits: [
+      {
+        file: 'src/stores/conclave/requests.ts',
+        find: '      absent(keys.leader),\n      createdAt(place, createRevision),',
+        replace: '      createdAt(place, createRevision),',
+      },
+    ],
+    life: { faults: 'none' },
+    checkers: ['21-one-holder', 'tokens-rise', '22-fencing'],
+  },
+];

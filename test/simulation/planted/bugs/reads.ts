@@ -1,0 +1,151 @@
+import type { PlantedBug } from '../bug.ts';
+
+const readCheckers = ['15-linearizable-reads', 'linearizable-history', 'log-witness'];
+
+/** Bugs in reads, retries and watches. */
+export const readBugs: readonly PlantedBug[] = [
+  {
+    id: 'read-before-own-commit',
+    title: 'A new leader answers reads before it has committed an entry of its own term',
+    seen: 'etcd-io/etcd#7331',
+    edits: [
+      {
+        file: 'src/raft/reads.ts',
+        find: '  if (core.commitIndex < leadership.ownTermIndex) leadership.reads.held.push(request);\n  else if (core.isSoleVoter',
+        replace: '  if (core.isSoleVoter',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: readCheckers,
+  },
+  {
+    id: 'read-context-reused',
+    title: 'A ReadIndex that is asked again goes under its old number, and so gets its old answer',
+    seen: 'etcd-io/etcd#20418',
+    edits: [
+      {
+        file: 'src/raft/reads.ts',
+        find: '    this.waiting = [...this.#asked.readIds, ...this.waiting];\n    this.#asked = undefined;',
+        replace:
+          '    this.waiting = [...this.#asked.readIds, ...this.waiting];\n    this.#asked = undefined;\n    this.#lastContext -= 1;',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: readCheckers,
+  },
+  {
+    id: 'read-without-quorum',
+    title: 'A leader answers reads without asking whether it still leads',
+    seen: 'hashicorp/consul#54',
+    edits: [
+      {
+        file: 'src/raft/reads.ts',
+        find: 'else if (core.isSoleVoter || leaseHolds(core)) answerRead',
+        replace: 'else if (core.isSoleVoter || leaseHolds(core) || core.role === "leader") answerRead',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: [...readCheckers, '16-lease-reads'],
+  },
+  {
+    id: 'lease-read-from-receipt',
+    title: 'The lease of lease reads runs from when an answer came, not from when the question was sent',
+    seen: 'RedisLabs/redisraft#19',
+    edits: [
+      {
+        file: 'src/raft/leadership.ts',
+        find: 'progress.ackedSentAtMs = Math.max(progress.ackedSentAtMs, echo.sentAtMs);',
+        replace: 'progress.ackedSentAtMs = core.nowMs;',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: [...readCheckers, '16-lease-reads'],
+  },
+  {
+    id: 'lease-read-too-long',
+    title: 'The lease of lease reads lasts as long as the longest election timeout, not the shortest',
+    seen: 'RedisLabs/redisraft#19',
+    edits: [
+      {
+        file: 'src/raft/timing.ts',
+        find: 'const smallest = this.#fixedElectionMs ?? SMALLEST_ADAPTIVE_MS;',
+        replace: 'const smallest = 2 * (this.#fixedElectionMs ?? LARGEST_ADAPTIVE_MS);',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: [...readCheckers, '16-lease-reads'],
+  },
+  {
+    id: 'retry-applied-twice',
+    title: 'A command that is tried again is applied again',
+    seen: 'the Raft paper, §8',
+    edits: [
+      {
+        file: 'src/keyspace/clients.ts',
+        find: "    return result === undefined ? { type: 'apply', client } : { type: 'repeat', result };",
+        replace:
+          "    return result === undefined || client !== undefined ? { type: 'apply', client } : { type: 'repeat', result };",
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['17-retried-once', 'log-witness', 'linearizable-history'],
+  },
+  {
+    id: 'watch-splits-a-revision',
+    title: 'The changes of one revision go to a watcher in two answers',
+    seen: 'etcd-io/etcd#18089',
+    edits: [
+      {
+        file: 'src/api/watch-stream.ts',
+        find: '      return watch.fragment ? this.#split(response) : response;',
+        replace:
+          '      const half = Math.ceil(response.events.length / 2);\n      if (half > 0 && half < response.events.length) this.#fragments.push({ ...response, events: response.events.slice(half) });\n      return { ...response, events: response.events.slice(0, half) };',
+      },
+    ],
+    life: { faults: 'none' },
+    checkers: ['19-watches'],
+  },
+  {
+    id: 'watch-resumes-from-now',
+    title: 'A watch whose connection broke goes on from now, not from where it was',
+    seen: 'etcd-io/etcd#17529',
+    edits: [
+      {
+        file: 'src/client/watches.ts',
+        find: '    const startRevision = subscription.nextRevision;',
+        replace: '    const startRevision = subscription.announced ? 0 : subscription.nextRevision;',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: ['19-watches'],
+  },
+  {
+    id: 'watch-skips-what-is-compacted',
+    title: 'A watcher that fell behind a compaction is not told, and goes on after it',
+    seen: 'etcd-io/etcd#15271',
+    edits: [
+      {
+        file: 'src/keyspace/watches.ts',
+        find: '    if (this.nextRevision < store.compactRevision) {\n      this.close();',
+        replace: '    if (this.nextRevision < 0) {\n      this.close();',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['19-watches'],
+  },
+  {
+    id: 'watch-forgets-at-snapshot',
+    title: 'When a snapshot replaces the state under a watcher, what came with it is not delivered',
+    seen: 'etcd-io/etcd#18089',
+    edits: [
+      {
+        file: 'src/keyspace/watches.ts',
+        find: '      cursor.nextRevision = Math.max(cursor.nextRevision, cursor.deliveredRevision + 1);\n      if (cursor.nextRevision > store.revision) continue;',
+        replace:
+          '      cursor.nextRevision = store.revision + 1;\n      if (cursor.nextRevision > store.revision) continue;',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['19-watches'],
+  },
+];

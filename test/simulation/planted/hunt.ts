@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { LifeOptions } from '../../../src/simulation/life/types.ts';
+import type { PlantedBug } from './bug.ts';
+import { copySource, plant } from './plant.ts';
+
+export interface HuntOptions {
+  readonly life: Omit<LifeOptions, 'seed'>;
+  /** The first seed. */
+  readonly from: number;
+  /** How many at most. */
+  readonly seeds: number;
+  /** Of one core: no further life is begun after that. */
+  readonly seconds: number;
+}
+
+export interface Outcome {
+  /** How many were lived. */
+  readonly seeds: number;
+  readonly simulatedMs: number;
+  /** Of one core. */
+  readonly usedSeconds: number;
+  readonly elapsedSeconds: number;
+  /** What ended it; undefined: every claim held. */
+  readonly caught:
+    | { readonly seed: number; readonly checker: string; readonly message: string; readonly atMs: number }
+    | undefined;
+}
+
+export interface Hunt {
+  readonly bug: PlantedBug;
+  readonly outcome: Outcome;
+  /** One of the checkers that the bug names has found it. */
+  readonly found: boolean;
+}
+
+export const firstSeed = 1;
+export const limitSeconds = 60;
+
+/** Plants the bug and lives until a checker catches it. */
+export async function hunt(bug: PlantedBug, seconds = limitSeconds): Promise<Hunt> {
+  const scratch = copySource();
+  try {
+    plant(bug, scratch.folder);
+    const options = { life: bug.life, from: firstSeed, seeds: Number.MAX_SAFE_INTEGER, seconds };
+    const outcome = await liveSeeds(scratch.folder, options);
+    const { caught } = outcome;
+    return { bug, outcome, found: caught !== undefined && bug.checkers.includes(caught.checker) };
+  } finally {
+    scratch.remove();
+  }
+}
+
+/** Lives on the source in `folder`, in a process of its own. */
+export function liveSeeds(folder: string, options: HuntOptions): Promise<Outcome> {
+  const script = join(import.meta.dirname, 'live-seeds.ts');
+  const child = spawn(process.execPath, [script, folder, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return new Promise((resolve, reject) => {
+    const startMs = performance.now();
+    let said = '';
+    let complained = '';
+    let late = false;
+    // A bug may keep a life from ever coming to its end; that is no catch.
+    const timer = setTimeout(
+      () => {
+        late = true;
+        child.kill('SIGKILL');
+      },
+      (options.seconds * 4 + 20) * 1000,
+    );
+    child.stdout.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      complained = (complained + data.toString()).slice(-4000);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      const elapsedSeconds = (performance.now() - startMs) / 1000;
+      const line = said.trimEnd().split('\n').at(-1) ?? '';
+      if (late)
+        resolve({ seeds: 0, simulatedMs: 0, usedSeconds: elapsedSeconds, elapsedSeconds, caught: undefined });
+      else if (code === 0 && line.startsWith('{')) resolve(JSON.parse(line));
+      else reject(new Error(`The lives ended with code ${code}: ${complained || said}`));
+    });
+  });
+}

@@ -1,0 +1,64 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Edit, PlantedBug } from './bug.ts';
+
+export const root = join(import.meta.dirname, '../../..');
+
+/** A copy of the source that a bug can be put into. */
+export interface Scratch {
+  readonly folder: string;
+  remove(): void;
+}
+
+/** The source without its tests, in a folder of its own under the system's temporary one. */
+export function copySource(): Scratch {
+  const folder = mkdtempSync(join(tmpdir(), 'conclave-planted-'));
+  cpSync(join(root, 'src'), join(folder, 'src'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('.test.ts'),
+  });
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** @throws Error where the source has moved on. */
+export function plant(bug: PlantedBug, folder: string): void {
+  for (const [file, edits] of byFile(bug.edits)) {
+    const path = join(folder, file);
+    writeFileSync(path, edited(bug, readFileSync(path, 'utf8'), edits));
+  }
+}
+
+/** What is wrong with the bug's edits against the source as it is now; undefined: nothing. */
+export function objection(bug: PlantedBug): string | undefined {
+  try {
+    for (const [file, edits] of byFile(bug.edits)) edited(bug, readFileSync(join(root, file), 'utf8'), edits);
+    return undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function byFile(edits: readonly Edit[]): Map<string, Edit[]> {
+  const files = new Map<string, Edit[]>();
+  for (const edit of edits) files.set(edit.file, [...(files.get(edit.file) ?? []), edit]);
+  return files;
+}
+
+function edited(bug: PlantedBug, source: string, edits: readonly Edit[]): string {
+  let text = source;
+  for (const { file, find, replace } of edits) {
+    // In the source, not in what an edit before it has put there.
+    const times = source.split(find).length - 1;
+    if (times !== 1 || !text.includes(find)) {
+      throw new Error(
+        `Bug '${bug.id}' cannot be planted: ${file} has its text ${times} times, not once. Mend the edit in ` +
+          `test/simulation/planted/bugs: ${JSON.stringify(find)}`,
+      );
+    }
+    text = text.replace(find, () => replace);
+  }
+  return text;
+}

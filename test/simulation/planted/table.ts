@@ -1,0 +1,25 @@
+import { type Hunt, limitSeconds } from './hunt.ts';
+
+/** The page docs/internals/planted-bugs.md. */
+export function describeTable(hunts: readonly Hunt[]): string {
+  const found = hunts.filter((hunt) => hunt.found).length;
+  const rows = hunts.map(({ bug, outcome, found: isFound }) => {
+    const { caught, seeds, usedSeconds, simulatedMs } = outcome;
+    const by =
+      caught === undefined ? 'not found' : isFound ? caught.checker : `${caught.checker} (unexpected)`;
+    const cells = [bug.title, bug.seen, seeds, usedSeconds.toFixed(1), Math.round(simulatedMs / 1000), by];
+    return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return `# Planted bugs
+
+What the simulator is worth shows in what it finds. \`npm run planted\` puts each of these bugs into a copy of the source,
+one at a time, and lives seeds from 1 on until a checker finds it, for at most ${limitSeconds} seconds of one core; the source
+without a bug passes the same seeds. This page is written by that run. The bugs are in \`test/simulation/planted/bugs\`.
+
+${found} of ${hunts.length} were found.
+
+| bug | seen in | seeds | seconds of one core | simulated seconds | found by |
+|---|---|--:|--:|--:|---|
+${rows.join('\n')}
+`;
+}

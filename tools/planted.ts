@@ -1,0 +1,76 @@
+// `npm run planted`: puts known bugs into copies of the source, one at a time, and demands that the simulator finds
+// each within a minute on one core; then that the source as it is passes the same seeds. The table goes to
+// docs/internals/planted-bugs.md.
+//   npm run planted -- --only commit-earlier-term,late-detach    only these; the table is printed, not written
+//   npm run planted -- --jobs 2                                  so many at once; default 1
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { PlantedBug } from '../test/simulation/planted/bug.ts';
+import { bugs } from '../test/simulation/planted/bugs.ts';
+import { firstSeed, type Hunt, hunt, limitSeconds, liveSeeds } from '../test/simulation/planted/hunt.ts';
+import { root } from '../test/simulation/planted/plant.ts';
+import { describeTable } from '../test/simulation/planted/table.ts';
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: String(limitSeconds) },
+  },
+});
+const wanted = values.only?.split(',');
+const unknown = wanted?.filter((id) => !bugs.some((bug) => bug.id === id)) ?? [];
+if (unknown.length > 0) throw new Error(`There is no planted bug ${unknown.join(', ')}.`);
+const chosen = bugs.filter(({ id }) => wanted === undefined || wanted.includes(id));
+const jobs = Math.max(1, Number(values.jobs));
+
+const hunts: Hunt[] = [];
+await atOnce(chosen, async (bug) => {
+  const done = await hunt(bug, Number(values.seconds));
+  hunts.push(done);
+  console.log(describeHunt(done));
+});
+const failures = hunts.filter(({ found }) => !found).length;
+const innocent = await passesUnplanted();
+hunts.sort((a, b) => bugs.indexOf(a.bug) - bugs.indexOf(b.bug));
+const table = describeTable(hunts);
+if (wanted === undefined) writeFileSync(join(root, 'docs/internals/planted-bugs.md'), table);
+else console.log(`\n${table}`);
+process.exitCode = failures === 0 && innocent ? 0 : 1;
+
+function describeHunt({ bug, outcome, found }: Hunt): string {
+  const { caught, usedSeconds, seeds } = outcome;
+  const spent = `${seeds} seeds, ${usedSeconds.toFixed(1)} s`;
+  if (caught === undefined) return `✖ ${bug.id}: not found (${spent})`;
+  const by = `${caught.checker} at seed ${caught.seed} (${spent}): ${caught.message}`;
+  return found ? `✔ ${bug.id}: ${by}` : `✖ ${bug.id}: found by one that is not expected, ${by}`;
+}
+
+/** The source as it is, under all the seeds that were lived with a bug in it. */
+async function passesUnplanted(): Promise<boolean> {
+  const most = new Map<string, number>();
+  for (const { bug, outcome } of hunts) {
+    const life = JSON.stringify(bug.life);
+    if (outcome.caught !== undefined) most.set(life, Math.max(most.get(life) ?? 0, outcome.seeds));
+  }
+  let innocent = true;
+  await atOnce([...most], async ([life, seeds]) => {
+    const options = { life: JSON.parse(life) as PlantedBug['life'], from: firstSeed, seeds, seconds: 3600 };
+    const { caught } = await liveSeeds(root, options);
+    if (caught === undefined) console.log(`✔ without a bug: ${seeds} seeds of ${life}`);
+    else {
+      innocent = false;
+      console.log(`✖ without a bug, ${life}: ${caught.checker} at seed ${caught.seed}: ${caught.message}`);
+    }
+  });
+  return innocent;
+}
+
+async function atOnce<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
