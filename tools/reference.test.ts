@@ -77,7 +77,7 @@ function helpOf(command: string): [string, string][] {
   return found;
 }
 
-for (const command of ['dev', 'elect', 'observe', 'status']) {
+for (const command of ['dev', 'elect', 'observe', 'simulate', 'status']) {
   test(`the flags of ${command} are documented as --help prints them`, () => {
     const documented = rows(section(read('docs/reference/cli.md'), `conclave ${command}`));
     const printed = helpOf(command).filter(([flag]) => !flag.startsWith('-h,'));

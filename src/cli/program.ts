@@ -7,6 +7,7 @@ import { CommandFailure, reportOf } from './failure.ts';
 import { addObserve } from './observe.ts';
 import { addServe } from './serve/command.ts';
 import { refusalOfEtcdFlag, withDoubleDashes } from './serve/flags.ts';
+import { addSimulate } from './simulate/command.ts';
 import { addStatus } from './status.ts';
 
 const help = `
@@ -53,6 +54,7 @@ function makeProgram(finish: (exitCode: number) => void): Command {
   addElect(program, finish);
   addObserve(program, finish);
   addStatus(program, finish);
+  addSimulate(program, finish);
   program
     .command('version')
     .description('Print the versions of Conclave, Node.js and the machine.')

@@ -1,0 +1,142 @@
+import type { LifeResult } from '../../simulation/life/types.ts';
+import { replayCommand } from '../../simulation/report/replay.ts';
+import { describeFailure, formatLine, lastEvents } from '../../simulation/report/timeline.ts';
+import { formatTable } from '../output.ts';
+import { grouped, longTime, speedOf } from './figures.ts';
+import type { Examined, Outcome, Unsteady } from './simulate.ts';
+
+/** What came out, for people. `program`: how the command is called here. */
+export function summaryText(outcome: Outcome, program: string): string {
+  const { totals } = outcome.block;
+  const parts = [
+    ...outcome.examined.map(examinedText),
+    figures(outcome),
+    table('covered', [...totals.coverage]),
+    table('fault', [...totals.faults]),
+    others(outcome, program),
+    verdict(outcome),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n')}`;
+}
+
+function figures({ block, elapsedMs, options }: Outcome): string {
+  const { totals } = block;
+  const rows = [
+    ['first seed', `${options.firstSeed}`],
+    ['seeds', grouped(totals.seeds)],
+    ['steps', grouped(totals.steps)],
+    ['simulated time', longTime(totals.simulatedMs)],
+    ['real time', `${longTime(elapsedMs)}, ${options.jobs} at a time`],
+    ['speed', `${grouped(speedOf(block))} simulated seconds for each second and core`],
+  ];
+  return `${rows.map(([name = '', value]) => `${name.padEnd(16)}${value}`).join('\n')}\n`;
+}
+
+function table(name: string, rows: readonly (readonly [string, number])[]): string {
+  if (rows.length === 0) return '';
+  const sorted = rows.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return formatTable([name.padEnd(32), 'count'], sorted);
+}
+
+function verdict(outcome: Outcome): string {
+  const { block, missing, unsteady, options } = outcome;
+  const { totals } = block;
+  const lines: string[] = [];
+  if (totals.neverSeen.length > 0 && totals.seeds > 1)
+    lines.push(`Never seen: ${totals.neverSeen.join(', ')}.`);
+  if (unsteady !== undefined) lines.push(unsteadyText(unsteady));
+  if (missing.length > 0) lines.push(`FAILED. The run proves nothing: it saw no ${missing.join(', no ')}.`);
+  if (block.interrupted) lines.push(`Interrupted after ${count(totals.seeds)}.`);
+  if (totals.failures > 0)
+    lines.push(`FAILED. ${grouped(totals.failures)} of ${count(totals.seeds)} broke a claim.`);
+  else if (outcome.ok && totals.seeds > 0) {
+    const from = totals.seeds === 1 ? ` ${options.firstSeed}` : ` from ${options.firstSeed} on`;
+    lines.push(`OK. Every claim held in ${count(totals.seeds)}${from}.`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function count(seeds: number): string {
+  return seeds === 1 ? 'seed' : `${grouped(seeds)} seeds`;
+}
+
+function unsteadyText({ seed, hashes }: Unsteady): string {
+  return (
+    `FAILED. Seed ${seed} is not deterministic: lived twice, its traces are ${hashes.map(shown).join(' and ')}. ` +
+    'Something reaches time, chance or the machine by a way of its own, or outlives a life.'
+  );
+}
+
+function shown(hash: string): string {
+  return hash === '' ? 'none' : hash;
+}
+
+function examinedText({ failed, shown: life, options, replay, shrunk, unsteady }: Examined): string {
+  const parts = [describeFailure(life, replay), ''];
+  if (shrunk !== undefined) {
+    const { only } = options;
+    const left =
+      only === undefined ? failed.schedule : failed.schedule.filter(({ number }) => only.includes(number));
+    parts.push(`Shrunk in ${shrunk.tries} tries, from ${failed.schedule.length} faults to ${left.length}:`);
+    for (const { number, kind, atMs, durationMs } of left.slice(0, 40)) {
+      parts.push(
+        `  ${String(number).padStart(4)}  ${(atMs / 1000).toFixed(3)} s  ${kind}, for ${durationMs} ms`,
+      );
+    }
+    parts.push('');
+  }
+  if (unsteady !== undefined) parts.push(unsteadyText(unsteady), '');
+  return parts.join('\n');
+}
+
+/** Failures that were not looked at, since one of the same claim was. */
+function others({ block, examined, options }: Outcome, program: string): string {
+  const told = new Set(examined.map(({ failed }) => failed.seed));
+  const rest = block.failures.filter(({ seed }) => !told.has(seed));
+  if (rest.length === 0) return '';
+  const rows = rest
+    .slice(0, 100)
+    .map((result) => [result.failure?.checker ?? '', replayOf(result, options.life, program)]);
+  return formatTable(['also failed', 'replay'], rows);
+}
+
+function replayOf(result: LifeResult, life: Outcome['options']['life'], program: string): string {
+  return replayCommand({ ...life, seed: result.seed }, program);
+}
+
+/** The same as plain data. */
+export function summaryData(outcome: Outcome, program: string): object {
+  const { block, options, elapsedMs, missing, unsteady, ok, examined } = outcome;
+  const { totals } = block;
+  return {
+    ...{
+      ok,
+      interrupted: block.interrupted,
+      firstSeed: options.firstSeed,
+      life: options.life,
+      jobs: options.jobs,
+    },
+    ...{ seeds: totals.seeds, steps: totals.steps, failed: totals.failures },
+    ...{ simulatedSeconds: totals.simulatedMs / 1000, realSeconds: elapsedMs / 1000, speed: speedOf(block) },
+    ...{ coverage: Object.fromEntries(totals.coverage), faults: Object.fromEntries(totals.faults) },
+    ...{ missing, neverSeen: totals.neverSeen, unsteady: unsteady ?? null },
+    failures: block.failures.map((result) => {
+      const known = examined.find(({ failed }) => failed === result);
+      return known
+        ? examinedData(known)
+        : { ...failureData(result), replay: replayOf(result, options.life, program) };
+    }),
+  };
+}
+
+function failureData({ seed, failure, traceHash, settings }: LifeResult): object {
+  return { seed, ...failure, traceHash, settings };
+}
+
+function examinedData({ shown: life, replay, shrunk, unsteady, options }: Examined): object {
+  return {
+    ...{ ...failureData(life), replay, unsteady: unsteady ?? null },
+    ...(shrunk && { shrunk: { tries: shrunk.tries, only: options.only ?? null } }),
+    timeline: life.lines === undefined ? [] : lastEvents(life.lines).map(formatLine),
+  };
+}
