@@ -8,6 +8,7 @@ import type { Draw } from '../world/random.ts';
 import type { ScheduledEvent } from '../world/scheduler.ts';
 import type { World } from '../world/world.ts';
 import { DiskFaults } from './disk-faults.ts';
+import { latencyUs } from './latency.ts';
 import { type Operation, Operations } from './operations.ts';
 import { type Medium, ProcessDisk } from './process-disk.ts';
 
@@ -174,7 +175,10 @@ export class SimulatedDisk {
       },
       locks: this.#locks,
       run: (kind, path, sizeBytes, operation) =>
-        operations.start(this.#latencyUs(kind, sizeBytes), this.#fallible(kind, path, operation)),
+        operations.start(
+          latencyUs(this.#random, kind, sizeBytes) * this.faults.slowness,
+          this.#fallible(kind, path, operation),
+        ),
       read: (path, file, position, length) => this.#read(path, file, position, length),
       write: (path, file, position, chunks, durably) => this.#write(path, file, position, chunks, durably),
       writePart: (file, position, chunks) => this.#writePart(file, position, chunks),
@@ -198,18 +202,6 @@ export class SimulatedDisk {
     const failure = this.faults.failureOf(kind, path);
     if (failure !== undefined) this.#world.note(this.host.name, () => `the disk fails: ${kind} '${path}'`);
     return failure;
-  }
-
-  #latencyUs(kind: DiskOperation | 'other', sizeBytes: number): number {
-    const random = this.#random;
-    const least =
-      kind === 'sync' || kind === 'sync-folder'
-        ? random.tailed(200, 250)
-        : kind === 'write' || kind === 'truncate'
-          ? random.tailed(15, 20)
-          : random.tailed(8, 15);
-    // Half a gigabyte in a second.
-    return Math.ceil((least + sizeBytes / 500) * this.faults.slowness);
   }
 
   #read(path: string, file: MemoryFileData, position: number, length: number): Uint8Array {
