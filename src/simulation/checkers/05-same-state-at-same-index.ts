@@ -1,14 +1,12 @@
 import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { describeEntry, digest, sameEntry } from './sights.ts';
+import { describeEntry } from './sights.ts';
 
 /** A hash covers the whole state, so it is not taken at each index. */
-const hashedEvery = 32;
+const hashedEvery = 128;
 
 interface Applied {
-  readonly term: number;
-  readonly digest: number;
   readonly results: number;
   /** The store's revision after the last command. */
   readonly revision: number;
@@ -17,6 +15,11 @@ interface Applied {
 interface Hashed {
   readonly hash: number;
   readonly by: string;
+}
+
+/** Entries of one index and term have the same bytes: log matching, which has a checker of its own. */
+function alike(one: Entry, other: Entry): boolean {
+  return one === other || (one.term === other.term && one.data.length === other.data.length);
 }
 
 /** Looks at each applied entry with its results, and at the hash of the keyspace from time to time. */
@@ -44,21 +47,8 @@ export function sameStateAtSameIndex(life: LifeSight): Checker {
     const known = applied[entry.index];
     if (known === undefined) {
       for (let hole = applied.length; hole < entry.index; hole++) applied.push(undefined);
-      const { name } = member;
-      applied[entry.index] = {
-        term: entry.term,
-        digest: digest(entry),
-        results: results.length,
-        revision,
-        by: name,
-      };
+      applied[entry.index] = { results: results.length, revision, by: member.name };
       return;
-    }
-    if (known.term !== entry.term || known.digest !== digest(entry)) {
-      violated(
-        checker,
-        `${member.name} applied ${describeEntry(entry)}; ${known.by} applied one of term ${known.term} with digest ${known.digest} at that index`,
-      );
     }
     if (known.results === results.length && known.revision === revision) return;
     violated(
@@ -77,7 +67,7 @@ export function sameStateAtSameIndex(life: LifeSight): Checker {
           checker,
           `${member.name} applied ${describeEntry(entry)}, which nobody reported as committed`,
         );
-      if (!sameEntry(entry, committed)) {
+      if (!alike(entry, committed)) {
         violated(
           checker,
           `${member.name} applied ${describeEntry(entry)}, but ${describeEntry(committed)} was committed`,

@@ -1,16 +1,16 @@
 import { test } from 'node:test';
 import { ownTermCounting } from './08-own-term-counting.ts';
-import { effects, entries, handmadeLife, lead, violates, watching } from './testing.ts';
+import { effects, entries, handmadeLife, lead, persist, violates, watching } from './testing.ts';
 
 test('a leader commits older entries together with one of its own, and a follower what it is told', () => {
   const { life, ann, bob } = handmadeLife();
   const checker = watching(ownTermCounting, life);
   lead(checker, ann.holds(...entries(1, 1, 3)), 3);
   ann.raft.commitIndex = 3;
-  checker.drained(ann, effects());
+  checker.drained(ann, effects({ persist: persist([]) }));
   bob.holds(...entries(1, 1, 3));
   bob.raft.commitIndex = 2;
-  checker.drained(bob, effects());
+  checker.drained(bob, effects({ persist: persist([]) }));
 });
 
 test('a leader that commits an older entry by itself is found', () => {
@@ -19,7 +19,7 @@ test('a leader that commits an older entry by itself is found', () => {
   lead(checker, ann.holds(...entries(1, 2, 4)), 4);
   ann.raft.commitIndex = 2;
   violates(
-    () => checker.drained(ann, effects()),
+    () => checker.drained(ann, effects({ persist: persist([]) })),
     /ann, leader of term 4, moved its commit index from 0 to 2, whose entry is of term 2/,
   );
 });

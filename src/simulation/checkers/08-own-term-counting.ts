@@ -1,6 +1,6 @@
 import type { RaftEffects } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { statusOf } from './sights.ts';
+import { doesAnything, statusOf } from './sights.ts';
 
 /** Looks at each step of a leader's commit index (§5.4.2, figure 8). */
 export function ownTermCounting(life: LifeSight): Checker {
@@ -18,6 +18,7 @@ export function ownTermCounting(life: LifeSight): Checker {
       if (state !== undefined && state.role !== 'leader') forget(member);
       const leader = leading[member.position];
       if (leader === undefined && state?.role !== 'leader') return;
+      if (!doesAnything(effects)) return;
       const status = statusOf(member, effects);
       if (status === undefined) return;
       const { term, commitIndex } = status;

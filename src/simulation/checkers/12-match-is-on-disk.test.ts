@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import { matchIsOnDisk } from './12-match-is-on-disk.ts';
-import { effects, entries, handmadeLife, lead, peer, violates, watching } from './testing.ts';
+import { effects, entries, handmadeLife, lead, peer, persist, violates, watching } from './testing.ts';
 
 test('a leader may believe what is on the follower’s disk, also when it knows less', () => {
   const { life, ann, bob, cid } = handmadeLife();
@@ -8,7 +8,7 @@ test('a leader may believe what is on the follower’s disk, also when it knows 
   for (const member of [ann, bob, cid]) member.holds(...entries(1, 2, 2));
   lead(checker, ann, 2);
   ann.raft.peers = [peer(bob, 3), peer(cid, 1)];
-  checker.drained(ann, effects());
+  checker.drained(ann, effects({ persist: persist([]) }));
   Object.assign(bob.durable, { snapshotIndex: 3, snapshotTerm: 2, entries: [] });
   checker.durable(bob);
 });
@@ -20,11 +20,11 @@ test('a belief beyond the disk, or in another entry than is there, is found', ()
   bob.holds(...entries(1, 2));
   ann.raft.peers = [peer(bob, 3)];
   violates(
-    () => checker.drained(ann, effects()),
+    () => checker.drained(ann, effects({ persist: persist([]) })),
     /ann, leader of term 2, believes that bob holds its log up to entry 3 .*ends at 2 and has no such entry/,
   );
   bob.holds(...entries(1, 1, 1));
-  violates(() => checker.drained(ann, effects()), /has one of term 1/);
+  violates(() => checker.drained(ann, effects({ persist: persist([]) })), /has one of term 1/);
 });
 
 test('a follower that drops what its leader counts on is found, unless it follows a newer one', () => {
@@ -33,7 +33,7 @@ test('a follower that drops what its leader counts on is found, unless it follow
   for (const member of [ann, bob]) member.holds(...entries(1, 2, 2));
   lead(checker, ann, 2);
   ann.raft.peers = [peer(bob, 3)];
-  checker.drained(ann, effects());
+  checker.drained(ann, effects({ persist: persist([]) }));
   bob.durable.entries = entries(1, 2);
   bob.durable.term = 3;
   checker.durable(bob);
@@ -52,9 +52,12 @@ test('a follower that came to harm is left out until the next leadership', () =>
   bob.damaged = false;
   ann.raft.peers = [peer(bob, 3)];
   life.nowUs = 6;
-  checker.drained(ann, effects());
+  checker.drained(ann, effects({ persist: persist([]) }));
   ann.raft.peers = [];
   lead(checker, ann, 3);
   ann.raft.peers = [peer(bob, 3)];
-  violates(() => checker.drained(ann, effects()), /believes that bob holds its log up to entry 3/);
+  violates(
+    () => checker.drained(ann, effects({ persist: persist([]) })),
+    /believes that bob holds its log up to entry 3/,
+  );
 });

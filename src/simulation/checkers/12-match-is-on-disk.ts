@@ -1,6 +1,6 @@
 import type { RaftEffects, RaftStatus } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { Harm, holdsDurably, statusOf } from './sights.ts';
+import { doesAnything, Harm, holdsDurably, statusOf } from './sights.ts';
 
 interface Leading {
   readonly member: MemberSight;
@@ -67,7 +67,7 @@ export function matchIsOnDisk(life: LifeSight): Checker {
             : undefined;
         leading[member.position] = leader;
       }
-      if (leader === undefined) return;
+      if (leader === undefined || !doesAnything(effects)) return;
       const status = statusOf(member, effects);
       if (status !== undefined) compare(leader, status);
     },

@@ -1,6 +1,6 @@
 import type { Entry, RaftEffects, RaftStatus } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { statusOf } from './sights.ts';
+import { doesAnything, statusOf } from './sights.ts';
 
 export interface QueueBounds {
   /** As the members are configured. Defaults: those of the core. */
@@ -89,7 +89,7 @@ export function boundedQueues(bounds: QueueBounds = {}): (life: LifeSight) => Ch
         const { state } = effects;
         if (state !== undefined && state.role !== 'leader') forget(member);
         let queue = queues[member.position];
-        if (queue === undefined && state === undefined) return;
+        if ((queue === undefined && state === undefined) || !doesAnything(effects)) return;
         const status = statusOf(member, effects);
         if (status === undefined || status.role !== 'leader') return;
         if (queue?.term !== status.term) {

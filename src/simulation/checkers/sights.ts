@@ -23,6 +23,11 @@ export function touchesLog(effects: RaftEffects): boolean {
   return effects.persist !== undefined || effects.committed.length > 0 || effects.state !== undefined;
 }
 
+/** Whether anything at all came of this drain but reads. What a leader believes may have moved without it. */
+export function doesAnything(effects: RaftEffects): boolean {
+  return touchesLog(effects) || effects.messages.length > 0 || effects.messagesAfterPersist.length > 0;
+}
+
 export function sameEntry(one: Entry, other: Entry): boolean {
   if (one === other) return true;
   return (
