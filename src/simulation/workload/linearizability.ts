@@ -34,7 +34,7 @@ export interface RegisterOperation {
 export interface SearchOptions {
   /** States that may turn into `absent` at any time: values that hang on a lease. */
   readonly mayExpire?: ReadonlySet<State>;
-  /** Configurations looked at before the search gives up. Default 200,000. */
+  /** Configurations looked at before the search gives up. Default 50,000. */
   readonly maxSteps?: number;
 }
 
@@ -49,6 +49,20 @@ interface Move {
   /** -1: the register expired by itself. */
   readonly operation: number;
   readonly becomes: State;
+}
+
+const open = Number.POSITIVE_INFINITY;
+
+/** The state after it; undefined: it cannot have happened in this one. */
+function outcome({ when, state, becomes }: Possibility, now: State): State | undefined {
+  if (when === 'is' && now !== state) return undefined;
+  if (when === 'is-not' && now === state) return undefined;
+  if (when === 'present' && now === absent) return undefined;
+  return becomes ?? now;
+}
+
+function feasible(operation: RegisterOperation, state: State): boolean {
+  return operation.possibilities.some((possibility) => outcome(possibility, state) !== undefined);
 }
 
 export function searchOrder(
@@ -92,9 +106,9 @@ class Search {
     this.#taken = new Uint8Array(this.#count);
     this.#kinds = this.#kindsOf();
     this.#mayExpire = options.mayExpire;
-    this.#maxSteps = options.maxSteps ?? 200_000;
+    this.#maxSteps = options.maxSteps ?? 50_000;
     for (const { completedUs } of operations) {
-      if (completedUs !== Number.POSITIVE_INFINITY) this.#mustComplete++;
+      if (completedUs !== open) this.#mustComplete++;
     }
   }
 
@@ -128,7 +142,7 @@ class Search {
     const known = new Map<string, number>();
     return Int32Array.from(this.#order, (at) => {
       const { completedUs, possibilities } = this.#of(at);
-      if (completedUs !== Number.POSITIVE_INFINITY) return 0;
+      if (completedUs !== open) return 0;
       const text = possibilities.map(({ when, state, becomes }) => `${when} ${state} ${becomes}`).join();
       const kind = known.get(text) ?? known.size + 1;
       known.set(text, kind);
@@ -148,13 +162,11 @@ class Search {
   #moves(): Move[] {
     const moves: Move[] = [];
     const hints: number[] = [];
-    let firstCompletedUs = Number.POSITIVE_INFINITY;
+    let firstCompletedUs = open;
+    /** Which should come next, whether it can or not. */
+    let wanted: RegisterOperation | undefined;
     const look = ++this.#looks;
-    for (
-      let place = this.#next[this.#count] as number;
-      place < this.#count;
-      place = this.#next[place] as number
-    ) {
+    for (let place = this.#first(); place < this.#count; place = this.#next[place] as number) {
       const operation = this.#at(place);
       if (operation.invokedUs > firstCompletedUs) break;
       if (operation.completedUs < firstCompletedUs) firstCompletedUs = operation.completedUs;
@@ -163,9 +175,9 @@ class Search {
         // Open operations that do the same are interchangeable: the one that began first will do.
         if (this.#metAt[kind] === look) continue;
         this.#metAt[kind] = look;
-      }
+      } else if (wanted === undefined || operation.hint < wanted.hint) wanted = operation;
       for (const possibility of operation.possibilities) {
-        const becomes = this.#outcome(possibility);
+        const becomes = outcome(possibility, this.#state);
         if (becomes === undefined || (kind > 0 && becomes === this.#state)) continue;
         let at = moves.length;
         while (at > 0 && (hints[at - 1] as number) > operation.hint) at--;
@@ -173,17 +185,24 @@ class Search {
         hints.splice(at, 0, operation.hint);
       }
     }
-    // Last: what can be done as things are, is done first.
     if (this.#mayExpire?.has(this.#state)) moves.push({ operation: -1, becomes: absent });
-    return moves;
+    return wanted === undefined || feasible(wanted, this.#state) ? moves : this.#helpfulFirst(moves, wanted);
   }
 
-  #outcome({ when, state, becomes }: Possibility): State | undefined {
-    const now = this.#state;
-    if (when === 'is' && now !== state) return undefined;
-    if (when === 'is-not' && now === state) return undefined;
-    if (when === 'present' && now === absent) return undefined;
-    return becomes ?? now;
+  /** What nobody was told of may have made it possible: a lease that ended, an operation without an answer. */
+  #helpfulFirst(moves: readonly Move[], wanted: RegisterOperation): Move[] {
+    const helpful: Move[] = [];
+    const others: Move[] = [];
+    for (const move of moves) {
+      const untold = move.operation < 0 || (this.#kinds[move.operation] as number) > 0;
+      if (untold && feasible(wanted, move.becomes)) helpful.unshift(move);
+      else others.push(move);
+    }
+    return [...helpful, ...others];
+  }
+
+  #first(): number {
+    return this.#next[this.#count] as number;
   }
 
   #take({ operation, becomes }: Move): void {
@@ -194,7 +213,7 @@ class Search {
     this.#next[previous] = next;
     this.#previous[next] = previous;
     this.#taken[operation] = 1;
-    if (this.#at(operation).completedUs !== Number.POSITIVE_INFINITY) this.#mustComplete--;
+    if (this.#at(operation).completedUs !== open) this.#mustComplete--;
   }
 
   #giveBack({ operation }: Move, before: State): void {
@@ -203,7 +222,7 @@ class Search {
     this.#next[this.#previous[operation] as number] = operation;
     this.#previous[this.#next[operation] as number] = operation;
     this.#taken[operation] = 0;
-    if (this.#at(operation).completedUs !== Number.POSITIVE_INFINITY) this.#mustComplete++;
+    if (this.#at(operation).completedUs !== open) this.#mustComplete++;
   }
 
   #remember(completed: number): void {
@@ -211,12 +230,8 @@ class Search {
     if (completed <= this.#mostTaken) return;
     this.#mostTaken = completed;
     const stuck: number[] = [];
-    for (
-      let place = this.#next[this.#count] as number;
-      place < this.#count;
-      place = this.#next[place] as number
-    ) {
-      if (this.#at(place).completedUs !== Number.POSITIVE_INFINITY) stuck.push(this.#order[place] as number);
+    for (let place = this.#first(); place < this.#count; place = this.#next[place] as number) {
+      if (this.#at(place).completedUs !== open) stuck.push(this.#order[place] as number);
       if (stuck.length === 4) break;
     }
     this.#stuckAt = stuck;
@@ -225,7 +240,7 @@ class Search {
   /** What is left, as the places up to the first of a run without gaps, and the state. */
   #key(): string {
     let key = `${this.#state}`;
-    let place = this.#next[this.#count] as number;
+    let place = this.#first();
     let lastTaken = this.#count - 1;
     while (lastTaken >= 0 && this.#taken[lastTaken] === 0) lastTaken--;
     while (place < lastTaken) {

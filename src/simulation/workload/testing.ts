@@ -67,9 +67,11 @@ export class TestingCluster {
   /** Host time spent in checkers, where the test gave a clock. */
   checkedMs = 0;
   readonly #clock: () => number;
+  readonly #leaseReads: boolean;
 
   constructor(seed: number, options: { leaseReads?: boolean; clock?: () => number } = {}) {
     this.#clock = options.clock ?? (() => 0);
+    this.#leaseReads = options.leaseReads ?? false;
     this.world = new World({ seed });
     this.network = new SimulatedNetwork(this.world, this.world.random('network'));
     const disks = this.world.random('disks');
@@ -127,6 +129,7 @@ export class TestingCluster {
     const starting = Member.start({
       name: host.name,
       dataDir: '/data',
+      leaseReads: this.#leaseReads,
       peerListenUrls: [`http://${host.address}:2380`],
       clientAdvertiseUrls: [`http://${host.address}:2379`],
       initialCluster: this.#seats.map((one) => ({
