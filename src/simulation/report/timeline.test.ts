@@ -16,6 +16,18 @@ test('a process that fell silent long before the end is still there', () => {
   assert.deepEqual(lastEvents([early, ...fakeLines], 1)[0], early);
 });
 
+test('what a process repeats takes one line, so that the rest has room', () => {
+  const beat = (atUs: number) => ({ atUs, who: 'm1', text: 'sends a heartbeat' });
+  const lines = [{ atUs: 1, who: 'm1', text: 'is elected' }, beat(2), beat(3), beat(4)];
+  assert.deepEqual(
+    lastEvents(lines, 2).map(({ atUs, text }) => [atUs, text]),
+    [
+      [1, 'is elected'],
+      [4, 'sends a heartbeat (3 times)'],
+    ],
+  );
+});
+
 test('a failure is told with its claim, what was seen, the events that led to it, and how to see it again', () => {
   const text = describeFailure(fakeResult({ seed: 7, keepTrace: true }, {}), 'conclave simulate --seed 7');
   assert.match(text, /^Seed 7 breaks a claim after 29\.999999 s of simulated time\.$/m);

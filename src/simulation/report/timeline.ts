@@ -8,18 +8,27 @@ export function formatLine(line: TraceLine): string {
   return `${formatTime(line.atUs)}  ${line.who.padEnd(12)} ${line.text}`;
 }
 
-/** The last events before the end: of the world and of each process, merged in the order in which they took place. */
+/**
+ * The last events before the end: of the world and of each process, merged in the order in which they took place. What
+ * a process did again and again, like heartbeats, stands there once, at its last time, with how often it was.
+ */
 export function lastEvents(lines: readonly TraceLine[], ofEach = lastOfEach): TraceLine[] {
-  const taken = new Map<string, number>();
+  const byProcess = new Map<string, Map<string, number>>();
   const kept: TraceLine[] = [];
   for (let at = lines.length - 1; at >= 0; at--) {
     const line = lines[at] as TraceLine;
-    const count = taken.get(line.who) ?? 0;
-    if (count >= ofEach) continue;
-    taken.set(line.who, count + 1);
-    kept.push(line);
+    const seen = byProcess.get(line.who) ?? new Map<string, number>();
+    byProcess.set(line.who, seen);
+    const times = seen.get(line.text);
+    // Repeats count only until the process's share is full: those before belong to another time.
+    if (seen.size >= ofEach) continue;
+    seen.set(line.text, (times ?? 0) + 1);
+    if (times === undefined) kept.push(line);
   }
-  return kept.reverse();
+  return kept.reverse().map((line) => {
+    const times = byProcess.get(line.who)?.get(line.text) ?? 1;
+    return times === 1 ? line : { ...line, text: `${line.text} (${times} times)` };
+  });
 }
 
 /** What a person needs who meets a failing life: what broke, what led to it, and how to see it again. */
