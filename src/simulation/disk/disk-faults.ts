@@ -29,7 +29,7 @@ export class DiskFaults {
   /** Latencies are multiplied by this. */
   slowness = 1;
   #failures = new Failures();
-  #misdirected: string | undefined;
+  #misdirected: { readonly path: string; after: number } | undefined;
 
   /**
    * Makes the next such operation fail, with EIO unless told otherwise. A write to a file with durable writes is a
@@ -43,9 +43,11 @@ export class DiskFaults {
   /**
    * The next read of a file whose path contains this gets some bytes from elsewhere in that file. A member that
    * recovers may cut off what it should have read: ask the `DamageRecord`, and call `readsAreRight` when it runs.
+   *
+   * @param after so many such reads are right first.
    */
-  misdirectNextRead(path = ''): void {
-    this.#misdirected = path;
+  misdirectNextRead(path = '', after = 0): void {
+    this.#misdirected = { path, after };
   }
 
   readsAreRight(): void {
@@ -69,7 +71,9 @@ export class DiskFaults {
 
   /** For the disk: whether this read is the one that goes astray. */
   takeMisdirection(path: string): boolean {
-    if (this.#misdirected === undefined || !path.includes(this.#misdirected)) return false;
+    const misdirected = this.#misdirected;
+    if (misdirected === undefined || !path.includes(misdirected.path)) return false;
+    if (misdirected.after-- > 0) return false;
     this.#misdirected = undefined;
     return true;
   }
