@@ -9,6 +9,11 @@ import type { Segment } from './segment.ts';
 /** How long a connection that we ended waits for the other side to end it too; as the real one. */
 const lingerUs = 1_000_000;
 
+/** A connection is probed so often; without an answer so many times, so long apart, it is given up: as gRPC's are. */
+const probeEveryUs = 10_000_000;
+const probeAgainUs = 1_000_000;
+const probes = 5;
+
 /** How the other side hears of the end: FIN, in order after all that was sent; RST, at once; or not at all. */
 type Farewell = 'end' | 'reset' | 'silence';
 
@@ -88,6 +93,21 @@ export class End implements Connection {
 
   destroy(): void {
     if (this.process.alive) this.#close('local', this.#unread ? 'reset' : 'end');
+  }
+
+  /** For the network, once it is made: finds out in time that nobody is there, also where nothing is ever written. */
+  keepAlive(missed = 0): void {
+    const { scheduler } = this.#fabric;
+    scheduler.after(missed === 0 ? probeEveryUs : probeAgainUs, eventKinds.network, undefined, () => {
+      if (this.#closed) return;
+      const { link, back, severed, to } = this.outgoing;
+      const answered = !severed && link.passes && back.passes;
+      // While it still has something to send, its system answers for a process that closed.
+      if (answered && to.closed && !to.outgoing.hasUnsent) to.refuseData();
+      if (answered || this.process.host.asleep) this.keepAlive();
+      else if (missed < probes) this.keepAlive(missed + 1);
+      else this.breakOff();
+    });
   }
 
   /** For the network: the connection is lost, and the other side is not told. */

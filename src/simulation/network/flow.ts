@@ -60,6 +60,10 @@ export class Flow {
     return Math.max(0, this.#unsentBytes - sendBufferBytes);
   }
 
+  get hasUnsent(): boolean {
+    return this.#unsent.length > 0;
+  }
+
   /** Something has arrived, or is about to, that the receiving process has not read. */
   get hasArrived(): boolean {
     const first = this.#inFlight[0];

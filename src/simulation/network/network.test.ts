@@ -120,6 +120,17 @@ describe('A simulated network', () => {
     assert.deepEqual([near.closes, far.closes], [['peer'], []]);
   });
 
+  test('finds out that nobody is there on a connection on which nothing is written', async () => {
+    const life = new TestingWorld(1);
+    const [near] = await life.pair();
+    life.network.powerFails(life.host(1));
+    life.process(1).die();
+    await life.run(9000);
+    assert.deepEqual(near.closes, []);
+    await life.run(8000);
+    assert.deepEqual(near.closes, ['broken']);
+  });
+
   test('breaks connections for both ends, for one, or for none', async () => {
     const life = new TestingWorld(9, { giveUpMs: 5000 });
     const [near, far] = await life.pair();

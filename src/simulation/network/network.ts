@@ -175,6 +175,8 @@ export class SimulatedNetwork {
 
   #opened(near: End, far: End): void {
     this.#connections.set(near, far);
+    near.keepAlive();
+    far.keepAlive();
     this.#views.get(near.process)?.own(near);
     this.#views.get(far.process)?.own(far);
   }
