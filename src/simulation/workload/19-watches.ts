@@ -1,6 +1,6 @@
 import type { SeenEvent, WatchEnd, WatchView } from './history.ts';
 import { pairDifference } from './log-witness.ts';
-import { type Change, inRange } from './model.ts';
+import { type Change, inRange } from './model-values.ts';
 import { type CheckerParts, WorkloadChecker } from './workload-checker.ts';
 
 interface Cursor {

@@ -9,58 +9,19 @@ import type {
   TxnRequest,
 } from '../../keyspace/index.ts';
 import type { Pair, StepAnswer } from './history.ts';
-
-/** One change of one key, in the order of the log. */
-export interface Change {
-  readonly revision: number;
-  readonly key: string;
-  /** undefined: the key was deleted. */
-  readonly pair: Pair | undefined;
-  readonly previous: Pair | undefined;
-}
-
-interface ModelLease {
-  readonly id: bigint;
-  readonly ttlMs: number;
-  deadlineMs: number;
-  attachment: number;
-  attached: boolean;
-  readonly keys: Set<string>;
-}
-
-export type ModelAnswer =
-  | StepAnswer
-  | { readonly type: 'sequence'; readonly answers: readonly StepAnswer[] }
-  | { readonly type: 'renew'; readonly ttlsMs: readonly number[] }
-  | { readonly type: 'grant'; readonly ttlMs: number }
-  | { readonly type: 'attach'; readonly attachment: number }
-  | { readonly type: 'detach'; readonly current: boolean }
-  | { readonly type: 'register'; readonly incarnation: number }
-  | { readonly type: 'done' }
-  | { readonly type: 'failed'; readonly failure: CommandFailure };
-
-/** What a command did and left behind. */
-export interface Applied {
-  /** The store's revision after it. */
-  readonly revision: number;
-  readonly answer: ModelAnswer;
-}
+import {
+  type Change,
+  inOrder,
+  inRange,
+  type ModelAnswer,
+  type ModelLease,
+  orderOf,
+  textOf,
+} from './model-values.ts';
 
 const none: readonly Pair[] = [];
 const done: ModelAnswer = { type: 'done' };
 const failed = (failure: CommandFailure): ModelAnswer => ({ type: 'failed', failure });
-
-export function textOf(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at++) text += String.fromCharCode(bytes[at] as number);
-  return text;
-}
-
-/** All keys of a range, by etcd's rules for its end. */
-export function inRange(key: string, from: string, end: string): boolean {
-  if (end === '') return key === from;
-  return key >= from && (end === '\0' || key < end);
-}
 
 /**
  * The keyspace as plain maps, written once more from its documentation alone: what production code does is held
@@ -349,25 +310,4 @@ export class ModelKeyspace {
     this.#commit(done);
     this.leases.delete(lease.id);
   }
-}
-
-function orderOf(pair: Pair | undefined, { target }: Compare): number {
-  switch (target.kind) {
-    case 'value': {
-      const value = textOf(target.value);
-      return pair === undefined || pair.value < value ? -1 : pair.value > value ? 1 : 0;
-    }
-    case 'lease': {
-      const lease = pair?.lease ?? 0n;
-      return lease < target.lease ? -1 : lease > target.lease ? 1 : 0;
-    }
-    default:
-      return (pair?.[target.kind] ?? 0) - target.revision;
-  }
-}
-
-function inOrder(order: number, result: Compare['result']): boolean {
-  if (result === 'equal') return order === 0;
-  if (result === 'not-equal') return order !== 0;
-  return result === 'greater' ? order > 0 : order < 0;
 }

@@ -11,7 +11,7 @@ import {
   type ResponseOp,
 } from '../../wire/index.ts';
 import type { Answer, Call, Guard, Pair, SeenEvent, Step, StepAnswer } from './history.ts';
-import { textOf } from './model.ts';
+import { textOf } from './model-values.ts';
 
 /** Does what `call` says with a real client, and puts its answer as the history has it. @throws as the client */
 export async function perform(client: ConclaveClient, call: Call, options: CallOptions): Promise<Answer> {

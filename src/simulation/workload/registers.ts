@@ -11,7 +11,7 @@ import {
   type State,
   unseen,
 } from './linearizability.ts';
-import { inRange } from './model.ts';
+import { inRange } from './model-values.ts';
 
 export interface Register {
   readonly key: string;

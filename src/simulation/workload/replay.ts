@@ -2,7 +2,8 @@ import { type Command, type CommandIdentity, type CommandResult, decodeBatch } f
 import type { Entry } from '../../raft/index.ts';
 import type { LifeSight } from '../observation.ts';
 import { firstLease, keyPrefix, leaseLimit, markPrefix } from './history.ts';
-import { type Applied, ModelKeyspace, textOf } from './model.ts';
+import { ModelKeyspace } from './model.ts';
+import { type Applied, textOf } from './model-values.ts';
 
 /** What the log made of one mutation of the workload. */
 export interface Effect extends Applied {

@@ -1,0 +1,73 @@
+/** What the model of the keyspace is made of, and etcd's rules for ranges and compares. */
+import type { CommandFailure, Compare } from '../../keyspace/index.ts';
+import type { Pair, StepAnswer } from './history.ts';
+
+/** One change of one key, in the order of the log. */
+export interface Change {
+  readonly revision: number;
+  readonly key: string;
+  /** undefined: the key was deleted. */
+  readonly pair: Pair | undefined;
+  readonly previous: Pair | undefined;
+}
+
+export interface ModelLease {
+  readonly id: bigint;
+  readonly ttlMs: number;
+  deadlineMs: number;
+  attachment: number;
+  attached: boolean;
+  readonly keys: Set<string>;
+}
+
+export type ModelAnswer =
+  | StepAnswer
+  | { readonly type: 'sequence'; readonly answers: readonly StepAnswer[] }
+  | { readonly type: 'renew'; readonly ttlsMs: readonly number[] }
+  | { readonly type: 'grant'; readonly ttlMs: number }
+  | { readonly type: 'attach'; readonly attachment: number }
+  | { readonly type: 'detach'; readonly current: boolean }
+  | { readonly type: 'register'; readonly incarnation: number }
+  | { readonly type: 'done' }
+  | { readonly type: 'failed'; readonly failure: CommandFailure };
+
+/** What a command did and left behind. */
+export interface Applied {
+  /** The store's revision after it. */
+  readonly revision: number;
+  readonly answer: ModelAnswer;
+}
+
+export function textOf(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at++) text += String.fromCharCode(bytes[at] as number);
+  return text;
+}
+
+/** All keys of a range, by etcd's rules for its end. */
+export function inRange(key: string, from: string, end: string): boolean {
+  if (end === '') return key === from;
+  return key >= from && (end === '\0' || key < end);
+}
+
+/** The order of a pair, or of a key that is not there, against what a compare names. */
+export function orderOf(pair: Pair | undefined, { target }: Compare): number {
+  switch (target.kind) {
+    case 'value': {
+      const value = textOf(target.value);
+      return pair === undefined || pair.value < value ? -1 : pair.value > value ? 1 : 0;
+    }
+    case 'lease': {
+      const lease = pair?.lease ?? 0n;
+      return lease < target.lease ? -1 : lease > target.lease ? 1 : 0;
+    }
+    default:
+      return (pair?.[target.kind] ?? 0) - target.revision;
+  }
+}
+
+export function inOrder(order: number, result: Compare['result']): boolean {
+  if (result === 'equal') return order === 0;
+  if (result === 'not-equal') return order !== 0;
+  return result === 'greater' ? order > 0 : order < 0;
+}
