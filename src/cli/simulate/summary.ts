@@ -119,6 +119,7 @@ export function summaryData(outcome: Outcome, program: string): object {
     ...{ seeds: totals.seeds, steps: totals.steps, failed: totals.failures },
     ...{ simulatedSeconds: totals.simulatedMs / 1000, realSeconds: elapsedMs / 1000, speed: speedOf(block) },
     ...{ coverage: Object.fromEntries(totals.coverage), faults: Object.fromEntries(totals.faults) },
+    first: block.first ? { seed: block.first.seed, traceHash: block.first.traceHash } : null,
     ...{ missing, neverSeen: totals.neverSeen, unsteady: unsteady ?? null },
     failures: block.failures.map((result) => {
       const known = examined.find(({ failed }) => failed === result);

@@ -1,6 +1,6 @@
 import type { LifeOptions, LifeResult } from '../life/types.ts';
 import { Totals } from '../report/totals.ts';
-import type { Lived } from './pool.ts';
+import type { Lived } from './messages.ts';
 
 export interface BlockOptions {
   /** What all lives share. */

@@ -7,4 +7,5 @@
  * Must not: look into lives, or judge them: that is for their checkers.
  */
 export { type Block, type BlockOptions, liveBlock, mostFailures } from './block.ts';
-export { LifePool, type Lived, type PoolOptions } from './pool.ts';
+export type { Lived } from './messages.ts';
+export { LifePool, type PoolOptions } from './pool.ts';

@@ -1,5 +1,11 @@
 import type { LifeResult } from '../life/types.ts';
 
+/** A life's result, which is the same everywhere, and what this machine needed for it, starting a thread left out. */
+export interface Lived {
+  readonly result: LifeResult;
+  readonly tookMs: number;
+}
+
 /** What a thread is started with. */
 export interface WorkerSettings {
   /** URL of the module whose `runLife` it calls. */
@@ -8,7 +14,7 @@ export interface WorkerSettings {
 
 /** What a thread answers to each LifeOptions that it is sent. */
 export type WorkerMessage =
-  | { readonly kind: 'lived'; readonly result: LifeResult }
+  | { readonly kind: 'lived'; readonly lived: Lived }
   | {
       readonly kind: 'threw';
       readonly error: { readonly message: string; readonly stack: string | undefined };

@@ -4,7 +4,8 @@ import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import { fakeResult } from '../report/testing.ts';
 import { liveBlock, mostFailures } from './block.ts';
-import { LifePool, type Lived } from './pool.ts';
+import type { Lived } from './messages.ts';
+import { LifePool } from './pool.ts';
 import { badSeeds } from './testing.ts';
 
 const runner = new URL('./testing.ts', import.meta.url);

@@ -1,6 +1,7 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../../runtime/index.ts';
-import type { LifeOptions, LifeResult } from '../life/types.ts';
+import type { LifeOptions } from '../life/types.ts';
+import type { Lived } from './messages.ts';
 import { LifeThread } from './thread.ts';
 
 export interface PoolOptions {
@@ -13,19 +14,12 @@ export interface PoolOptions {
   readonly runtime?: Runtime;
 }
 
-/** A life's result, which is the same everywhere, and what this machine needed for it. */
-export interface Lived {
-  readonly result: LifeResult;
-  readonly tookMs: number;
-}
-
 /**
  * Lives many lives on all cores. Which thread lives a seed makes no difference to its result. A life that throws,
  * leaves a rejected promise behind, ends its thread or never ends resolves to a result with a failure.
  */
 export class LifePool implements AsyncDisposable {
   readonly jobs: number;
-  readonly #clock: Runtime['clock'];
   readonly #threads: readonly LifeThread[];
   readonly #idle: LifeThread[];
   readonly #waiting: ((thread: LifeThread) => void)[] = [];
@@ -40,7 +34,6 @@ export class LifePool implements AsyncDisposable {
       );
     }
     this.jobs = jobs;
-    this.#clock = runtime.clock;
     const runner = (options.runner ?? ownRunner()).href;
     this.#threads = Array.from(
       { length: jobs },
@@ -53,9 +46,7 @@ export class LifePool implements AsyncDisposable {
   async run(options: LifeOptions): Promise<Lived> {
     const thread = this.#idle.pop() ?? (await this.#free());
     try {
-      const sinceMs = this.#clock.monotonicMs();
-      const result = await thread.live(options);
-      return { result, tookMs: this.#clock.monotonicMs() - sinceMs };
+      return await thread.live(options);
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#idle.push(thread);

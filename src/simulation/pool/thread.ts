@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from '../life/types.ts';
-import type { WorkerMessage, WorkerSettings } from './messages.ts';
+import type { Lived, WorkerMessage, WorkerSettings } from './messages.ts';
 
 export interface ThreadOptions {
   /** URL of the module whose `runLife` the thread calls. */
@@ -20,7 +20,7 @@ type Breakdown = Pick<LifeFailure, 'checker' | 'claim' | 'message' | 'stack'>;
 export class LifeThread {
   readonly #options: ThreadOptions;
   #worker: Worker | undefined;
-  #settle: ((end: LifeResult | Breakdown) => void) | undefined;
+  #settle: ((end: Lived | Breakdown) => void) | undefined;
   #fail: ((error: ConclaveError) => void) | undefined;
   #closed = false;
   /** What went wrong after a life's result was there: it fails the next one rather than nothing. */
@@ -31,10 +31,10 @@ export class LifeThread {
   }
 
   /** Resolves to a result whatever the life does. @throws ConclaveError 'closed' when closed meanwhile. */
-  async live(options: LifeOptions): Promise<LifeResult> {
+  async live(options: LifeOptions): Promise<Lived> {
     const { timers } = this.#options.runtime;
     const worker = this.#started();
-    const ended = Promise.withResolvers<LifeResult | Breakdown>();
+    const ended = Promise.withResolvers<Lived | Breakdown>();
     this.#settle = ended.resolve;
     this.#fail = ended.reject;
     const patience = timers.after(this.#options.patienceMs, () => this.#hang());
@@ -42,7 +42,7 @@ export class LifeThread {
       if (this.#stray !== undefined) return failedLife(options, this.#stray);
       worker.postMessage(options);
       const end = await ended.promise;
-      return 'seed' in end ? end : failedLife(options, end);
+      return 'result' in end ? end : failedLife(options, end);
     } finally {
       patience.cancel();
       this.#stray = undefined;
@@ -82,7 +82,7 @@ export class LifeThread {
 
   #take(worker: Worker, message: WorkerMessage): void {
     if (worker !== this.#worker) return;
-    this.#settle?.(message.kind === 'lived' ? message.result : { ...program, ...message.error });
+    this.#settle?.(message.kind === 'lived' ? message.lived : { ...program, ...message.error });
   }
 
   #break(worker: Worker, breakdown: Breakdown): void {
@@ -111,12 +111,13 @@ function describe(error: unknown): Breakdown {
   return { ...program, message: error.message, stack: error.stack };
 }
 
-function failedLife(options: LifeOptions, breakdown: Breakdown): LifeResult {
-  return {
+function failedLife(options: LifeOptions, breakdown: Breakdown): Lived {
+  const result: LifeResult = {
     ...{ seed: options.seed, traceHash: '', steps: 0, simulatedMs: 0, members: options.members ?? 3 },
     ...{ coverage: {}, faults: {}, schedule: [], settings: 'unknown, as the life gave no result' },
     ...{ failure: { ...breakdown, atUs: 0 }, lines: undefined },
   };
+  return { result, tookMs: 0 };
 }
 
 function closed(): ConclaveError {
