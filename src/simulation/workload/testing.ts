@@ -1,6 +1,8 @@
+import type { TransportFactory } from '../../client/index.ts';
 import type { KeyspaceMachine } from '../../keyspace/index.ts';
 import { Member } from '../../member/index.ts';
 import type { Entry, RaftCore } from '../../raft/index.ts';
+import type { Runtime } from '../../runtime/types.ts';
 import { serveCalls, simulatedTransport } from '../calls/index.ts';
 import { SimulatedDisk } from '../disk/index.ts';
 import { SimulatedNetwork } from '../network/index.ts';
@@ -54,6 +56,13 @@ export class TestingLife implements LifeSight {
   }
 }
 
+export interface TestingClusterOptions {
+  readonly leaseReads?: boolean;
+  /** Measures the checkers. */
+  readonly clock?: () => number;
+  readonly transport?: (runtime: Runtime) => TransportFactory;
+}
+
 /** For tests: three members and eight clients on a simulated network, looked on by the checkers of this folder. */
 export class TestingCluster {
   readonly world: World;
@@ -69,7 +78,7 @@ export class TestingCluster {
   readonly #clock: () => number;
   readonly #leaseReads: boolean;
 
-  constructor(seed: number, options: { leaseReads?: boolean; clock?: () => number } = {}) {
+  constructor(seed: number, options: TestingClusterOptions = {}) {
     this.#clock = options.clock ?? (() => 0);
     this.#leaseReads = options.leaseReads ?? false;
     this.world = new World({ seed });
@@ -98,7 +107,7 @@ export class TestingCluster {
       world: this.world,
       history: this.history,
       endpoints: this.#seats.map(({ host }) => `http://${host.address}:2379`),
-      transport: simulatedTransport,
+      transport: options.transport ?? simulatedTransport,
       equip: (process) =>
         process.attach({
           disk: undefined as unknown as Process['runtime']['disk'],

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { TestingCluster } from './testing.ts';
+import type { TransportFactory } from '../../client/index.ts';
+import type { Runtime } from '../../runtime/types.ts';
+import { type RangeRequest, services } from '../../wire/index.ts';
+import { simulatedTransport } from '../calls/index.ts';
+import { TestingCluster, type TestingClusterOptions } from './testing.ts';
+import { nameOf } from './testing-bench.ts';
 
 /** Members and clients die and come back, a member is cut off, all connections break. */
-async function live(seed: number, options: { leaseReads?: boolean } = {}): Promise<TestingCluster> {
+async function live(seed: number, options: TestingClusterOptions = {}): Promise<TestingCluster> {
   const cluster = new TestingCluster(seed, options);
   await cluster.run(1500);
   for (let round = 0; round < 3; round++) {
@@ -20,6 +25,25 @@ async function live(seed: number, options: { leaseReads?: boolean } = {}): Promi
   }
   await cluster.finish();
   return cluster;
+}
+
+/** A client that forgets to say that it wants to read what is new. */
+function lazyTransport(runtime: Runtime): TransportFactory {
+  const factory = simulatedTransport(runtime);
+  return (endpoint) => {
+    const transport = factory(endpoint);
+    const unary: typeof transport.unary = (method, request, options) => {
+      if (method.path === services.KV.range.path) (request as RangeRequest).serializable = true;
+      return transport.unary(method, request, options);
+    };
+    return {
+      endpoint,
+      unary,
+      stream: (method, options) => transport.stream(method, options),
+      onBreak: (listener) => transport.onBreak(listener),
+      close: (cause) => transport.close(cause),
+    };
+  };
 }
 
 describe('Clients of a simulated cluster', () => {
@@ -39,5 +63,12 @@ describe('Clients of a simulated cluster', () => {
     const [one, two] = [await live(5), await live(5)];
     assert.equal(one.world.trace.hash, two.world.trace.hash);
     assert.deepEqual(one.history.operations, two.history.operations);
+  });
+
+  test('are found out where they read without asking the leader', async () => {
+    await assert.rejects(
+      live(3, { transport: lazyTransport }),
+      (error) => nameOf(error) === '15-linearizable-reads',
+    );
   });
 });
