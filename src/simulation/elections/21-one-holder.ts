@@ -43,7 +43,7 @@ class OneHolder implements Checker, ElectionWitness {
   /** The job's own call of `assertHeld()` passed: then no other may hold, whatever this one's clock looks like. */
   acted(hold: Hold): void {
     for (const other of this.#live.get(hold.leadership.name) ?? []) {
-      if (other !== hold && isHeld(other)) this.#blame(hold, other, 'passes assertHeld() and acts');
+      if (other !== hold && isHeld(other)) this.#blame(hold, other, 'passes assertHeld() and acts for');
     }
   }
 

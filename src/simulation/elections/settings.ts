@@ -14,7 +14,7 @@ export interface CandidateSettings {
   readonly keepVersions: number;
 }
 
-export const longestTtlMs = 3500;
+export const longestTtlMs = 3000;
 export const longestGraceMs = 1200;
 
 export function drawSettings(random: Draw): CandidateSettings {
@@ -38,6 +38,6 @@ export function drawSettings(random: Draw): CandidateSettings {
 /** Mostly of some seconds: each renewal is an entry of the log, and short TTLs want many. */
 export function drawTtlMs(random: Draw): number {
   const kind = random.unit();
-  if (kind < 0.05) return random.between(100, 300);
-  return kind < 0.3 ? random.between(400, 1500) : random.between(1500, longestTtlMs);
+  if (kind < 0.04) return random.between(100, 300);
+  return kind < 0.5 ? random.between(500, 1500) : random.between(1500, longestTtlMs);
 }

@@ -34,6 +34,7 @@ export class Subject {
   process: Process | undefined;
   readonly #parts: SubjectParts;
   #program: Program | undefined;
+  #told = false;
   #lives = 0;
 
   constructor(parts: SubjectParts) {
@@ -52,6 +53,7 @@ export class Subject {
     if (this.running || this.done) return;
     const { world, program } = this.#parts;
     this.#lives += 1;
+    this.#told = false;
     const process = world.startProcess(`${this.name}.${this.#lives}`, this.host);
     this.process = process;
     this.#program = program(process, this.#lives);
@@ -70,7 +72,9 @@ export class Subject {
 
   /** In the last round: lets it end as soon as its program has done what is demanded. */
   endIfCompleted(): void {
-    if (this.#program?.completed && this.running) this.#program.stop();
+    if (this.#told || !this.#program?.completed || !this.running) return;
+    this.#told = true;
+    this.#program.stop();
   }
 
   async #run(process: Process, program: Program): Promise<void> {
