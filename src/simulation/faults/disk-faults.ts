@@ -54,7 +54,9 @@ function harmOf(fault: Fault): ((member: StrikableMember) => void) | undefined {
     case 'bit-rot':
       return (member) => member.disk.rot({ sector: fault.how % 3 === 0 });
     case 'misdirected-read':
-      return (member) => member.disk.faults.misdirectNextRead();
+      // The last batches of the log are what recovery reads with the most trust.
+      return (member) =>
+        member.disk.faults.misdirectNextRead(fault.how % 4 === 0 ? '/snapshots/' : '/log/', fault.how % 3);
     default:
       return undefined;
   }

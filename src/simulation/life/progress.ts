@@ -21,6 +21,7 @@ const leaderWithinMs = 30_000;
 const writeWithinMs = 10_000;
 const operationsEndWithinMs = 15_000;
 const equalWithinMs = 15_000;
+const quietMs = 1500;
 
 const progress = {
   name: 'progress',
@@ -54,6 +55,8 @@ export class Progress {
       'every operation to come to an end',
     );
     await this.#until(equalWithinMs, () => this.#equal(), 'all replicas to be equal');
+    // What is known to the members is on its way to whoever watches.
+    await world.scheduler.run(world.nowUs + quietMs * 1000);
   }
 
   async #until(withinMs: number, met: () => boolean, what: string): Promise<void> {

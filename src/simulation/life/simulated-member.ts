@@ -184,6 +184,8 @@ export class SimulatedMember implements MemberSight, StrikableMember {
         this.raft = raft;
         this.keyspace = keyspace;
         this.running = true;
+        this.disk.faults.readsAreRight();
+        this.#parts.damage().review();
         hub.memberStarted(this);
       },
       drained: (effects) => {
