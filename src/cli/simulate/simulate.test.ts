@@ -102,6 +102,7 @@ test('a failure that is another life the second time is told as that too', async
     { breaks: breaksAt(1), change: (_, run) => ({ traceHash: `${run}` }) },
   );
   assert.match(text, /^Seed 1 breaks a claim/m);
+  assert.match(text, /^FAILED\. 1 of 1 seed broke a claim\.$/m);
   assert.match(text, /^FAILED\. Seed 1 is not deterministic: lived twice, its traces are 1 and 2\./m);
 });
 

@@ -50,14 +50,17 @@ function verdict(outcome: Outcome): string {
   if (totals.failures > 0)
     lines.push(`FAILED. ${grouped(totals.failures)} of ${count(totals.seeds)} broke a claim.`);
   else if (outcome.ok && totals.seeds > 0) {
-    const from = totals.seeds === 1 ? ` ${options.firstSeed}` : ` from ${options.firstSeed} on`;
-    lines.push(`OK. Every claim held in ${count(totals.seeds)}${from}.`);
+    const which =
+      totals.seeds === 1
+        ? `seed ${options.firstSeed}`
+        : `${count(totals.seeds)} from ${options.firstSeed} on`;
+    lines.push(`OK. Every claim held in ${which}.`);
   }
   return `${lines.join('\n')}\n`;
 }
 
 function count(seeds: number): string {
-  return seeds === 1 ? 'seed' : `${grouped(seeds)} seeds`;
+  return seeds === 1 ? '1 seed' : `${grouped(seeds)} seeds`;
 }
 
 function unsteadyText({ seed, hashes }: Unsteady): string {
