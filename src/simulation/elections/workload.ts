@@ -89,8 +89,9 @@ export class CandidateWorkload implements LastRound {
     let finished = true;
     for (const subject of this.subjects) {
       if (subject.done) continue;
-      subject.endIfCompleted();
       finished = false;
+      // The observer may be late, with a connection to a host that lost power: somebody must lead when it looks.
+      if (this.observer.done || !this.candidates.includes(subject)) subject.endIfCompleted();
     }
     return finished;
   }
