@@ -6,19 +6,27 @@ interface Panel {
   readonly fromMs: number;
   readonly toMs: number;
   readonly ticksMs: readonly number[];
+  /** Single figures that the paper's text gives. */
+  readonly marks: readonly { readonly ms: number; readonly share: number; readonly text: string }[];
 }
 const panels: Readonly<Record<number, Panel>> = {
   1: {
     title: 'Timeouts of little and much randomness (equal logs, 15 ms in the network)',
     ...{ fromMs: 100, toMs: 20_000, ticksMs: [100, 200, 500, 1000, 2000, 5000, 10_000, 20_000] },
+    marks: [
+      { ms: 287, share: 0.5, text: 'paper, 150–155 ms: median' },
+      { ms: 513, share: 1, text: 'paper, 150–200 ms: longest' },
+    ],
   },
   2: {
     title: 'Longer and shorter timeouts (logs of different lengths)',
     ...{ fromMs: 15, toMs: 600, ticksMs: [20, 50, 100, 200, 500] },
+    marks: [{ ms: 152, share: 1, text: 'paper, 12–24 ms: longest' }],
   },
   3: {
     title: 'Conclave’s defaults (logs of different lengths)',
     ...{ fromMs: 2, toMs: 1000, ticksMs: [2, 5, 10, 20, 50, 100, 200, 500, 1000] },
+    marks: [],
   },
 };
 
@@ -26,8 +34,8 @@ const width = 860;
 const panelHeight = 270;
 const area = { left: 56, top: 40, width: 520, height: 180 };
 const dashes = ['', '7 3', '2 3', '9 3 2 3', '4 2', '12 4'];
-/** Of one brightness in the middle, so that they stand out on white and on black. */
-const colours = ['#c2410c', '#2563eb', '#0d9488', '#a21caf', '#65a30d', '#b45309'];
+const coloursOnLight = ['#c2410c', '#2563eb', '#0f766e', '#a21caf', '#4d7c0f', '#6b7280'];
+const coloursOnDark = ['#ff8a4c', '#6ea8fe', '#2dd4bf', '#e879f9', '#a3e635', '#9ca3af'];
 const points = 200;
 
 /** The cumulative distribution of each curve, one panel below the other, as SVG. */
@@ -35,6 +43,7 @@ export function plot(measured: readonly Measured[]): string {
   const numbers = Object.keys(panels).map(Number);
   const drawn = numbers.map((number, position) => {
     const curves = measured.filter(({ row, times }) => row.panel === number && times.leadersLast);
+    curves.sort((a, b) => quantile(a.times.timesMs, 0) - quantile(b.times.timesMs, 0));
     return `<g transform="translate(0 ${position * panelHeight})">\n${panel(panels[number] as Panel, curves)}\n</g>`;
   });
   const height = numbers.length * panelHeight;
@@ -44,11 +53,17 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 13px }
 .grid { stroke: #8b949e; stroke-opacity: .35; stroke-width: 1 }
 .curve { fill: none; stroke-width: 2 }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .curve { filter: brightness(1.5) } }
+${curveStyles(coloursOnLight)}
+.mark { fill: #1f2328 }
+@media (prefers-color-scheme: dark) { text, .mark { fill: #e6edf3 } ${curveStyles(coloursOnDark)} }
 </style>
 ${drawn.join('\n')}
 </svg>
 `;
+}
+
+function curveStyles(colours: readonly string[]): string {
+  return colours.map((colour, position) => `.curve-${position} { stroke: ${colour} }`).join(' ');
 }
 
 function panel(shown: Panel, curves: readonly Measured[]): string {
@@ -72,7 +87,7 @@ function panel(shown: Panel, curves: readonly Measured[]): string {
     );
   }
   curves.forEach(({ row, times }, position) => {
-    const look = `class="curve" stroke="${colours[position % colours.length]}" stroke-dasharray="${dashes[position % dashes.length]}"`;
+    const look = `class="curve curve-${position % dashes.length}" stroke-dasharray="${dashes[position % dashes.length]}"`;
     const legend = { x: area.left + area.width + 20, y: area.top + 8 + position * 22 };
     lines.push(
       `<path ${look} d="${path(times.timesMs, shown.toMs, x, y)}"/>`,
@@ -80,6 +95,13 @@ function panel(shown: Panel, curves: readonly Measured[]): string {
       `<text x="${legend.x + 36}" y="${legend.y + 4}">${row.label ?? row.name}</text>`,
     );
   });
+  for (const { ms, share, text } of shown.marks) {
+    const at = { x: x(ms).toFixed(1), y: y(share).toFixed(1) };
+    lines.push(
+      `<circle class="mark" cx="${at.x}" cy="${at.y}" r="4"/>`,
+      `<text x="${(x(ms) + 8).toFixed(1)}" y="${(y(share) + 14).toFixed(1)}">${text}</text>`,
+    );
+  }
   return lines.join('\n');
 }
 

@@ -13,7 +13,7 @@ const peerPort = 2380;
 const slowLink = { latencyUs: 7300, jitterUs: 200 };
 /** Two writes, one after the other: 15 ms. */
 const slowDisk = 18;
-const lookEveryMs = 25;
+const lookEveryMs = 40;
 const startWithinUs = 1_000_000;
 
 /** Five members, and what an omniscient observer does to them. */
@@ -78,30 +78,30 @@ export class ElectionCluster {
     return this.#seats.filter((seat) => seat !== leader);
   }
 
-  /** Everybody runs, is connected with everybody, follows this leader and has the same log. */
-  agreedLeader(): Seat | undefined {
+  /** Everybody runs, follows this leader and has the same log. */
+  #agreedLeader(): Seat | undefined {
     const leader = this.#seats.find((seat) => seat.raft?.status().role === 'leader');
     const status = leader?.raft?.status();
     if (status === undefined) return undefined;
     const agreed = this.#seats.every((seat) => {
       const own = seat.raft?.status();
       if (own === undefined || own.leader !== status.leader || own.term !== status.term) return false;
-      return own.commitIndex === status.lastIndex && own.lastIndex === status.lastIndex && seat.connected;
+      return own.commitIndex === status.lastIndex && own.lastIndex === status.lastIndex;
     });
     return agreed ? leader : undefined;
   }
 
-  /** The leader on which all agree and have agreed for `forMs`; undefined: none by `withinMs`. */
+  /** The leader on which all, connected with all, have agreed for `forMs`; undefined: none by `withinMs`. */
   async settle(forMs: number, withinMs: number): Promise<Seat | undefined> {
     const endMs = this.nowMs + withinMs;
     let since: { readonly leader: Seat; readonly atMs: number; readonly elections: number } | undefined;
     while (this.nowMs < endMs) {
       await this.pass(lookEveryMs);
-      const leader = this.agreedLeader();
+      const leader = this.#agreedLeader();
       if (leader === undefined) since = undefined;
       else if (since?.leader !== leader || since.elections !== this.elections)
         since = { leader, atMs: this.nowMs, elections: this.elections };
-      else if (this.nowMs - since.atMs >= forMs) return leader;
+      else if (this.nowMs - since.atMs >= forMs && this.#seats.every((seat) => seat.connected)) return leader;
     }
     return undefined;
   }

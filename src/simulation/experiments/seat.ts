@@ -9,7 +9,7 @@ import type { World } from '../world/world.ts';
 import { startShortTimeoutMember } from './short-timeout-member.ts';
 
 /** What the experiment needs of a member that runs. */
-export interface Startable {
+export interface RunningMember {
   /** Proposes an entry that changes nothing. */
   propose(): void;
   connected(): boolean;
@@ -36,7 +36,7 @@ export class Seat {
   raft: RaftCore | undefined;
   process: Process | undefined;
   readonly #parts: SeatParts;
-  #member: Startable | undefined;
+  #member: RunningMember | undefined;
 
   constructor(parts: SeatParts) {
     this.#parts = parts;
@@ -53,7 +53,7 @@ export class Seat {
     const started =
       electionTimeoutMs !== undefined && electionTimeoutMs < leastMemberTimeoutMs
         ? startShortTimeoutMember({ ...whole, electionTimeoutMs })
-        : Member.start(whole).then(ofMember);
+        : Member.start(whole).then((member) => watched(member, onFailure));
     started.then((member) => {
       if (this.process === process) this.#member = member;
     }, onFailure);
@@ -102,7 +102,8 @@ export class Seat {
   }
 }
 
-function ofMember(member: Member): Startable {
+function watched(member: Member, onFailure: (error: unknown) => void): RunningMember {
+  member.stopped.catch(onFailure);
   return {
     // It may stay without an answer when the leader crashes.
     propose: () => void member.propose({ type: 'tick' }).catch(() => undefined),

@@ -3,7 +3,7 @@ import { Group } from '../../member/group.ts';
 import { type MemberOptions, setUp } from '../../member/options.ts';
 import { PeerTransport } from '../../member/peers/transport.ts';
 import { openStorage } from '../../member/storage.ts';
-import type { Startable } from './seat.ts';
+import type { RunningMember } from './seat.ts';
 
 const groupId = 1;
 
@@ -13,7 +13,7 @@ const groupId = 1;
  */
 export async function startShortTimeoutMember(
   options: MemberOptions & { readonly electionTimeoutMs: number },
-): Promise<Startable> {
+): Promise<RunningMember> {
   const { electionTimeoutMs, ...others } = options;
   const setup = { ...setUp(others), electionTimeoutMs };
   const storage = await openStorage(setup, groupId);
