@@ -149,7 +149,9 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     if (!process?.alive) return;
     this.#parts.world.note(this.name, () => 'is asked to stop');
     this.#parts.world.scheduler.after(stopWithinUs, eventKinds.fault, undefined, () => {
-      if (this.process === process) this.kill();
+      if (this.process !== process) return;
+      this.kill();
+      this.#startLater();
     });
     if (member === undefined) {
       this.kill();
@@ -158,7 +160,9 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     await member.prepareToStop();
     await this.#served?.close();
     await member.stop();
-    if (this.process === process && process.alive) this.#end();
+    if (this.process !== process) return;
+    this.#end();
+    this.#startLater();
   }
 
   #end(): void {

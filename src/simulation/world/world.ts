@@ -45,7 +45,10 @@ export class World {
   }
 
   addHost(name: string): Host {
-    const drift = (this.#hostRandom.unit() * 2 - 1) * this.#clockDriftRate;
+    const random = this.#hostRandom;
+    // Clocks at the ends of what is allowed show most.
+    const share = random.chance(0.4) ? random.pick([-0.999, 0.999]) : random.unit() * 2 - 1;
+    const drift = share * this.#clockDriftRate;
     const host = new Host(this.scheduler, {
       name,
       address: `10.0.0.${this.hosts.length + 1}`,
