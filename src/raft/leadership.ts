@@ -99,15 +99,18 @@ export function advanceCommit(core: Core): void {
   releaseHeldReads(core);
 }
 
-/** Anything of this term from `peer`: it is alive and follows us, as of what it echoes. */
+/**
+ * Anything of this term from `peer`: it followed us as of what it echoes. It is alive, too, but only an answer in this
+ * session shows that it can be reached: one of a former session may have been on its way since before that broke.
+ */
 export function heardFromFollower(
   core: Core,
   peer: MemberId,
-  echo: { readonly readContext: number; readonly sentAtMs: number },
+  echo: { readonly session: number; readonly readContext: number; readonly sentAtMs: number },
 ): Progress | undefined {
   const progress = core.leadership?.progress.get(peer);
   if (progress === undefined) return undefined;
-  progress.lastContactMs = core.nowMs;
+  if (echo.session === progress.session) progress.lastContactMs = core.nowMs;
   progress.ackedReadContext = Math.max(progress.ackedReadContext, echo.readContext);
   if (echo.sentAtMs > 0) progress.ackedSentAtMs = Math.max(progress.ackedSentAtMs, echo.sentAtMs);
   confirmReads(core);

@@ -46,7 +46,10 @@ export class InflightWindow {
 export class Progress {
   readonly peer: MemberId;
   state: 'probe' | 'replicate' | 'snapshot' = 'probe';
-  /** Durable on the follower and equal to our log up to here. Never falls within a leadership (raft §5.3). */
+  /**
+   * Durable on the follower and equal to our log up to here, by its own word in this session; 0 until then. It falls
+   * with each new session: a follower may come back without its disk, and must not count for what it held before.
+   */
   matchIndex = 0;
   /** What is sent next. Always above `matchIndex`; in replicate it runs ahead of it by what is in flight. */
   nextIndex: number;
@@ -62,7 +65,7 @@ export class Progress {
   readonly inflight = new InflightWindow();
   /** The highest commit index sent to it since it last probed: below what it may be told, it is to be told more. */
   sentCommitIndex = 0;
-  /** When anything of this term was last heard from it. */
+  /** When anything of this session was last heard from it. */
   lastContactMs: number;
   /** The highest read round that it has answered in this term. Never falls. */
   ackedReadContext = 0;
@@ -98,10 +101,15 @@ export class Progress {
     this.state = 'snapshot';
   }
 
-  /** A new connection, or none: whatever was in flight may be lost, and answers to it must not count. */
+  /**
+   * A new connection, or none: whatever was in flight may be lost, answers to it must not count, and who answers from
+   * now on may hold nothing at all. Most likely it still holds what it did: the first question is about that.
+   */
   restart(session: number): void {
+    const expected = this.matchIndex === 0 ? this.nextIndex : this.matchIndex + 1;
     this.session = session;
-    this.becomeProbe(this.matchIndex === 0 ? this.nextIndex : this.matchIndex + 1);
+    this.matchIndex = 0;
+    this.becomeProbe(expected);
   }
 
   /** Returns whether `matchIndex` rose. */

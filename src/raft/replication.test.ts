@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { entry, message, ofType, stored, TestMember } from './testing.ts';
-import { InvariantViolation } from './types.ts';
+import { InvariantViolation, type RaftMessage } from './types.ts';
 
 /** A leader of term 1 with its no-op committed on all three. */
 function leader(options: ConstructorParameters<typeof TestMember>[0] = {}): TestMember {
@@ -162,8 +162,55 @@ describe('a leader', () => {
     member.propose('a');
     member.step({ type: 'peer-disconnected', peer: 2 });
     member.acknowledge(2, 1);
-    assert.equal(peer(member, 2).matchIndex, 1);
+    assert.equal(peer(member, 2).matchIndex, 0);
     assert.equal(peer(member, 2).recentlyActive, true);
+  });
+
+  test('knows nothing of what a follower holds that has just connected, and brings all to one without its disk', () => {
+    const member = leader();
+    member.propose('a');
+    member.acknowledge(2, 1);
+    member.step({ type: 'peer-disconnected', peer: 2 });
+    let [probe] = ofType(member.step({ type: 'peer-connected', peer: 2 }), 'append');
+    assert.deepEqual([probe?.previousIndex, probe?.commitIndex], [2, 2]);
+    assert.deepEqual([peer(member, 2).matchIndex, member.core.status().commitIndex], [0, 2]);
+    const empty = new TestMember();
+    for (const beat of ofType(member.tick(), 'heartbeat'))
+      if (beat.to === 2) empty.receive({ ...beat, from: 2, to: 1 });
+    for (let round = 0; round < 2; round += 1) {
+      const answers: RaftMessage[] = ofType(
+        empty.receive({ ...(probe as RaftMessage), from: 2, to: 1 }),
+        'append-response',
+      );
+      [probe] = ofType(member.receive({ ...(answers[0] as RaftMessage), from: 2, to: 1 }), 'append');
+    }
+    assert.deepEqual([peer(member, 2).matchIndex, empty.core.status().commitIndex], [2, 2]);
+  });
+
+  test('counts what a follower held before its connection broke only when it says so again', () => {
+    const member = leader();
+    member.propose('a');
+    member.acknowledge(2, 1);
+    const { commitIndex } = member.core.status();
+    for (const id of [2, 3]) member.step({ type: 'peer-connected', peer: id });
+    assert.equal(member.core.status().commitIndex, commitIndex);
+    member.propose('b');
+    member.acknowledge(2, 1);
+    member.acknowledge(3, 2);
+    assert.equal(member.core.status().commitIndex, commitIndex);
+    member.acknowledge(3, 4);
+    assert.equal(member.core.status().commitIndex, commitIndex + 1);
+  });
+
+  test('does not take the late answers of a former session for a quorum that can be reached', () => {
+    const member = leader();
+    for (const id of [2, 3]) member.step({ type: 'peer-connected', peer: id });
+    const late = [2, 3].map((id) => message('heartbeat-response', id, 1, { session: id - 1 }));
+    for (let count = 0; count < 5; count += 1) {
+      member.after(30);
+      member.receive(...late);
+    }
+    assert.equal(member.core.status().role, 'follower');
   });
 
   test('stops sending when a connection breaks and probes at once when it is back', () => {

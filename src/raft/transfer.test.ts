@@ -47,6 +47,17 @@ test('it has succeeded when the target leads, and failed when another does', () 
   }
 });
 
+test('left to choose, a leader takes a follower that has said what it holds since it connected', () => {
+  const member = leader();
+  member.step({ type: 'peer-connected', peer: 2 });
+  member.step(transfer(0));
+  assert.equal(member.core.status().transferTarget, 3);
+  const waiting = leader();
+  waiting.step({ type: 'peer-connected', peer: 2 });
+  assert.deepEqual(ofType(waiting.step(transfer(2)), 'timeout-now'), []);
+  assert.equal(ofType(waiting.acknowledge(2, 3), 'timeout-now').length, 1);
+});
+
 test('it fails after a while, and proposals are taken again', () => {
   const member = leader();
   member.step(transfer(2));
