@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
 import { type MemoryDisk, manualRuntime } from '../runtime/testing.ts';
 import { type DataFolderOptions, openDataFolder } from './folder.ts';
+import { encodeIdentity } from './identity-file.ts';
 
 const path = '/var/lib/member';
 
@@ -10,10 +11,10 @@ function options(disk: MemoryDisk, change: Partial<DataFolderOptions> = {}): Dat
   return { disk, path, clusterId: 7, memberId: 3, name: 'm3', ...change };
 }
 
-async function rewrite(disk: MemoryDisk, name: string, text: string): Promise<void> {
+async function rewrite(disk: MemoryDisk, name: string, content: Uint8Array): Promise<void> {
   await using file = await disk.open(`${path}/${name}`, { create: true });
   await file.truncate(0);
-  await file.writeAt(0, [new TextEncoder().encode(text)]);
+  await file.writeAt(0, [content]);
   await file.sync();
 }
 
@@ -57,7 +58,7 @@ test('a folder of another cluster, another member or a newer format is refused, 
       return true;
     });
   }
-  await rewrite(disk, 'identity.json', '{ "formatVersion": 2, "anything": [] }');
+  await rewrite(disk, 'identity.json', encodeIdentity({ formatVersion: 2, anything: [] }));
   await assert.rejects(openDataFolder(options(disk)), (error) => {
     assert.ok(ConclaveError.is(error, 'data-incompatible'));
     assert.match(error.message, /has format 2, but this version reads up to 1/);
@@ -66,19 +67,26 @@ test('a folder of another cluster, another member or a newer format is refused, 
 });
 
 test('an identity that is damaged, or missing beside data, is refused', async () => {
-  for (const text of [
-    '',
-    '{',
-    'null',
-    '{ "formatVersion": 1, "clusterId": "7", "memberId": 3, "name": "m3" }',
-  ]) {
+  const { disk: written } = manualRuntime();
+  await (await openDataFolder(options(written))).close();
+  const identity = await written.read(`${path}/identity.json`);
+  const contents = ['', '{', 'null'].map((text): Uint8Array => new TextEncoder().encode(text));
+  contents.push(encodeIdentity({ formatVersion: 1, clusterId: '7', memberId: 3, name: 'm3' }));
+  contents.push(identity.slice(0, -1));
+  // Every bit of it, so in the ids, the version and the name too.
+  for (let bit = 0; bit < 8 * identity.length; bit++) {
+    const flipped = identity.slice();
+    flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+    contents.push(flipped);
+  }
+  for (const content of contents) {
     const { disk } = manualRuntime();
-    await (await openDataFolder(options(disk))).close();
-    await rewrite(disk, 'identity.json', text);
+    await disk.makeFolder(path);
+    await rewrite(disk, 'identity.json', content);
     await assert.rejects(
       openDataFolder(options(disk)),
       (error) => ConclaveError.is(error, 'data-damaged'),
-      text,
+      Buffer.from(content).toString(),
     );
   }
   const { disk } = manualRuntime();

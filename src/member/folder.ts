@@ -1,5 +1,6 @@
 import { ConclaveError } from '../errors/index.ts';
 import type { Disk } from '../runtime/index.ts';
+import { decodeIdentity, encodeIdentity, folderFormatVersion, type Identity } from './identity-file.ts';
 
 export interface DataFolderOptions {
   readonly disk: Disk;
@@ -22,18 +23,8 @@ export interface DataFolder extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Version of the layout of the folder as a whole. A member reads its own and older ones. */
-const formatVersion = 1;
 const identityName = 'identity.json';
 const lockName = 'lock';
-
-interface Identity {
-  readonly formatVersion: number;
-  readonly clusterId: number;
-  readonly memberId: number;
-  readonly name: string;
-  readonly started: boolean;
-}
 
 /**
  * Locks the folder and checks that it is this member's.
@@ -103,12 +94,12 @@ async function initialize(options: DataFolderOptions): Promise<Identity> {
 
 async function writeIdentity(options: DataFolderOptions, started: boolean): Promise<Identity> {
   const { disk, path, clusterId, memberId, name } = options;
-  const identity: Identity = { formatVersion, clusterId, memberId, name, started };
+  const identity: Identity = { formatVersion: folderFormatVersion, clusterId, memberId, name, started };
   const temporary = `${path}/${identityName}.new`;
   const file = await disk.open(temporary, { create: true });
   try {
     await file.truncate(0);
-    await file.writeAt(0, [new TextEncoder().encode(`${JSON.stringify(identity, null, 2)}\n`)]);
+    await file.writeAt(0, [encodeIdentity(identity)]);
     await file.sync();
   } finally {
     await file.close();
@@ -121,18 +112,18 @@ async function writeIdentity(options: DataFolderOptions, started: boolean): Prom
 /** undefined where there is none. */
 async function readIdentity(options: DataFolderOptions): Promise<Identity | undefined> {
   const { disk, path, clusterId, memberId, name } = options;
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = new TextDecoder().decode(await disk.read(`${path}/${identityName}`));
+    bytes = await disk.read(`${path}/${identityName}`);
   } catch (error) {
     if (ConclaveError.is(error, 'not-found')) return undefined;
     throw error;
   }
-  const identity = parse(path, text);
-  if (identity.formatVersion > formatVersion) {
+  const identity = parse(path, bytes);
+  if (identity.formatVersion > folderFormatVersion) {
     throw incompatible(
       path,
-      `has format ${identity.formatVersion}, but this version reads up to ${formatVersion}: run the version that ` +
+      `has format ${identity.formatVersion}, but this version reads up to ${folderFormatVersion}: run the version that ` +
         'wrote it, or a newer one',
     );
   }
@@ -155,23 +146,10 @@ async function readIdentity(options: DataFolderOptions): Promise<Identity | unde
   return identity;
 }
 
-function parse(path: string, text: string): Identity {
-  try {
-    const value = JSON.parse(text) as Partial<Identity> | null;
-    if (Number.isSafeInteger(value?.formatVersion) && (value?.formatVersion ?? 0) > formatVersion) {
-      return { clusterId: 0, memberId: 0, name: '', started: true, ...value } as Identity;
-    }
-    const numbers = [value?.formatVersion, value?.clusterId, value?.memberId];
-    if (
-      numbers.every(Number.isSafeInteger) &&
-      typeof value?.name === 'string' &&
-      typeof value.started === 'boolean'
-    ) {
-      return value as Identity;
-    }
-  } catch {
-    // Falls through: what does not parse is damaged as well.
-  }
+/** What is newer has only its version. */
+function parse(path: string, bytes: Uint8Array): Identity {
+  const identity = decodeIdentity(bytes);
+  if (identity !== undefined) return { clusterId: 0, memberId: 0, name: '', started: true, ...identity };
   throw new ConclaveError(
     'data-damaged',
     `'${path}/${identityName}' is not what was written. Put it back from a backup; or, while a majority of the other ` +

@@ -1,0 +1,53 @@
+import { crc32c } from './log/crc32c.ts';
+
+/** What the folder's identity file says. */
+export interface Identity {
+  readonly formatVersion: number;
+  readonly clusterId: number;
+  readonly memberId: number;
+  readonly name: string;
+  readonly started: boolean;
+}
+
+/** Version of the layout of the folder as a whole. A member reads its own and older ones. */
+export const folderFormatVersion = 1;
+const nothing = '00000000';
+/** The last field, in every format: of the whole text, with zeros in its own place. */
+const checksumAtEnd = /"crc32c": "([0-9a-f]{8})"\n\}\n$/;
+
+/** JSON that people can read, with a checksum: a flipped bit must not pass for another member's folder, or none's. */
+export function encodeIdentity(identity: object): Uint8Array {
+  const text = `${JSON.stringify({ ...identity, crc32c: nothing }, null, 2)}\n`;
+  return new TextEncoder().encode(withChecksum(text, checksumOf(text)));
+}
+
+/** undefined: not what was written. Of a newer format only `formatVersion` is certain to be there. */
+export function decodeIdentity(
+  bytes: Uint8Array,
+): (Partial<Identity> & { formatVersion: number }) | undefined {
+  let value: Partial<Identity> | null;
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (checksumAtEnd.exec(text)?.[1] !== checksumOf(withChecksum(text, nothing))) return undefined;
+    value = JSON.parse(text) as Partial<Identity> | null;
+  } catch {
+    return undefined;
+  }
+  const formatVersion = value?.formatVersion;
+  if (formatVersion === undefined || !Number.isSafeInteger(formatVersion)) return undefined;
+  if (formatVersion > folderFormatVersion) return { formatVersion };
+  const whole =
+    Number.isSafeInteger(value?.clusterId) &&
+    Number.isSafeInteger(value?.memberId) &&
+    typeof value?.name === 'string' &&
+    typeof value.started === 'boolean';
+  return whole ? { ...value, formatVersion } : undefined;
+}
+
+function withChecksum(text: string, checksum: string): string {
+  return text.replace(checksumAtEnd, `"crc32c": "${checksum}"\n}\n`);
+}
+
+function checksumOf(text: string): string {
+  return crc32c(new TextEncoder().encode(text)).toString(16).padStart(8, '0');
+}
