@@ -46,6 +46,8 @@ test('a cluster that cannot be right is refused with the reason', () => {
   );
   assert.throws(() => setUp(options({ heartbeatIntervalMs: 0 })), /between 5 and 10000/);
   assert.throws(() => setUp(options({ snapshotCount: Number.NaN })), /snapshotCount/);
+  assert.throws(() => setUp(options({ logSegmentBytes: 100 })), /logSegmentBytes is 100.* between 4096/);
+  assert.throws(() => setUp(options({ logSegmentBytes: 5000.5 })), /must be a whole number/);
 });
 
 test('a URL is http with host and port, and nothing more', () => {

@@ -31,6 +31,11 @@ export interface MemberOptions {
   readonly snapshotCount?: number;
   /** Bytes of log on disk after which a snapshot is made anyway. Default 256 MiB. */
   readonly snapshotLogBytes?: number;
+  /**
+   * Advanced: a segment of the log is closed when it has this many bytes, and removed when no entry in it is needed.
+   * Default 64 MiB, at least 4 KiB.
+   */
+  readonly logSegmentBytes?: number;
   readonly leaseReads?: boolean;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
@@ -57,6 +62,7 @@ export interface MemberSetup {
   readonly electionTimeoutMs: number | undefined;
   readonly snapshotCount: number;
   readonly snapshotLogBytes: number;
+  readonly logSegmentBytes: number;
   readonly leaseReads: boolean;
   readonly observer: MemberObserver;
 }
@@ -166,6 +172,12 @@ export function setUp(options: MemberOptions): MemberSetup {
       1024,
       2 ** 40,
     ),
+    logSegmentBytes: wholeInRange(
+      'logSegmentBytes',
+      options.logSegmentBytes ?? 64 * 1024 * 1024,
+      4096,
+      2 ** 31,
+    ),
     leaseReads: options.leaseReads ?? false,
     observer: options.observer ?? {},
   };
@@ -179,4 +191,9 @@ function inRange(what: string, value: number, least: number, most: number): numb
     );
   }
   return value;
+}
+
+function wholeInRange(what: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value)) return inRange(what, value, least, most);
+  throw new ConclaveError('invalid-argument', `${what} is ${value}; it must be a whole number.`);
 }

@@ -40,6 +40,7 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
       folder: `${dataDir}/log`,
       clusterId,
       memberId,
+      segmentBytes: setup.logSegmentBytes,
       expectExisting,
       random,
     });
@@ -52,6 +53,8 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
     }
     const snapshots = new SnapshotStore({ disk, folder: `${dataDir}/snapshots` });
     await snapshots.start();
+    // Both may have made their folders just now: without their names, what will be synced in them is lost all the same.
+    await disk.syncFolder(dataDir);
     const stored = await recoverGroup(opened.groups.get(group), group, snapshots);
     const { hardState, snapshot } = stored;
     const mark = { group, hardState, entries: [], keepsLog: stored.entries.length > 0 };
