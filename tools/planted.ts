@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { PlantedBug } from '../test/simulation/planted/bug.ts';
 import { bugs } from '../test/simulation/planted/bugs.ts';
-import { firstSeed, type Hunt, hunt, limitSeconds, liveSeeds } from '../test/simulation/planted/hunt.ts';
+import { type Hunt, hunt, limitSeconds, liveWithout } from '../test/simulation/planted/hunt.ts';
 import { root } from '../test/simulation/planted/plant.ts';
 import { describeTable } from '../test/simulation/planted/table.ts';
 
@@ -49,20 +49,21 @@ function describeHunt({ bug, outcome, found }: Hunt): string {
 
 /** The source as it is, under all the seeds that were lived with a bug in it. */
 async function passesUnplanted(): Promise<boolean> {
-  const most = new Map<string, number>();
+  const most = new Map<string, { readonly bug: PlantedBug; readonly seeds: number }>();
   for (const { bug, outcome } of hunts) {
-    const life = JSON.stringify(bug.life);
-    if (outcome.caught !== undefined) most.set(life, Math.max(most.get(life) ?? 0, outcome.seeds));
+    const lives = JSON.stringify([bug.life, bug.settings]);
+    const { seeds } = outcome;
+    if (outcome.caught !== undefined && seeds > (most.get(lives)?.seeds ?? 0))
+      most.set(lives, { bug, seeds });
   }
   let innocent = true;
-  await atOnce([...most], async ([life, seeds]) => {
-    const options = { life: JSON.parse(life) as PlantedBug['life'], from: firstSeed, seeds, seconds: 3600 };
-    const { caught } = await liveSeeds(root, options);
-    if (caught === undefined) console.log(`✔ without a bug: ${seeds} seeds of ${life}`);
-    else {
-      innocent = false;
-      console.log(`✖ without a bug, ${life}: ${caught.checker} at seed ${caught.seed}: ${caught.message}`);
-    }
+  await atOnce([...most.values()], async ({ bug, seeds }) => {
+    const { caught } = await liveWithout(bug, seeds);
+    const lives = `${seeds} seeds of ${JSON.stringify(bug.life)}${bug.settings ? `, set as for ${bug.id}` : ''}`;
+    innocent &&= caught === undefined;
+    if (caught === undefined) console.log(`✔ without a bug: ${lives}`);
+    else
+      console.log(`✖ without a bug, ${lives}: ${caught.checker} at seed ${caught.seed}: ${caught.message}`);
   });
   return innocent;
 }

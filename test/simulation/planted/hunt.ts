@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { LifeOptions } from '../../../src/simulation/life/types.ts';
 import type { PlantedBug } from './bug.ts';
-import { copySource, plant } from './plant.ts';
+import { apply, copySource, plant } from './plant.ts';
 
 export interface HuntOptions {
   readonly life: Omit<LifeOptions, 'seed'>;
@@ -46,6 +46,17 @@ export async function hunt(bug: PlantedBug, seconds = limitSeconds): Promise<Hun
     const outcome = await liveSeeds(scratch.folder, options);
     const { caught } = outcome;
     return { bug, outcome, found: caught !== undefined && bug.checkers.includes(caught.checker) };
+  } finally {
+    scratch.remove();
+  }
+}
+
+/** The same lives, as many seeds, in the source as it is. */
+export async function liveWithout(bug: PlantedBug, seeds: number): Promise<Outcome> {
+  const scratch = copySource();
+  try {
+    apply(`settings for ${bug.id}`, bug.settings ?? [], scratch.folder);
+    return await liveSeeds(scratch.folder, { life: bug.life, from: firstSeed, seeds, seconds: 3600 });
   } finally {
     scratch.remove();
   }

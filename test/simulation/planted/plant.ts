@@ -23,18 +23,24 @@ export function copySource(): Scratch {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** @throws Error where the source has moved on. */
+/** With its settings. @throws Error where the source has moved on. */
 export function plant(bug: PlantedBug, folder: string): void {
-  for (const [file, edits] of byFile(bug.edits)) {
+  apply(bug.id, [...bug.edits, ...(bug.settings ?? [])], folder);
+}
+
+/** @throws as `plant`. */
+export function apply(what: string, all: readonly Edit[], folder: string): void {
+  for (const [file, edits] of byFile(all)) {
     const path = join(folder, file);
-    writeFileSync(path, edited(bug, readFileSync(path, 'utf8'), edits));
+    writeFileSync(path, edited(what, readFileSync(path, 'utf8'), edits));
   }
 }
 
 /** What is wrong with the bug's edits against the source as it is now; undefined: nothing. */
 export function objection(bug: PlantedBug): string | undefined {
   try {
-    for (const [file, edits] of byFile(bug.edits)) edited(bug, readFileSync(join(root, file), 'utf8'), edits);
+    const all = [...bug.edits, ...(bug.settings ?? [])];
+    for (const [file, edits] of byFile(all)) edited(bug.id, readFileSync(join(root, file), 'utf8'), edits);
     return undefined;
   } catch (error) {
     return String(error);
@@ -47,14 +53,14 @@ function byFile(edits: readonly Edit[]): Map<string, Edit[]> {
   return files;
 }
 
-function edited(bug: PlantedBug, source: string, edits: readonly Edit[]): string {
+function edited(what: string, source: string, edits: readonly Edit[]): string {
   let text = source;
   for (const { file, find, replace } of edits) {
     // In the source, not in what an edit before it has put there.
     const times = source.split(find).length - 1;
     if (times !== 1 || !text.includes(find)) {
       throw new Error(
-        `Bug '${bug.id}' cannot be planted: ${file} has its text ${times} times, not once. Mend the edit in ` +
+        `'${what}' cannot be planted: ${file} has its text ${times} times, not once. Mend the edit in ` +
           `test/simulation/planted/bugs: ${JSON.stringify(find)}`,
       );
     }

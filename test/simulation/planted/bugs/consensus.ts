@@ -240,6 +240,19 @@ export const consensusBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
+    // A bound of 64 MiB is out of reach for a life of half a minute.
+    settings: [
+      {
+        file: 'src/raft/leadership.ts',
+        find: 'const DEFAULT_MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024;',
+        replace: 'const DEFAULT_MAX_UNCOMMITTED_BYTES = 1024;',
+      },
+      {
+        file: 'src/simulation/checkers/20-bounded-queues.ts',
+        find: 'bounds.maxUncommittedBytes ?? 64 * mebibyte;',
+        replace: 'bounds.maxUncommittedBytes ?? 1024;',
+      },
+    ],
     checkers: ['20-bounded-queues'],
   },
 ];

@@ -43,9 +43,9 @@ export const diskBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/member/persist-queue.ts',
-        find: '    this.context.log\n      .append([write], { sync: request.mustSync })',
+        find: '        this.pending.shift();',
         replace:
-          '    const written = this.context.log.append([write], { sync: request.mustSync });\n    if (request.hardState) {\n      const vote: LogWrite = { group: this.context.group, entries: [], hardState: request.hardState };\n      this.context.log.append([vote], { sync: request.mustSync }).catch(() => {});\n    }\n    written',
+          '        this.pending.shift();\n        if (request.hardState) {\n          const vote: LogWrite = { group: this.context.group, entries: [], hardState: request.hardState };\n          this.context.log.append([vote], { sync: request.mustSync }).catch(() => {});\n        }',
       },
     ],
     life: { faults: 'process' },
@@ -63,7 +63,12 @@ export const diskBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'disk' },
-    checkers: ['11-durable-before-sent', '12-match-is-on-disk', '07-committed-is-durable'],
+    checkers: [
+      '11-durable-before-sent',
+      '12-match-is-on-disk',
+      '07-committed-is-durable',
+      '06-committed-stays',
+    ],
   },
   {
     id: 'failed-sync-retried',
@@ -78,7 +83,12 @@ export const diskBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'disk' },
-    checkers: ['11-durable-before-sent', '12-match-is-on-disk', '07-committed-is-durable'],
+    checkers: [
+      '11-durable-before-sent',
+      '12-match-is-on-disk',
+      '07-committed-is-durable',
+      '06-committed-stays',
+    ],
   },
   {
     id: 'zeroed-tail-accepted',
@@ -117,12 +127,14 @@ export const diskBugs: readonly PlantedBug[] = [
       {
         file: 'src/member/snapshot-maker.ts',
         find: '      index: keyspace.appliedIndex,',
-        replace: '      index: keyspace.appliedIndex + 1,',
+        replace:
+          '      index: Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, this.context.raft.status().commitIndex)),',
       },
       {
-        file: 'src/keyspace/snapshot-reader.ts',
-        find: '    this.appliedIndex = state.appliedIndex;',
-        replace: '    this.appliedIndex = state.appliedIndex + 1;',
+        file: 'src/member/snapshot-maker.ts',
+        find: '    const reader = keyspace.snapshot();',
+        replace:
+          '    const reader = keyspace.snapshot();\n    (reader as unknown as { appliedIndex: number }).appliedIndex = meta.index;',
       },
     ],
     life: { faults: 'process' },
@@ -140,6 +152,13 @@ export const diskBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'process' },
-    checkers: ['program', '07-committed-is-durable', '09-nothing-goes-back', '10-indexes-in-order'],
+    checkers: [
+      '02-leader-append-only',
+      '06-committed-stays',
+      '07-committed-is-durable',
+      '09-nothing-goes-back',
+      '10-indexes-in-order',
+      'program',
+    ],
   },
 ];

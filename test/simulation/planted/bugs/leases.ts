@@ -82,7 +82,7 @@ export const leaseBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'all' },
-    checkers: ['18-leases', '21-one-holder'],
+    checkers: ['18-leases', '21-one-holder', 'log-witness'],
   },
   {
     id: 'election-resets-ttls',

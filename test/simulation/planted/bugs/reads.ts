@@ -2,6 +2,15 @@ import type { PlantedBug } from '../bug.ts';
 
 const readCheckers = ['15-linearizable-reads', 'linearizable-history', 'log-witness'];
 
+/** Most lives read without leases, as most clusters will. */
+const leaseReads = [
+  {
+    file: 'src/simulation/life/settings.ts',
+    find: 'leaseReads: random.chance(0.15),',
+    replace: 'leaseReads: random.chance(0.95),',
+  },
+];
+
 /** Bugs in reads, retries and watches. */
 export const readBugs: readonly PlantedBug[] = [
   {
@@ -15,7 +24,7 @@ export const readBugs: readonly PlantedBug[] = [
         replace: '  if (core.isSoleVoter',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'all' },
     checkers: readCheckers,
   },
   {
@@ -44,7 +53,7 @@ export const readBugs: readonly PlantedBug[] = [
         replace: 'else if (core.isSoleVoter || leaseHolds(core) || core.role === "leader") answerRead',
       },
     ],
-    life: { faults: 'network' },
+    life: { faults: 'process' },
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
@@ -59,6 +68,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'all' },
+    settings: leaseReads,
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
@@ -73,6 +83,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
+    settings: leaseReads,
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
