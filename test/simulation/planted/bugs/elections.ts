@@ -13,7 +13,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '        this.#validity.extend(readMoment(runtime.clock));',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'process', clients: 1, candidates: 5 },
     checkers: ['21-one-holder', '22-fencing', 'tokens-rise'],
   },
   {
@@ -28,7 +28,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: 'return clock.monotonicMs() - since.monotonicMs;',
       },
     ],
-    life: { faults: 'clock' },
+    life: { faults: 'clock', clients: 1, candidates: 5 },
     checkers: ['21-one-holder', 'tokens-rise'],
   },
   {
@@ -42,7 +42,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'process', clients: 1, candidates: 5 },
     checkers: ['21-one-holder', 'grace-kept'],
   },
   {
@@ -62,7 +62,7 @@ export const electionBugs: readonly PlantedBug[] = [
           '      if (signal.aborted || !(turn.given || live.check())) return undefined;\n      if (turn.given)',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'process', clients: 1, candidates: 5 },
     checkers: ['tokens-rise', '21-one-holder', 'grace-kept'],
   },
   {
@@ -96,12 +96,18 @@ export const electionBugs: readonly PlantedBug[] = [
     seen: 'Jepsen, etcd 3.4.3',
     edits: [
       {
+        file: 'src/fencing/versioned-file.ts',
+        find: '    if ((await this.#folder.newest()) !== expectedVersion) throw await this.#refusal(writer, expectedVersion);\n',
+        replace: '',
+      },
+      {
         file: 'src/fencing/version-folder.ts',
-        find: '      await this.#disk.link(temporary, this.pathOf(version));',
-        replace: '      await this.#disk.rename(temporary, this.pathOf(version));',
+        find: "      if (ConclaveError.is(error, 'already-exists') || ConclaveError.is(error, 'not-found')) return false;",
+        replace:
+          "      if (ConclaveError.is(error, 'already-exists')) {\n        await this.#removeIfThere(this.pathOf(version));\n        return this.publish(temporary, version);\n      }\n      if (ConclaveError.is(error, 'not-found')) return false;",
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'process', clients: 1, candidates: 5 },
     checkers: ['22-fencing'],
   },
   {
@@ -115,7 +121,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '    if (writer.token < 0) {',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'process', clients: 1, candidates: 5 },
     checkers: ['22-fencing'],
   },
   {
@@ -149,7 +155,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '    if (unclean && before.graceMs < 0 && this.#graceServedFor !== token) {',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'process', clients: 1, candidates: 5 },
     checkers: ['grace-kept'],
   },
   {
@@ -163,7 +169,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '    compare: [],\n    success: [\n      remove(keys.leader),',
       },
     ],
-    life: { faults: 'all' },
+    life: { faults: 'all', clients: 1, candidates: 5 },
     checkers: ['21-one-holder', 'tokens-rise', '22-fencing'],
   },
   {
@@ -182,7 +188,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: 'withdrawTransaction(keys, part.place, this.#lease, false);',
       },
     ],
-    life: { faults: 'all' },
+    life: { faults: 'all', clients: 1, candidates: 5 },
     checkers: ['elections-complete', '21-one-holder', 'tokens-rise'],
   },
   {

@@ -20,8 +20,8 @@ export const readBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/raft/reads.ts',
-        find: '  if (core.commitIndex < leadership.ownTermIndex) leadership.reads.held.push(request);\n  else if (core.isSoleVoter',
-        replace: '  if (core.isSoleVoter',
+        find: '  if (core.commitIndex < leadership.ownTermIndex) leadership.reads.held.push(request);',
+        replace: '  if (core.commitIndex < 0) leadership.reads.held.push(request);',
       },
     ],
     life: { faults: 'all' },
@@ -49,8 +49,8 @@ export const readBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/raft/reads.ts',
-        find: 'else if (core.isSoleVoter || leaseHolds(core)) answerRead',
-        replace: 'else if (core.isSoleVoter || leaseHolds(core) || core.role === "leader") answerRead',
+        find: '  else leadership.reads.waiting.push(request);',
+        replace: '  else answerRead(core, request, core.commitIndex);',
       },
     ],
     life: { faults: 'process' },
