@@ -64,6 +64,7 @@ export class Group {
   private readonly timer: TurnTimer;
   private state: RaftState = { role: 'follower', term: 0, leader: 0 };
   private turnAsked = false;
+  private turning = false;
   private started = false;
   private stopped = false;
   private readonly transferWaiters: ((ok: boolean) => void)[] = [];
@@ -90,7 +91,11 @@ export class Group {
     );
     this.leaderTime = new LeaderTime(this.keyspace, this.raft, setup.heartbeatIntervalMs);
     this.timer = new TurnTimer(runtime, (lateMs) => this.timerFired(lateMs));
-    this.persists = new PersistQueue({ group, log, step, send: (messages) => this.send(messages), fail });
+    this.persists = new PersistQueue({
+      ...{ group, log, step, fail },
+      send: (messages) => this.send(messages),
+      flush: () => this.flushSoon(),
+    });
     this.applier = new Applier({
       runtime,
       group,
@@ -172,7 +177,7 @@ export class Group {
     } catch (error) {
       return this.context.fail(error);
     }
-    this.askForTurn();
+    if (this.raft.hasEffects || this.raft.nextDeadlineMs() < this.timer.dueMs) this.askForTurn();
   }
 
   /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
@@ -215,9 +220,20 @@ export class Group {
     this.context.setup.runtime.timers.nextTurn(() => this.turn());
   }
 
+  /** What was sent to a peer outside of a turn, or by what a turn called, leaves with the turn's own frames. */
+  flushSoon(): void {
+    if (!this.turning) this.askForTurn();
+  }
+
   private turn(): void {
     this.turnAsked = false;
     if (this.stopped) return;
+    this.turning = true;
+    this.takeTurn();
+    this.turning = false;
+  }
+
+  private takeTurn(): void {
     const { clock } = this.context.setup.runtime;
     try {
       const nowMs = clock.monotonicMs();
@@ -225,9 +241,13 @@ export class Group {
       this.reads.seal(this.state.leader !== 0, (readId) => this.raft.step({ type: 'read', readId }, nowMs));
       if (this.state.role === 'leader') this.lead(nowMs);
       else this.local.releaseQueue();
-      const effects = this.raft.drain();
-      this.context.setup.observer.drained?.(effects);
-      this.perform(effects);
+      if (this.raft.hasEffects) {
+        const effects = this.raft.drain();
+        this.context.setup.observer.drained?.(effects);
+        this.perform(effects);
+      } else {
+        this.applier.run();
+      }
       this.context.transport().flush();
       this.armTimer();
     } catch (error) {

@@ -48,7 +48,7 @@ export class LeaderRequests {
       .transport()
       .send(leader, frameKinds.request, this.context.groupId, encodeRequest(request));
     // It leaves with the other frames of this turn.
-    if (sent) this.context.group.askForTurn();
+    if (sent) this.context.group.flushSoon();
     return sent;
   }
 
@@ -119,6 +119,6 @@ export class LeaderRequests {
 
   private respond(to: number, response: LeaderResponse): void {
     this.context.transport().send(to, frameKinds.response, this.context.groupId, encodeResponse(response));
-    this.context.group.askForTurn();
+    this.context.group.flushSoon();
   }
 }

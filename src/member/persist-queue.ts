@@ -6,6 +6,8 @@ export interface PersistQueueContext {
   readonly log: SharedLog;
   readonly step: (event: RaftEvent) => void;
   readonly send: (messages: readonly RaftMessage[]) => void;
+  /** What was sent is to leave. */
+  readonly flush: () => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -45,6 +47,7 @@ export class PersistQueue {
         this.pending.shift();
         this.context.send(pending.messages);
         this.context.step({ type: 'persisted', persistId: pending.persistId });
+        if (pending.messages.length > 0) this.context.flush();
       })
       .catch((error: unknown) => this.context.fail(error));
   }

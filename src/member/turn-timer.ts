@@ -5,21 +5,26 @@ export class TurnTimer {
   private readonly runtime: Runtime;
   private readonly fired: (lateMs: number) => void;
   private timer: Timer | undefined;
-  private dueMs = Number.POSITIVE_INFINITY;
+  private armedForMs = Number.POSITIVE_INFINITY;
 
   constructor(runtime: Runtime, fired: (lateMs: number) => void) {
     this.runtime = runtime;
     this.fired = fired;
   }
 
+  /** When it fires; Infinity: not at all. */
+  get dueMs(): number {
+    return this.timer ? this.armedForMs : Number.POSITIVE_INFINITY;
+  }
+
   arm(dueMs: number): void {
-    if (this.timer && this.dueMs <= dueMs) return;
+    if (this.dueMs <= dueMs) return;
     this.cancel();
     if (dueMs === Number.POSITIVE_INFINITY) return;
-    this.dueMs = dueMs;
+    this.armedForMs = dueMs;
     const delayMs = Math.max(0, dueMs - this.runtime.clock.monotonicMs());
     this.timer = this.runtime.timers.after(delayMs, () => {
-      const lateMs = this.runtime.clock.monotonicMs() - this.dueMs;
+      const lateMs = this.runtime.clock.monotonicMs() - this.armedForMs;
       this.timer = undefined;
       this.fired(lateMs);
     });

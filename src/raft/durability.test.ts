@@ -17,10 +17,10 @@ test('a write that completes late vouches for nothing that replaced its entries'
   const log = new RaftLog(undefined, []);
   const durability = new Durability(none, 0);
   for (const index of [1, 2, 3]) log.append(entry(index, 1));
-  durability.request(none, log, true, 0);
+  durability.request(none, log, 0);
   truncate(log, durability, 2, 2);
   log.append(entry(3, 2));
-  const second = durability.request({ ...none, term: 2 }, log, true, 0);
+  const second = durability.request({ ...none, term: 2 }, log, 0);
   assert.deepEqual(
     second?.entries.map(({ index, term }) => [index, term]),
     [
@@ -41,29 +41,31 @@ test('what was durable and then truncated is durable no more', () => {
   assert.equal(durability.durableIndex, 1);
 });
 
-test('a move of the commit index alone needs no sync, and waits while anything waits for this write', () => {
+test('a move of the commit index alone is not worth a write: it goes along with the next', () => {
   const log = new RaftLog(undefined, []);
   const durability = new Durability(none, 0);
   const moved = { ...none, commitIndex: 5 };
-  assert.equal(durability.request(moved, log, false, 0), undefined);
-  assert.deepEqual(durability.request(moved, log, true, 0), {
+  assert.equal(durability.request(moved, log, 0), undefined);
+  assert.equal(durability.isWriting, false);
+  log.append(entry(1, 1));
+  assert.equal(durability.wants(1, 0, 1), true);
+  assert.deepEqual(durability.request(moved, log, 0), {
     persistId: 1,
     hardState: moved,
     snapshot: undefined,
-    entries: [],
-    mustSync: false,
+    entries: [entry(1, 1)],
+    mustSync: true,
   });
-  assert.equal(durability.request(moved, log, true, 0), undefined);
-  assert.equal(durability.isWriting, false);
+  assert.equal(durability.wants(1, 0, 1), false);
 });
 
-test('it is known how long the oldest synced write has been waiting, and how long the slowest took', () => {
+test('it is known how long the oldest write has been waiting, and how long the slowest took', () => {
   const log = new RaftLog(undefined, []);
   const durability = new Durability(none, 0);
   log.append(entry(1, 1));
-  durability.request(none, log, true, 10);
+  durability.request(none, log, 10);
   log.append(entry(2, 1));
-  durability.request(none, log, true, 30);
+  durability.request(none, log, 30);
   assert.equal(durability.waitingSinceMs, 10);
   assert.equal(durability.persisted(1, 35), 25);
   assert.equal(durability.waitingSinceMs, 30);
@@ -74,7 +76,7 @@ test('it is known how long the oldest synced write has been waiting, and how lon
 test('term and vote are durable together', () => {
   const durability = new Durability(none, 0);
   const log = new RaftLog(undefined, []);
-  durability.request({ term: 2, votedFor: 3, commitIndex: 0 }, log, true, 0);
+  durability.request({ term: 2, votedFor: 3, commitIndex: 0 }, log, 0);
   assert.ok(!durability.isDurable(2, 3));
   durability.persisted(1, 0);
   assert.ok(durability.isDurable(2, 3));
@@ -92,7 +94,7 @@ test('a snapshot takes the place of a longer log that disagrees', () => {
   log.restore(meta, false);
   assert.equal(durability.durableIndex, 1);
   assert.ok(durability.installing);
-  assert.deepEqual(durability.request(none, log, true, 0)?.snapshot, { meta, from: 7, keepsLog: false });
+  assert.deepEqual(durability.request(none, log, 0)?.snapshot, { meta, from: 7, keepsLog: false });
   assert.ok(durability.installing);
   durability.persisted(1, 0);
   assert.ok(!durability.installing);

@@ -12,7 +12,6 @@ interface Outstanding {
   readonly term: number;
   readonly votedFor: MemberId;
   readonly installsSnapshot: boolean;
-  readonly mustSync: boolean;
   readonly requestedAtMs: number;
   /** The last entry of *today's* log that is on disk once this request is: lowered by every later truncation. */
   lastIndex: number;
@@ -49,12 +48,14 @@ export class Durability {
 
   /** A snapshot from a leader is not yet in place: nothing after it may be applied. */
   get installing(): boolean {
-    return this.#snapshot !== undefined || this.#outstanding.some((request) => request.installsSnapshot);
+    if (this.#snapshot !== undefined) return true;
+    for (const request of this.#outstanding) if (request.installsSnapshot) return true;
+    return false;
   }
 
-  /** When the oldest write that was asked to be synced was asked for; Infinity when there is none. */
+  /** When the oldest write that has not completed was asked for; Infinity when there is none. */
   get waitingSinceMs(): number {
-    return this.#outstanding.find((request) => request.mustSync)?.requestedAtMs ?? Number.POSITIVE_INFINITY;
+    return this.#outstanding[0]?.requestedAtMs ?? Number.POSITIVE_INFINITY;
   }
 
   truncated(fromIndex: number): void {
@@ -72,17 +73,23 @@ export class Durability {
     this.#snapshot = { meta, from, keepsLog };
   }
 
-  /**
-   * The next write. `deferrable`: nothing waits for this drain's write, so one that only moves the commit index, a mere
-   * hint for restarts, may go out; otherwise it is left for a later one, lest messages wait for a write without a sync.
-   */
-  request(wanted: HardState, log: RaftLog, deferrable: boolean, nowMs: number): PersistRequest | undefined {
-    const voteMoved = wanted.term !== this.#requested.term || wanted.votedFor !== this.#requested.votedFor;
-    const commitMoved = wanted.commitIndex !== this.#requested.commitIndex;
-    const entriesWait = log.lastIndex > this.#requestedIndex;
-    const mustSync = voteMoved || entriesWait || this.#snapshot !== undefined;
-    if (!mustSync && !(commitMoved && deferrable)) return undefined;
+  /** Whether anything must be written. A commit index that moved, a mere hint for restarts, goes along with the next. */
+  wants(term: number, votedFor: MemberId, lastIndex: number): boolean {
+    return (
+      lastIndex > this.#requestedIndex ||
+      this.#snapshot !== undefined ||
+      term !== this.#requested.term ||
+      votedFor !== this.#requested.votedFor
+    );
+  }
+
+  /** The next write, if there is one. */
+  request(wanted: HardState, log: RaftLog, nowMs: number): PersistRequest | undefined {
+    if (!this.wants(wanted.term, wanted.votedFor, log.lastIndex)) return undefined;
+    const { term, votedFor, commitIndex } = this.#requested;
+    const moved = wanted.term !== term || wanted.votedFor !== votedFor || wanted.commitIndex !== commitIndex;
     this.#lastPersistId += 1;
+    const entriesWait = log.lastIndex > this.#requestedIndex;
     const entries = entriesWait ? log.slice(this.#requestedIndex + 1, log.lastIndex) : [];
     const snapshot = this.#snapshot;
     this.#outstanding.push({
@@ -90,18 +97,17 @@ export class Durability {
       term: wanted.term,
       votedFor: wanted.votedFor,
       installsSnapshot: snapshot !== undefined,
-      mustSync,
       requestedAtMs: nowMs,
       lastIndex: log.lastIndex,
     });
     this.#requestedIndex = log.lastIndex;
     this.#requested = wanted;
     this.#snapshot = undefined;
-    const hardState = voteMoved || commitMoved ? wanted : undefined;
-    return { persistId: this.#lastPersistId, hardState, snapshot, entries, mustSync };
+    const hardState = moved ? wanted : undefined;
+    return { persistId: this.#lastPersistId, hardState, snapshot, entries, mustSync: true };
   }
 
-  /** Returns how long the slowest of these writes took, of those that were to be synced. */
+  /** Returns how long the slowest of these writes took. */
   persisted(persistId: number, nowMs: number): number {
     if (persistId > this.#lastPersistId) {
       throw new InvariantViolation(
@@ -118,13 +124,13 @@ export class Durability {
       this.#durableTerm = first.term;
       this.#durableVote = first.votedFor;
       this.durableIndex = Math.max(this.durableIndex, first.lastIndex);
-      if (first.mustSync) slowestMs = Math.max(slowestMs, nowMs - first.requestedAtMs);
+      slowestMs = Math.max(slowestMs, nowMs - first.requestedAtMs);
     }
     return slowestMs;
   }
 
-  /** True while a write with a sync has not completed. */
+  /** True while a write has not completed. */
   get isWriting(): boolean {
-    return this.waitingSinceMs !== Number.POSITIVE_INFINITY;
+    return this.#outstanding.length > 0;
   }
 }

@@ -9,7 +9,7 @@ import {
   voteAnswers,
   written,
 } from './testing/figures.ts';
-import { message, ofType, stored, TestMember } from './testing.ts';
+import { entry, message, ofType, stored, TestMember } from './testing.ts';
 
 /** The box "State" of figure 2 of the extended Raft paper. */
 
@@ -69,11 +69,11 @@ test('Figure 2, State, volatile: commitIndex begins at 0 and never falls', () =>
 });
 
 test('Figure 2, State, volatile: commitIndex, where it deviates: a restart begins at what the disk noted, as far as there is a log', () => {
-  // What was committed stays so, therefore a noted index is still true; the note needs no sync of its own.
+  // What was committed stays so, therefore a noted index is still true; the note goes along with the next write.
   const member = new TestMember({}, stored([1, 1, 1]));
-  const { persist } = member.stepHeld({ type: 'message', message: append(1, [3, 1], [], 2) });
+  assert.equal(member.step({ type: 'message', message: append(1, [3, 1], [], 2) }).persist, undefined);
+  const { persist } = member.stepHeld({ type: 'message', message: append(1, [3, 1], [entry(4, 1)], 2) });
   assert.equal(persist?.hardState?.commitIndex, 2);
-  assert.equal(persist?.mustSync, false);
   assert.equal(new TestMember({}, stored([1, 1, 1], { commitIndex: 2 })).core.status().commitIndex, 2);
   assert.equal(new TestMember({}, stored([1], { commitIndex: 2 })).core.status().commitIndex, 1);
 });

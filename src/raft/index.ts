@@ -7,14 +7,13 @@
  * 1. At start: read what is durable and `new Raft(options, stored, nowMs)`. Seed `random` differently at each start.
  *    Drain once, and call for time as in 6.
  * 2. Feed events with `step(event, nowMs)`, as many as there are, then `drain()` once, and handle all its effects before
- *    the next drain's. Step from one place only; nothing here may be called from within its own effects.
+ *    the next drain's; while `hasEffects` is false a drain may be left out. Step from one place only; nothing here may be called from within its own effects.
  * 3. Send `messages` at once, in order, before waiting for the disk. Messages may be lost, repeated or reordered, but
  *    not forged.
  * 4. Write `persist` in this order: the snapshot, the entries (they replace all from the first one's index on), the hard
  *    state. When it and all earlier requests are on disk, send `messagesAfterPersist`, then
  *    `step({type: 'persisted', persistId})`. Requests complete in order; several may be out, and one sync may serve
- *    them all, with one `persisted` for the last. A request with `mustSync: false` may wait for a later one's sync. If
- *    a write or a sync fails, stop: nothing may be retried.
+ *    them all, with one `persisted` for the last. If a write or a sync fails, stop: nothing may be retried.
  * 5. Apply `committed` in order, after the state machine has taken a `persist.snapshot` that came before it, and report
  *    `applied`. Serve a read of `readsReady` once its index is applied; retry one of `readsFailed` when a leader is known.
  * 6. When `nextDeadlineMs()` has come, `step({type: 'tick'})`. It changes with every step. After a pause of the process,

@@ -121,18 +121,29 @@ export function broadcastHeartbeat(core: Core): void {
   const leadership = core.leadership;
   if (leadership === undefined) return;
   for (const progress of leadership.progress.values()) {
-    core.send({
-      type: 'heartbeat',
-      to: progress.peer,
-      // Never above what the follower is known to hold: it takes this on faith.
-      commitIndex: Math.min(core.commitIndex, progress.matchIndex),
-      session: progress.session,
-      readContext: leadership.reads.context,
-      sentAtMs: core.nowMs,
-      roundTripMs: progress.roundTripMs,
-      wantsAnswer: wantsAnswer(core, leadership, progress),
-    });
+    sendHeartbeat(core, leadership, progress, wantsAnswer(core, leadership, progress));
   }
+}
+
+/** Also tells a follower that lacks nothing what is committed meanwhile. */
+export function sendHeartbeat(
+  core: Core,
+  leadership: Leadership,
+  progress: Progress,
+  wantsAnswer: boolean,
+): void {
+  core.send({
+    type: 'heartbeat',
+    to: progress.peer,
+    // Never above what the follower is known to hold: it takes this on faith.
+    commitIndex: Math.min(core.commitIndex, progress.matchIndex),
+    session: progress.session,
+    readContext: leadership.reads.context,
+    sentAtMs: core.nowMs,
+    roundTripMs: progress.roundTripMs,
+    wantsAnswer,
+  });
+  progress.noteToldCommit(Math.min(core.commitIndex, progress.matchIndex));
 }
 
 /**

@@ -121,6 +121,10 @@ export class Progress {
     return rose;
   }
 
+  noteToldCommit(commitIndex: number): void {
+    if (commitIndex > this.sentCommitIndex) this.sentCommitIndex = commitIndex;
+  }
+
   noteRoundTrip(sampleMs: number): void {
     this.roundTripMs =
       this.roundTripMs === 0 ? sampleMs : this.roundTripMs + (sampleMs - this.roundTripMs) / 8;

@@ -12,7 +12,13 @@ import { answerStaleLeader, receiveAppend, receiveHeartbeat, receiveSnapshot } f
 import { advanceCommit, broadcastHeartbeat, leaderDeadlineMs, propose, tickLeader } from './leadership.ts';
 import { isVoter } from './quorum.ts';
 import { ForwardedReads, receiveForwardedRead, requestRead, startReadRound } from './reads.ts';
-import { receiveAppendResponse, receiveHeartbeatResponse, replicate, snapshotSent } from './replication.ts';
+import {
+  hasToReplicate,
+  receiveAppendResponse,
+  receiveHeartbeatResponse,
+  replicate,
+  snapshotSent,
+} from './replication.ts';
 import { becomeFollower, resetElectionTimer } from './roles.ts';
 import { abandonTransfer, requestTransfer } from './transfer.ts';
 import {
@@ -29,6 +35,8 @@ import {
   type RaftStored,
   type SnapshotMeta,
 } from './types.ts';
+
+const nothing: readonly never[] = Object.freeze([]);
 
 /** One member's part in one Raft group. See index.ts for what its driver owes it. */
 export class Raft implements RaftCore {
@@ -106,24 +114,27 @@ export class Raft implements RaftCore {
     }
     const taken = core.outbox.take();
     const { term, votedFor, commitIndex } = core;
-    const nothingWaits = taken.messagesAfterPersist.length === 0;
-    const persist = core.durability.request(
-      { term, votedFor, commitIndex },
-      core.log,
-      nothingWaits,
-      core.nowMs,
+    const persist = core.durability.request({ term, votedFor, commitIndex }, core.log, core.nowMs);
+    const rest = { persist, committed: this.#takeCommitted(), state: this.#takeState() };
+    const waiting = taken.messagesAfterPersist;
+    if (waiting.length === 0 || core.durability.isWriting) return { ...taken, ...rest };
+    // What they waited for is durable by now.
+    return { ...taken, messages: [...taken.messages, ...waiting], messagesAfterPersist: [], ...rest };
+  }
+
+  /** False where a drain would bring nothing at all: then it may be left out, and time matters only for deadlines. */
+  get hasEffects(): boolean {
+    const core = this.#core;
+    const { durability, leadership } = core;
+    return (
+      !core.outbox.isEmpty ||
+      durability.wants(core.term, core.votedFor, core.log.lastIndex) ||
+      (Math.min(core.commitIndex, durability.durableIndex) > core.handedOutIndex && !durability.installing) ||
+      this.#stateMoved() ||
+      (leadership === undefined
+        ? core.forwardedReads.wantsToAsk(core)
+        : leadership.reads.waiting.length > 0 || hasToReplicate(core, leadership))
     );
-    if (!nothingWaits && !core.durability.isWriting) {
-      for (const message of taken.messagesAfterPersist) taken.messages.push(message);
-      return {
-        ...taken,
-        messagesAfterPersist: [],
-        persist,
-        committed: this.#takeCommitted(),
-        state: this.#takeState(),
-      };
-    }
-    return { ...taken, persist, committed: this.#takeCommitted(), state: this.#takeState() };
   }
 
   nextDeadlineMs(): number {
@@ -163,18 +174,22 @@ export class Raft implements RaftCore {
   #takeCommitted(): readonly Entry[] {
     const core = this.#core;
     const end = Math.min(core.commitIndex, core.durability.durableIndex);
-    if (end <= core.handedOutIndex || core.durability.installing) return [];
+    if (end <= core.handedOutIndex || core.durability.installing) return nothing;
     const entries = core.log.slice(core.handedOutIndex + 1, end);
     core.handedOutIndex = end;
     return entries;
   }
 
   #takeState(): RaftState | undefined {
+    if (!this.#stateMoved()) return undefined;
     const { role, term, leader } = this.#core;
-    if (role === this.#reported.role && term === this.#reported.term && leader === this.#reported.leader)
-      return undefined;
     this.#reported = { role, term, leader };
     return this.#reported;
+  }
+
+  #stateMoved(): boolean {
+    const { role, term, leader } = this.#core;
+    return role !== this.#reported.role || term !== this.#reported.term || leader !== this.#reported.leader;
   }
 
   #tick(): void {

@@ -75,13 +75,42 @@ describe('a leader', () => {
   });
 
   test('answers a follower’s request, the latest of each', () => {
-    const member = leader();
+    const member = leader({ voters: [1, 2, 3, 4, 5] });
     member.receive(
       message('read-index', 2, 1, { readContext: 70 }),
       message('read-index', 2, 1, { readContext: 71 }),
     );
+    assert.deepEqual(member.receive(confirm(4, 1)).messages, []);
     const [answer, ...more] = ofType(member.receive(confirm(3, 1)), 'read-index-response');
     assert.deepEqual([answer?.readContext, answer?.index, answer?.ok, more.length], [71, 1, true, 0]);
+  });
+
+  test('answers a follower’s request at once where the two of them are a majority, but none of an older term', () => {
+    const member = leader();
+    const { messages } = member.receive(message('read-index', 2, 1, { readContext: 70 }));
+    assert.deepEqual(
+      messages.map((each) => each.type === 'read-index-response' && [each.to, each.index, each.ok]),
+      [[2, 1, true]],
+    );
+    const [older] = member.receive(message('read-index', 2, 0, { readContext: 71 })).messages;
+    assert.equal(older?.type === 'read-index-response' && older.ok, false);
+    // Its own read, asked meanwhile, learns nothing from that: the follower may have asked before it began.
+    assert.deepEqual(
+      member.step(read(1), { type: 'message', message: message('read-index', 2, 1, { readContext: 72 }) })
+        .readsReady,
+      [],
+    );
+  });
+
+  test('answers no request before an entry of its own term is committed (§8)', () => {
+    const member = new TestMember({}, stored([1, 1]));
+    const [append] = ofType(member.elect(), 'append');
+    assert.deepEqual(member.receive(message('read-index', 2, 2, { readContext: 70 })).messages, []);
+    const answers = ofType(member.acknowledge(2, append?.session ?? 0), 'read-index-response');
+    assert.deepEqual(
+      answers.map(({ index, ok }) => [index, ok]),
+      [[3, true]],
+    );
   });
 });
 

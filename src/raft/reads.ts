@@ -64,7 +64,17 @@ function receiveRead(core: Core, request: ReadRequest): void {
   if (leadership === undefined) return;
   if (core.commitIndex < leadership.ownTermIndex) leadership.reads.held.push(request);
   else if (core.isSoleVoter || leaseHolds(core)) answerRead(core, request, core.commitIndex);
+  else if (isVouchedFor(core, request)) answerRead(core, request, core.commitIndex);
   else leadership.reads.waiting.push(request);
+}
+
+/**
+ * Whether we and who asks are a quorum. It was still in our term when it asked, as we are now, so no later leader was
+ * elected before the read began: its question tells as much as the answer to a heartbeat would. With three members that
+ * spares each read of a follower a round.
+ */
+function isVouchedFor(core: Core, { peer }: ReadRequest): boolean {
+  return quorumValue(core.configuration, (voter) => (voter === core.id || voter === peer ? 1 : 0)) === 1;
 }
 
 /** An entry of this term is committed for the first time: the commit index is now the truth. */
@@ -166,9 +176,13 @@ export class ForwardedReads {
     return this.#asked?.retryAtMs ?? Number.POSITIVE_INFINITY;
   }
 
+  wantsToAsk(core: Core): boolean {
+    return this.#asked === undefined && this.waiting.length > 0 && core.leader !== 0;
+  }
+
   /** Asks the leader for all that wait, if nothing is out. */
   flush(core: Core): void {
-    if (this.#asked !== undefined || this.waiting.length === 0 || core.leader === 0) return;
+    if (!this.wantsToAsk(core)) return;
     this.#lastContext += 1;
     const retryAtMs = core.nowMs + core.heartbeatIntervalMs + 2 * core.timing.roundTripMs;
     this.#asked = { context: this.#lastContext, readIds: this.waiting, retryAtMs };

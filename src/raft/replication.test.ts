@@ -74,14 +74,43 @@ describe('a leader', () => {
     );
   });
 
-  test('tells what is committed with the next entries, or at once when there are none', () => {
+  test('tells what is committed with the next entries, or at once when there are none, and wants no answer', () => {
     const member = leader();
     member.propose('a');
-    const told = ofType(member.acknowledge(2, 1), 'append');
+    const { messages } = member.acknowledge(2, 1);
     assert.deepEqual(
-      told.map(({ to, entries, commitIndex }) => [to, entries.length, commitIndex]),
-      [[2, 0, 2]],
+      messages.map((each) => each.type === 'heartbeat' && [each.to, each.commitIndex, each.wantsAnswer]),
+      [[2, 2, false]],
     );
+    assert.equal(member.core.hasEffects, false);
+    member.stepHeld({ type: 'propose', proposalId: 2, data: new Uint8Array(1) });
+    member.stepHeld({
+      type: 'message',
+      message: message('append-response', 2, 1, { matchIndex: 3, session: 1 }),
+    });
+    const late = {
+      type: 'message',
+      message: message('append-response', 3, 1, { matchIndex: 3, session: 2 }),
+    } as const;
+    const next = member.stepHeld(late, { type: 'propose', proposalId: 3, data: new Uint8Array(1) });
+    assert.deepEqual(
+      next.messages.map((each) => each.type === 'append' && [each.to, each.commitIndex]),
+      [
+        [2, 3],
+        [3, 3],
+      ],
+    );
+  });
+
+  test('tells nobody twice what is committed', () => {
+    const member = leader();
+    member.propose('a');
+    member.step(
+      { type: 'message', message: message('append-response', 2, 1, { matchIndex: 2, session: 1 }) },
+      { type: 'read', readId: 1 },
+    );
+    assert.equal(member.core.hasEffects, false);
+    assert.deepEqual(member.step({ type: 'tick' }).messages, []);
   });
 
   test('bounds what is in flight by messages and by bytes', () => {

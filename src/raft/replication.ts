@@ -1,5 +1,5 @@
 import type { Core } from './core.ts';
-import { advanceCommit, heardFromFollower, type Leadership } from './leadership.ts';
+import { advanceCommit, heardFromFollower, type Leadership, sendHeartbeat } from './leadership.ts';
 import type { Progress } from './progress.ts';
 import { continueTransfer } from './transfer.ts';
 import { InvariantViolation, type MemberId, type RaftMessage } from './types.ts';
@@ -16,6 +16,28 @@ export function replicate(core: Core, leadership: Leadership): void {
   }
 }
 
+/** Whether that would send anything. */
+export function hasToReplicate(core: Core, leadership: Leadership): boolean {
+  for (const progress of leadership.progress.values()) {
+    if (progress.state === 'probe' && !progress.paused) return true;
+    if (progress.state !== 'replicate') continue;
+    if (progress.verify || hasUntoldCommit(core, progress)) return true;
+    if (progress.nextIndex <= core.log.lastIndex && hasRoom(core, progress)) return true;
+  }
+  return false;
+}
+
+function hasRoom({ options }: Core, { inflight }: Progress): boolean {
+  return (
+    inflight.count < (options.maxInflightAppends ?? DEFAULT_MAX_INFLIGHT_APPENDS) &&
+    inflight.bytes < (options.maxInflightBytes ?? DEFAULT_MAX_INFLIGHT_BYTES)
+  );
+}
+
+function hasUntoldCommit(core: Core, progress: Progress): boolean {
+  return progress.sentCommitIndex < Math.min(core.commitIndex, progress.matchIndex);
+}
+
 function sendProbe(core: Core, leadership: Leadership, progress: Progress): void {
   if (progress.paused) return;
   progress.paused = true;
@@ -27,22 +49,18 @@ function sendProbe(core: Core, leadership: Leadership, progress: Progress): void
 }
 
 function sendPipelined(core: Core, leadership: Leadership, progress: Progress): void {
-  const { maxAppendBytes, maxInflightAppends, maxInflightBytes } = core.options;
+  const maxAppendBytes = core.options.maxAppendBytes ?? DEFAULT_MAX_APPEND_BYTES;
   let sent = false;
-  while (
-    progress.nextIndex <= core.log.lastIndex &&
-    progress.inflight.count < (maxInflightAppends ?? DEFAULT_MAX_INFLIGHT_APPENDS) &&
-    progress.inflight.bytes < (maxInflightBytes ?? DEFAULT_MAX_INFLIGHT_BYTES)
-  ) {
-    const { to, bytes } = core.log.endWithin(progress.nextIndex, maxAppendBytes ?? DEFAULT_MAX_APPEND_BYTES);
+  while (progress.nextIndex <= core.log.lastIndex && hasRoom(core, progress)) {
+    const { to, bytes } = core.log.endWithin(progress.nextIndex, maxAppendBytes);
     if (!sendAppend(core, leadership, progress, to)) return;
     progress.inflight.add(to, bytes);
     progress.nextIndex = to + 1;
     sent = true;
   }
-  // It need not wait for the next entry to hear what is committed, nor to say what it misses.
-  const untold = progress.sentCommitIndex < Math.min(core.commitIndex, progress.matchIndex);
-  if (!sent && (untold || progress.verify)) sendAppend(core, leadership, progress, progress.nextIndex - 1);
+  // It need not wait for the next entry to say what it misses, nor to hear what is committed; that needs no answer.
+  if (!sent && progress.verify) sendAppend(core, leadership, progress, progress.nextIndex - 1);
+  else if (!sent && hasUntoldCommit(core, progress)) sendHeartbeat(core, leadership, progress, false);
   progress.verify = false;
 }
 
@@ -72,7 +90,7 @@ function sendAppend(core: Core, leadership: Leadership, progress: Progress, to: 
     readContext: leadership.reads.context,
     sentAtMs: core.nowMs,
   });
-  progress.sentCommitIndex = Math.max(progress.sentCommitIndex, commitIndex);
+  progress.noteToldCommit(commitIndex);
   return true;
 }
 

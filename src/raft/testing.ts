@@ -102,7 +102,11 @@ export class TestMember {
   /** What these events bring, without anything becoming durable. */
   stepHeld(...events: readonly RaftEvent[]): RaftEffects {
     for (const event of events) this.core.step(event, this.nowMs);
-    return this.core.drain();
+    const { hasEffects } = this.core;
+    const effects = this.core.drain();
+    if (!hasEffects && bringsAnything(effects))
+      throw new Error('a drain that nothing announced brought effects');
+    return effects;
   }
 
   /** What these events bring on a disk that is instantly durable. */
@@ -159,6 +163,12 @@ export class TestMember {
     const { term, lastIndex } = this.core.status();
     return this.receive(message('append-response', from, term, { matchIndex: lastIndex, session }));
   }
+}
+
+export function bringsAnything(effects: RaftEffects): boolean {
+  return Object.values(effects).some(
+    (each) => each !== undefined && !(Array.isArray(each) && each.length === 0),
+  );
 }
 
 export function ofType<Type extends Kind>(effects: RaftEffects, type: Type): MessageOf<Type>[] {

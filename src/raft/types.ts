@@ -196,8 +196,8 @@ export interface PersistRequest {
     | undefined;
   /** Entries replace everything stored from `entries[0].index` on (that is the truncation). */
   readonly entries: readonly Entry[];
-  /** False where only the commit index moved: the write may wait for the next sync. */
-  readonly mustSync: boolean;
+  /** Always: a commit index that moved by itself is written with the next request only. */
+  readonly mustSync: true;
 }
 
 export interface RaftEffects {

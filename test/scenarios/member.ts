@@ -8,6 +8,7 @@ import {
   type RaftOptions,
   type RaftStatus,
 } from '../../src/raft/index.ts';
+import { bringsAnything } from '../../src/raft/testing.ts';
 import { SimulatedDisk } from './disk.ts';
 
 /** What a member's driver does with the world. Messages given to `send` have left the member. */
@@ -78,7 +79,10 @@ export class SimulatedMember {
 
   /** Carries out effects until there are none that bring more. */
   drain(): void {
+    const { hasEffects } = this.core;
     const effects = this.core.drain();
+    if (!hasEffects && bringsAnything(effects))
+      throw new Error('a drain that nothing announced brought effects');
     this.#surroundings.effects(this, effects);
     for (const message of effects.messages) this.#surroundings.send(message);
     if (effects.persist !== undefined) this.disk.waiting.push(effects.persist);
