@@ -51,7 +51,7 @@ function describeHunt({ bug, outcome, found }: Hunt): string {
 async function passesUnplanted(): Promise<boolean> {
   const most = new Map<string, { readonly bug: PlantedBug; readonly seeds: number }>();
   for (const { bug, outcome } of hunts) {
-    const lives = JSON.stringify([bug.life, bug.settings]);
+    const lives = JSON.stringify([bug.life, bug.graphs ?? 0, bug.settings ?? []]);
     const { seeds } = outcome;
     if (outcome.caught !== undefined && seeds > (most.get(lives)?.seeds ?? 0))
       most.set(lives, { bug, seeds });
@@ -59,7 +59,7 @@ async function passesUnplanted(): Promise<boolean> {
   let innocent = true;
   await atOnce([...most.values()], async ({ bug, seeds }) => {
     const { caught } = await liveWithout(bug, seeds);
-    const lives = `${seeds} seeds of ${JSON.stringify(bug.life)}${bug.settings ? `, set as for ${bug.id}` : ''}`;
+    const lives = `${seeds} seeds of ${bug.graphs ? 'link graphs' : JSON.stringify(bug.life)}${bug.settings ? `, set as for ${bug.id}` : ''}`;
     innocent &&= caught === undefined;
     if (caught === undefined) console.log(`✔ without a bug: ${lives}`);
     else

@@ -19,6 +19,8 @@ export interface PlantedBug {
   readonly edits: readonly Edit[];
   /** How the lives are lived in which it is looked for; seeds count up from 1. */
   readonly life: Omit<LifeOptions, 'seed'>;
+  /** Instead of whole lives: clusters of so many members whose links are cut down to one graph after the other. */
+  readonly graphs?: 3 | 5;
   /** What else is set for them, also where the source without the bug lives the same seeds: no bug, but what shows it. */
   readonly settings?: readonly Edit[];
   /** Any of these checkers may find it. */

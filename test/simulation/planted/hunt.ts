@@ -6,6 +6,8 @@ import { apply, copySource, plant } from './plant.ts';
 
 export interface HuntOptions {
   readonly life: Omit<LifeOptions, 'seed'>;
+  /** As the bug has it. */
+  readonly graphs?: 3 | 5 | undefined;
   /** The first seed. */
   readonly from: number;
   /** How many at most. */
@@ -42,7 +44,8 @@ export async function hunt(bug: PlantedBug, seconds = limitSeconds): Promise<Hun
   const scratch = copySource();
   try {
     plant(bug, scratch.folder);
-    const options = { life: bug.life, from: firstSeed, seeds: Number.MAX_SAFE_INTEGER, seconds };
+    const { life, graphs } = bug;
+    const options = { life, graphs, from: firstSeed, seeds: Number.MAX_SAFE_INTEGER, seconds };
     const outcome = await liveSeeds(scratch.folder, options);
     const { caught } = outcome;
     return { bug, outcome, found: caught !== undefined && bug.checkers.includes(caught.checker) };
@@ -56,7 +59,8 @@ export async function liveWithout(bug: PlantedBug, seeds: number): Promise<Outco
   const scratch = copySource();
   try {
     apply(`settings for ${bug.id}`, bug.settings ?? [], scratch.folder);
-    return await liveSeeds(scratch.folder, { life: bug.life, from: firstSeed, seeds, seconds: 3600 });
+    const { life, graphs } = bug;
+    return await liveSeeds(scratch.folder, { life, graphs, from: firstSeed, seeds, seconds: 3600 });
   } finally {
     scratch.remove();
   }

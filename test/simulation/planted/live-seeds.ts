@@ -4,15 +4,12 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { LifeOptions, LifeResult } from '../../../src/simulation/life/types.ts';
 import type { HuntOptions, Outcome } from './hunt.ts';
 
 const [folder = '', text = ''] = process.argv.slice(2);
-const { life, from, seeds, seconds }: HuntOptions = JSON.parse(text);
+const { life, graphs, from, seeds, seconds }: HuntOptions = JSON.parse(text);
 const startMs = performance.now();
-const module: { runLife(options: LifeOptions): Promise<LifeResult> } = await import(
-  pathToFileURL(join(folder, 'src/simulation/life/life.ts')).href
-);
+const live = graphs === undefined ? await wholeLives() : await graphLives(graphs);
 
 let caught: Outcome['caught'];
 let lived = 0;
@@ -20,14 +17,47 @@ let simulatedMs = 0;
 /** Of this process, so that neighbours on the machine do not count. */
 const usedSeconds = (): number => process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6;
 for (let seed = from; seed < from + seeds && usedSeconds() < seconds && caught === undefined; seed++) {
-  const result = await module.runLife({ ...life, seed });
+  const result = await live(seed);
   lived += 1;
   simulatedMs += result.simulatedMs;
-  if (result.failure === undefined) continue;
-  const { checker, message, atUs } = result.failure;
-  caught = { seed, checker, message, atMs: atUs / 1000 };
+  caught = result.caught;
 }
 const elapsedSeconds = (performance.now() - startMs) / 1000;
 const outcome: Outcome = { seeds: lived, simulatedMs, usedSeconds: usedSeconds(), elapsedSeconds, caught };
 writeSync(1, `${JSON.stringify(outcome)}\n`);
 process.exit(0);
+
+type Live = (seed: number) => Promise<Pick<Outcome, 'simulatedMs' | 'caught'>>;
+
+async function wholeLives(): Promise<Live> {
+  const { runLife }: typeof import('../../../src/simulation/life/life.ts') = await load('life/life.ts');
+  return async (seed) => {
+    const { failure, simulatedMs } = await runLife({ ...life, seed });
+    if (failure === undefined) return { simulatedMs, caught: undefined };
+    const { checker, message, atUs } = failure;
+    return { simulatedMs, caught: { seed, checker, message, atMs: atUs / 1000 } };
+  };
+}
+
+/** The seed also says which graph, and how it is cut. */
+async function graphLives(members: 3 | 5): Promise<Live> {
+  const {
+    directedGraphs,
+    liveGraph,
+    undirectedGraphs,
+  }: typeof import('../../../src/simulation/graphs/index.ts') = await load('graphs/index.ts');
+  const all = members === 3 ? directedGraphs(3) : undirectedGraphs(members);
+  return async (seed) => {
+    const graph = all[seed % all.length] as (typeof all)[number];
+    const by = Math.floor(seed / all.length) % 2 === 0 ? 'silence' : 'break';
+    const { failure } = await liveGraph({ graph, seed, by });
+    const simulatedMs = 0;
+    if (failure === undefined) return { simulatedMs, caught: undefined };
+    const message = `links ${graph.describe()}: ${failure}`;
+    return { simulatedMs, caught: { seed, checker: 'link-graphs', message, atMs: 0 } };
+  };
+}
+
+async function load<Module>(file: string): Promise<Module> {
+  return await import(pathToFileURL(join(folder, 'src/simulation', file)).href);
+}

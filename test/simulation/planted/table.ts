@@ -7,7 +7,14 @@ export function describeTable(hunts: readonly Hunt[]): string {
     const { caught, seeds, usedSeconds, simulatedMs } = outcome;
     const by =
       caught === undefined ? 'not found' : isFound ? caught.checker : `${caught.checker} (unexpected)`;
-    const cells = [bug.title, bug.seen, seeds, usedSeconds.toFixed(1), Math.round(simulatedMs / 1000), by];
+    const cells = [
+      bug.title,
+      bug.seen,
+      seeds,
+      usedSeconds.toFixed(1),
+      simulatedMs === 0 ? '' : Math.round(simulatedMs / 1000),
+      by,
+    ];
     return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
   });
   return `# Planted bugs

@@ -205,8 +205,9 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: '    core.diskDeadlineMs,',
       },
     ],
-    life: { faults: 'network' },
-    checkers: ['progress'],
+    life: {},
+    graphs: 5,
+    checkers: ['link-graphs'],
   },
   {
     id: 'stuck-disk-leads-on',

@@ -128,7 +128,7 @@ export const diskBugs: readonly PlantedBug[] = [
         file: 'src/member/snapshot-maker.ts',
         find: '      index: keyspace.appliedIndex,',
         replace:
-          '      index: Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, this.context.raft.status().commitIndex)),',
+          '      index: Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, this.context.raft.status().lastIndex)),',
       },
       {
         file: 'src/member/snapshot-maker.ts',
