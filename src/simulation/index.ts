@@ -9,6 +9,7 @@
  * where it saw nothing: a run tells what it covered.
  */
 
+export { type RaceResult, showRace } from './elections/race.ts';
 export { type FaultKind, type FaultPreset, faultKinds, faultPresets } from './faults/options.ts';
 export type { Fault } from './faults/schedule.ts';
 export { runLife } from './life/life.ts';

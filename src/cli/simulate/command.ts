@@ -12,6 +12,7 @@ Examples:
   $ conclave simulate --minutes 10 --faults disk
   $ conclave simulate --seed 4711 --trace              # one life, with all that took place in it
   $ conclave simulate --seed 4711 --shrink             # fewer faults that still break the same claim
+  $ conclave simulate --race                           # why a lease alone does not protect a file
 
 Exit codes:
 ${describeExitCodes('simulate')}`;
@@ -34,9 +35,18 @@ export function addSimulate(program: Command, finish: (exitCode: number) => void
     .option('--shrink', 'Look for a smaller life that breaks the same claim.')
     .option('--jobs <N>', 'Lives at a time, 1 to 256. Default: as many as there are cores.')
     .option('--keep-going', 'Do not end at the first failure.')
+    .option(
+      '--race',
+      'Instead of lives, one scene: a stale write, taken without fencing and refused with it.',
+    )
     .option('--json', 'The summary as one JSON object.')
     .addHelpText('after', examples)
     .action(async (flags: SimulateFlags) => {
+      if (flags.race === true) {
+        const { runRace } = await import('./race.ts');
+        finish(await runRace(flags));
+        return;
+      }
       const options = resolveSimulateOptions(flags);
       const { runSimulate } = await import('./run.ts');
       finish(await runSimulate(options));

@@ -21,6 +21,7 @@ export interface SimulateFlags {
   readonly shrink?: boolean;
   readonly jobs?: string;
   readonly keepGoing?: boolean;
+  readonly race?: boolean;
   readonly json?: boolean;
 }
 

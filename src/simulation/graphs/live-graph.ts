@@ -179,7 +179,8 @@ class GraphLife {
   async #standStill(): Promise<void> {
     await this.#count(0, () => this.#pass(withoutQuorumMs));
     for (const writer of [this.#client, ...this.#writers]) {
-      if (writer.servedSince(this.#cutUs)) this.#fail(`${writer.name} had a write acknowledged without a quorum`);
+      if (writer.servedSince(this.#cutUs))
+        this.#fail(`${writer.name} had a write acknowledged without a quorum`);
     }
   }
 
@@ -198,8 +199,9 @@ class GraphLife {
 
   /** The leader and those linked with it. */
   #withinReach(): number[] {
-    const leader = this.#members.findIndex((member) => member === this.#watch.newest);
-    if (leader === -1) return [];
+    const { newest } = this.#watch;
+    if (newest === undefined) return [];
+    const leader = this.#members.indexOf(newest);
     const { graph } = this.#options;
     return positions(graph.members).filter((position) => graph.linked(position, leader));
   }

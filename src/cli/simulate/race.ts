@@ -1,0 +1,48 @@
+import { randomInt } from 'node:crypto';
+import { type RaceResult, showRace } from '../../simulation/elections/race.ts';
+import { formatLine } from '../../simulation/report/timeline.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { CommandFailure } from '../failure.ts';
+import { parseWholeNumber } from '../numbers.ts';
+import { toJsonLine } from '../output.ts';
+import type { SimulateFlags } from './options.ts';
+
+const notWith = ['seeds', 'minutes', 'only', 'calmLinks', 'trace', 'shrink', 'jobs', 'keepGoing'] as const;
+
+/** Runs `conclave simulate --race` and resolves to its exit code: 0 where the race went as it must. */
+export async function runRace(flags: SimulateFlags): Promise<number> {
+  const race = await showRace(raceSeed(flags));
+  const asItMust = race.unfenced.staleWriteTaken && race.fenced.refusal?.code === 'stale-token';
+  const { refusal } = race.fenced;
+  const data = { ...race, fenced: { ...race.fenced, refusal: refusal?.message ?? null } };
+  process.stdout.write(flags.json === true ? `${toJsonLine(data)}\n` : raceText(race));
+  return asItMust ? exitCodes.ok.code : exitCodes.failed.code;
+}
+
+/** @throws CommandFailure 'usage' with what is for whole lives only. */
+export function raceSeed(flags: SimulateFlags): number {
+  const other = notWith.find((name) => flags[name] !== undefined);
+  if (other !== undefined) {
+    const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new CommandFailure('usage', `--race: it is one scene. Leave out --${flag}.`);
+  }
+  if (flags.seed === undefined) return randomInt(2 ** 32);
+  return parseWholeNumber(flags.seed, '--seed', 0, Number.MAX_SAFE_INTEGER);
+}
+
+function raceText({ seed, tokens, unfenced, fenced, timeline }: RaceResult): string {
+  const [first, second] = tokens;
+  const lines = [
+    `Seed ${seed}: A leads, checks that it does, and is paused in the middle of its write. Then B leads.`,
+    '',
+    ...timeline.map(formatLine),
+    '',
+    unfenced.staleWriteTaken
+      ? `unfenced: in the end it holds the write of A (token ${first}); that of B (token ${second}), acknowledged, is lost.`
+      : `unfenced: in the end it holds the write with token ${unfenced.found.token}; nothing is lost this time.`,
+    fenced.refusal === undefined
+      ? 'fenced: the write of A was taken.'
+      : `fenced: the write of A was refused; it holds that of B (token ${fenced.token}).`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
