@@ -1,5 +1,5 @@
 // `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that
-// start processes and open ports, one file after another. All of it runs, whatever fails.
+// start processes, open ports or use all cores, one file after another. All of it runs, whatever fails.
 //   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
 // What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { checks } from './check.ts';
 import { runSteps, type Step } from './steps.ts';
 
 const root = join(import.meta.dirname, '..');
-const serialFolders = ['test/integration', 'test/interop', 'test/packaging'];
+const serialFolders = ['test/integration', 'test/interop', 'test/packaging', 'test/simulation'];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
@@ -52,6 +52,8 @@ function printClosingLines(): void {
   for (const line of lines) {
     const [, name, reason] = /^\s*ok \d+ - (.*) # SKIP ?(.*)$/.exec(line) ?? [];
     if (name !== undefined) console.log(`skipped: ${name}: ${reason}`);
+    // A failure among them is lived again by it.
+    if (/^\s*# simulation: /.test(line)) console.log(line.trim().slice(2));
   }
   console.log(lines.filter((line) => /^# [a-z_]+ [\d.]+$/.test(line)).join('\n'));
   rmSync(tapFile);
@@ -64,7 +66,9 @@ for (const filter of filters) {
   }
 }
 const parallel = tests('unit tests and scenarios', find(parallelFolders), []);
-const serial = tests('integration, interop and packaging', find(serialFolders), ['--test-concurrency=1']);
+const serial = tests('integration, interop, packaging and simulation', find(serialFolders), [
+  '--test-concurrency=1',
+]);
 const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial];
 if (parallel.length + serial.length === 0) {
   console.error('no test file matches');

@@ -1,0 +1,36 @@
+// The same seeds each time: what held once must go on to hold.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { faultPresets } from '../../src/simulation/index.ts';
+import { demandBlocks } from './blocks.ts';
+
+/** Lives of each preset of faults by the number of members. 6 times their sum must take less than 4 minutes of 2 cores. */
+const seedsOf = { 3: 6, 5: 3, 1: 2 } as const;
+const firstSeed = 1;
+const patience = { timeout: 540_000 };
+
+for (const members of [3, 5, 1] as const) {
+  test(
+    `every claim holds in fixed lives of ${members} members under each preset of faults`,
+    patience,
+    async (context) => {
+      const seeds = seedsOf[members];
+      const totals = await demandBlocks(
+        context,
+        faultPresets.map((faults) => ({ life: { faults, members, seconds: 30 }, firstSeed, seeds })),
+      );
+      assert.equal(totals.seeds, seeds * faultPresets.length);
+      const shown = [
+        'elections',
+        'operations acknowledged',
+        'leaderships',
+        'fenced writes',
+        'snapshots made',
+      ];
+      const moving = members === 1 ? [] : ['hand-offs', 'leases expired', 'Raft messages lost'];
+      for (const what of [...shown, ...moving])
+        assert.ok(totals.of(what) > 0, `no ${what} in the whole block`);
+      assert.ok(totals.faultsInjected > 0, 'no fault in the whole block');
+    },
+  );
+}
