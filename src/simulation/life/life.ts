@@ -162,7 +162,8 @@ class Life {
     return {
       ...{ world: this.#world, network: this.#network, members, clients },
       candidates: this.#candidates.subjects,
-      harm: (member, how) => damage.harm(member.position, how),
+      // Once at a time: what is on a new disk is trusted again.
+      harm: ({ position }, how) => !damage.damaged(position) && damage.harm(position, how),
     };
   }
 
