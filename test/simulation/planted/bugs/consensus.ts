@@ -33,7 +33,8 @@ export const consensusBugs: readonly PlantedBug[] = [
   },
   {
     id: 'stale-acknowledgements',
-    title: 'Acknowledgements of an earlier session, and of an earlier term, are believed',
+    title:
+      'What a follower acknowledged in an earlier session still counts when it comes back without its disk',
     seen: 'tikv/raft-rs#571',
     edits: [
       {
@@ -42,13 +43,12 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: 'if (progress === undefined) return;',
       },
       {
-        file: 'src/raft/raft.ts',
-        find: "    else if (message.type === 'read-index') receiveForwardedRead(this.#core, message);\n  }",
-        replace:
-          "    else if (message.type === 'read-index') receiveForwardedRead(this.#core, message);\n    else if (message.type === 'append-response') receiveAppendResponse(this.#core, message);\n  }",
+        file: 'src/raft/progress.ts',
+        find: '    this.matchIndex = 0;\n',
+        replace: '',
       },
     ],
-    life: { faults: 'network' },
+    life: { faults: 'process' },
     checkers: ['12-match-is-on-disk', '07-committed-is-durable', '14-heartbeat-commit', 'program'],
   },
   {
