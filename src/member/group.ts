@@ -9,13 +9,14 @@ import {
   type SnapshotMeta,
 } from '../raft/index.ts';
 import { Applier } from './applier.ts';
+import { HostSleep } from './host-sleep.ts';
 import { LeaderTime } from './leader-time.ts';
 import { LocalProposals } from './local-proposals.ts';
 import type { SharedLog } from './log/index.ts';
 import { LoopDelay } from './loop-delay.ts';
 import type { MemberSetup } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
-import { decodeRaftMessage, encodeRaftMessage } from './peers/raft-codec.ts';
+import { decodeRaftMessage, encodeRaftFrame } from './peers/raft-codec.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import { PersistQueue } from './persist-queue.ts';
 import { Reads } from './reads.ts';
@@ -62,6 +63,7 @@ export class Group {
   private readonly receiver: SnapshotReceiver;
   private readonly leaderTime: LeaderTime;
   private readonly timer: TurnTimer;
+  private readonly sleep: HostSleep | undefined;
   private state: RaftState = { role: 'follower', term: 0, leader: 0 };
   private turnAsked = false;
   private turning = false;
@@ -89,6 +91,7 @@ export class Group {
       stored,
       runtime.clock.monotonicMs(),
     );
+    this.sleep = setup.leaseReads ? new HostSleep(runtime.clock) : undefined;
     this.leaderTime = new LeaderTime(this.keyspace, this.raft, setup.heartbeatIntervalMs);
     this.timer = new TurnTimer(runtime, (lateMs) => this.timerFired(lateMs));
     this.persists = new PersistQueue({
@@ -173,11 +176,19 @@ export class Group {
   step(event: RaftEvent): void {
     if (this.stopped) return;
     try {
-      this.raft.step(event, this.context.setup.runtime.clock.monotonicMs());
+      const nowMs = this.context.setup.runtime.clock.monotonicMs();
+      this.noticeSleep(nowMs);
+      this.raft.step(event, nowMs);
     } catch (error) {
       return this.context.fail(error);
     }
     if (this.raft.hasEffects || this.raft.nextDeadlineMs() < this.timer.dueMs) this.askForTurn();
+  }
+
+  /** The lease of lease reads counts on a clock that does not stand still. */
+  private noticeSleep(nowMs: number): void {
+    const stallMs = this.sleep?.sinceLastMs() ?? 0;
+    if (stallMs > 0) this.raft.step({ type: 'stalled', stallMs }, nowMs);
   }
 
   /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
@@ -237,6 +248,7 @@ export class Group {
     const { clock } = this.context.setup.runtime;
     try {
       const nowMs = clock.monotonicMs();
+      this.noticeSleep(nowMs);
       if (nowMs >= this.raft.nextDeadlineMs()) this.raft.step({ type: 'tick' }, nowMs);
       this.reads.seal(this.state.leader !== 0, (readId) => this.raft.step({ type: 'read', readId }, nowMs));
       if (this.state.role === 'leader') this.lead(nowMs);
@@ -283,9 +295,7 @@ export class Group {
 
   private send(messages: readonly RaftMessage[]): void {
     const transport = this.context.transport();
-    for (const message of messages) {
-      transport.send(message.to, frameKinds.raft, this.context.group, encodeRaftMessage(message));
-    }
+    for (const message of messages) transport.sendFrame(message.to, encodeRaftFrame(message));
   }
 
   private stateChanged(state: RaftState): void {

@@ -62,15 +62,16 @@ export function strikeClock(fault: Fault, targets: Targets): Strike {
 }
 
 /**
- * Members' wall clocks jump anywhere: nothing may depend on them. Those of candidates only ahead, since a wall clock
- * set back while its host sleeps hides the sleep, which no holder can notice (docs/guides/guarantees.md).
+ * Members' wall clocks jump anywhere while they are awake. Those of candidates only ahead: a wall clock that is set
+ * back about when its host sleeps hides the sleep, which nobody there can notice then (docs/guides/guarantees.md).
  */
 function jumpWall(fault: Fault, { members, candidates, clients }: Targets): Strike {
   const all: readonly Strikable[] = [...members, ...candidates, ...clients];
   const target = oneOf(all, fault.whom);
   if (target === undefined) return undefined;
   const byMs = (fault.how % 20_000) + 1;
-  const back = members.some((member) => member.name === target.name) && fault.how % 2 === 0;
+  const member = members.some(({ name }) => name === target.name);
+  const back = member && !target.host.asleep && fault.how % 2 === 0;
   target.host.jumpWall(back ? -byMs : byMs);
   return nothingToUndo;
 }
