@@ -28,7 +28,7 @@ export const consensusBugs: readonly PlantedBug[] = [
           '  progress.acknowledge(message.hintIndex);\n  progress.becomeProbe(Math.min(rejectedIndex, agreed + 1));',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'network' },
     checkers: ['12-match-is-on-disk', '07-committed-is-durable', '14-heartbeat-commit', 'program'],
   },
   {
@@ -109,7 +109,7 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: '  if (core.log.termAt(previousIndex) === undefined) {',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'network' },
     checkers: ['03-log-matching', '12-match-is-on-disk', '07-committed-is-durable', 'program'],
   },
   {
@@ -123,7 +123,7 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: '  return true;',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'network' },
     checkers: ['04-leader-completeness', '07-committed-is-durable', '06-committed-stays', 'program'],
   },
   {
