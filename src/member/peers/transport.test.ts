@@ -178,3 +178,38 @@ test('a connection of which the peer says that nothing arrives on it is made ane
   await one.transport.close();
   await two.transport.close();
 });
+
+test('that nothing more will come from a peer is told, although the way to it was known to be broken before', async () => {
+  const manual = manualRuntime();
+  const ports = new Map([
+    [1, 3001],
+    [2, 3002],
+  ]);
+  const one = member(1, ports, { runtime: manual });
+  // Member 2 by hand: what it accepts and what it dials can end one after the other.
+  let accepted: Connection | undefined;
+  const answer = encodeGreeting({ version: 1, clusterId: 7, from: 2, to: 1 });
+  const listener = await manual.network.listen({ host: loopback, port: 3002 }, (connection) => {
+    accepted = connection;
+    connection.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
+  });
+  await one.transport.start();
+  const dialling = manual.network.connect({ host: loopback, port: 3001 }, { timeoutMs: 1000 });
+  await manual.advance(0);
+  const dialled = await dialling;
+  dialled.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
+  await manual.advance(10);
+  await one.journal.until('2 up');
+  await listener.close();
+  accepted?.destroy();
+  await manual.advance(0);
+  await one.journal.until('2 down');
+  // On its way when the process died.
+  dialled.write([frameHead(frameKinds.raft, 5, 1), Uint8Array.of(65)]);
+  await manual.advance(0);
+  await one.journal.until('2:3:5:A');
+  dialled.destroy();
+  await manual.advance(0);
+  assert.ok(one.journal.has('2 down'));
+  await one.transport.close();
+});

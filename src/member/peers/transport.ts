@@ -229,6 +229,8 @@ export class PeerTransport {
     const link = this.links.get(peer);
     if (link?.inbound !== connection) return;
     link.inbound = undefined;
+    // The other direction broke first, and frames on their way here made it look as if all were well: now none is left.
+    if (!link.up && !this.closed) this.options.onLink(peer, 'down');
     this.reviewLink(peer);
   }
 
