@@ -12,6 +12,16 @@
 export { type RaceResult, showRace } from './elections/race.ts';
 export { type FaultKind, type FaultPreset, faultKinds, faultPresets } from './faults/options.ts';
 export type { Fault } from './faults/schedule.ts';
+export {
+  type CutBy,
+  directedGraphs,
+  type GraphLifeOptions,
+  type GraphLifeResult,
+  LinkGraph,
+  liveGraph,
+  sampleGraphs,
+  undirectedGraphs,
+} from './graphs/index.ts';
 export { runLife } from './life/life.ts';
 export type { Counts, LifeFailure, LifeOptions, LifeResult } from './life/types.ts';
 export {

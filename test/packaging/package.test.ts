@@ -145,6 +145,10 @@ describe('examples of README.md', () => {
     assert.match(output, /^# fail 0$/m);
   });
 
+  test('simulate: every claim holds in a few lives', patience, async () => {
+    assert.match(await run('simulate'), /^OK\. Every claim held in 4 seeds from 1 on\.$/m);
+  });
+
   test('serve: one member, with no flag at all', patience, async () => {
     await using server = start('serve', {
       CONCLAVE_LISTEN_CLIENT_URLS: `http://127.0.0.1:${ports.of(2379)}`,
