@@ -80,9 +80,10 @@ function tooLargeToReceive(size: number): StatusError {
 }
 
 function refuse(descriptor: AnyMethod): () => unknown {
-  const error = unimplemented(descriptor.path.slice(1).replace('/', '.'));
-  if (!descriptor.responseStream) return () => Promise.reject(error);
+  const refused = (): Promise<never> =>
+    Promise.reject(unimplemented(descriptor.path.slice(1).replace('/', '.')));
+  if (!descriptor.responseStream) return refused;
   return async function* () {
-    yield await Promise.reject(error);
+    yield await refused();
   };
 }

@@ -57,6 +57,7 @@ export class PortTransport implements Transport {
     this.#runtime = runtime;
     port.onMessage = (reply) => this.#take(reply);
     port.onClose = (_cause, reason) => {
+      if (this.#broken !== undefined) return;
       const message = `The ${endpoint} has ended.`;
       const cause =
         reason ?? new ConclaveError('unavailable', message, { retryable: true, outcome: 'unknown' });
@@ -183,9 +184,11 @@ export class PortTransport implements Transport {
   #breakWith(cause: ConclaveError, outcome: ErrorOutcome): void {
     if (this.#broken !== undefined) return;
     this.#broken = cause;
-    const { retryable } = cause;
-    const inFlight = new ConclaveError(cause.code, cause.message, { retryable, outcome, cause });
-    for (const call of [...this.#calls.values()]) call.onClose(inFlight);
+    if (this.#calls.size > 0) {
+      const { retryable } = cause;
+      const inFlight = new ConclaveError(cause.code, cause.message, { retryable, outcome, cause });
+      for (const call of [...this.#calls.values()]) call.onClose(inFlight);
+    }
     this.#port.close();
     for (const listener of [...this.#breakListeners]) listener(cause);
     this.#breakListeners.clear();

@@ -17,6 +17,12 @@ interface Incarnation {
   readonly pending: Set<number>;
 }
 
+interface Registration {
+  readonly promise: Promise<Incarnation>;
+  /** Set when the promise is fulfilled: the next caller need not wait. */
+  made: Incarnation | undefined;
+}
+
 /**
  * Mutations with an identity: however often one is sent, it is applied once. An incarnation is registered with the
  * first of them; when the cluster has forgotten it, those that were certainly never applied go on under a new one.
@@ -26,7 +32,7 @@ export class Proposals {
   readonly #runtime: Runtime;
   readonly #name: string;
   readonly #timeoutMs: number;
-  #incarnation: Promise<Incarnation> | undefined;
+  #registration: Registration | undefined;
 
   constructor(options: { endpoints: Endpoints; runtime: Runtime; name: string; timeoutMs: number }) {
     this.#endpoints = options.endpoints;
@@ -48,20 +54,14 @@ export class Proposals {
       const leftMs = Math.max(deadlineMs - this.#runtime.clock.monotonicMs(), 1);
       const within = { ...options, timeoutMs: leftMs };
       const registration = this.#register();
-      const incarnation = await waitWithin(this.#runtime, registration, what, within).catch(
-        (error: unknown) => {
-          // The registration goes on for others; this caller should hear what is wrong with it.
-          if (!ConclaveError.is(error, 'timeout')) throw error;
-          throw outOfTime(what, options.timeoutMs ?? this.#timeoutMs, false, this.#endpoints.trouble);
-        },
-      );
+      const incarnation = registration.made ?? (await this.#registered(registration, what, options, leftMs));
       try {
         const response = await this.#send(incarnation, request, what, within);
         if (response?.$case !== kind) throw mismatch(what, kind, response?.$case);
         return response.value as AnswerTo<Case>;
       } catch (error) {
         if (!ConclaveError.is(error, 'unknown-incarnation')) throw error;
-        if (this.#incarnation === registration) this.#incarnation = undefined;
+        if (this.#registration === registration) this.#registration = undefined;
         // Applied before the incarnation was forgotten, or never: nobody can say any more.
         if (error.outcome === 'unknown') throw error;
       }
@@ -100,22 +100,41 @@ export class Proposals {
     }
   }
 
-  #register(): Promise<Incarnation> {
-    if (this.#incarnation !== undefined) return this.#incarnation;
-    const registering = this.#endpoints
+  /** The registration goes on for others; a caller that waits in vain should hear what is wrong with it. */
+  async #registered(
+    { promise }: Registration,
+    what: string,
+    options: CallOptions,
+    leftMs: number,
+  ): Promise<Incarnation> {
+    try {
+      return await waitWithin(this.#runtime, promise, what, { ...options, timeoutMs: leftMs });
+    } catch (error) {
+      if (!ConclaveError.is(error, 'timeout')) throw error;
+      throw outOfTime(what, options.timeoutMs ?? this.#timeoutMs, false, this.#endpoints.trouble);
+    }
+  }
+
+  #register(): Registration {
+    if (this.#registration !== undefined) return this.#registration;
+    const promise = this.#endpoints
       .run('Registering this client', { timeoutMs: this.#timeoutMs }, (link, { timeoutMs }) =>
         link.unary(services.Conclave.registerClient, { name: this.#name }, { timeoutMs }),
       )
       .then(
-        ({ incarnation }): Incarnation => ({ id: incarnation, nextSequence: 1, pending: new Set() }),
+        ({ incarnation }): Incarnation => {
+          registration.made = { id: incarnation, nextSequence: 1, pending: new Set() };
+          return registration.made;
+        },
         (error: unknown) => {
-          if (this.#incarnation === registering) this.#incarnation = undefined;
+          if (this.#registration === registration) this.#registration = undefined;
           // A registration in vain left nothing that matters: the mutation behind it was never sent.
           throw ConclaveError.is(error) ? notApplied(error) : error;
         },
       );
-    this.#incarnation = registering;
-    return registering;
+    const registration: Registration = { promise, made: undefined };
+    this.#registration = registration;
+    return registration;
   }
 }
 

@@ -12,20 +12,25 @@ import type { CloseCause, Runtime } from '../runtime/types.ts';
 interface ServedCall {
   readonly method: ServedMethod;
   readonly requests: Inbox<unknown>;
-  readonly controller: AbortController;
+  /** Made when its signal is first asked for, as most handlers never do. */
+  controller: AbortController | undefined;
+  /** Why nobody waits for the answer any more. */
+  aborted: StatusError | undefined;
   /** The caller takes no more for now. */
   paused: boolean;
   /** Called when it may take more again. */
   onResume: (() => void) | undefined;
 }
 
+type Opening = Extract<PortMessage, { kind: 'open' }>;
+
 /** Serves a registry to one client at the other end of a port. The port is the connection. */
 export class PortServer {
   readonly #registry: Registry;
   readonly #port: Port<PortReply, PortMessage>;
   readonly #runtime: Runtime;
-  readonly #remote: string;
   readonly #calls = new Map<number, ServedCall>();
+  readonly #connection: CallContext['connection'];
   readonly #ended: Promise<CloseCause>;
   #endedBy: CloseCause | undefined;
   /** No more calls are taken. */
@@ -42,10 +47,17 @@ export class PortServer {
     this.#registry = registry;
     this.#port = port;
     this.#runtime = runtime;
-    this.#remote = remote;
-    this.#ended = new Promise((resolve) => {
+    const ended = new Promise<CloseCause>((resolve) => {
       this.#resolveEnded = resolve;
     });
+    this.#ended = ended;
+    const endedBy = (): CloseCause | undefined => this.#endedBy;
+    this.#connection = {
+      ...{ remote, ended },
+      get endedBy() {
+        return endedBy();
+      },
+    };
     port.onMessage = (message) => this.#take(message);
     port.onClose = (cause) => this.#end(cause);
     port.onDrained = () => {
@@ -104,8 +116,8 @@ export class PortServer {
     }
   }
 
-  #open(message: Extract<PortMessage, { kind: 'open' }>): void {
-    const { call: id, path, body, ended, timeoutMs } = message;
+  #open(message: Opening): void {
+    const { call: id, path, timeoutMs } = message;
     const method = this.#registry.get(path);
     if (method === undefined || this.#finishing) {
       this.#reply({ kind: 'close', call: id, error: method === undefined ? refusal(path) : stopping() });
@@ -114,16 +126,15 @@ export class PortServer {
     const call: ServedCall = {
       method,
       requests: new Inbox(),
-      controller: new AbortController(),
+      controller: undefined,
+      aborted: undefined,
       paused: false,
       onResume: undefined,
     };
     this.#calls.set(id, call);
-    if (body !== undefined) this.#receive(id, call, body);
-    if (ended) call.requests.end();
     const late = (): void => this.#abort(id, deadlineExceeded());
     const timer = timeoutMs === undefined ? undefined : this.#runtime.timers.after(timeoutMs, late);
-    void this.#serve(id, call, timeoutMs).finally(() => timer?.cancel());
+    void this.#serve(id, call, message).then(() => timer?.cancel());
   }
 
   #receive(id: number, call: ServedCall, body: Uint8Array): void {
@@ -135,17 +146,23 @@ export class PortServer {
   }
 
   /** Never rejects. */
-  async #serve(id: number, call: ServedCall, deadlineMs: number | undefined): Promise<void> {
-    const { method, requests, controller } = call;
+  async #serve(id: number, call: ServedCall, { body, ended, timeoutMs }: Opening): Promise<void> {
+    const { method, requests } = call;
+    const context = contextOf(call, this.#connection, timeoutMs);
     try {
-      for await (const response of answers(method, requests, this.#context(controller.signal, deadlineMs))) {
-        while ((call.paused || this.#port.full) && this.#calls.get(id) === call) {
-          await new Promise<void>((resolve) => {
-            call.onResume = resolve;
-          });
+      if (method.shape === 'unary' && body !== undefined) {
+        // The usual call, without what only streams need.
+        const response = await method.handler(method.decode(body), context);
+        if (this.#isHeldUp(call)) await this.#mayAnswer(id, call);
+        this.#answer(id, call, response);
+      } else {
+        if (body !== undefined) requests.push(method.decode(body));
+        if (ended) requests.end();
+        for await (const response of answers(method, requests, context)) {
+          if (this.#isHeldUp(call)) await this.#mayAnswer(id, call);
+          if (this.#calls.get(id) !== call) return;
+          this.#answer(id, call, response);
         }
-        if (this.#calls.get(id) !== call) return;
-        this.#reply({ kind: 'message', call: id, body: method.encode(response) });
       }
       this.#finish(id, call, undefined);
     } catch (error) {
@@ -153,19 +170,22 @@ export class PortServer {
     }
   }
 
-  #context(signal: AbortSignal, deadlineMs: number | undefined): CallContext {
-    const server = this;
-    return {
-      signal,
-      deadlineMs,
-      connection: {
-        remote: server.#remote,
-        ended: this.#ended,
-        get endedBy() {
-          return server.#endedBy;
-        },
-      },
-    };
+  #isHeldUp(call: ServedCall): boolean {
+    return call.paused || this.#port.full;
+  }
+
+  /** Resolves when the caller takes more, or the call is over. */
+  async #mayAnswer(id: number, call: ServedCall): Promise<void> {
+    while (this.#isHeldUp(call) && this.#calls.get(id) === call) {
+      await new Promise<void>((resolve) => {
+        call.onResume = resolve;
+      });
+    }
+  }
+
+  #answer(id: number, call: ServedCall, response: unknown): void {
+    if (this.#calls.get(id) !== call) return;
+    this.#reply({ kind: 'message', call: id, body: call.method.encode(response) });
   }
 
   /** The caller hears of it now; the handler ends when it notices. */
@@ -173,7 +193,8 @@ export class PortServer {
     const call = this.#calls.get(id);
     if (call === undefined) return;
     this.#finish(id, call, reason);
-    call.controller.abort(reason);
+    call.aborted = reason;
+    call.controller?.abort(reason);
     call.requests.end();
     call.onResume?.();
   }
@@ -190,6 +211,23 @@ export class PortServer {
     // By us: what was under way is told how it ends.
     if (this.#endedBy === undefined || this.#endedBy === 'local') this.#port.post(reply);
   }
+}
+
+function contextOf(
+  call: ServedCall,
+  connection: CallContext['connection'],
+  deadlineMs: number | undefined,
+): CallContext {
+  return {
+    ...{ connection, deadlineMs },
+    get signal() {
+      if (call.controller === undefined) {
+        call.controller = new AbortController();
+        if (call.aborted !== undefined) call.controller.abort(call.aborted);
+      }
+      return call.controller.signal;
+    },
+  };
 }
 
 async function* answers(

@@ -23,12 +23,13 @@ export function encodeCall(message: PortMessage): Uint8Array[] {
 }
 
 export function decodeCall(frame: Uint8Array): PortMessage {
-  const { kind, call, body } = unframed(frame);
+  const kind = frame[4] as number;
+  const call = wordAt(frame, 5);
   switch (kind) {
     case kinds.open:
-      return decodeOpening(call, body);
+      return decodeOpening(call, frame);
     case kinds.message:
-      return { kind: 'message', call, body };
+      return { kind: 'message', call, body: frame.subarray(headBytes) };
     case kinds.end:
       return { kind: 'end', call };
     case kinds.cancel:
@@ -42,7 +43,8 @@ export function decodeCall(frame: Uint8Array): PortMessage {
   }
 }
 
-function decodeOpening(call: number, rest: Buffer): PortMessage {
+function decodeOpening(call: number, frame: Uint8Array): PortMessage {
+  const rest = bufferOf(frame, headBytes);
   const present = rest[0] as number;
   const bodyAt = 10 + (rest[9] as number);
   const path = rest.toString('latin1', 10, bodyAt);
@@ -62,10 +64,13 @@ export function encodeReply(reply: PortReply): Uint8Array[] {
 }
 
 export function decodeReply(frame: Uint8Array): PortReply {
-  const { kind, call, body } = unframed(frame);
-  if (kind === kinds.message) return { kind: 'message', call, body };
+  const kind = frame[4] as number;
+  const call = wordAt(frame, 5);
+  if (kind === kinds.message) return { kind: 'message', call, body: frame.subarray(headBytes) };
   if (kind === kinds.close) return { kind: 'close', call };
-  if (kind === kinds.failed) return { kind: 'close', call, error: JSON.parse(body.toString()) as PortError };
+  if (kind === kinds.failed) {
+    return { kind: 'close', call, error: JSON.parse(bufferOf(frame, headBytes).toString()) as PortError };
+  }
   throw unknownKind(kind);
 }
 
@@ -83,9 +88,13 @@ function framed(kind: keyof typeof kinds, call: number, ...parts: Uint8Array[]):
   return [head, ...parts];
 }
 
-function unframed(frame: Uint8Array): { kind: number; call: number; body: Buffer } {
-  const whole = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
-  return { kind: whole[4] as number, call: whole.readUInt32LE(5), body: whole.subarray(headBytes) };
+function bufferOf(bytes: Uint8Array, from: number): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from);
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  const upper = ((bytes[at + 3] as number) << 8) | (bytes[at + 2] as number);
+  return ((upper << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at] as number)) >>> 0;
 }
 
 function unknownKind(kind: number): ConclaveError {
@@ -100,12 +109,11 @@ export class CallSplitter {
     const whole = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     let at = 0;
     while (whole.length - at >= headBytes) {
-      const view = Buffer.from(whole.buffer, whole.byteOffset + at, 4);
-      const end = at + 4 + view.readUInt32LE(0);
+      const end = at + 4 + wordAt(whole, at);
       if (end > whole.length) break;
       take(whole.subarray(at, end));
       at = end;
     }
-    this.#held = whole.subarray(at);
+    this.#held = at === whole.length ? none : whole.subarray(at);
   }
 }

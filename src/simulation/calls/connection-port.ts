@@ -95,8 +95,9 @@ export class DialledPort extends ConnectionPort<PortMessage, PortReply> {
   override close(): void {
     if (this.closed) return;
     super.close();
+    if (this.connection !== undefined) return;
     this.#stop.abort();
-    if (this.connection === undefined) this.ended('local', undefined);
+    this.ended('local', undefined);
   }
 
   #dial(): void {
