@@ -1,23 +1,44 @@
 import { ConclaveError } from '../../errors/index.ts';
 
+const word = 0x1_0000_0000;
+/** Turns numbers that are not whole, or longer than 53 bits, into bytes and back. */
+const scratch = new DataView(new ArrayBuffer(8));
+
 /** Appends fixed-width little-endian numbers and byte strings to a growing buffer. */
 export class FrameWriter {
   private buffer: Buffer;
   private length = 0;
 
   constructor(capacityBytes = 256) {
-    this.buffer = Buffer.allocUnsafeSlow(capacityBytes);
+    // Small ones are cut from a slab: they live only until they are written.
+    this.buffer = Buffer.allocUnsafe(capacityBytes);
   }
 
   private reserve(bytes: number): number {
     const offset = this.length;
     this.length += bytes;
     if (this.length > this.buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.length));
+      const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.length));
       this.buffer.copy(grown, 0, 0, offset);
       this.buffer = grown;
     }
     return offset;
+  }
+
+  /** Makes room for `count` bytes that are filled in later, with `at`. */
+  skip(count: number): this {
+    this.reserve(count);
+    return this;
+  }
+
+  get writtenBytes(): number {
+    return this.length;
+  }
+
+  /** Writes what follows at `offset`, over what stands there. */
+  at(offset: number): this {
+    this.length = offset;
+    return this;
   }
 
   u8(value: number): this {
@@ -27,29 +48,42 @@ export class FrameWriter {
   }
 
   u32(value: number): this {
-    const offset = this.reserve(4);
-    this.buffer.writeUInt32LE(value, offset);
+    this.putWord(this.reserve(4), value);
     return this;
   }
 
   /** A whole number from 0 to 2^53 - 1. */
   u53(value: number): this {
     const offset = this.reserve(8);
-    this.buffer.writeUInt32LE(value % 0x1_0000_0000, offset);
-    this.buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4);
+    this.putWord(offset, value);
+    this.putWord(offset + 4, value < word ? 0 : Math.floor(value / word));
     return this;
   }
 
   f64(value: number): this {
-    const offset = this.reserve(8);
-    this.buffer.writeDoubleLE(value, offset);
-    return this;
+    scratch.setFloat64(0, value, true);
+    return this.putScratch();
   }
 
   i64(value: bigint): this {
+    scratch.setBigInt64(0, value, true);
+    return this.putScratch();
+  }
+
+  private putScratch(): this {
     const offset = this.reserve(8);
-    this.buffer.writeBigInt64LE(value, offset);
+    this.putWord(offset, scratch.getUint32(0, true));
+    this.putWord(offset + 4, scratch.getUint32(4, true));
     return this;
+  }
+
+  /** The low 32 bits. By hand: a view for each short-lived buffer would cost more than the stores. */
+  private putWord(offset: number, value: number): void {
+    const { buffer } = this;
+    buffer[offset] = value;
+    buffer[offset + 1] = value >>> 8;
+    buffer[offset + 2] = value >>> 16;
+    buffer[offset + 3] = value >>> 24;
   }
 
   boolean(value: boolean): this {
@@ -74,19 +108,19 @@ export class FrameWriter {
 
 /** Reads what FrameWriter wrote. Throws ConclaveError 'invalid-argument' on a frame that is too short. */
 export class FrameReader {
-  private readonly buffer: Buffer;
+  private readonly data: Uint8Array;
   private offset = 0;
 
   constructor(data: Uint8Array) {
-    this.buffer = Buffer.from(data.buffer, data.byteOffset, data.length);
+    this.data = data;
   }
 
   private take(bytes: number): number {
     const offset = this.offset;
-    if (offset + bytes > this.buffer.length) {
+    if (offset + bytes > this.data.length) {
       throw new ConclaveError(
         'invalid-argument',
-        `A peer frame ends early: ${bytes} bytes wanted at offset ${offset} of ${this.buffer.length}.`,
+        `A peer frame ends early: ${bytes} bytes wanted at offset ${offset} of ${this.data.length}.`,
       );
     }
     this.offset = offset + bytes;
@@ -94,27 +128,35 @@ export class FrameReader {
   }
 
   u8(): number {
-    return this.buffer.readUInt8(this.take(1));
+    return this.data[this.take(1)] as number;
   }
 
   u32(): number {
-    return this.buffer.readUInt32LE(this.take(4));
+    return wordAt(this.data, this.take(4));
   }
 
   u53(): number {
     const offset = this.take(8);
-    const high = this.buffer.readUInt32LE(offset + 4);
+    const high = wordAt(this.data, offset + 4);
     if (high > 0x1f_ffff)
       throw new ConclaveError('invalid-argument', 'A number in a peer frame exceeds 2^53 - 1.');
-    return high * 0x1_0000_0000 + this.buffer.readUInt32LE(offset);
+    return high * word + wordAt(this.data, offset);
   }
 
   f64(): number {
-    return this.buffer.readDoubleLE(this.take(8));
+    this.takeScratch();
+    return scratch.getFloat64(0, true);
   }
 
   i64(): bigint {
-    return this.buffer.readBigInt64LE(this.take(8));
+    this.takeScratch();
+    return scratch.getBigInt64(0, true);
+  }
+
+  private takeScratch(): void {
+    const offset = this.take(8);
+    scratch.setUint32(0, wordAt(this.data, offset), true);
+    scratch.setUint32(4, wordAt(this.data, offset + 4), true);
   }
 
   boolean(): boolean {
@@ -126,7 +168,7 @@ export class FrameReader {
     const length = this.u32();
     const offset = this.take(length);
     // A plain Uint8Array: a Buffer's slice() would be a view again, not a copy.
-    return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset + offset, length);
+    return new Uint8Array(this.data.buffer, this.data.byteOffset + offset, length);
   }
 
   text(): string {
@@ -134,6 +176,13 @@ export class FrameReader {
   }
 
   get remainingBytes(): number {
-    return this.buffer.length - this.offset;
+    return this.data.length - this.offset;
   }
+}
+
+/** The 32-bit number at `offset`, little-endian. */
+export function wordAt(data: Uint8Array, offset: number): number {
+  const low =
+    (data[offset] as number) | ((data[offset + 1] as number) << 8) | ((data[offset + 2] as number) << 16);
+  return low + (data[offset + 3] as number) * 0x100_0000;
 }

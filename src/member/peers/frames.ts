@@ -1,5 +1,5 @@
 import { ConclaveError } from '../../errors/index.ts';
-import { FrameReader, FrameWriter } from './bytes.ts';
+import { FrameReader, FrameWriter, wordAt } from './bytes.ts';
 
 /**
  * Peer frames: u32 length of what follows, u8 kind, u53 group, payload. The first frame in each direction is the
@@ -34,12 +34,22 @@ const magic = 0x434e_434c;
 /** Above the largest append (1 MiB of entries, or one entry of its own size) and snapshot chunk. */
 export const maxFrameBytes = 64 * 1024 * 1024;
 
+export const frameHeadBytes = 13;
+
 export function frameHead(kind: FrameKind, group: number, payloadBytes: number): Uint8Array {
-  return new FrameWriter(13)
+  return writeFrameHead(new FrameWriter(frameHeadBytes), kind, group, payloadBytes).finish();
+}
+
+export function writeFrameHead(
+  writer: FrameWriter,
+  kind: FrameKind,
+  group: number,
+  payloadBytes: number,
+): FrameWriter {
+  return writer
     .u32(9 + payloadBytes)
     .u8(kind)
-    .u53(group)
-    .finish();
+    .u53(group);
 }
 
 export interface Greeting {
@@ -80,11 +90,10 @@ export class FrameSplitter {
     this.heldBytes += chunk.length;
     if (this.heldBytes < this.wantedBytes) return;
     const whole = this.held.length === 1 ? chunk : Buffer.concat(this.held, this.heldBytes);
-    const view = new DataView(whole.buffer, whole.byteOffset, whole.length);
     let offset = 0;
     this.wantedBytes = 4;
     while (whole.length - offset >= 4) {
-      const length = view.getUint32(offset, true);
+      const length = wordAt(whole, offset);
       if (length < 9 || length > maxFrameBytes) {
         throw new ConclaveError(
           'invalid-argument',
@@ -95,17 +104,23 @@ export class FrameSplitter {
         this.wantedBytes = 4 + length;
         break;
       }
-      const head = new FrameReader(whole.subarray(offset + 4, offset + 13));
       const frame = {
-        kind: head.u8(),
-        group: head.u53(),
-        payload: whole.subarray(offset + 13, offset + 4 + length),
+        kind: whole[offset + 4] as number,
+        group: groupAt(whole, offset + 5),
+        payload: whole.subarray(offset + frameHeadBytes, offset + 4 + length),
       };
       offset += 4 + length;
       deliver(frame);
     }
-    const rest = whole.subarray(offset);
-    this.held = rest.length === 0 ? [] : [rest];
-    this.heldBytes = rest.length;
+    this.heldBytes = whole.length - offset;
+    this.held.length = 0;
+    if (this.heldBytes > 0) this.held.push(whole.subarray(offset));
   }
+}
+
+function groupAt(bytes: Uint8Array, offset: number): number {
+  const high = wordAt(bytes, offset + 4);
+  if (high > 0x1f_ffff)
+    throw new ConclaveError('invalid-argument', 'The group of a peer frame exceeds 2^53 - 1.');
+  return high * 0x1_0000_0000 + wordAt(bytes, offset);
 }

@@ -177,6 +177,13 @@ export class Outbound {
     return true;
   }
 
+  /** One whole frame. */
+  sendFrame(frame: Uint8Array): boolean {
+    if (!this.greeted || !this.connection || this.connection.bufferedBytes > maxBufferedBytes) return false;
+    this.queued.push(frame);
+    return true;
+  }
+
   flush(): void {
     if (this.queued.length === 0 || !this.connection) return;
     const chunks = this.queued;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RaftMessage } from '../../raft/index.ts';
-import { decodeRaftMessage, encodeRaftMessage } from './raft-codec.ts';
+import { frameHead, frameKinds } from './frames.ts';
+import { decodeRaftMessage, encodeRaftFrame, encodeRaftMessage } from './raft-codec.ts';
 
 const id = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const number = fc.double({ min: 0, max: 1e12, noNaN: true });
@@ -97,7 +98,10 @@ const messageArbitrary: fc.Arbitrary<RaftMessage> = fc.oneof(
 test('every Raft message survives its encoding', () => {
   fc.assert(
     fc.property(messageArbitrary, (message) => {
-      assert.deepEqual(decodeRaftMessage(message.group, encodeRaftMessage(message)), message);
+      const payload = encodeRaftMessage(message);
+      assert.deepEqual(decodeRaftMessage(message.group, payload), message);
+      const head = frameHead(frameKinds.raft, message.group, payload.length);
+      assert.ok(Buffer.concat([head, payload]).equals(encodeRaftFrame(message)));
     }),
   );
 });

@@ -1,6 +1,7 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { Entry, EntryKind, RaftMessage } from '../../raft/index.ts';
 import { FrameReader, FrameWriter } from './bytes.ts';
+import { frameHeadBytes, frameKinds, writeFrameHead } from './frames.ts';
 
 const messageTypes = [
   'pre-vote',
@@ -19,9 +20,27 @@ const typeNumbers = new Map<RaftMessage['type'], number>(messageTypes.map((type,
 const entryKinds = ['command', 'empty', 'configuration'] as const satisfies readonly EntryKind[];
 const kindNumbers: Record<EntryKind, number> = { command: 0, empty: 1, configuration: 2 };
 
-/** The group travels in the frame's head, so that a frame can be routed without being decoded. */
+/** A whole frame, in one piece of memory. */
+export function encodeRaftFrame(message: RaftMessage): Uint8Array {
+  const writer = new FrameWriter(frameHeadBytes + capacityFor(message)).skip(frameHeadBytes);
+  writeRaftMessage(writer, message);
+  const { writtenBytes } = writer;
+  writeFrameHead(writer.at(0), frameKinds.raft, message.group, writtenBytes - frameHeadBytes);
+  return writer.at(writtenBytes).finish();
+}
+
+/** The payload alone. The group travels in the frame's head, so that a frame can be routed without being decoded. */
 export function encodeRaftMessage(message: RaftMessage): Uint8Array {
-  const writer = new FrameWriter(message.type === 'append' ? 128 + entriesBytes(message.entries) : 96);
+  const writer = new FrameWriter(capacityFor(message));
+  writeRaftMessage(writer, message);
+  return writer.finish();
+}
+
+function capacityFor(message: RaftMessage): number {
+  return message.type === 'append' ? 128 + entriesBytes(message.entries) : 96;
+}
+
+function writeRaftMessage(writer: FrameWriter, message: RaftMessage): void {
   const number = typeNumbers.get(message.type);
   if (number === undefined) throw new ConclaveError('internal', `Unknown Raft message type ${message.type}.`);
   writer.u8(number).u53(message.from).u53(message.to).u53(message.term);
@@ -59,7 +78,6 @@ export function encodeRaftMessage(message: RaftMessage): Uint8Array {
       writer.u53(message.readContext).u53(message.index).boolean(message.ok);
       break;
   }
-  return writer.finish();
 }
 
 function entriesBytes(entries: readonly Entry[]): number {

@@ -136,6 +136,11 @@ export class PeerTransport {
     return this.links.get(peer)?.outbound.send(kind, group, payload) ?? false;
   }
 
+  /** A frame with its head. */
+  sendFrame(peer: number, frame: Uint8Array): boolean {
+    return this.links.get(peer)?.outbound.sendFrame(frame) ?? false;
+  }
+
   flush(): void {
     for (const link of this.links.values()) link.outbound.flush();
   }
