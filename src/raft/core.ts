@@ -155,12 +155,15 @@ export class Core {
 
   /**
    * Sends now, or once all that was asked to be written is durable: always the latter while our term and vote are not,
-   * since every message tells them (§5.1). `dependsOnLog`: what is in memory only must be durable before it.
+   * since every message tells them (§5.1). The object is the core's from here on. `dependsOnLog`: what is in memory only must be durable before it.
    */
   send(message: Unaddressed<RaftMessage>, dependsOnLog = false): void {
-    const full = { term: this.term, ...message, group: this.options.groupId, from: this.id } as RaftMessage;
+    const full = message as { -readonly [Field in keyof RaftMessage]: RaftMessage[Field] };
+    full.term ??= this.term;
+    full.group = this.options.groupId;
+    full.from = this.id;
     const wait = dependsOnLog || !this.durability.isDurable(this.term, this.votedFor);
-    (wait ? this.outbox.messagesAfterPersist : this.outbox.messages).push(full);
+    (wait ? this.outbox.messagesAfterPersist : this.outbox.messages).push(full as RaftMessage);
   }
 
   append(entry: Entry): void {

@@ -10,7 +10,15 @@ export function majorityOf(count: number): number {
  * times of contact that is when a quorum was last heard. An empty configuration has reached nothing.
  */
 export function quorumValue(configuration: Configuration, reachedBy: (voter: MemberId) => number): number {
-  const values = configuration.voters.map(reachedBy).sort((left, right) => right - left);
+  const values: number[] = [];
+  // Sorted in as they come, the largest first: there are few of them, and this is asked at every turn.
+  for (const voter of configuration.voters) {
+    const value = reachedBy(voter);
+    let place = values.length;
+    for (; place > 0 && (values[place - 1] as number) < value; place -= 1)
+      values[place] = values[place - 1] as number;
+    values[place] = value;
+  }
   return values[majorityOf(values.length) - 1] ?? Number.NEGATIVE_INFINITY;
 }
 

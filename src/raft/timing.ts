@@ -23,6 +23,9 @@ const LONGEST_TELLING_WRITE_MS = 500;
 const START_HALF_LIFE_MS = 5_000;
 const PEAK_HALF_LIFE_MS = 30_000;
 
+/** Then what is left of a sample is no longer worth a thought. */
+const LONGEST_MEMORY_HALF_LIVES = 20;
+
 /** The largest recent sample, fading with time. */
 class FadingPeak {
   #value: number;
@@ -35,8 +38,15 @@ class FadingPeak {
     this.#halfLifeMs = halfLifeMs;
   }
 
+  /** Halved in each half-life, and falling evenly within it: that needs no power, which platforms round differently. */
   at(nowMs: number): number {
-    return this.#value * 2 ** (-(nowMs - this.#atMs) / this.#halfLifeMs);
+    if (this.#value === 0) return 0;
+    const halfLives = (nowMs - this.#atMs) / this.#halfLifeMs;
+    if (halfLives > LONGEST_MEMORY_HALF_LIVES) return 0;
+    let value = this.#value;
+    let left = halfLives;
+    for (; left >= 1; left -= 1) value /= 2;
+    return value * (1 - left / 2);
   }
 
   note(value: number, nowMs: number): void {
