@@ -97,7 +97,7 @@ export class Group {
     this.persists = new PersistQueue({
       ...{ group, log, step, fail },
       send: (messages) => this.send(messages),
-      flush: () => this.flushSoon(),
+      flush: () => this.flushAcknowledgements(),
     });
     this.applier = new Applier({
       runtime,
@@ -118,6 +118,7 @@ export class Group {
       ...{ runtime, logger, group, keyspace: this.keyspace, raft: this.raft, log, snapshots, fail },
       snapshotCount: setup.snapshotCount,
       snapshotLogBytes: setup.snapshotLogBytes,
+      snapshotCatchUpEntries: setup.snapshotCatchUpEntries,
       onMade: (snapshot, keepFrom) => this.step({ type: 'compacted', snapshot, keepFrom }),
     });
     const streaming = { runtime, logger, group, snapshots, step, fail };

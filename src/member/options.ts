@@ -32,6 +32,11 @@ export interface MemberOptions {
   /** Bytes of log on disk after which a snapshot is made anyway. Default 256 MiB. */
   readonly snapshotLogBytes?: number;
   /**
+   * Advanced: entries kept in memory behind a snapshot, so that a follower that is a little behind needs no snapshot.
+   * Default 5000.
+   */
+  readonly snapshotCatchUpEntries?: number;
+  /**
    * Advanced: a segment of the log is closed when it has this many bytes, and removed when no entry in it is needed.
    * Default 64 MiB, at least 4 KiB.
    */
@@ -62,6 +67,7 @@ export interface MemberSetup {
   readonly electionTimeoutMs: number | undefined;
   readonly snapshotCount: number;
   readonly snapshotLogBytes: number;
+  readonly snapshotCatchUpEntries: number;
   readonly logSegmentBytes: number;
   readonly leaseReads: boolean;
   readonly observer: MemberObserver;
@@ -171,6 +177,12 @@ export function setUp(options: MemberOptions): MemberSetup {
       options.snapshotLogBytes ?? 256 * 1024 * 1024,
       1024,
       2 ** 40,
+    ),
+    snapshotCatchUpEntries: wholeInRange(
+      'snapshotCatchUpEntries',
+      options.snapshotCatchUpEntries ?? 5000,
+      0,
+      1e9,
     ),
     logSegmentBytes: wholeInRange(
       'logSegmentBytes',

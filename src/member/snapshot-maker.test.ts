@@ -33,7 +33,7 @@ async function world() {
   const made: SnapshotMeta[] = [];
   const maker = new SnapshotMaker({
     ...{ runtime, logger: silentLogger, group: 1, keyspace, raft, log, snapshots },
-    ...{ snapshotCount: 1, snapshotLogBytes: 1e9 },
+    ...{ snapshotCount: 1, snapshotLogBytes: 1e9, snapshotCatchUpEntries: 5000 },
     onMade: (meta) => made.push(meta),
     fail: (error) => assert.fail(String(error)),
   });

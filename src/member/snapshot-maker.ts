@@ -5,8 +5,7 @@ import type { SharedLog } from './log/index.ts';
 import type { Logger } from './logger.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 
-/** Entries kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
-const catchUpEntries = 5000;
+/** Of the entries kept in memory behind a snapshot. */
 const catchUpBytes = 8 * 1024 * 1024;
 
 export interface SnapshotMakerContext {
@@ -19,6 +18,8 @@ export interface SnapshotMakerContext {
   readonly snapshots: SnapshotStore;
   readonly snapshotCount: number;
   readonly snapshotLogBytes: number;
+  /** Entries kept in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
+  readonly snapshotCatchUpEntries: number;
   readonly onMade: (meta: SnapshotMeta, keepFrom: number) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -96,7 +97,7 @@ export class SnapshotMaker {
   private keepFrom(index: number): number {
     let bytes = 0;
     let keepFrom = index + 1;
-    while (index + 1 - keepFrom < catchUpEntries) {
+    while (index + 1 - keepFrom < this.context.snapshotCatchUpEntries) {
       const entry = this.context.raft.entryAt(keepFrom - 1);
       if (!entry) break;
       bytes += entry.data.length;
