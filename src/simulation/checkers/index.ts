@@ -18,6 +18,7 @@ import { durableBeforeSent } from './11-durable-before-sent.ts';
 import { matchIsOnDisk } from './12-match-is-on-disk.ts';
 import { heartbeatCommit } from './14-heartbeat-commit.ts';
 import { boundedQueues } from './20-bounded-queues.ts';
+import { electionTimer } from './election-timer.ts';
 
 export { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
 export { CommittedEntries } from './committed-log.ts';
@@ -38,4 +39,5 @@ export const consensusCheckers: readonly CheckerFactory[] = [
   matchIsOnDisk,
   heartbeatCommit,
   boundedQueues(),
+  electionTimer,
 ];

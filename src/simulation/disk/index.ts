@@ -13,3 +13,4 @@ export { type DiskFaultCounts, DiskFaults } from './disk-faults.ts';
 export { DurableReader, type DurableReaderOptions } from './durable-reader.ts';
 export { SharedFolder } from './shared-folder.ts';
 export { type Platter, type PlatterWatcher, type RotOptions, SimulatedDisk } from './simulated-disk.ts';
+export { stuckDiskChecker } from './stuck-disk.ts';

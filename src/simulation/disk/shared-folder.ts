@@ -14,6 +14,8 @@ import { type Medium, ProcessDisk } from './process-disk.ts';
 export class SharedFolder {
   /** Latencies are multiplied by this. */
   slowness = 1;
+  /** This share of the operations takes up to so much longer, before it takes effect or before it is answered. */
+  hesitation: { readonly chance: number; readonly longestUs: number } | undefined;
   readonly #world: World;
   readonly #random: Draw;
   readonly #names = new MemoryNames();
@@ -60,6 +62,9 @@ export class SharedFolder {
   }
 
   #latencyUs(): number {
-    return this.#random.tailed(100, 150) * this.slowness;
+    const usual = this.#random.tailed(100, 150) * this.slowness;
+    const { hesitation } = this;
+    if (hesitation === undefined || !this.#random.chance(hesitation.chance)) return usual;
+    return usual + this.#random.below(hesitation.longestUs);
   }
 }

@@ -13,8 +13,12 @@ interface Lease {
   ttlMs: number;
   /** When the latest acknowledged request to grant or renew it was sent; undefined: nobody was told that it lives. */
   sentUs: number | undefined;
-  /** Somebody asked for its end, or broke the connection that it is bound to: it may be gone any time. */
+  /** Somebody has asked for its end. */
+  revoked: boolean;
+  /** The connection that it is bound to broke, and it is not bound to another yet. */
   ended: boolean;
+  /** Somebody asked to renew it. */
+  renewed: boolean;
 }
 
 /** Cluster time as the first replica to apply an entry had it then. */
@@ -55,8 +59,12 @@ class Leases implements Checker, ElectionWitness {
     if (lease.sentUs === undefined || sentUs > lease.sentUs) lease.sentUs = sentUs;
   }
 
+  leaseRenewing(id: bigint): void {
+    this.#lease(id, 0).renewed = true;
+  }
+
   leaseRevoked(id: bigint): void {
-    this.#lease(id, 0).ended = true;
+    this.#lease(id, 0).revoked = true;
   }
 
   leaseMissing(id: bigint): void {
@@ -78,12 +86,13 @@ class Leases implements Checker, ElectionWitness {
       this.#stamps.push({ atUs: this.#life.nowUs, timeMs: keyspace.timeMs });
     const changed = results.some(({ outcome }) => lasting.has(outcome.type));
     if (changed) this.#noteEnds(entry, results);
+    if (results.some(({ outcome }) => outcome.type === 'leaseRenew')) this.#checkRenewals(entry);
     if (!changed && keyspace.leaseCount === this.#there.size) return;
     for (const id of this.#there) {
       if (keyspace.lease(id, false) !== undefined) continue;
       this.#there.delete(id);
       const lease = this.#leases.get(id);
-      if (lease === undefined || lease.ended) continue;
+      if (lease === undefined || lease.ended || lease.revoked) continue;
       this.#reports.counts.leasesExpired += 1;
       this.#checkNotEarly(id, lease, `expired with entry ${entry.index} on ${member.name}`);
     }
@@ -122,17 +131,16 @@ class Leases implements Checker, ElectionWitness {
   #lease(id: bigint, ttlMs: number): Lease {
     let lease = this.#leases.get(id);
     if (lease === undefined) {
-      lease = { ttlMs, sentUs: undefined, ended: false };
+      lease = { ttlMs, sentUs: undefined, revoked: false, ended: false, renewed: false };
       this.#leases.set(id, lease);
     }
     return lease;
   }
 
-  /** Which leases were revoked, and which lost or got back their connection. */
+  /** Which leases lost or got back their connection. A revocation that nobody asked for excuses nothing. */
   #noteEnds(entry: Entry, results: readonly CommandResult[]): void {
     for (const [position, { command }] of decodeBatch(entry.data).commands.entries()) {
       const outcome = results[position]?.outcome;
-      if (command.type === 'leaseRevoke') this.#lease(command.lease, 0).ended = true;
       if (command.type === 'detach' && outcome?.type === 'detach' && outcome.current)
         this.#lease(command.lease, 0).ended = true;
       // It has its whole TTL again.
@@ -141,8 +149,23 @@ class Leases implements Checker, ElectionWitness {
     }
   }
 
+  /** Nobody's renewal but a client's: leases that nobody wants must go. */
+  #checkRenewals(entry: Entry): void {
+    for (const { command } of decodeBatch(entry.data).commands) {
+      if (command.type !== 'leaseRenew') continue;
+      for (const id of command.leases) {
+        const lease = this.#leases.get(id);
+        if (lease?.sentUs === undefined || lease.renewed) continue;
+        violated(
+          this,
+          `Entry ${entry.index} renews lease ${name(id)}, which nobody has ever asked to renew.`,
+        );
+      }
+    }
+  }
+
   #checkNotEarly(id: bigint, lease: Lease, what: string): void {
-    if (lease.ended || lease.sentUs === undefined) return;
+    if (lease.ended || lease.revoked || lease.sentUs === undefined) return;
     const leastUs = (lease.ttlMs * 1000) / (1 + this.#life.clockDriftRate);
     const livedUs = this.#life.nowUs - lease.sentUs;
     // Half a microsecond: what is lost where large clock readings are rounded.

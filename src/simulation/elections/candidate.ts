@@ -34,6 +34,10 @@ export class CandidateProgram {
     parts.process.onDeath.push(() => this.#noteSeen());
   }
 
+  get leads(): boolean {
+    return this.#hold !== undefined && !this.#hold.leadership.signal.aborted;
+  }
+
   /** Resolves when it has stopped and given up what it held. */
   async run(): Promise<void> {
     const { store, election, settings } = this.#parts;

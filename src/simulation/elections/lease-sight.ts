@@ -19,6 +19,7 @@ export function watchLeases(client: ConclaveClient, process: Process, reports: E
   };
   const renew = client.renewLease.bind(client);
   client.renewLease = async (lease, options) => {
+    reports.tell('leaseRenewing', lease);
     const sent = reports.reading(process);
     const ttlMs = await renew(lease, options);
     if (ttlMs > 0) {

@@ -42,6 +42,8 @@ export interface ClockReading {
 export interface ElectionWitness {
   /** It was acknowledged that the lease lives for its TTL from when that request was handled. */
   leaseAcknowledged?(lease: bigint, ttlMs: number, sentUs: number): void;
+  /** It is about to be asked to be renewed. */
+  leaseRenewing?(lease: bigint): void;
   /** It was asked to be revoked, perhaps without success. */
   leaseRevoked?(lease: bigint): void;
   /** An answer says that it, or a key that hangs on it, is not there any more. */

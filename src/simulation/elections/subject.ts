@@ -6,6 +6,8 @@ import type { World } from '../world/world.ts';
 export interface Program {
   /** It has done what the last round demands. */
   readonly completed: boolean;
+  /** It leads, as far as it knows. Absent: it never does. */
+  readonly leads?: boolean;
   /** Resolves when it has stopped. */
   run(): Promise<void>;
   stop(): void;
@@ -42,6 +44,10 @@ export class Subject {
     this.name = parts.name;
     this.goal = parts.goal;
     this.host = parts.world.addHost(parts.name);
+  }
+
+  get leads(): boolean {
+    return this.running && (this.#program?.leads ?? false);
   }
 
   get running(): boolean {

@@ -179,6 +179,9 @@ function closing(
     get completed() {
       return program.completed;
     },
+    get leads() {
+      return program.leads ?? false;
+    },
     async run() {
       await before?.();
       await program.run();

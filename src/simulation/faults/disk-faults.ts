@@ -19,6 +19,10 @@ export function strikeDisk(fault: Fault, targets: Targets): Strike {
     case 'disk-hang':
       member.disk.hang();
       return () => member.disk.release();
+    case 'stuck-disk':
+      return stick(targets);
+    case 'slow-folder':
+      return slowFolder(fault, targets);
     case 'slow-disk': {
       const before = faults.slowness;
       faults.slowness = 2 + (fault.how % 60);
@@ -29,6 +33,23 @@ export function strikeDisk(fault: Fault, targets: Targets): Strike {
     default:
       return undefined;
   }
+}
+
+/** The disk of the leader, so long that it must not lead any more. */
+function stick({ members }: Targets): Strike {
+  const leader = members.find((member) => member.leads);
+  if (leader === undefined || leader.disk.hanging) return undefined;
+  leader.disk.hang();
+  return () => leader.disk.release();
+}
+
+/** Some of the operations where jobs write take up to seconds. */
+function slowFolder({ how }: Fault, { shared }: Targets): Strike {
+  if (shared.hesitation !== undefined) return undefined;
+  shared.hesitation = { chance: 0.05 * (1 + (how % 8)), longestUs: 200_000 * (1 + ((how >>> 8) % 15)) };
+  return () => {
+    shared.hesitation = undefined;
+  };
 }
 
 /**

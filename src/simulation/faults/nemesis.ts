@@ -10,6 +10,14 @@ import type { Strike, Targets } from './targets.ts';
 /** They count when data was harmed, and not only a member stopped for it. */
 const harms: ReadonlySet<FaultKind> = new Set(['lose-disk', 'bit-rot', 'misdirected-read']);
 
+/** After them one end of a connection may be gone and the other not know of it. */
+const oneSided: ReadonlySet<FaultKind> = new Set([
+  'break-one-end',
+  'break-silently',
+  'break-candidate-end',
+  'power-failure',
+]);
+
 /** Lets the faults of a schedule strike, each at its time, and undoes them. */
 export class Nemesis {
   readonly #targets: Targets;
@@ -57,7 +65,7 @@ export class Nemesis {
     );
     if (undo === undefined) return;
     if (!harms.has(fault.kind)) this.#count(fault.kind);
-    if (fault.kind === 'break-one-end' || fault.kind === 'break-silently' || fault.kind === 'power-failure') {
+    if (oneSided.has(fault.kind)) {
       this.#oneSidedUntilUs = Number.POSITIVE_INFINITY;
     }
     const once = (): void => {

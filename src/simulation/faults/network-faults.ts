@@ -1,7 +1,8 @@
+import type { Link } from '../network/index.ts';
 import type { Host } from '../world/host.ts';
 import { Draw } from '../world/random.ts';
 import type { Fault } from './schedule.ts';
-import { memberFor, nothingToUndo, type Strike, type Targets } from './targets.ts';
+import { candidateFor, memberFor, nothingToUndo, type Strike, type Targets } from './targets.ts';
 
 /** Cuts that overlap: a link passes again when the last of them is undone. */
 export class Cuts {
@@ -59,8 +60,43 @@ export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strik
     case 'break-silently':
       return broken(network.breakConnections({ ...around(targets, member.host, random), seenBy: 'none' }));
     default:
+      return strikeCandidate(fault, targets, cuts);
+  }
+}
+
+/** Between a candidate and all members. */
+function strikeCandidate(fault: Fault, targets: Targets, cuts: Cuts): Strike {
+  const host = candidateFor(fault, targets)?.host;
+  if (host === undefined) return undefined;
+  const members = targets.members.map((member) => member.host);
+  const random = new Draw(fault.how);
+  switch (fault.kind) {
+    case 'isolate-candidate': {
+      const ways = random.pick([[0, 1], [0, 1], [0], [1]]);
+      return cuts.cut(
+        members.flatMap((member) => ways.map((way) => bothWays(host, member)[way] as [Host, Host])),
+      );
+    }
+    case 'slow-candidate':
+      return slow(linksBetween(targets, host, members), { latencyUs: random.between(100, 800) * 1000 });
+    case 'break-candidate':
+      return brokenTo(targets, host, members, 'both');
+    case 'break-candidate-end':
+      return brokenTo(targets, host, members, random.pick(['one', 'one', 'none'] as const));
+    default:
       return undefined;
   }
+}
+
+function brokenTo(
+  { network }: Targets,
+  host: Host,
+  members: readonly Host[],
+  seenBy: 'both' | 'one' | 'none',
+): Strike {
+  let connections = 0;
+  for (const member of members) connections += network.breakConnections({ between: [host, member], seenBy });
+  return broken(connections);
 }
 
 function broken(connections: number): Strike {
@@ -98,14 +134,23 @@ function bridge(targets: Targets, over: Host, cuts: Cuts): Strike {
   return cuts.cut(pairs);
 }
 
-function slowDown({ world, network }: Targets, host: Host, random: Draw): Strike {
-  const links = world.hosts
-    .filter((other) => other !== host)
-    .flatMap((other) => [network.link(host, other), network.link(other, host)]);
-  const before = links.map(({ latencyUs, bytesPerSecond }) => ({ latencyUs, bytesPerSecond }));
+function slowDown(targets: Targets, host: Host, random: Draw): Strike {
+  const links = linksBetween(targets, host, targets.world.hosts);
   const latencyUs = random.between(1, 80) * 1000;
   const bytesPerSecond = random.pick([20_000, 200_000, Number.POSITIVE_INFINITY]);
-  for (const link of links) Object.assign(link, { latencyUs, bytesPerSecond });
+  return slow(links, { latencyUs, bytesPerSecond });
+}
+
+/** Both ways. */
+function linksBetween({ network }: Targets, host: Host, others: readonly Host[]): Link[] {
+  return others
+    .filter((other) => other !== host)
+    .flatMap((other) => [network.link(host, other), network.link(other, host)]);
+}
+
+function slow(links: readonly Link[], speed: Partial<Pick<Link, 'latencyUs' | 'bytesPerSecond'>>): Strike {
+  const before = links.map(({ latencyUs, bytesPerSecond }) => ({ latencyUs, bytesPerSecond }));
+  for (const link of links) Object.assign(link, speed);
   return () => {
     links.forEach((link, at) => {
       Object.assign(link, before[at]);

@@ -12,12 +12,18 @@ export const faultKinds = [
   'break-connections',
   'break-one-end',
   'break-silently',
+  'isolate-candidate',
+  'slow-candidate',
+  'break-candidate',
+  'break-candidate-end',
   // Disk
   'write-error',
   'sync-error',
   'disk-full',
   'disk-hang',
+  'stuck-disk',
   'slow-disk',
+  'slow-folder',
   'bit-rot',
   'misdirected-read',
   // Clock
@@ -37,6 +43,7 @@ export const faultKinds = [
   'kill-candidate',
   'pause-candidate',
   'sleep-candidate',
+  'block-candidate',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -59,7 +66,7 @@ export interface FaultOptions {
   readonly clockDriftRate: number;
   /** How often each kind strikes in a simulated minute; absent: never. */
   readonly perMinute: Readonly<Partial<Record<FaultKind, number>>>;
-  /** How often a fault of one member hits the one that leads, rather than any. */
+  /** How often a fault of one member, or of one candidate, hits the one that leads, rather than any. */
   readonly leaderBias: number;
   /** Longer or shorter faults: multiplies how long each lasts. */
   readonly durationScale: number;
@@ -79,13 +86,19 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
     'break-connections': 8,
     'break-one-end': 4,
     'break-silently': 3,
+    'isolate-candidate': 4,
+    'slow-candidate': 4,
+    'break-candidate': 5,
+    'break-candidate-end': 3,
   },
   disk: {
     'write-error': 3,
     'sync-error': 3,
     'disk-full': 3,
     'disk-hang': 4,
+    'stuck-disk': 2,
     'slow-disk': 4,
+    'slow-folder': 4,
     'bit-rot': 3,
     'misdirected-read': 2,
     'power-failure': 4,
@@ -104,6 +117,7 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
     'pause-client': 4,
     'kill-candidate': 4,
     'pause-candidate': 6,
+    'block-candidate': 5,
   },
 };
 

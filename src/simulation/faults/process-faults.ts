@@ -1,6 +1,7 @@
 import { eventKinds } from '../world/scheduler.ts';
 import type { Fault } from './schedule.ts';
 import {
+  candidateFor,
   memberFor,
   nothingToUndo,
   oneOf,
@@ -33,18 +34,18 @@ export function strikeProcess(fault: Fault, targets: Targets): Strike {
     case 'slow-loop':
       return slowLoop(fault, member);
     case 'kill-client':
+      return killAndRestart(oneOf(targets.clients, fault.whom));
     case 'kill-candidate':
-      return killAndRestart(oneOf(among(fault, targets), fault.whom));
+      return killAndRestart(candidateFor(fault, targets));
     case 'pause-client':
+      return pause(oneOf(targets.clients, fault.whom));
     case 'pause-candidate':
-      return pause(oneOf(among(fault, targets), fault.whom));
+      return pause(candidateFor(fault, targets));
+    case 'block-candidate':
+      return block(fault, candidateFor(fault, targets));
     default:
       return undefined;
   }
-}
-
-function among(fault: Fault, { clients, candidates }: Targets): readonly Strikable[] {
-  return fault.kind === 'kill-client' || fault.kind === 'pause-client' ? clients : candidates;
 }
 
 /** Clocks: what time seems to be, and hosts that stand still. */
@@ -55,7 +56,7 @@ export function strikeClock(fault: Fault, targets: Targets): Strike {
     case 'host-sleep':
       return sleep(memberFor(fault, targets));
     case 'sleep-candidate':
-      return sleep(oneOf(targets.candidates, fault.whom));
+      return sleep(candidateFor(fault, targets));
     default:
       return undefined;
   }
@@ -65,9 +66,11 @@ export function strikeClock(fault: Fault, targets: Targets): Strike {
  * Members' wall clocks jump anywhere while they are awake. Those of candidates only ahead: a wall clock that is set
  * back about when its host sleeps hides the sleep, which nobody there can notice then (docs/guides/guarantees.md).
  */
-function jumpWall(fault: Fault, { members, candidates, clients }: Targets): Strike {
+function jumpWall(fault: Fault, targets: Targets): Strike {
+  const { members, candidates, clients } = targets;
   const all: readonly Strikable[] = [...members, ...candidates, ...clients];
-  const target = oneOf(all, fault.whom);
+  // Members are few among all; half of the jumps are for them.
+  const target = (fault.whom >>> 16) % 2 === 0 ? memberFor(fault, targets) : oneOf(all, fault.whom);
   if (target === undefined) return undefined;
   const byMs = (fault.how % 20_000) + 1;
   const member = members.some(({ name }) => name === target.name);
@@ -92,6 +95,12 @@ function pause(target: Strikable | undefined): Strike {
   if (!process?.alive) return undefined;
   process.pause();
   return () => process.resume();
+}
+
+function block({ durationMs }: Fault, target: Strikable | undefined): Strike {
+  if (!target?.process?.alive) return undefined;
+  target.process.block(durationMs * 1000);
+  return nothingToUndo;
 }
 
 function slowLoop(fault: Fault, { process }: StrikableMember): Strike {

@@ -9,7 +9,7 @@ export interface Fault {
   readonly kind: FaultKind;
   /** How long until it is undone. */
   readonly durationMs: number;
-  /** It strikes whoever leads at that moment. */
+  /** It strikes whoever leads at that moment: of the members the cluster, of the candidates the election. */
   readonly atLeader: boolean;
   /** 32 random bits each: whom it strikes otherwise, and how. */
   readonly whom: number;
@@ -24,8 +24,13 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   bridge: [200, 2000],
   'cut-link': [50, 1500],
   'slow-link': [200, 3000],
+  'isolate-candidate': [200, 3000],
+  'slow-candidate': [300, 3000],
   'disk-full': [100, 1000],
   'disk-hang': [50, 1500],
+  // Longer than any leader bears with.
+  'stuck-disk': [4000, 2000],
+  'slow-folder': [300, 2500],
   'slow-disk': [200, 3000],
   'host-sleep': [50, 2000],
   'sleep-candidate': [50, 4000],
@@ -43,6 +48,8 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'pause-client': [20, 2000],
   'kill-candidate': [10, 800],
   'pause-candidate': [20, 3000],
+  // Longer than the leases of candidates, now and then.
+  'block-candidate': [50, 2500],
 };
 
 /** Every fault of a life, in the order of their times, none before `fromMs` and none after `untilMs`. */

@@ -1,4 +1,4 @@
-import type { SimulatedDisk } from '../disk/index.ts';
+import type { SharedFolder, SimulatedDisk } from '../disk/index.ts';
 import type { SimulatedNetwork } from '../network/index.ts';
 import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
@@ -11,6 +11,8 @@ export interface Strikable {
   readonly host: Host;
   /** Of its present life; undefined, or dead, while it is down. */
   readonly process: Process | undefined;
+  /** It holds what it wants to hold, as far as it knows. Absent: it never does. */
+  readonly leads?: boolean;
   kill(): void;
   /** Starts it again, unless it runs. */
   start(): void;
@@ -39,6 +41,8 @@ export interface Targets {
   readonly members: readonly StrikableMember[];
   readonly clients: readonly Strikable[];
   readonly candidates: readonly Strikable[];
+  /** Where the candidates' jobs write. */
+  readonly shared: SharedFolder;
   /**
    * Does this to the durable data of a member that is down, if a good copy of everything committed remains; says
    * whether it did.
@@ -55,6 +59,12 @@ export const nothingToUndo = (): void => {};
 export function memberFor(fault: Fault, { members }: Targets): StrikableMember {
   const leader = fault.atLeader ? members.find((member) => member.leads) : undefined;
   return leader ?? (members[fault.whom % members.length] as StrikableMember);
+}
+
+/** The candidate that the fault was drawn for: the leader, where there is one and the fault is for it. */
+export function candidateFor(fault: Fault, { candidates }: Targets): Strikable | undefined {
+  const leader = fault.atLeader ? candidates.find((candidate) => candidate.leads) : undefined;
+  return leader ?? oneOf(candidates, fault.whom);
 }
 
 export function oneOf<T>(from: readonly T[], word: number): T | undefined {

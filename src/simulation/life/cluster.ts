@@ -63,9 +63,10 @@ function memberOptions(
   settings: ClusterSettings,
 ): Omit<MemberOptions, 'runtime' | 'observer' | 'logger'> {
   const peerUrl = ({ address }: Host): string => `http://${address}:${peerPort}`;
-  const { snapshotCount, heartbeatIntervalMs, electionTimeoutMs, leaseReads } = settings;
+  const { snapshotCount, snapshotCatchUpEntries, heartbeatIntervalMs, electionTimeoutMs, leaseReads } =
+    settings;
   return {
-    ...{ name: host.name, dataDir, snapshotCount, heartbeatIntervalMs, leaseReads },
+    ...{ name: host.name, dataDir, heartbeatIntervalMs, leaseReads, snapshotCount, snapshotCatchUpEntries },
     peerListenUrls: [peerUrl(host)],
     clientAdvertiseUrls: [`http://${host.address}:${clientPort}`],
     initialCluster: hosts.map((each) => ({ name: each.name, peerUrls: [peerUrl(each)] })),

@@ -1,7 +1,7 @@
 import type { Runtime } from '../../runtime/types.ts';
 import { simulatedTransport } from '../calls/index.ts';
 import { consensusCheckers } from '../checkers/index.ts';
-import { SharedFolder } from '../disk/index.ts';
+import { SharedFolder, stuckDiskChecker } from '../disk/index.ts';
 import {
   CandidateWorkload,
   ElectionReports,
@@ -57,6 +57,7 @@ class Life {
   readonly #nemesis: Nemesis;
   readonly #coverage: Coverage;
   readonly #history: History;
+  readonly #shared: SharedFolder;
 
   constructor(options: LifeOptions) {
     const { seed, faults = 'all', members = 3, seconds = 30, keepTrace = false } = options;
@@ -78,6 +79,7 @@ class Life {
     this.#history = new History(() => world.nowUs);
     this.#reports = new ElectionReports(world);
     const shared = new SharedFolder(world, world.random('shared folder'));
+    this.#shared = shared;
     const transport = (runtime: Runtime) => simulatedTransport(runtime);
     const equip = (process: Process): void =>
       process.attach({ disk: shared.of(process), network: this.#network.of(process) });
@@ -135,6 +137,8 @@ class Life {
     const hub = this.#hub;
     this.#network.onFrame = wireTap(this.#cluster, hub);
     hub.add(...consensusCheckers);
+    const { members } = this.#cluster;
+    hub.add(stuckDiskChecker(({ position }) => (members[position] as (typeof members)[number]).disk));
     const leaseReads = this.#settings.leaseReads;
     hub.add(...workloadCheckers(hub, this.#history, { leaseReads }).map((checker) => () => checker));
     const reports = this.#reports;
@@ -161,7 +165,7 @@ class Life {
     });
     return {
       ...{ world: this.#world, network: this.#network, members, clients },
-      candidates: this.#candidates.subjects,
+      ...{ candidates: this.#candidates.subjects, shared: this.#shared },
       // Once at a time: what is on a new disk is trusted again.
       harm: ({ position }, how) => !damage.damaged(position) && damage.harm(position, how),
     };

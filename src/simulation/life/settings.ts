@@ -6,6 +6,8 @@ export interface ClusterSettings {
   readonly members: number;
   /** Few, so that snapshots are made in the middle of everything. */
   readonly snapshotCount: number;
+  /** Few, so that followers that were away are sent a snapshot. */
+  readonly snapshotCatchUpEntries: number;
   readonly heartbeatIntervalMs: number;
   /** undefined: adaptive. */
   readonly electionTimeoutMs: number | undefined;
@@ -18,6 +20,7 @@ export function drawCluster(random: Draw, members: number): ClusterSettings {
   return {
     members,
     snapshotCount: random.pick([20, 60, 200, 1000, 100_000]),
+    snapshotCatchUpEntries: random.pick([0, 10, 100, 5000]),
     heartbeatIntervalMs,
     electionTimeoutMs: fixed ? heartbeatIntervalMs * random.between(4, 10) : undefined,
     leaseReads: random.chance(0.15),

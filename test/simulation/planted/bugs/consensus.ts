@@ -173,7 +173,7 @@ export const consensusBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'all', members: 5 },
-    checkers: ['progress'],
+    checkers: ['election-timer'],
   },
   {
     id: 'stuck-in-a-newer-term',
@@ -226,7 +226,7 @@ export const consensusBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'disk' },
-    checkers: ['progress'],
+    checkers: ['stuck-disk'],
   },
   {
     id: 'unbounded-log',
