@@ -16,6 +16,7 @@ test('3 members go on in every link graph that connects a quorum, and heal from 
   const going = results.filter(({ returnedMs }) => returnedMs !== undefined);
   assert.equal(going.length, results.filter(({ quorumConnected }) => quorumConnected.length > 0).length);
   assert.ok(going.length > 0 && going.length < results.length);
+  assert.ok(results.every(({ hindered }) => !hindered));
   assert.ok(results.some(({ elections }) => elections[0] > 0));
 });
 

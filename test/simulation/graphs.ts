@@ -25,5 +25,8 @@ export async function demandGraphs(
     }
   }
   assert.deepEqual(failures, []);
+  const connected = results.filter(({ quorumConnected }) => quorumConnected.length > 0);
+  const returned = connected.filter(({ returnedMs }) => returnedMs !== undefined);
+  assert.equal(returned.length + connected.filter(({ hindered }) => hindered).length, connected.length);
   return results;
 }

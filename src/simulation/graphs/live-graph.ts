@@ -8,6 +8,7 @@ import { SimulatedNetwork } from '../network/index.ts';
 import { violated } from '../observation.ts';
 import type { TraceLine } from '../world/trace.ts';
 import { World } from '../world/world.ts';
+import { mayElect } from './electable.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { type LinkGraph, positions } from './link-graph.ts';
 import { ClientWriter, memberWriter, type Writer } from './writers.ts';
@@ -38,6 +39,11 @@ export interface GraphLifeResult {
   readonly elections: readonly [returning: number, steady: number];
   /** How much the highest term of any member rose in those two times. */
   readonly terms: readonly [returning: number, steady: number];
+  /**
+   * Nobody could lead: whoever is connected with a quorum lacks what the others of that quorum have in their logs (raft
+   * §5.4.1). Progress is demanded after healing only.
+   */
+  readonly hindered: boolean;
   /** undefined: everything that was demanded came. */
   readonly failure: string | undefined;
   readonly lines: readonly TraceLine[] | undefined;
@@ -77,6 +83,7 @@ class GraphLife {
   #cutUs = 0;
   #served: readonly number[] = [];
   #returnedMs: number | undefined;
+  #hindered = false;
   readonly #elections: [number, number] = [0, 0];
   readonly #terms: [number, number] = [0, 0];
 
@@ -112,7 +119,13 @@ class GraphLife {
     return {
       ...{ graph: graph.describe(), seed, traceHash: this.#world.trace.hash },
       ...{ quorumConnected: graph.quorumConnected, served: this.#served, returnedMs: this.#returnedMs },
-      ...{ elections: this.#elections, terms: this.#terms, failure, lines: this.#world.trace.lines },
+      ...{
+        elections: this.#elections,
+        terms: this.#terms,
+        hindered: this.#hindered,
+        failure,
+        lines: this.#world.trace.lines,
+      },
     };
   }
 
@@ -154,12 +167,16 @@ class GraphLife {
   async #goOn(): Promise<void> {
     const world = this.#world;
     await this.#count(0, async () => {
-      await this.#until(returnWithinMs, () => this.#isServed(), 'writes to be acknowledged again');
+      await world.scheduler.run(world.nowUs + returnWithinMs * 1000, () => this.#isServed());
+      this.#hindered = !this.#isServed() && !mayElect(this.#options.graph, this.#members);
+      if (this.#hindered) return;
+      await this.#until(0, () => this.#isServed(), `writes to be acknowledged again in ${returnWithinMs} ms`);
       this.#returnedMs = (world.nowUs - this.#cutUs) / 1000;
       world.note('', () => 'writes are acknowledged again wherever the leader is linked');
       await this.#pass(settleMs);
       if (!this.#isServed()) await this.#until(returnWithinMs, () => this.#isServed(), 'progress to stay');
     });
+    if (this.#hindered) return;
     const served = this.#withinReach();
     const writers = [this.#client, ...served.map((position) => this.#writers[position] as Writer)];
     for (const writer of writers) writer.measure();
