@@ -97,7 +97,7 @@ export class Group {
     this.persists = new PersistQueue({
       ...{ group, log, step, fail },
       send: (messages) => this.send(messages),
-      flush: () => this.flushAcknowledgements(),
+      flush: () => this.flushSoon(),
     });
     this.applier = new Applier({
       runtime,
