@@ -97,7 +97,7 @@ export class Group {
     this.persists = new PersistQueue({
       ...{ group, log, step, fail },
       send: (messages) => this.send(messages),
-      flush: () => this.flushSoon(),
+      flush: () => this.flushAcknowledgements(),
     });
     this.applier = new Applier({
       runtime,
@@ -235,6 +235,13 @@ export class Group {
   /** What was sent to a peer outside of a turn, or by what a turn called, leaves with the turn's own frames. */
   flushSoon(): void {
     if (!this.turning) this.askForTurn();
+  }
+
+  /** They have waited for the disk, and need not wait for a turn as well, unless more of them are about to come. */
+  private flushAcknowledgements(): void {
+    if (this.turning || this.turnAsked) return;
+    if (this.persists.isWriting) this.askForTurn();
+    else this.context.transport().flush();
   }
 
   private turn(): void {

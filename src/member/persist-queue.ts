@@ -25,6 +25,10 @@ export class PersistQueue {
     this.context = context;
   }
 
+  get isWriting(): boolean {
+    return this.pending.length > 0;
+  }
+
   add(request: PersistRequest | undefined, messages: readonly RaftMessage[]): void {
     if (!request) {
       const last = this.pending.at(-1);
