@@ -81,6 +81,7 @@ test('clocks may run wrong by as much as they are allowed to', () => {
 test('a lease that was revoked, or detached from its connection, has not expired early', () => {
   const revoked = new Cluster();
   revoked.grant(500);
+  revoked.reports.tell('leaseRevoked', 7n);
   revoked.apply({ type: 'leaseRevoke', lease: 7n });
   const detached = new Cluster();
   detached.grant(500);
@@ -89,6 +90,29 @@ test('a lease that was revoked, or detached from its connection, has not expired
   detached.passMs(11);
   detached.tick();
   assert.equal(revoked.reports.counts.leasesExpired + detached.reports.counts.leasesExpired, 0);
+});
+
+test('a revocation that no client asked for is found', () => {
+  const cluster = new Cluster();
+  cluster.grant(500);
+  cluster.passMs(400);
+  assert.throws(
+    () => cluster.apply({ type: 'leaseRevoke', lease: 7n }),
+    found(/expired with entry 2 on member-1 400.000 ms after/),
+  );
+});
+
+test('a renewal that no client asked for is found', () => {
+  const asked = new Cluster();
+  asked.grant(500);
+  asked.reports.tell('leaseRenewing', 7n);
+  asked.apply({ type: 'leaseRenew', leases: [7n] });
+  const notAsked = new Cluster();
+  notAsked.grant(500);
+  assert.throws(
+    () => notAsked.apply({ type: 'leaseRenew', leases: [7n] }),
+    found(/nobody has ever asked to renew/),
+  );
 });
 
 test('a late detach of an older attachment ends nothing', () => {
