@@ -86,22 +86,34 @@ export class MemoryFileData {
 
   /** A write to a file opened with O_DSYNC: durable itself, and the size with it, but no other write is. */
   writeDurably(position: number, chunks: readonly Uint8Array[]): void {
+    if (this.#unsynced.every((change) => change.kind === 'truncate')) {
+      this.sync(this.mark());
+      this.#writeThrough(position, chunks);
+      return;
+    }
     let at = position;
     const first = this.#unsynced.length;
     for (const chunk of chunks) {
       this.write(at, chunk);
       at += chunk.length;
     }
-    const before = this.#unsynced.slice(0, first);
-    if (before.every((change) => change.kind === 'truncate')) {
-      this.sync(this.mark());
-      return;
-    }
     for (const [order, change] of this.#unsynced.entries()) {
       if (change.durable || (change.kind === 'write' && order < first)) continue;
       this.#toPlatter(change);
       change.durable = true;
     }
+  }
+
+  /** Where nothing waits for a sync: no change has to be kept. */
+  #writeThrough(position: number, chunks: readonly Uint8Array[]): void {
+    let at = position;
+    for (const chunk of chunks) {
+      this.#current.write(at, chunk);
+      this.#durable.write(at, chunk);
+      at += chunk.length;
+    }
+    this.#firstUnsynced += chunks.length;
+    if (at > position) this.#onPlatter?.(this, position, at);
   }
 
   #toPlatter(change: Change): void {
@@ -167,9 +179,12 @@ function endOf(change: Change & { kind: 'write' }): number {
   return change.position + change.data.length;
 }
 
+const nothing = new Uint8Array(0);
+const leastBytes = 512;
+
 /** A byte array that grows with its writes; gaps and what it was only made longer by read as zeros and take no room. */
 class GrowingBytes {
-  #bytes = new Uint8Array(1024);
+  #bytes = nothing;
   length = 0;
   /** Nothing but zeros from here on. */
   stored = 0;
@@ -177,7 +192,7 @@ class GrowingBytes {
   write(position: number, data: Uint8Array): void {
     const end = position + data.length;
     if (end > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      const larger = new Uint8Array(Math.max(end, leastBytes, this.#bytes.length * 2));
       larger.set(this.#bytes.subarray(0, this.stored));
       this.#bytes = larger;
     }
@@ -212,7 +227,7 @@ class GrowingBytes {
 
   clone(): GrowingBytes {
     const clone = new GrowingBytes();
-    clone.#bytes = this.#bytes.slice(0, Math.max(1024, this.stored));
+    clone.#bytes = this.#bytes.slice(0, Math.max(leastBytes, this.stored));
     clone.length = this.length;
     clone.stored = this.stored;
     return clone;

@@ -62,12 +62,27 @@ function wordOf(data: Uint8Array, at: number): number {
   return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 }
 
+/** Small chunks are parts of a larger array, as a socket's are: one of its own would cost more than its bytes. */
+const slabBytes = 64 * 1024;
+let slab = new Uint8Array(slabBytes);
+let slabAt = 0;
+
+function roomFor(bytes: number): Uint8Array {
+  if (bytes > slabBytes / 16) return new Uint8Array(bytes);
+  if (slabAt + bytes > slabBytes) {
+    slab = new Uint8Array(slabBytes);
+    slabAt = 0;
+  }
+  slabAt += bytes;
+  return slab.subarray(slabAt - bytes, slabAt);
+}
+
 /** One chunk of several; a single one is passed on as it is. */
 export function joined(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array;
   let bytes = 0;
   for (const chunk of chunks) bytes += chunk.length;
-  const whole = new Uint8Array(bytes);
+  const whole = roomFor(bytes);
   let at = 0;
   for (const chunk of chunks) {
     // Heads are so small that the loop is faster.
