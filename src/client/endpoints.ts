@@ -230,8 +230,10 @@ export function outOfTime(
   last: ConclaveError | undefined,
 ): ConclaveError {
   const why = last === undefined ? '' : ` The last attempt failed: ${last.message}`;
-  // Nobody was reached, or nobody leads: that says more than that time passed.
-  const code = last !== undefined && !ambiguous && last.code !== 'timeout' ? last.code : 'timeout';
+  // Nobody was reached, or nobody leads: that says more than that time passed. That a member was stopping is not to
+  // look as if this client were closed.
+  const telling = last !== undefined && !ambiguous && last.code !== 'timeout';
+  const code = !telling ? 'timeout' : last.code === 'closed' ? 'unavailable' : last.code;
   return new ConclaveError(code, `${what} did not succeed within ${Math.round(timeoutMs)} ms.${why}`, {
     retryable: true,
     outcome: ambiguous ? 'unknown' : 'not-applied',
