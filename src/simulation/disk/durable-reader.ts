@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { crc32c } from '../../member/log/crc32c.ts';
 import type { Entry, GroupId } from '../../raft/types.ts';
 import { MemoryFileData } from '../../runtime/testing/file-data.ts';
 import type { DurableState } from '../observation.ts';
@@ -169,7 +170,9 @@ export class DurableReader implements DurableState, PlatterWatcher {
       if (names.includes('log') || names.includes('snapshots')) throw new Error('there is no identity');
       return;
     }
-    const identity = JSON.parse(new TextDecoder().decode(file.platter())) as Identity | null;
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(file.platter());
+    if (!hasItsChecksum(text)) throw new Error('the checksum of the identity is another');
+    const identity = JSON.parse(text) as Identity | null;
     const { formatVersion, name, started } = identity ?? {};
     const ours = identity?.clusterId === clusterId && identity.memberId === memberId;
     const readable = Number.isSafeInteger(formatVersion) && Number(formatVersion) <= 1;
@@ -199,4 +202,13 @@ export class DurableReader implements DurableState, PlatterWatcher {
     const file = this.#options.disk.platter.durable(path);
     return file instanceof MemoryFileData ? { sequence, file } : undefined;
   }
+}
+
+/** The last field is the checksum of the whole text with zeros in its place. */
+function hasItsChecksum(text: string): boolean {
+  const [, told] = /"crc32c": "([0-9a-f]{8})"\n\}\n$/.exec(text) ?? [];
+  if (told === undefined) return false;
+  const at = text.length - '00000000"\n}\n'.length;
+  const blank = `${text.slice(0, at)}00000000${text.slice(at + 8)}`;
+  return crc32c(new TextEncoder().encode(blank)) === Number.parseInt(told, 16);
 }

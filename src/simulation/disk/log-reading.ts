@@ -118,11 +118,11 @@ export class LogReading {
     if (this.#at === 0 && first.sequence > 1 && this.#end === segmentHeaderBytes) {
       throw new Refused('the first segment holds nothing, and those before it are missing');
     }
-    if (!this.#sealed) this.#checkTail(wholeFile(segment.file));
+    if (!this.#sealed) this.#checkTail(extended(segment.file, batchHeaderBytes));
     const later = this.#segments.slice(this.#at + 1);
     const [next] = later;
     if (next !== undefined) {
-      const bytes = wholeFile(next.file);
+      const bytes = extended(next.file, segmentHeaderBytes);
       this.#headerOf(next, bytes);
       if (later.length > 1 || bytes.subarray(segmentHeaderBytes).some((byte) => byte !== 0)) {
         throw new Refused(`segment ${segment.sequence} has no end, but there is a later one`);
@@ -224,7 +224,13 @@ export class LogReading {
 
 /** With zeros that were never written: after a crash a batch may end with sectors of them and be whole. */
 function wholeFile(file: MemoryFileData): Uint8Array {
-  const bytes = new Uint8Array(file.platterBytes);
-  bytes.set(file.platter());
+  return extended(file, file.platterBytes);
+}
+
+/** With so many of those zeros, as far as the file is so long. */
+function extended(file: MemoryFileData, zeros: number): Uint8Array {
+  const stored = file.platter();
+  const bytes = new Uint8Array(Math.min(file.platterBytes, stored.length + zeros));
+  bytes.set(stored);
   return bytes;
 }
