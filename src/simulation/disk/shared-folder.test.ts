@@ -53,6 +53,34 @@ test('what a process had asked for when it was paused takes effect while it stan
   await bench.during(made);
 });
 
+test('operations that hesitate take longer, some of them', async () => {
+  const bench = new DiskBench();
+  const shared = new SharedFolder(bench.world, bench.world.random('shared'));
+  const disk = shared.of(bench.process);
+  const tookUs = async (): Promise<number> => {
+    const fromUs = bench.world.nowUs;
+    await bench.during(disk.exists('/s'));
+    return bench.world.nowUs - fromUs;
+  };
+  shared.hesitation = { chance: 0.5, longestUs: 2_000_000 };
+  const taken: number[] = [];
+  for (let count = 0; count < 40; count++) taken.push(await tookUs());
+  assert.ok(taken.some((us) => us > 500_000) && taken.some((us) => us < 20_000), `${taken}`);
+});
+
+test('who writes next is told once, before the write takes effect', async () => {
+  const bench = new DiskBench();
+  const shared = new SharedFolder(bench.world, bench.world.random('shared'));
+  const disk = shared.of(bench.process);
+  await bench.during(disk.makeFolder('/s'));
+  const file = await bench.during(disk.open('/s/f', { exclusive: true }));
+  const told: string[] = [];
+  shared.onNextWrite = ({ name }) => told.push(name, String(shared.contents('/s/f')?.length));
+  await bench.during(file.writeAt(0, [Uint8Array.of(1)]));
+  await bench.during(file.writeAt(1, [Uint8Array.of(2)]));
+  assert.deepEqual(told, [bench.process.name, '0']);
+});
+
 test('a versioned file works on it', async () => {
   const bench = new DiskBench();
   const shared = new SharedFolder(bench.world, bench.world.random('shared'));

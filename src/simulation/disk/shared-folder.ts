@@ -16,6 +16,8 @@ export class SharedFolder {
   slowness = 1;
   /** This share of the operations takes up to so much longer, before it takes effect or before it is answered. */
   hesitation: { readonly chance: number; readonly longestUs: number } | undefined;
+  /** Called once, when a process asks for a write to a file. */
+  onNextWrite: ((process: Process) => void) | undefined;
   readonly #world: World;
   readonly #random: Draw;
   readonly #names = new MemoryNames();
@@ -34,7 +36,7 @@ export class SharedFolder {
       holds: () => false,
       fateOf: () => (this.#random.chance(0.5) ? 'late' : 'nothing'),
     });
-    return new ProcessDisk(this.#mediumFor(operations), process);
+    return new ProcessDisk(this.#mediumFor(operations, process), process);
   }
 
   /** What the file holds now, without an operation; undefined where there is none. */
@@ -47,18 +49,26 @@ export class SharedFolder {
     return this.#names.has(path) ? this.#names.list(path) : [];
   }
 
-  #mediumFor(operations: Operations): Medium {
+  #mediumFor(operations: Operations, process: Process): Medium {
     return {
       names: this.#names,
       locks: this.#locks,
-      run: (_kind, _path, sizeBytes, operation) =>
-        operations.start(this.#latencyUs() + sizeBytes / 100, operation, this.#latencyUs()),
+      run: (kind, _path, sizeBytes, operation) => {
+        if (kind === 'write' || kind === 'sync') this.#tellOfWrite(process);
+        return operations.start(this.#latencyUs() + sizeBytes / 100, operation, this.#latencyUs());
+      },
       read: (_path, file, position, length) => file.read(position, length),
       write: (_path, file, position, chunks) => file.writeDurably(position, chunks),
       writePart: () => {},
       sync: (_path, file, upTo) => file.sync(upTo),
       syncFolder: (path) => this.#names.syncFolder(path),
     };
+  }
+
+  #tellOfWrite(process: Process): void {
+    const listener = this.onNextWrite;
+    this.onNextWrite = undefined;
+    listener?.(process);
   }
 
   #latencyUs(): number {

@@ -17,6 +17,8 @@ interface Lease {
   revoked: boolean;
   /** The connection that it is bound to broke, and it is not bound to another yet. */
   ended: boolean;
+  /** Its latest one; 0: it never had any. */
+  attachment: number;
   /** Somebody asked to renew it. */
   renewed: boolean;
 }
@@ -131,7 +133,7 @@ class Leases implements Checker, ElectionWitness {
   #lease(id: bigint, ttlMs: number): Lease {
     let lease = this.#leases.get(id);
     if (lease === undefined) {
-      lease = { ttlMs, sentUs: undefined, revoked: false, ended: false, renewed: false };
+      lease = { ttlMs, sentUs: undefined, revoked: false, ended: false, renewed: false, attachment: 0 };
       this.#leases.set(id, lease);
     }
     return lease;
@@ -141,11 +143,16 @@ class Leases implements Checker, ElectionWitness {
   #noteEnds(entry: Entry, results: readonly CommandResult[]): void {
     for (const [position, { command }] of decodeBatch(entry.data).commands.entries()) {
       const outcome = results[position]?.outcome;
-      if (command.type === 'detach' && outcome?.type === 'detach' && outcome.current)
-        this.#lease(command.lease, 0).ended = true;
-      // It has its whole TTL again.
-      if (command.type === 'attach' && outcome?.type === 'attach')
-        this.#lease(command.lease, 0).ended = false;
+      if (command.type === 'attach' && outcome?.type === 'attach') {
+        // It has its whole TTL again.
+        const lease = this.#lease(command.lease, 0);
+        lease.ended = false;
+        lease.attachment = outcome.attachment;
+      } else if (command.type === 'detach') {
+        const lease = this.#lease(command.lease, 0);
+        // The break of an older connection says nothing of the present one.
+        if (command.attachment === lease.attachment) lease.ended = true;
+      }
     }
   }
 

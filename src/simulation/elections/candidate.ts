@@ -38,6 +38,19 @@ export class CandidateProgram {
     return this.#hold !== undefined && !this.#hold.leadership.signal.aborted;
   }
 
+  /** A job that has computed for long looks whether it still leads, before anything else turns, and acts. */
+  unblocked(): void {
+    const hold = this.#hold;
+    if (hold === undefined) return;
+    try {
+      hold.leadership.assertHeld();
+    } catch (error) {
+      unlessLost(error);
+      return;
+    }
+    this.#parts.reports.acted(hold);
+  }
+
   /** Resolves when it has stopped and given up what it held. */
   async run(): Promise<void> {
     const { store, election, settings } = this.#parts;

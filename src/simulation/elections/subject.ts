@@ -1,5 +1,6 @@
 import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
+import { eventKinds } from '../world/scheduler.ts';
 import type { World } from '../world/world.ts';
 
 /** What runs in one life of a process. */
@@ -8,6 +9,8 @@ export interface Program {
   readonly completed: boolean;
   /** It leads, as far as it knows. Absent: it never does. */
   readonly leads?: boolean;
+  /** What it does first when its loop, which is blocked now, turns again. Absent: nothing of its own. */
+  unblocked?(): void;
   /** Resolves when it has stopped. */
   run(): Promise<void>;
   stop(): void;
@@ -74,6 +77,16 @@ export class Subject {
     if (!this.running) return;
     this.#parts.world.note(this.process?.name ?? this.name, () => 'is killed');
     this.process?.die();
+  }
+
+  /** Its program computes for so long without a turn of its loop. */
+  block(durationUs: number): void {
+    const { process } = this;
+    if (!process?.alive) return;
+    const program = this.#program;
+    process.block(durationUs);
+    // Held back by the block, and before whatever comes due meanwhile.
+    process.after(0, eventKinds.workload, () => program?.unblocked?.());
   }
 
   /** In the last round: lets it end as soon as its program has done what is demanded. */

@@ -187,6 +187,7 @@ function closing(
       await program.run();
     },
     stop: () => program.stop(),
+    unblocked: () => program.unblocked?.(),
     close,
   };
 }

@@ -1,6 +1,7 @@
 import type { Link } from '../network/index.ts';
 import type { Host } from '../world/host.ts';
 import { Draw } from '../world/random.ts';
+import { eventKinds } from '../world/scheduler.ts';
 import type { Fault } from './schedule.ts';
 import { candidateFor, memberFor, nothingToUndo, type Strike, type Targets } from './targets.ts';
 
@@ -40,6 +41,13 @@ export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strik
       return cuts.cut(between(random.shuffled(world.hosts), targets, member.host, random));
     case 'isolate':
       return cuts.cut(others.flatMap((host) => bothWays(host, member.host)));
+    case 'isolate-from-members':
+      // Clients still reach it, and it takes what they ask.
+      return cuts.cut(
+        targets.members
+          .filter((other) => other !== member)
+          .flatMap(({ host }) => bothWays(host, member.host)),
+      );
     case 'one-way':
       return cuts.cut(
         others.map((host): [Host, Host] => (fault.how % 2 === 0 ? [host, member.host] : [member.host, host])),
@@ -68,15 +76,13 @@ export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strik
 function strikeCandidate(fault: Fault, targets: Targets, cuts: Cuts): Strike {
   const host = candidateFor(fault, targets)?.host;
   if (host === undefined) return undefined;
-  const members = targets.members.map((member) => member.host);
   const random = new Draw(fault.how);
+  const all = targets.members.map((member) => member.host);
+  // Now and then one of them only: it goes on with another, and the one hears of it late.
+  const members = random.chance(0.7) ? all : [random.pick(all)];
   switch (fault.kind) {
-    case 'isolate-candidate': {
-      const ways = random.pick([[0, 1], [0, 1], [0], [1]]);
-      return cuts.cut(
-        members.flatMap((member) => ways.map((way) => bothWays(host, member)[way] as [Host, Host])),
-      );
-    }
+    case 'isolate-candidate':
+      return isolateCandidate(targets, cuts, { host, members, random });
     case 'slow-candidate':
       return slow(linksBetween(targets, host, members), { latencyUs: random.between(100, 800) * 1000 });
     case 'break-candidate':
@@ -86,6 +92,31 @@ function strikeCandidate(fault: Fault, targets: Targets, cuts: Cuts): Strike {
     default:
       return undefined;
   }
+}
+
+/** At once, or after a while in which what the members answer comes late: then it was last heard long before it knows. */
+function isolateCandidate(
+  { world, network }: Targets,
+  cuts: Cuts,
+  { host, members, random }: { host: Host; members: readonly Host[]; random: Draw },
+): Strike {
+  const ways = random.pick([[0, 1], [0, 1], [0], [1]]);
+  const pairs = members.flatMap((member) => ways.map((way) => bothWays(host, member)[way] as [Host, Host]));
+  if (random.chance(0.5)) return cuts.cut(pairs);
+  const latencyUs = random.between(100, 900) * 1000;
+  const undo = [
+    slow(
+      members.map((member) => network.link(member, host)),
+      { latencyUs },
+    ),
+  ];
+  const event = world.scheduler.after(random.between(300_000, 1_500_000), eventKinds.fault, undefined, () => {
+    undo.push(cuts.cut(pairs));
+  });
+  return () => {
+    world.scheduler.cancel(event);
+    for (const each of undo.reverse()) each();
+  };
 }
 
 function brokenTo(
@@ -148,7 +179,10 @@ function linksBetween({ network }: Targets, host: Host, others: readonly Host[])
     .flatMap((other) => [network.link(host, other), network.link(other, host)]);
 }
 
-function slow(links: readonly Link[], speed: Partial<Pick<Link, 'latencyUs' | 'bytesPerSecond'>>): Strike {
+function slow(
+  links: readonly Link[],
+  speed: Partial<Pick<Link, 'latencyUs' | 'bytesPerSecond'>>,
+): () => void {
   const before = links.map(({ latencyUs, bytesPerSecond }) => ({ latencyUs, bytesPerSecond }));
   for (const link of links) Object.assign(link, speed);
   return () => {

@@ -5,6 +5,7 @@ export const faultKinds = [
   // Network
   'partition',
   'isolate',
+  'isolate-from-members',
   'one-way',
   'bridge',
   'cut-link',
@@ -42,6 +43,7 @@ export const faultKinds = [
   'pause-client',
   'kill-candidate',
   'pause-candidate',
+  'pause-publisher',
   'sleep-candidate',
   'block-candidate',
 ] as const;
@@ -79,6 +81,7 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
   network: {
     partition: 5,
     isolate: 4,
+    'isolate-from-members': 5,
     'one-way': 4,
     bridge: 4,
     'cut-link': 5,
@@ -117,6 +120,8 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
     'pause-client': 4,
     'kill-candidate': 4,
     'pause-candidate': 6,
+    'pause-publisher': 4,
+    'slow-folder': 4,
     'block-candidate': 5,
   },
 };

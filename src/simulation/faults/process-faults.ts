@@ -1,3 +1,4 @@
+import type { Process } from '../world/process.ts';
 import { eventKinds } from '../world/scheduler.ts';
 import type { Fault } from './schedule.ts';
 import {
@@ -41,6 +42,8 @@ export function strikeProcess(fault: Fault, targets: Targets): Strike {
       return pause(oneOf(targets.clients, fault.whom));
     case 'pause-candidate':
       return pause(candidateFor(fault, targets));
+    case 'pause-publisher':
+      return pausePublisher(targets);
     case 'block-candidate':
       return block(fault, candidateFor(fault, targets));
     default:
@@ -97,9 +100,25 @@ function pause(target: Strikable | undefined): Strike {
   return () => process.resume();
 }
 
+/** Whoever writes to the shared folder next stands still before the write is published: others go on meanwhile. */
+function pausePublisher({ shared }: Targets): Strike {
+  if (shared.onNextWrite !== undefined) return undefined;
+  let paused: Process | undefined;
+  const listener = (process: Process): void => {
+    paused = process;
+    process.pause();
+  };
+  shared.onNextWrite = listener;
+  return () => {
+    if (shared.onNextWrite === listener) shared.onNextWrite = undefined;
+    paused?.resume();
+  };
+}
+
 function block({ durationMs }: Fault, target: Strikable | undefined): Strike {
   if (!target?.process?.alive) return undefined;
-  target.process.block(durationMs * 1000);
+  if (target.block === undefined) target.process.block(durationMs * 1000);
+  else target.block(durationMs * 1000);
   return nothingToUndo;
 }
 

@@ -20,11 +20,12 @@ export interface Fault {
 const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>> = {
   partition: [100, 1500],
   isolate: [100, 1500],
+  'isolate-from-members': [100, 1500],
   'one-way': [100, 1500],
   bridge: [200, 2000],
   'cut-link': [50, 1500],
   'slow-link': [200, 3000],
-  'isolate-candidate': [200, 3000],
+  'isolate-candidate': [500, 4000],
   'slow-candidate': [300, 3000],
   'disk-full': [100, 1000],
   'disk-hang': [50, 1500],
@@ -48,6 +49,7 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'pause-client': [20, 2000],
   'kill-candidate': [10, 800],
   'pause-candidate': [20, 3000],
+  'pause-publisher': [300, 3000],
   // Longer than the leases of candidates, now and then.
   'block-candidate': [50, 2500],
 };

@@ -14,6 +14,8 @@ export interface Strikable {
   /** It holds what it wants to hold, as far as it knows. Absent: it never does. */
   readonly leads?: boolean;
   kill(): void;
+  /** It computes for so long without a turn of its loop. Absent: its process is blocked from outside. */
+  block?(durationUs: number): void;
   /** Starts it again, unless it runs. */
   start(): void;
 }

@@ -13,7 +13,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '        this.#validity.extend(readMoment(runtime.clock));',
       },
     ],
-    life: { faults: 'process', clients: 1, candidates: 5 },
+    life: { faults: 'network', clients: 1, candidates: 5 },
     checkers: ['21-one-holder', '22-fencing', 'tokens-rise'],
   },
   {

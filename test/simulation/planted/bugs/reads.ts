@@ -53,7 +53,7 @@ export const readBugs: readonly PlantedBug[] = [
         replace: '  else answerRead(core, request, core.commitIndex);',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'network' },
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
