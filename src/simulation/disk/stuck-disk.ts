@@ -7,24 +7,25 @@ interface Waiting {
   readonly life: number;
   /** Which of the disk's hangs. */
   readonly hang: number;
-  readonly sinceUs: number;
+  /** By the member's own clock, which stands still while its host sleeps. */
+  readonly sinceMs: number;
   /** How often it still led after the limit, at turns some time apart, and when it did last. */
   seen: number;
-  seenUs: number;
+  seenMs: number;
 }
 
 /** More than a leader's patience can be: it grows with slow disks and links, to about two seconds and a half. */
-const limitUs = 3_000_000;
+const limitMs = 3000;
 /** A process that stood still may have its first turn long after the limit. */
 const turns = 3;
-const turnsApartUs = 50_000;
+const turnsApartMs = 50;
 
 /**
  * A disk that hangs lets nothing be committed by its leader, who could go on sending heartbeats for ever. What the
  * leader asked is taken from its effects, and that it was not done from the disk.
  */
 export function stuckDiskChecker(diskOf: (member: MemberSight) => SimulatedDisk): CheckerFactory {
-  return (life) => {
+  return () => {
     const waiting: (Waiting | undefined)[] = [];
     const checker: Checker = {
       name: 'stuck-disk',
@@ -34,20 +35,21 @@ export function stuckDiskChecker(diskOf: (member: MemberSight) => SimulatedDisk)
         const disk = diskOf(member);
         if (!disk.hanging) return;
         const hang = disk.faults.counts.hangs;
+        const nowMs = disk.host.monotonicMs();
         let since = waiting[position];
         if (since?.hang !== hang || since.life !== member.life) {
           if (effects.persist === undefined) return;
-          since = { hang, life: member.life, sinceUs: life.nowUs, seen: 0, seenUs: 0 };
+          since = { hang, life: member.life, sinceMs: nowMs, seen: 0, seenMs: 0 };
           waiting[position] = since;
         }
-        if (life.nowUs - since.sinceUs < limitUs || life.nowUs - since.seenUs < turnsApartUs) return;
+        if (nowMs - since.sinceMs < limitMs || nowMs - since.seenMs < turnsApartMs) return;
         if (member.raft?.status().role !== 'leader') return;
         since.seen += 1;
-        since.seenUs = life.nowUs;
+        since.seenMs = nowMs;
         if (since.seen < turns) return;
         violated(
           checker,
-          `${member.name} still leads ${(life.nowUs - since.sinceUs) / 1000} ms after it asked its disk, which hangs, for a write.`,
+          `${member.name} still leads ${(nowMs - since.sinceMs).toFixed(3)} ms after it asked its disk, which hangs, for a write.`,
         );
       },
     };
