@@ -186,7 +186,8 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: "if (message.type === 'append' || message.type === 'heartbeat') return;",
       },
     ],
-    life: { faults: 'network' },
+    // What is stuck must be so until the end: many short lives.
+    life: { faults: 'all', seconds: 4, clients: 2, candidates: 1 },
     checkers: ['progress'],
   },
   {

@@ -62,7 +62,7 @@ export const electionBugs: readonly PlantedBug[] = [
           '      if (signal.aborted || !(turn.given || live.check())) return undefined;\n      if (turn.given)',
       },
     ],
-    life: { faults: 'process', clients: 1, candidates: 5 },
+    life: { faults: 'all', clients: 1, candidates: 5 },
     checkers: ['tokens-rise', '21-one-holder', 'grace-kept'],
   },
   {
@@ -169,7 +169,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '    compare: [],\n    success: [\n      remove(keys.leader),',
       },
     ],
-    life: { faults: 'all', clients: 1, candidates: 5 },
+    life: { faults: 'network', clients: 1, candidates: 3 },
     checkers: ['21-one-holder', 'tokens-rise', '22-fencing'],
   },
   {

@@ -11,6 +11,25 @@ const leaseReads = [
   },
 ];
 
+/** A deposed leader answers for a tenth of a second at most: it is cut off often, and asked much. */
+const askedWhenDeposed = [
+  {
+    file: 'src/simulation/workload/rates.ts',
+    find: '  operationsPerSecond: 5,',
+    replace: '  operationsPerSecond: 20,',
+  },
+  {
+    file: 'src/simulation/faults/options.ts',
+    find: "    'isolate-from-members': 5,",
+    replace: "    'isolate-from-members': 40,",
+  },
+  {
+    file: 'src/simulation/faults/options.ts',
+    find: 'leaderBias: random.pick([0.2, 0.5, 0.9]),',
+    replace: 'leaderBias: random.pick([0.9]),',
+  },
+];
+
 /** Bugs in reads, retries and watches. */
 export const readBugs: readonly PlantedBug[] = [
   {
@@ -54,6 +73,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
+    settings: askedWhenDeposed,
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
