@@ -93,6 +93,11 @@ export class Nemesis {
   }
 }
 
+/** Gives every disk what was drawn for the whole life. */
+export function setDisks({ members }: Pick<Targets, 'members'>, { diskSlowness }: FaultOptions): void {
+  for (const { disk, position } of members) disk.faults.slowness = diskSlowness[position] ?? 1;
+}
+
 /** Gives every link between two hosts what was drawn for the whole life. */
 export function setLinks(
   { world, network }: Pick<Targets, 'world' | 'network'>,

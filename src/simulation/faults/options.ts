@@ -66,6 +66,8 @@ export interface FaultOptions {
   readonly reorderRate: number;
   /** Bound of each clock's rate against true time. */
   readonly clockDriftRate: number;
+  /** How many times as long each member's disk takes, by position. Beyond the last: as usual. */
+  readonly diskSlowness: readonly number[];
   /** How often each kind strikes in a simulated minute; absent: never. */
   readonly perMinute: Readonly<Partial<Record<FaultKind, number>>>;
   /** How often a fault of one member, or of one candidate, hits the one that leads, rather than any. */
@@ -128,7 +130,7 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
 
 const calm: FaultOptions = {
   ...{ latencyUs: 150, jitterUs: 100, lossRate: 0, repeatRate: 0, reorderRate: 0, clockDriftRate: 0 },
-  ...{ perMinute: {}, leaderBias: 0.4, durationScale: 1 },
+  ...{ diskSlowness: [], perMinute: {}, leaderBias: 0.4, durationScale: 1 },
 };
 
 /**
@@ -158,8 +160,14 @@ function drawQualities(families: readonly Family[], random: Draw): Partial<Fault
     lossRate: rate(0.3),
     repeatRate: rate(0.5),
     reorderRate: rate(0.3),
+    diskSlowness: families.includes('disk') && random.chance(0.4) ? drawDisks(random) : [],
     clockDriftRate: families.includes('clock') ? random.pick([0, 0.001, 0.01]) : 0,
     leaderBias: random.pick([0.2, 0.5, 0.9]),
     durationScale: random.pick([0.3, 1, 1, 2]),
   };
+}
+
+/** Mostly alike, and some much slower than others: then a leader may be the last to have its own entries on disk. */
+function drawDisks(random: Draw): number[] {
+  return Array.from({ length: 7 }, () => random.pick([1, 1, 3, 10, 30]));
 }

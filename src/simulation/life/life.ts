@@ -12,7 +12,7 @@ import {
   oneHolderChecker,
   tokensRiseChecker,
 } from '../elections/index.ts';
-import { Nemesis, setLinks } from '../faults/nemesis.ts';
+import { Nemesis, setDisks, setLinks } from '../faults/nemesis.ts';
 import { drawFaults, type FaultOptions } from '../faults/options.ts';
 import { drawSchedule, type Fault } from '../faults/schedule.ts';
 import type { Strikable, Targets } from '../faults/targets.ts';
@@ -95,6 +95,7 @@ class Life {
     });
     const targets = this.#targets();
     setLinks(targets, this.#faults);
+    setDisks(targets, this.#faults);
     const { only } = options;
     const struck =
       only === undefined ? this.#schedule : this.#schedule.filter(({ number }) => only.includes(number));

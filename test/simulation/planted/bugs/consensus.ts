@@ -13,7 +13,7 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: 'if (held <= core.commitIndex) return;',
       },
     ],
-    life: { faults: 'process' },
+    life: { faults: 'all' },
     checkers: ['08-own-term-counting', '06-committed-stays', '04-leader-completeness'],
   },
   {
