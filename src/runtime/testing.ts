@@ -17,10 +17,9 @@ import type { Runtime } from './types.ts';
 
 export { ManualClock } from './testing/clock.ts';
 export { type CrashOptions, MemoryDisk } from './testing/disk.ts';
-export type { DiskOperation, FailureOptions } from './testing/failures.ts';
 export { MemoryNetwork } from './testing/network.ts';
 export { SeededRandom } from './testing/random.ts';
-export { runSteps } from './testing/steps.ts';
+export type { DiskOperation, FailureOptions } from './virtual/failures.ts';
 
 export interface ManualRuntimeOptions {
   /** What the monotonic clock shows first. Default 0. */

@@ -1,9 +1,9 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { diskError } from '../disk-errors.ts';
 import type { Disk, File, OpenOptions } from '../types.ts';
-import { type DiskOperation, diskFull, type FailureOptions, Failures } from './failures.ts';
-import type { CrashKeeps, MemoryFileData } from './file-data.ts';
-import { MemoryNames } from './names.ts';
+import { type DiskOperation, diskFull, type FailureOptions, Failures } from '../virtual/failures.ts';
+import type { CrashKeeps, MemoryFileData } from '../virtual/file-data.ts';
+import { MemoryNames } from '../virtual/names.ts';
 import { SeededRandom } from './random.ts';
 import { Turns } from './turns.ts';
 

@@ -1,4 +1,4 @@
-import { type DiskOperation, type FailureOptions, Failures } from '../../runtime/testing/failures.ts';
+import { type DiskOperation, type FailureOptions, Failures } from '../../runtime/virtual/index.ts';
 
 /** How often each fault took place, and not only was asked for. */
 export interface DiskFaultCounts {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { crc32c } from '../../member/log/crc32c.ts';
 import type { Entry, GroupId } from '../../raft/types.ts';
-import { MemoryFileData } from '../../runtime/testing/file-data.ts';
+import { MemoryFileData } from '../../runtime/virtual/index.ts';
 import type { DurableState } from '../observation.ts';
 import { LogReading, type SegmentOnPlatter } from './log-reading.ts';
 import type { PlatterWatcher, SimulatedDisk } from './simulated-disk.ts';

@@ -1,4 +1,4 @@
-import type { DiskOperation } from '../../runtime/testing/failures.ts';
+import type { DiskOperation } from '../../runtime/virtual/index.ts';
 import type { Draw } from '../world/random.ts';
 
 const bytesInAMicrosecond = 500;

@@ -9,7 +9,7 @@ import {
   segmentHeaderBytes,
 } from '../../member/log/format.ts';
 import type { Entry, GroupId, HardState } from '../../raft/types.ts';
-import type { MemoryFileData } from '../../runtime/testing/file-data.ts';
+import type { MemoryFileData } from '../../runtime/virtual/index.ts';
 
 /** Bytes from which a member must not start. */
 export class Refused extends Error {}

@@ -1,9 +1,7 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { diskError } from '../../runtime/disk-errors.ts';
-import type { DiskOperation } from '../../runtime/testing/failures.ts';
-import type { MemoryFileData } from '../../runtime/testing/file-data.ts';
-import type { MemoryNames } from '../../runtime/testing/names.ts';
 import type { Disk, File, OpenOptions } from '../../runtime/types.ts';
+import type { DiskOperation, MemoryFileData, MemoryNames } from '../../runtime/virtual/index.ts';
 import type { Process } from '../world/process.ts';
 import type { Operation } from './operations.ts';
 

@@ -1,5 +1,5 @@
-import { MemoryNames } from '../../runtime/testing/names.ts';
 import type { Disk } from '../../runtime/types.ts';
+import { MemoryNames } from '../../runtime/virtual/index.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';

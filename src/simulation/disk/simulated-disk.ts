@@ -1,7 +1,6 @@
-import { type DiskOperation, diskFull } from '../../runtime/testing/failures.ts';
-import type { MemoryFileData } from '../../runtime/testing/file-data.ts';
-import { MemoryNames } from '../../runtime/testing/names.ts';
 import type { Disk } from '../../runtime/types.ts';
+import type { MemoryFileData } from '../../runtime/virtual/index.ts';
+import { type DiskOperation, diskFull, MemoryNames } from '../../runtime/virtual/index.ts';
 import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';

@@ -4,7 +4,7 @@ import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry, RaftEffects } from '../../raft/index.ts';
 import type { MemberSight } from '../observation.ts';
 import { type Call, firstLease, type Pair, type SeenEvent } from './history.ts';
-import { CheckerBench, createCommand, deleteCommand, nameOf, putCall, putCommand } from './testing-bench.ts';
+import { CheckerBench, createCommand, deleteCommand, nameOf, putCall, putCommand } from './testing/bench.ts';
 
 const key = 'w/k0';
 

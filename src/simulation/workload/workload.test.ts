@@ -4,8 +4,8 @@ import type { TransportFactory } from '../../client/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { type RangeRequest, services } from '../../wire/index.ts';
 import { simulatedTransport } from '../calls/index.ts';
+import { nameOf } from './testing/bench.ts';
 import { TestingCluster, type TestingClusterOptions } from './testing.ts';
-import { nameOf } from './testing-bench.ts';
 
 /** Members and clients die and come back, a member is cut off, all connections break. */
 async function live(seed: number, options: TestingClusterOptions = {}): Promise<TestingCluster> {

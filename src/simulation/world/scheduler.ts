@@ -1,4 +1,4 @@
-import { runSteps } from '../../runtime/testing.ts';
+import { runSteps } from '../../runtime/virtual/index.ts';
 import type { Trace } from './trace.ts';
 
 /** What an event is done on behalf of: may hold it back or drop it. */

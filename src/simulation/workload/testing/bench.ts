@@ -5,13 +5,13 @@ import {
   Keyspace,
   type SubmittedCommand,
   type TxnRequest,
-} from '../../keyspace/index.ts';
-import type { Entry } from '../../raft/index.ts';
-import { type Checker, type MemberSight, Violation } from '../observation.ts';
-import { workloadCheckers } from './checkers.ts';
-import { type Answer, type Call, History, type Operation, type Pair } from './history.ts';
-import { bytesOf } from './perform.ts';
-import { TestingLife } from './testing.ts';
+} from '../../../keyspace/index.ts';
+import type { Entry } from '../../../raft/index.ts';
+import { type Checker, type MemberSight, Violation } from '../../observation.ts';
+import { workloadCheckers } from '../checkers.ts';
+import { type Answer, type Call, History, type Operation, type Pair } from '../history.ts';
+import { bytesOf } from '../perform.ts';
+import { TestingLife } from '../testing.ts';
 
 /** For tests of checkers: a history and a log written by hand, with a real keyspace as the only member. */
 export class CheckerBench {
