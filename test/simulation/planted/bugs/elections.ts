@@ -62,7 +62,7 @@ export const electionBugs: readonly PlantedBug[] = [
           '      if (signal.aborted || !(turn.given || live.check())) return undefined;\n      if (turn.given)',
       },
     ],
-    life: { faults: 'all', clients: 1, candidates: 5 },
+    life: { faults: 'process', clients: 1, candidates: 2 },
     checkers: ['tokens-rise', '21-one-holder', 'grace-kept'],
   },
   {
