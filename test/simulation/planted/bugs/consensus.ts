@@ -110,6 +110,14 @@ export const consensusBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
+    // A deposed leader must have as many entries of its own as the next one has.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'isolate-from-members': 5,",
+        replace: "    'isolate-from-members': 30,",
+      },
+    ],
     checkers: ['03-log-matching', '12-match-is-on-disk', '07-committed-is-durable', 'program'],
   },
   {

@@ -63,6 +63,14 @@ export const electionBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'process', clients: 1, candidates: 2 },
+    // Whoever is next must stand still when its turn comes.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'pause-candidate': 6,",
+        replace: "    'pause-candidate': 24,",
+      },
+    ],
     checkers: ['tokens-rise', '21-one-holder', 'grace-kept'],
   },
   {
@@ -170,6 +178,14 @@ export const electionBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network', clients: 1, candidates: 3 },
+    // The answer to a resignation must be late.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'slow-candidate': 4,",
+        replace: "    'slow-candidate': 24,",
+      },
+    ],
     checkers: ['21-one-holder', 'tokens-rise', '22-fencing'],
   },
   {
