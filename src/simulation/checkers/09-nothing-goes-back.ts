@@ -6,6 +6,8 @@ import { Harm, statusOf, touchesLog } from './sights.ts';
 class Memory {
   /** Of its disk, over all lives. */
   readonly disk = { term: 0, votedFor: 0, commitIndex: 0, snapshotIndex: 0 };
+  /** Its disk was harmed since `disk` was noted, so that it may have lost all that. */
+  harmed = false;
   /** Of the process, in one life. */
   readonly process = { term: 0, commitIndex: 0, appliedIndex: 0, keyspaceIndex: 0 };
   /** The vote that the member last sent to anybody, over all lives. */
@@ -41,8 +43,16 @@ export function nothingGoesBack(life: LifeSight): Checker {
 
   const checkDisk = (member: MemberSight): void => {
     harm.note(member, life.nowUs);
-    if (!harm.isReadable(member)) return;
-    const { disk } = of(member);
+    const memory = of(member);
+    if (!harm.isReadable(member)) {
+      memory.harmed = true;
+      return;
+    }
+    const { disk } = memory;
+    if (memory.harmed) {
+      memory.harmed = false;
+      Object.assign(disk, { term: 0, votedFor: 0, commitIndex: 0, snapshotIndex: 0 });
+    }
     const { term, votedFor, commitIndex, snapshotIndex } = member.durable;
     if (term === disk.term && disk.votedFor !== 0 && votedFor !== disk.votedFor) {
       violated(
@@ -77,7 +87,7 @@ export function nothingGoesBack(life: LifeSight): Checker {
       if (status === undefined) return;
       const memory = of(member);
       const { process, disk } = memory;
-      process.term = harm.isReadable(member) ? disk.term : 0;
+      process.term = harm.isReadable(member) && !memory.harmed ? disk.term : 0;
       // The commit index is but a hint to those that start: it may be cut to the end of the log.
       process.commitIndex = 0;
       process.appliedIndex = 0;

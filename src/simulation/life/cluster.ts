@@ -63,10 +63,17 @@ function memberOptions(
   settings: ClusterSettings,
 ): Omit<MemberOptions, 'runtime' | 'observer' | 'logger'> {
   const peerUrl = ({ address }: Host): string => `http://${address}:${peerPort}`;
-  const { snapshotCount, snapshotCatchUpEntries, heartbeatIntervalMs, electionTimeoutMs, leaseReads } =
-    settings;
+  const {
+    snapshotCount,
+    snapshotCatchUpEntries,
+    logSegmentBytes,
+    heartbeatIntervalMs,
+    electionTimeoutMs,
+    leaseReads,
+  } = settings;
   return {
-    ...{ name: host.name, dataDir, heartbeatIntervalMs, leaseReads, snapshotCount, snapshotCatchUpEntries },
+    ...{ name: host.name, dataDir, heartbeatIntervalMs, leaseReads },
+    ...{ snapshotCount, snapshotCatchUpEntries, logSegmentBytes },
     peerListenUrls: [peerUrl(host)],
     clientAdvertiseUrls: [`http://${host.address}:${clientPort}`],
     initialCluster: hosts.map((each) => ({ name: each.name, peerUrls: [peerUrl(each)] })),

@@ -8,6 +8,8 @@ export interface ClusterSettings {
   readonly snapshotCount: number;
   /** Few, so that followers that were away are sent a snapshot. */
   readonly snapshotCatchUpEntries: number;
+  /** Small, so that the log goes from segment to segment and old ones are removed. */
+  readonly logSegmentBytes: number;
   readonly heartbeatIntervalMs: number;
   /** undefined: adaptive. */
   readonly electionTimeoutMs: number | undefined;
@@ -21,6 +23,7 @@ export function drawCluster(random: Draw, members: number): ClusterSettings {
     members,
     snapshotCount: random.pick([20, 60, 200, 1000, 100_000]),
     snapshotCatchUpEntries: random.pick([0, 10, 100, 5000]),
+    logSegmentBytes: random.pick([8, 32, 256, 65_536]) * 1024,
     heartbeatIntervalMs,
     electionTimeoutMs: fixed ? heartbeatIntervalMs * random.between(4, 10) : undefined,
     leaseReads: random.chance(0.15),
