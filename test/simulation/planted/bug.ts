@@ -25,4 +25,6 @@ export interface PlantedBug {
   readonly settings?: readonly Edit[];
   /** Any of these checkers may find it. */
   readonly checkers: readonly string[];
+  /** Why no life can show it, in words: it is not looked for unless it is asked for by its id. */
+  readonly outOfReach?: string;
 }

@@ -1,7 +1,8 @@
+import type { PlantedBug } from './bug.ts';
 import { type Hunt, limitSeconds } from './hunt.ts';
 
 /** The page docs/internals/planted-bugs.md. */
-export function describeTable(hunts: readonly Hunt[]): string {
+export function describeTable(hunts: readonly Hunt[], notLookedFor: readonly PlantedBug[]): string {
   const found = hunts.filter((hunt) => hunt.found).length;
   const rows = hunts.map(({ bug, outcome, found: isFound }) => {
     const { caught, seeds, usedSeconds, simulatedMs } = outcome;
@@ -28,5 +29,11 @@ ${found} of ${hunts.length} were found.
 | bug | seen in | seeds | seconds of one core | simulated seconds | found by |
 |---|---|--:|--:|--:|---|
 ${rows.join('\n')}
-`;
+${describeOutOfReach(notLookedFor)}`;
+}
+
+function describeOutOfReach(bugs: readonly PlantedBug[]): string {
+  if (bugs.length === 0) return '';
+  const lines = bugs.map(({ title, seen, outOfReach }) => `- ${title} (${seen}): ${outOfReach}.`);
+  return `\nNot looked for, since no life can show them:\n\n${lines.join('\n')}\n`;
 }

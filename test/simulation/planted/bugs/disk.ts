@@ -118,6 +118,8 @@ export const diskBugs: readonly PlantedBug[] = [
     ],
     life: { faults: 'disk' },
     checkers: ['program', '03-log-matching', '06-committed-stays', '09-nothing-goes-back'],
+    outOfReach:
+      'each batch says where it stands, and only one is written at a time: what is left of a torn one never begins with a batch',
   },
   {
     id: 'snapshot-ahead-of-its-content',

@@ -186,7 +186,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: "    'slow-candidate': 24,",
       },
     ],
-    checkers: ['21-one-holder', 'tokens-rise', '22-fencing'],
+    checkers: ['21-one-holder', 'tokens-rise', '22-fencing', 'grace-kept'],
   },
   {
     id: 'withdrawal-forgets-leadership',
@@ -206,6 +206,7 @@ export const electionBugs: readonly PlantedBug[] = [
     ],
     life: { faults: 'all', clients: 1, candidates: 5 },
     checkers: ['elections-complete', '21-one-holder', 'tokens-rise'],
+    outOfReach: 'no candidate of a life shares its session with others, and one of its own is closed instead',
   },
   {
     id: 'win-without-absence',
