@@ -63,12 +63,27 @@ export const electionBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'process', clients: 1, candidates: 2 },
-    // Whoever is next must stand still when its turn comes.
+    // Whoever is next must stand still when its turn comes, and longer than its lease lasts.
     settings: [
       {
         file: 'src/simulation/faults/options.ts',
         find: "    'pause-candidate': 6,",
         replace: "    'pause-candidate': 24,",
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'leaderBias: random.pick([0.2, 0.5, 0.9]),',
+        replace: 'leaderBias: 0,',
+      },
+      {
+        file: 'src/simulation/faults/schedule.ts',
+        find: "'pause-candidate': [20, 3000],",
+        replace: "'pause-candidate': [1000, 3000],",
+      },
+      {
+        file: 'src/simulation/elections/candidate.ts',
+        find: 'random.pick([3, 10, 40])',
+        replace: 'random.pick([2, 5])',
       },
     ],
     checkers: ['tokens-rise', '21-one-holder', 'grace-kept'],

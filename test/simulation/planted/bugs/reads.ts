@@ -30,6 +30,15 @@ const askedWhenDeposed = [
   },
 ];
 
+/** Of leaders, mostly: what they were told left long before it came. */
+const slowAnswers = [
+  {
+    file: 'src/simulation/faults/options.ts',
+    find: "    'slow-link': 4,",
+    replace: "    'slow-link': 20,",
+  },
+];
+
 /** Bugs in reads, retries and watches. */
 export const readBugs: readonly PlantedBug[] = [
   {
@@ -87,8 +96,8 @@ export const readBugs: readonly PlantedBug[] = [
         replace: 'progress.ackedSentAtMs = core.nowMs;',
       },
     ],
-    life: { faults: 'all' },
-    settings: leaseReads,
+    life: { faults: 'network' },
+    settings: [...leaseReads, ...askedWhenDeposed, ...slowAnswers],
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
