@@ -6,7 +6,10 @@
  */
 export const exitCodes = {
   ok: { code: 0, meaning: 'Success. For elect: the command ended with 0 while it led.' },
-  failed: { code: 1, meaning: 'Another failure. For dev and simulate: something that must never happen was seen.' },
+  failed: {
+    code: 1,
+    meaning: 'Another failure. For dev and simulate: something that must never happen was seen.',
+  },
   usage: {
     code: 100,
     meaning: 'Bad usage: unknown flag, malformed value, flags that contradict each other.',
