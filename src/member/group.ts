@@ -9,6 +9,7 @@ import {
   type SnapshotMeta,
 } from '../raft/index.ts';
 import { Applier } from './applier.ts';
+import { GroupSnapshots } from './group-snapshots.ts';
 import { HostSleep } from './host-sleep.ts';
 import { LeaderTime } from './leader-time.ts';
 import { LocalProposals } from './local-proposals.ts';
@@ -20,14 +21,6 @@ import { decodeRaftMessage, encodeRaftFrame } from './peers/raft-codec.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import { PersistQueue } from './persist-queue.ts';
 import { Reads } from './reads.ts';
-import {
-  decodeSnapshotAcknowledgement,
-  decodeSnapshotChunk,
-  encodeSnapshotAcknowledgement,
-} from './snapshot-frames.ts';
-import { SnapshotMaker } from './snapshot-maker.ts';
-import { SnapshotReceiver } from './snapshot-receiver.ts';
-import { SnapshotSender } from './snapshot-sender.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 import { TurnTimer } from './turn-timer.ts';
 
@@ -58,9 +51,7 @@ export class Group {
   private readonly context: GroupContext;
   private readonly applier: Applier;
   private readonly persists: PersistQueue;
-  private readonly maker: SnapshotMaker;
-  private readonly sender: SnapshotSender;
-  private readonly receiver: SnapshotReceiver;
+  private readonly snapshots: GroupSnapshots;
   private readonly leaderTime: LeaderTime;
   private readonly timer: TurnTimer;
   private readonly sleep: HostSleep | undefined;
@@ -74,7 +65,7 @@ export class Group {
   constructor(context: GroupContext) {
     this.context = context;
     const { setup, group, stored, log, snapshots, fail } = context;
-    const { runtime, logger } = setup;
+    const { runtime } = setup;
     const askForTurn = () => this.askForTurn();
     const step = (event: RaftEvent) => this.step(event);
     this.reads = new Reads(askForTurn);
@@ -105,7 +96,7 @@ export class Group {
       keyspace: this.keyspace,
       snapshots,
       onApplied: (entry, results) => {
-        this.maker.applied(Math.max(1, results.length));
+        this.snapshots.maker.applied(Math.max(1, results.length));
         this.local.applied(entry, results);
         setup.observer.applied?.(entry, results);
       },
@@ -114,34 +105,10 @@ export class Group {
       askForTurn,
       fail,
     });
-    this.maker = new SnapshotMaker({
-      ...{ runtime, logger, group, keyspace: this.keyspace, raft: this.raft, log, snapshots, fail },
-      snapshotCount: setup.snapshotCount,
-      snapshotLogBytes: setup.snapshotLogBytes,
-      snapshotCatchUpEntries: setup.snapshotCatchUpEntries,
-      onMade: (snapshot, keepFrom) => this.step({ type: 'compacted', snapshot, keepFrom }),
-    });
-    const streaming = { runtime, logger, group, snapshots, step, fail };
+    const { keyspace, raft } = this;
     const transport = context.transport;
-    this.sender = new SnapshotSender({
-      ...streaming,
-      get transport() {
-        return transport();
-      },
-    });
-    this.receiver = new SnapshotReceiver({
-      ...streaming,
-      appliedIndex: () => this.keyspace.appliedIndex,
-      acknowledge: (to, acknowledgement) => {
-        transport().send(
-          to,
-          frameKinds.snapshotAcknowledgement,
-          group,
-          encodeSnapshotAcknowledgement(acknowledgement),
-        );
-        transport().flush();
-      },
-    });
+    const parts = { setup, group, log, snapshots, keyspace, raft, transport, step, fail };
+    this.snapshots = new GroupSnapshots(parts);
   }
 
   /** Loads the snapshot that the log builds on. Nothing may be applied before. */
@@ -149,7 +116,7 @@ export class Group {
     const snapshot = this.context.stored.snapshot;
     if (!snapshot || snapshot.index === 0) return;
     await this.applier.load(snapshot);
-    this.maker.installed(snapshot);
+    this.snapshots.maker.installed(snapshot);
     this.reads.applied(snapshot.index);
     this.context.setup.observer.installed?.(snapshot);
   }
@@ -166,7 +133,7 @@ export class Group {
   }
 
   get snapshotIndex(): number {
-    return this.maker.snapshotIndex;
+    return this.snapshots.maker.snapshotIndex;
   }
 
   /** The leader's cluster time now. Meaningful on a leader that has applied an entry of its own term. */
@@ -194,24 +161,16 @@ export class Group {
 
   /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
   receive(from: number, frame: Frame): void {
-    switch (frame.kind) {
-      case frameKinds.raft: {
-        const message = decodeRaftMessage(frame.group, frame.payload);
-        if (message.from === from && message.to === this.context.setup.memberId)
-          this.step({ type: 'message', message });
-        return;
-      }
-      case frameKinds.snapshotChunk:
-        return this.receiver.receive(from, decodeSnapshotChunk(frame.payload));
-      case frameKinds.snapshotAcknowledgement:
-        return this.sender.acknowledged(from, decodeSnapshotAcknowledgement(frame.payload));
+    if (frame.kind !== frameKinds.raft) return this.snapshots.receive(from, frame);
+    const message = decodeRaftMessage(frame.group, frame.payload);
+    if (message.from === from && message.to === this.context.setup.memberId) {
+      this.step({ type: 'message', message });
     }
   }
 
   linkChanged(peer: number, state: 'up' | 'down'): void {
     if (state === 'down') {
-      this.sender.linkDown(peer);
-      this.receiver.linkDown(peer);
+      this.snapshots.linkDown(peer);
     }
     this.step({ type: state === 'up' ? 'peer-connected' : 'peer-disconnected', peer });
   }
@@ -293,7 +252,7 @@ export class Group {
     this.persists.add(effects.persist, effects.messagesAfterPersist);
     if (effects.state) this.stateChanged(effects.state);
     this.local.settle(effects);
-    for (const { to, session, term } of effects.sendSnapshots) this.sender.start(to, session, term);
+    for (const { to, session, term } of effects.sendSnapshots) this.snapshots.sender.start(to, session, term);
     this.applier.add(effects.committed);
     this.applier.run();
     for (const { readId, index } of effects.readsReady) this.reads.ready(readId, index);
@@ -320,11 +279,11 @@ export class Group {
   private progressed(index: number): void {
     this.reads.applied(index);
     this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
-    this.maker.review(this.applier.appliedTerm, () => this.raft.status().configuration);
+    this.snapshots.maker.review(this.applier.appliedTerm, () => this.raft.status().configuration);
   }
 
   private installed(meta: SnapshotMeta): void {
-    this.maker.installed(meta);
+    this.snapshots.maker.installed(meta);
     this.context.setup.observer.installed?.(meta);
     // What was loaded may be a newer one than was asked for.
     this.local.snapshotInstalled(this.keyspace.appliedIndex);
@@ -349,7 +308,6 @@ export class Group {
     this.timer.cancel();
     this.local.abandon();
     for (const resolve of this.transferWaiters.splice(0)) resolve(false);
-    this.sender.close();
-    await Promise.all([this.receiver.close(), this.maker.close()]);
+    await this.snapshots.close();
   }
 }
