@@ -3,7 +3,7 @@
  * collector. A slab that is mostly freed has its rest moved and is dropped; slab memory is never used again for
  * something else. Each string is preceded by its owner's number and its length, so that a slab can be walked.
  */
-import { compareBytes, copyBytes } from './bytes.ts';
+import { copyBytes } from './bytes.ts';
 
 const slabBytes = 1 << 20;
 /** Strings above this get a slab of their own. */
@@ -164,9 +164,13 @@ export class Arena {
     rightOffset: number,
     rightLength: number,
   ): number {
-    return compareBytes(
-      this.view(leftSlab, leftOffset, leftLength),
-      this.view(rightSlab, rightOffset, rightLength),
-    );
+    const left = this.slab(leftSlab).bytes;
+    const right = this.slab(rightSlab).bytes;
+    const shared = Math.min(leftLength, rightLength);
+    for (let i = 0; i < shared; i++) {
+      const difference = (left[leftOffset + i] as number) - (right[rightOffset + i] as number);
+      if (difference !== 0) return difference;
+    }
+    return leftLength - rightLength;
   }
 }

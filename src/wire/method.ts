@@ -1,4 +1,4 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { WireError } from './error.ts';
 import type { MessageFns } from './message.ts';
 
@@ -74,10 +74,19 @@ export function describe<S extends GeneratedService>(
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const strictText = (bytes: Uint8Array) => utf8.decode(bytes);
 
+/** Used again for each message, since its memory costs more than what most of them write there. */
+let writer = new BinaryWriter();
+/** After a longer message it is dropped with its memory. */
+const keptBytes = 64 * 1024;
+
 function encode<T>(type: MessageFns<T>, message: T, what: string): Uint8Array {
   try {
-    return type.encode(message).finish();
+    const bytes = type.encode(message, writer).finish();
+    if (bytes.length > keptBytes) writer = new BinaryWriter();
+    return bytes;
   } catch (error) {
+    // What it began to write is still in there.
+    writer = new BinaryWriter();
     throw new WireError(`${what} cannot be encoded: ${reason(error)}`, { cause: error });
   }
 }
@@ -85,7 +94,8 @@ function encode<T>(type: MessageFns<T>, message: T, what: string): Uint8Array {
 function decode<T>(type: MessageFns<T>, bytes: Uint8Array, what: string): T {
   try {
     // Over a Buffer the reader would hand out Buffers, which nobody should come to depend on.
-    const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const isPlain = bytes.constructor === Uint8Array;
+    const plain = isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const reader = new BinaryReader(plain, strictText);
     const message = type.decode(reader);
     // Generated code ends a message, without an error, at tag 0 and at the end of a group that was not opened.

@@ -2,7 +2,12 @@
  * Numbers in stored bytes: little-endian, whole, and never above 2^53. Shared by the log and by snapshot files.
  */
 
+import { Slab } from '../slab.ts';
+import { crc32c } from './crc32c.ts';
+
 const word = 2 ** 32;
+/** Of what is kept of the bytes that were read. */
+const kept = new Slab();
 const keptBytes = 4 * 1024 * 1024;
 
 /** Appends to a byte array that grows, and that is used again after `clear`. */
@@ -63,6 +68,11 @@ export class ByteWriter {
     this.#view.setUint32(at, value, true);
   }
 
+  /** The CRC of what was written from `start` to `end`. */
+  checksum(start: number, end: number, crc = 0): number {
+    return crc32c(this.#bytes, start, end, crc);
+  }
+
   /** A view of what was written: valid until the next call. */
   written(): Uint8Array {
     return this.#bytes.subarray(0, this.length);
@@ -72,18 +82,16 @@ export class ByteWriter {
 /** Thrown where stored bytes that passed their checksum do not make sense. */
 export class MalformedBytes extends Error {}
 
-/** Reads what `ByteWriter` wrote. */
+/** Reads what `ByteWriter` wrote, by hand: a `DataView` for each of so many short reads would cost more than they. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #end: number;
   at: number;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.at = start;
-    this.#end = end;
+    this.#end = Math.min(end, bytes.length);
   }
 
   get left(): number {
@@ -91,16 +99,16 @@ export class ByteReader {
   }
 
   byte(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] as number;
   }
 
   word(): number {
-    return this.#view.getUint32(this.#take(4), true);
+    return wordAt(this.#bytes, this.#take(4));
   }
 
   number(): number {
     const at = this.#take(8);
-    const value = this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * word;
+    const value = wordAt(this.#bytes, at) + wordAt(this.#bytes, at + 4) * word;
     if (value > Number.MAX_SAFE_INTEGER) throw new MalformedBytes('a number above 2^53');
     return value;
   }
@@ -111,10 +119,21 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + length);
   }
 
+  /** A copy, to be kept. */
+  copiedData(length: number): Uint8Array {
+    const at = this.#take(length);
+    return kept.copy(this.#bytes, at, at + length);
+  }
+
   #take(count: number): number {
     const at = this.at;
     if (count > this.#end - at) throw new MalformedBytes('fewer bytes than announced');
     this.at = at + count;
     return at;
   }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  const upper = ((bytes[at + 3] as number) << 8) | (bytes[at + 2] as number);
+  return ((upper << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at] as number)) >>> 0;
 }

@@ -61,7 +61,7 @@ export function writeSegmentHeader(to: ByteWriter, header: SegmentHeader): void 
   to.number(header.memberId);
   to.word(header.salt);
   to.data(new Uint8Array(segmentHeaderBytes - (to.length - start)));
-  to.setWord(crcAt, crc32c(to.written(), crcAt + 4, to.length));
+  to.setWord(crcAt, to.checksum(crcAt + 4, to.length));
 }
 
 /** @returns the header, the version of a newer format, or undefined where there is no whole header. */
@@ -101,7 +101,7 @@ export function finishBatch(
   to.number(header.offset);
   to.number(header.durableUpTo);
   to.number(end - batchHeaderBytes);
-  to.setWord(crcAt, crc32c(to.written(), crcAt + 4, batchHeaderBytes, salt));
+  to.setWord(crcAt, to.checksum(crcAt + 4, batchHeaderBytes, salt));
   to.length = end;
   return to.written();
 }
@@ -126,7 +126,7 @@ export function writeRecord(to: ByteWriter, salt: number, record: LogRecord): vo
   to.number(record.group);
   to.byte(recordKinds.indexOf(record.kind));
   to.length = end;
-  to.setWord(start, crc32c(to.written(), start + 4, end, salt));
+  to.setWord(start, to.checksum(start + 4, end, salt));
 }
 
 /** @returns where the record ends, or undefined where no whole and true record stands at `offset`. */
@@ -154,12 +154,8 @@ export function readRecord(bytes: Uint8Array, offset: number): LogRecord {
   const length = header.word();
   const group = header.number();
   const kind = recordKinds[header.byte()];
-  if (kind === 'entries') {
-    // One copy for all entries of the record: they come together and mostly go together.
-    const copy = bytes.slice(header.at, header.at + length);
-    return { kind, group, entries: readEntries(new ByteReader(copy)) };
-  }
   const payload = new ByteReader(bytes, header.at, header.at + length);
+  if (kind === 'entries') return { kind, group, entries: readEntries(payload) };
   if (kind === 'hard-state') {
     const hardState = { term: payload.number(), votedFor: payload.number(), commitIndex: payload.number() };
     return { kind, group, hardState };
@@ -203,7 +199,7 @@ function readEntries(from: ByteReader): Entry[] {
     const term = from.number();
     const kind = entryKinds[from.byte()];
     if (kind === undefined) throw new MalformedBytes('an entry of an unknown kind');
-    entries.push({ index: first + at, term, kind, data: from.data(from.word()) });
+    entries.push({ index: first + at, term, kind, data: from.copiedData(from.word()) });
   }
   return entries;
 }
@@ -238,5 +234,6 @@ function isConfiguration(value: unknown): value is Configuration {
 }
 
 function startsWith(bytes: Uint8Array, offset: number, prefix: Uint8Array): boolean {
-  return prefix.every((byte, at) => bytes[offset + at] === byte);
+  for (let at = 0; at < prefix.length; at++) if (bytes[offset + at] !== prefix[at]) return false;
+  return true;
 }

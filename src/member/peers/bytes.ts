@@ -1,25 +1,29 @@
 import { ConclaveError } from '../../errors/index.ts';
+import { Slab } from '../slab.ts';
 
 const word = 0x1_0000_0000;
 /** Turns numbers that are not whole, or longer than 53 bits, into bytes and back. */
 const scratch = new DataView(new ArrayBuffer(8));
+/** Of frames: they live until they are written. */
+const frames = new Slab();
+/** Of what is kept of received frames. */
+const kept = new Slab();
 
 /** Appends fixed-width little-endian numbers and byte strings to a growing buffer. */
 export class FrameWriter {
-  private buffer: Buffer;
+  private buffer: Uint8Array;
   private length = 0;
 
   constructor(capacityBytes = 256) {
-    // Small ones are cut from a slab: they live only until they are written.
-    this.buffer = Buffer.allocUnsafe(capacityBytes);
+    this.buffer = frames.take(capacityBytes);
   }
 
   private reserve(bytes: number): number {
     const offset = this.length;
     this.length += bytes;
     if (this.length > this.buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.length));
-      this.buffer.copy(grown, 0, 0, offset);
+      const grown = frames.take(Math.max(this.buffer.length * 2, this.length));
+      grown.set(this.buffer.subarray(0, offset));
       this.buffer = grown;
     }
     return offset;
@@ -93,7 +97,7 @@ export class FrameWriter {
   bytes(value: Uint8Array): this {
     this.u32(value.length);
     const offset = this.reserve(value.length);
-    this.buffer.set(value, offset);
+    if (value.length > 0) this.buffer.set(value, offset);
     return this;
   }
 
@@ -102,25 +106,28 @@ export class FrameWriter {
   }
 
   finish(): Uint8Array {
-    return this.buffer.subarray(0, this.length);
+    return this.length === this.buffer.length ? this.buffer : this.buffer.subarray(0, this.length);
   }
 }
 
-/** Reads what FrameWriter wrote. Throws ConclaveError 'invalid-argument' on a frame that is too short. */
+/** Reads data[start, end), which FrameWriter wrote. Throws ConclaveError 'invalid-argument' on a frame that is too short. */
 export class FrameReader {
   private readonly data: Uint8Array;
-  private offset = 0;
+  private readonly end: number;
+  private offset: number;
 
-  constructor(data: Uint8Array) {
+  constructor(data: Uint8Array, start = 0, end = data.length) {
     this.data = data;
+    this.offset = start;
+    this.end = end;
   }
 
   private take(bytes: number): number {
     const offset = this.offset;
-    if (offset + bytes > this.data.length) {
+    if (offset + bytes > this.end) {
       throw new ConclaveError(
         'invalid-argument',
-        `A peer frame ends early: ${bytes} bytes wanted at offset ${offset} of ${this.data.length}.`,
+        `A peer frame ends early: ${bytes} bytes wanted at offset ${offset} of ${this.end}.`,
       );
     }
     this.offset = offset + bytes;
@@ -171,12 +178,24 @@ export class FrameReader {
     return new Uint8Array(this.data.buffer, this.data.byteOffset + offset, length);
   }
 
+  /** As `bytes`, to be kept. */
+  copiedBytes(): Uint8Array {
+    const length = this.u32();
+    const offset = this.take(length);
+    return kept.copy(this.data, offset, offset + length);
+  }
+
+  /** Goes past what `bytes` would read. */
+  skipBytes(): void {
+    this.take(this.u32());
+  }
+
   text(): string {
     return Buffer.from(this.bytes()).toString('utf8');
   }
 
   get remainingBytes(): number {
-    return this.data.length - this.offset;
+    return this.end - this.offset;
   }
 }
 

@@ -21,11 +21,26 @@ export const frameKinds = {
 } as const;
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 
-export interface Frame {
+/** A frame within the chunk that it came in: its payload is data[start, end). */
+export class Frame {
   readonly kind: number;
   readonly group: number;
-  /** A view into the received chunk: copy what is kept. */
-  readonly payload: Uint8Array;
+  readonly data: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(kind: number, group: number, data: Uint8Array, start: number, end: number) {
+    this.kind = kind;
+    this.group = group;
+    this.data = data;
+    this.start = start;
+    this.end = end;
+  }
+
+  /** A view, made when asked for, since most frames are read where they lie. Copy what is kept. */
+  get payload(): Uint8Array {
+    return this.data.subarray(this.start, this.end);
+  }
 }
 
 /** Raised when the meaning of a frame changes; members speak the lower version of the two that greet. */
@@ -86,10 +101,13 @@ export class FrameSplitter {
 
   /** @throws ConclaveError 'invalid-argument' on a length out of bounds: the connection must be closed. */
   push(chunk: Uint8Array, deliver: (frame: Frame) => void): void {
-    this.held.push(chunk);
-    this.heldBytes += chunk.length;
-    if (this.heldBytes < this.wantedBytes) return;
-    const whole = this.held.length === 1 ? chunk : Buffer.concat(this.held, this.heldBytes);
+    let whole = chunk;
+    if (this.heldBytes + chunk.length < this.wantedBytes || this.heldBytes > 0) {
+      this.held.push(chunk);
+      this.heldBytes += chunk.length;
+      if (this.heldBytes < this.wantedBytes) return;
+      whole = Buffer.concat(this.held, this.heldBytes);
+    }
     let offset = 0;
     this.wantedBytes = 4;
     while (whole.length - offset >= 4) {
@@ -104,11 +122,9 @@ export class FrameSplitter {
         this.wantedBytes = 4 + length;
         break;
       }
-      const frame = {
-        kind: whole[offset + 4] as number,
-        group: groupAt(whole, offset + 5),
-        payload: whole.subarray(offset + frameHeadBytes, offset + 4 + length),
-      };
+      const kind = whole[offset + 4] as number;
+      const start = offset + frameHeadBytes;
+      const frame = new Frame(kind, groupAt(whole, offset + 5), whole, start, offset + 4 + length);
       offset += 4 + length;
       deliver(frame);
     }

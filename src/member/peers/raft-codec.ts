@@ -17,12 +17,26 @@ const messageTypes = [
   'read-index-response',
 ] as const satisfies readonly RaftMessage['type'][];
 const typeNumbers = new Map<RaftMessage['type'], number>(messageTypes.map((type, number) => [type, number]));
+/** Of each type, without the entries of an append. */
+const fixedBytes: Record<RaftMessage['type'], number> = {
+  'pre-vote': 43,
+  vote: 43,
+  'pre-vote-response': 26,
+  'vote-response': 26,
+  append: 77,
+  'append-response': 74,
+  heartbeat: 66,
+  'heartbeat-response': 49,
+  'timeout-now': 25,
+  'read-index': 33,
+  'read-index-response': 42,
+};
 const entryKinds = ['command', 'empty', 'configuration'] as const satisfies readonly EntryKind[];
 const kindNumbers: Record<EntryKind, number> = { command: 0, empty: 1, configuration: 2 };
 
 /** A whole frame, in one piece of memory. */
 export function encodeRaftFrame(message: RaftMessage): Uint8Array {
-  const writer = new FrameWriter(frameHeadBytes + capacityFor(message)).skip(frameHeadBytes);
+  const writer = new FrameWriter(frameHeadBytes + sizeOf(message)).skip(frameHeadBytes);
   writeRaftMessage(writer, message);
   const { writtenBytes } = writer;
   writeFrameHead(writer.at(0), frameKinds.raft, message.group, writtenBytes - frameHeadBytes);
@@ -31,13 +45,15 @@ export function encodeRaftFrame(message: RaftMessage): Uint8Array {
 
 /** The payload alone. The group travels in the frame's head, so that a frame can be routed without being decoded. */
 export function encodeRaftMessage(message: RaftMessage): Uint8Array {
-  const writer = new FrameWriter(capacityFor(message));
+  const writer = new FrameWriter(sizeOf(message));
   writeRaftMessage(writer, message);
   return writer.finish();
 }
 
-function capacityFor(message: RaftMessage): number {
-  return message.type === 'append' ? 128 + entriesBytes(message.entries) : 96;
+/** What a message takes: a writer with just so much room needs neither to grow nor to cut off the rest. */
+function sizeOf(message: RaftMessage): number {
+  const bytes = fixedBytes[message.type];
+  return message.type === 'append' ? bytes + entriesBytes(message.entries) : bytes;
 }
 
 function writeRaftMessage(writer: FrameWriter, message: RaftMessage): void {
@@ -91,7 +107,9 @@ function writeEntries(writer: FrameWriter, entries: readonly Entry[]): void {
   for (const entry of entries) writer.u53(entry.term).u8(kindNumbers[entry.kind]).bytes(entry.data);
 }
 
-function readEntries(reader: FrameReader, previousIndex: number): Entry[] {
+const noData = new Uint8Array(0);
+
+function readEntries(reader: FrameReader, previousIndex: number, withData: boolean): Entry[] {
   const count = reader.u32();
   const entries: Entry[] = [];
   for (let position = 0; position < count; position++) {
@@ -99,15 +117,27 @@ function readEntries(reader: FrameReader, previousIndex: number): Entry[] {
     const kind = entryKinds[reader.u8()];
     if (kind === undefined)
       throw new ConclaveError('invalid-argument', 'A peer frame carries an unknown entry kind.');
+    let data: Uint8Array = noData;
     // Copied: the log keeps it for long, and a view would pin the whole chunk that the socket read.
-    entries.push({ index: previousIndex + 1 + position, term, kind, data: reader.bytes().slice() });
+    if (withData) data = reader.copiedBytes();
+    else reader.skipBytes();
+    entries.push({ index: previousIndex + 1 + position, term, kind, data });
   }
   return entries;
 }
 
+export interface RaftPayload {
+  /** The payload begins here. Default 0. */
+  readonly start?: number;
+  /** Default: where the data ends. */
+  readonly end?: number;
+  /** False: entries come with empty data, for those who only look at messages. Default true. */
+  readonly withData?: boolean;
+}
+
 /** @throws ConclaveError 'invalid-argument' on malformed input. */
-export function decodeRaftMessage(group: number, data: Uint8Array): RaftMessage {
-  const reader = new FrameReader(data);
+export function decodeRaftMessage(group: number, data: Uint8Array, where: RaftPayload = {}): RaftMessage {
+  const reader = new FrameReader(data, where.start, where.end);
   const type = messageTypes[reader.u8()];
   if (type === undefined)
     throw new ConclaveError('invalid-argument', 'A peer frame carries an unknown Raft message type.');
@@ -135,7 +165,12 @@ export function decodeRaftMessage(group: number, data: Uint8Array): RaftMessage 
         readContext: reader.u53(),
         sentAtMs: reader.f64(),
       };
-      return { ...base, type, ...head, entries: readEntries(reader, head.previousIndex) };
+      return {
+        ...base,
+        type,
+        ...head,
+        entries: readEntries(reader, head.previousIndex, where.withData ?? true),
+      };
     }
     case 'append-response':
       return {

@@ -37,7 +37,7 @@ export function encodeHeader(group: GroupId, meta: SnapshotMeta): { bytes: Uint8
   to.number(group);
   writeSnapshotMeta(to, meta);
   to.setWord(lengthAt, to.length - headerStartBytes);
-  const crc = crc32c(to.written(), headerStartBytes, to.length);
+  const crc = to.checksum(headerStartBytes, to.length);
   to.setWord(crcAt, crc);
   return { bytes: to.written().slice(), crc };
 }
@@ -67,7 +67,7 @@ export function encodeChunkHeader(data: Uint8Array, crcBefore: number): { bytes:
   const to = new ByteWriter(chunkHeaderBytes);
   to.skip(4);
   to.word(data.length);
-  const crc = crc32c(data, 0, data.length, crc32c(to.written(), 4, chunkHeaderBytes, crcBefore));
+  const crc = crc32c(data, 0, data.length, to.checksum(4, chunkHeaderBytes, crcBefore));
   to.setWord(0, crc);
   return { bytes: to.written(), crc };
 }
@@ -78,7 +78,7 @@ export function encodeTrailer(chunks: number, dataBytes: number, crcBefore: numb
   to.word(trailerMark);
   to.number(chunks);
   to.number(dataBytes);
-  to.setWord(0, crc32c(to.written(), 4, trailerBytes, crcBefore));
+  to.setWord(0, to.checksum(4, trailerBytes, crcBefore));
   return to.written();
 }
 

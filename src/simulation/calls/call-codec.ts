@@ -1,35 +1,42 @@
 import type { PortError, PortMessage, PortReply } from '../../client/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { Slab } from '../../member/slab.ts';
 
 /**
  * Calls on a byte stream: u32 length of what follows, u8 kind, u32 call, what the kind needs, and the body. An opening
  * has flags, a deadline (f64 ms) and its path (u8 length, Latin-1) before the body.
  */
 const headBytes = 9;
+const openingBytes = 10;
 const kinds = { open: 1, message: 2, end: 3, cancel: 4, pause: 5, resume: 6, close: 7, failed: 8 } as const;
 const flags = { body: 1, ended: 2, timeout: 4 } as const;
 const none = new Uint8Array(0);
 
-export function encodeCall(message: PortMessage): Uint8Array[] {
+const slab = new Slab();
+const scratch = new DataView(new ArrayBuffer(8));
+
+export function encodeCall(message: PortMessage): Uint8Array {
   if (message.kind !== 'open') return framed(message.kind, message.call, bodyOf(message));
   const { path, body, ended, timeoutMs, call } = message;
-  const before = Buffer.allocUnsafe(10 + path.length);
-  before[0] =
+  const frame = framed('open', call, body ?? none, openingBytes + path.length);
+  frame[headBytes] =
     (body ? flags.body : 0) | (ended ? flags.ended : 0) | (timeoutMs === undefined ? 0 : flags.timeout);
-  before.writeDoubleLE(timeoutMs ?? 0, 1);
-  before[9] = path.length;
-  before.write(path, 10, 'latin1');
-  return framed('open', call, before, body ?? none);
+  scratch.setFloat64(0, timeoutMs ?? 0, true);
+  for (let at = 0; at < 8; at++) frame[headBytes + 1 + at] = scratch.getUint8(at);
+  frame[headBytes + 9] = path.length;
+  for (let at = 0; at < path.length; at++) frame[headBytes + openingBytes + at] = path.charCodeAt(at);
+  return frame;
 }
 
-export function decodeCall(frame: Uint8Array): PortMessage {
-  const kind = frame[4] as number;
-  const call = wordAt(frame, 5);
+/** @param data has a frame from `start` to `end`. */
+export function decodeCall(data: Uint8Array, start: number, end: number): PortMessage {
+  const kind = data[start + 4] as number;
+  const call = wordAt(data, start + 5);
   switch (kind) {
     case kinds.open:
-      return decodeOpening(call, frame);
+      return decodeOpening(call, data, start + headBytes, end);
     case kinds.message:
-      return { kind: 'message', call, body: frame.subarray(headBytes) };
+      return { kind: 'message', call, body: plainView(data, start + headBytes, end) };
     case kinds.end:
       return { kind: 'end', call };
     case kinds.cancel:
@@ -43,33 +50,38 @@ export function decodeCall(frame: Uint8Array): PortMessage {
   }
 }
 
-function decodeOpening(call: number, frame: Uint8Array): PortMessage {
-  const rest = bufferOf(frame, headBytes);
-  const present = rest[0] as number;
-  const bodyAt = 10 + (rest[9] as number);
-  const path = rest.toString('latin1', 10, bodyAt);
+function decodeOpening(call: number, data: Uint8Array, start: number, end: number): PortMessage {
+  const present = data[start] as number;
+  const bodyAt = start + openingBytes + (data[start + 9] as number);
+  let path = '';
+  for (let at = start + openingBytes; at < bodyAt; at++) path += String.fromCharCode(data[at] as number);
+  for (let at = 0; at < 8; at++) scratch.setUint8(at, data[start + 1 + at] as number);
   const ended = (present & flags.ended) !== 0;
   return {
     ...{ kind: 'open', call, path, ended },
-    ...((present & flags.body) !== 0 && { body: rest.subarray(bodyAt) }),
-    ...((present & flags.timeout) !== 0 && { timeoutMs: rest.readDoubleLE(1) }),
+    ...((present & flags.body) !== 0 && { body: plainView(data, bodyAt, end) }),
+    ...((present & flags.timeout) !== 0 && { timeoutMs: scratch.getFloat64(0, true) }),
   };
 }
 
-export function encodeReply(reply: PortReply): Uint8Array[] {
+export function encodeReply(reply: PortReply): Uint8Array {
   if (reply.kind === 'message') return framed('message', reply.call, reply.body);
   if (reply.error === undefined) return framed('close', reply.call, none);
   const { code, message, outcome, retryable } = reply.error;
   return framed('failed', reply.call, Buffer.from(JSON.stringify({ code, message, outcome, retryable })));
 }
 
-export function decodeReply(frame: Uint8Array): PortReply {
-  const kind = frame[4] as number;
-  const call = wordAt(frame, 5);
-  if (kind === kinds.message) return { kind: 'message', call, body: frame.subarray(headBytes) };
+/** @param data has a frame from `start` to `end`. */
+export function decodeReply(data: Uint8Array, start: number, end: number): PortReply {
+  const kind = data[start + 4] as number;
+  const call = wordAt(data, start + 5);
+  if (kind === kinds.message) {
+    return { kind: 'message', call, body: plainView(data, start + headBytes, end) };
+  }
   if (kind === kinds.close) return { kind: 'close', call };
   if (kind === kinds.failed) {
-    return { kind: 'close', call, error: JSON.parse(bufferOf(frame, headBytes).toString()) as PortError };
+    const text = Buffer.from(data.buffer, data.byteOffset + start + headBytes, end - start - headBytes);
+    return { kind: 'close', call, error: JSON.parse(text.toString()) as PortError };
   }
   throw unknownKind(kind);
 }
@@ -78,18 +90,27 @@ function bodyOf(message: Exclude<PortMessage, { kind: 'open' }>): Uint8Array {
   return message.kind === 'message' ? message.body : none;
 }
 
-function framed(kind: keyof typeof kinds, call: number, ...parts: Uint8Array[]): Uint8Array[] {
-  let bytes = 5;
-  for (const part of parts) bytes += part.length;
-  const head = Buffer.allocUnsafe(headBytes);
-  head.writeUInt32LE(bytes, 0);
-  head[4] = kinds[kind];
-  head.writeUInt32LE(call, 5);
-  return [head, ...parts];
+/** One piece of memory for all, with room between the head and the body. */
+function framed(kind: keyof typeof kinds, call: number, body: Uint8Array, roomBytes = 0): Uint8Array {
+  const bytes = headBytes + roomBytes + body.length;
+  const frame = slab.take(bytes);
+  putWord(frame, 0, bytes - 4);
+  frame[4] = kinds[kind];
+  putWord(frame, 5, call);
+  if (body.length > 0) frame.set(body, headBytes + roomBytes);
+  return frame;
 }
 
-function bufferOf(bytes: Uint8Array, from: number): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from);
+/** Not a Buffer, also where the data is one. */
+function plainView(data: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset + start, end - start);
+}
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {
@@ -101,17 +122,17 @@ function unknownKind(kind: number): ConclaveError {
   return new ConclaveError('internal', `A call's message is of the unknown kind ${kind}.`);
 }
 
-/** Cuts a byte stream into the frames above, each with its head. */
+/** Cuts a byte stream into the frames above, each with its head: data[start, end). */
 export class CallSplitter {
   #held: Uint8Array = none;
 
-  push(chunk: Uint8Array, take: (frame: Uint8Array) => void): void {
+  push(chunk: Uint8Array, take: (data: Uint8Array, start: number, end: number) => void): void {
     const whole = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     let at = 0;
     while (whole.length - at >= headBytes) {
       const end = at + 4 + wordAt(whole, at);
       if (end > whole.length) break;
-      take(whole.subarray(at, end));
+      take(whole, at, end);
       at = end;
     }
     this.#held = at === whole.length ? none : whole.subarray(at);

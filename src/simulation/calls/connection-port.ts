@@ -14,11 +14,14 @@ class ConnectionPort<Out, In> implements Port<Out, In> {
   onDrained: (() => void) | undefined;
   protected connection: Connection | undefined;
   protected closed = false;
-  readonly #encode: (message: Out) => Uint8Array[];
-  readonly #decode: (frame: Uint8Array) => In;
+  readonly #encode: (message: Out) => Uint8Array;
+  readonly #decode: (data: Uint8Array, start: number, end: number) => In;
   readonly #splitter = new CallSplitter();
 
-  constructor(encode: (message: Out) => Uint8Array[], decode: (frame: Uint8Array) => In) {
+  constructor(
+    encode: (message: Out) => Uint8Array,
+    decode: (data: Uint8Array, start: number, end: number) => In,
+  ) {
     this.#encode = encode;
     this.#decode = decode;
   }
@@ -26,8 +29,8 @@ class ConnectionPort<Out, In> implements Port<Out, In> {
   protected use(connection: Connection): void {
     this.connection = connection;
     connection.onData = (chunk) =>
-      this.#splitter.push(chunk, (frame) => {
-        if (!this.closed) this.onMessage?.(this.#decode(frame));
+      this.#splitter.push(chunk, (data, start, end) => {
+        if (!this.closed) this.onMessage?.(this.#decode(data, start, end));
       });
     connection.onDrained = () => this.onDrained?.();
     connection.onClose = (cause) => this.ended(cause, undefined);
@@ -41,8 +44,8 @@ class ConnectionPort<Out, In> implements Port<Out, In> {
     if (!this.closed) this.write(this.#encode(message));
   }
 
-  protected write(chunks: Uint8Array[]): void {
-    this.connection?.write(chunks);
+  protected write(frame: Uint8Array): void {
+    this.connection?.write([frame]);
   }
 
   close(): void {
@@ -76,11 +79,11 @@ export class DialledPort extends ConnectionPort<PortMessage, PortReply> {
     this.#address = address;
   }
 
-  protected override write(chunks: Uint8Array[]): void {
-    if (this.connection !== undefined) super.write(chunks);
-    else if (this.#waiting !== undefined) this.#waiting.push(...chunks);
+  protected override write(frame: Uint8Array): void {
+    if (this.connection !== undefined) super.write(frame);
+    else if (this.#waiting !== undefined) this.#waiting.push(frame);
     else {
-      this.#waiting = chunks;
+      this.#waiting = [frame];
       this.#dial();
     }
   }

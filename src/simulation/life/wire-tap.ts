@@ -5,7 +5,7 @@ import type { MemberSight } from '../observation.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import type { Hub } from './hub.ts';
 
-/** Tells the hub of every Raft message as it leaves a member, decoded from the bytes on the wire. */
+/** Tells the hub of every Raft message as it leaves a member, decoded from the bytes on the wire: entries without data. */
 export function wireTap(cluster: SimulatedCluster, hub: Hub): WireTap {
   const byHost = new Map<string, MemberSight>(cluster.members.map((member) => [member.name, member]));
   return (fromHost, toHost, frame) => {
@@ -14,7 +14,8 @@ export function wireTap(cluster: SimulatedCluster, hub: Hub): WireTap {
     const to = byHost.get(toHost);
     if (from === undefined || to === undefined) return;
     try {
-      hub.sent(from, to, decodeRaftMessage(frame.group, frame.payload));
+      const { group, data, payloadStart } = frame;
+      hub.sent(from, to, decodeRaftMessage(group, data, { start: payloadStart, withData: false }));
     } catch (error) {
       hub.fail(error);
     }

@@ -3,7 +3,7 @@ import type { WireFrame } from './frame-cutter.ts';
 
 /** A Raft message in words, for people who read a trace. */
 export function describeFrame(frame: WireFrame): string {
-  const message = decodeRaftMessage(frame.group, frame.payload);
+  const message = decodeRaftMessage(frame.group, frame.data, { start: frame.payloadStart, withData: false });
   const head = `${message.type} term ${message.term}`;
   switch (message.type) {
     case 'append': {

@@ -3,7 +3,7 @@ import type { Process } from '../world/process.ts';
 import { eventKinds } from '../world/scheduler.ts';
 import type { Fabric } from './fabric.ts';
 import type { Flow } from './flow.ts';
-import { joined } from './frame-cutter.ts';
+import { joined, type WireFrame } from './frame-cutter.ts';
 import type { Segment } from './segment.ts';
 
 /** How long a connection that we ended waits for the other side to end it too; as the real one. */
@@ -32,7 +32,7 @@ export class End implements Connection {
   /** Arrived, and nobody asked for it yet. */
   #early: Segment[] = [];
   /** Came while a frame was only half there. */
-  #late: (readonly Uint8Array[])[] = [];
+  #late: WireFrame[] = [];
   #withinFrame = false;
   #ending = false;
   #closed = false;
@@ -141,10 +141,10 @@ export class End implements Connection {
   }
 
   /** A frame that was delayed or repeated on its way: goes in wherever another may begin. */
-  takeLate(chunks: readonly Uint8Array[]): void {
+  takeLate(frame: WireFrame): void {
     if (this.#closed) return;
-    if (this.#withinFrame || this.#early.length > 0) this.#late.push(chunks);
-    else this.#onData?.(joined(chunks));
+    if (this.#withinFrame || this.#early.length > 0) this.#late.push(frame);
+    else this.#onData?.(wholeOf(frame));
   }
 
   /** Data came for a connection that is gone here: the other side gets to know. */
@@ -185,7 +185,7 @@ export class End implements Connection {
       this.#withinFrame = next.partial;
       this.#onData?.(joined(next.chunks));
       if (this.#late.length > 0 && !this.#withinFrame) {
-        for (const chunks of this.#late.splice(0)) if (!this.#closed) this.#onData?.(joined(chunks));
+        for (const frame of this.#late.splice(0)) if (!this.#closed) this.#onData?.(wholeOf(frame));
       }
     }
   }
@@ -204,4 +204,8 @@ export class End implements Connection {
       this.#fabric.note(this.process.name, () => `connection with ${this.remote.host}: ${cause}`);
     }
   }
+}
+
+function wholeOf({ head, data }: WireFrame): Uint8Array {
+  return head === undefined ? data : joined([head, data]);
 }

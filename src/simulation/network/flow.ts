@@ -259,7 +259,7 @@ export class Flow {
     const late = (frame: WireFrame): void => this.#sendLate(frame);
     for (const frame of frames) {
       if (isRaft(frame) && !staysInOrder(this.#fabric, this.from, this.link, frame, late)) continue;
-      for (const chunk of frame.chunks) next.chunks.push(chunk);
+      frame.addTo(next.chunks);
       next.bytes += frame.bytes;
     }
   }
@@ -270,7 +270,7 @@ export class Flow {
     const earliestUs = Math.max(0, this.#lastArrivalUs - scheduler.nowUs);
     const wayUs = earliestUs + this.link.transitUs(frame.bytes, scheduler.nowUs, random);
     const lateUs = random.tailed(1, this.link.lateUs);
-    this.to.process.after(wayUs + lateUs, eventKinds.network, () => this.to.takeLate(frame.chunks));
+    this.to.process.after(wayUs + lateUs, eventKinds.network, () => this.to.takeLate(frame));
   }
 
   /** Nothing gets through, or one packet got lost: what is unsent waits for a retransmission, as TCP has it. */

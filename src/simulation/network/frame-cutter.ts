@@ -1,88 +1,94 @@
-import { type Frame, frameKinds, maxFrameBytes } from '../../member/peers/frames.ts';
+import { wordAt } from '../../member/peers/bytes.ts';
+import { frameHeadBytes, frameKinds, maxFrameBytes } from '../../member/peers/frames.ts';
+import { Slab } from '../../member/slab.ts';
 
-/** A peer frame on its way: its parts are the chunks that it was written in, where it came alone in them. */
-export interface WireFrame extends Frame {
-  readonly chunks: readonly Uint8Array[];
+/** A peer frame on its way, in the memory that it was written in: a piece of its own for the head, or one for all. */
+export class WireFrame {
+  readonly kind: number;
+  readonly group: number;
   readonly bytes: number;
+  /** Undefined: it stands in `data`, before the payload. */
+  readonly head: Uint8Array | undefined;
+  readonly data: Uint8Array;
+
+  constructor(head: Uint8Array | undefined, data: Uint8Array) {
+    const from = head ?? data;
+    this.kind = from[4] as number;
+    this.group = wordAt(from, 9) * 2 ** 32 + wordAt(from, 5);
+    this.bytes = data.length + (head?.length ?? 0);
+    this.head = head;
+    this.data = data;
+  }
+
+  /** Where the payload begins in `data`. */
+  get payloadStart(): number {
+    return this.head === undefined ? frameHeadBytes : 0;
+  }
+
+  get payload(): Uint8Array {
+    return this.data.subarray(this.payloadStart);
+  }
+
+  addTo(chunks: Uint8Array[]): void {
+    if (this.head !== undefined) chunks.push(this.head);
+    chunks.push(this.data);
+  }
 }
 
-const headBytes = 13;
-
-/** Cuts what is written to a peer port into frames, without copying where heads and payloads were written apart. */
+/** Cuts what is written to a peer port into frames, without copying where each was written in chunks of its own. */
 export class FrameCutter {
   /** The beginning of a frame whose rest was not written yet. */
-  #held: Uint8Array = new Uint8Array(0);
+  #held: Uint8Array | undefined;
 
   push(chunks: readonly Uint8Array[], take: (frame: WireFrame) => void): void {
     let at = 0;
-    if (this.#held.length === 0) {
-      while (at + 1 < chunks.length) {
-        const head = chunks[at] as Uint8Array;
-        const payload = chunks[at + 1] as Uint8Array;
-        if (head.length !== headBytes || lengthOf(head, 0) !== 9 + payload.length) break;
-        take(frameOf([head, payload], head, payload));
-        at += 2;
-      }
-      if (at === chunks.length) return;
+    while (this.#held === undefined && at < chunks.length) {
+      const first = chunks[at] as Uint8Array;
+      const next = chunks[at + 1];
+      const bytes = first.length < frameHeadBytes ? -1 : 4 + wordAt(first, 0);
+      if (bytes === first.length) take(new WireFrame(undefined, first));
+      else if (
+        first.length === frameHeadBytes &&
+        next !== undefined &&
+        bytes === first.length + next.length
+      ) {
+        take(new WireFrame(first, next));
+        at += 1;
+      } else if (first.length > 0) break;
+      at += 1;
     }
-    this.#pushCopied([this.#held, ...chunks.slice(at)], take);
+    if (at < chunks.length) this.#pushCopied(chunks.slice(at), take);
   }
 
   #pushCopied(chunks: readonly Uint8Array[], take: (frame: WireFrame) => void): void {
-    const whole = joined(chunks);
+    const whole = joined(this.#held === undefined ? chunks : [this.#held, ...chunks]);
     let at = 0;
-    while (whole.length - at >= headBytes) {
-      const length = lengthOf(whole, at);
+    while (whole.length - at >= frameHeadBytes) {
+      const length = wordAt(whole, at);
       if (length < 9 || length > maxFrameBytes)
         throw new RangeError(`A peer frame of ${length} bytes was written.`);
       const end = at + 4 + length;
       if (end > whole.length) break;
-      const frame = whole.subarray(at, end);
-      take(frameOf([frame], frame, frame.subarray(headBytes)));
+      take(new WireFrame(undefined, whole.subarray(at, end)));
       at = end;
     }
-    this.#held = whole.subarray(at);
+    this.#held = at === whole.length ? undefined : whole.subarray(at);
   }
-}
-
-function frameOf(chunks: readonly Uint8Array[], head: Uint8Array, payload: Uint8Array): WireFrame {
-  const group = wordOf(head, 9) * 2 ** 32 + wordOf(head, 5);
-  return { kind: head[4] as number, group, payload, chunks, bytes: headBytes + payload.length };
 }
 
 /** Raft repeats what is lost and bears what is repeated; all other frames need TCP's order and care. */
-export function isRaft(frame: Frame): boolean {
+export function isRaft(frame: WireFrame): boolean {
   return frame.kind === frameKinds.raft;
 }
 
-const lengthOf = wordOf;
-
-function wordOf(data: Uint8Array, at: number): number {
-  const [a, b, c, d] = [data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0, data[at + 3] ?? 0];
-  return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
-}
-
-/** Small chunks are parts of a larger array, as a socket's are: one of its own would cost more than its bytes. */
-const slabBytes = 64 * 1024;
-let slab = new Uint8Array(slabBytes);
-let slabAt = 0;
-
-function roomFor(bytes: number): Uint8Array {
-  if (bytes > slabBytes / 16) return new Uint8Array(bytes);
-  if (slabAt + bytes > slabBytes) {
-    slab = new Uint8Array(slabBytes);
-    slabAt = 0;
-  }
-  slabAt += bytes;
-  return slab.subarray(slabAt - bytes, slabAt);
-}
+const slab = new Slab();
 
 /** One chunk of several; a single one is passed on as it is. */
 export function joined(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array;
   let bytes = 0;
   for (const chunk of chunks) bytes += chunk.length;
-  const whole = roomFor(bytes);
+  const whole = slab.take(bytes);
   let at = 0;
   for (const chunk of chunks) {
     // Heads are so small that the loop is faster.

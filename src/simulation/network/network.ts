@@ -20,11 +20,7 @@ export interface SimulatedNetworkOptions {
 }
 
 /** Gets each Raft message as it leaves the sending process, before anything can happen to it. Must not throw. */
-export type WireTap = (
-  fromHost: string,
-  toHost: string,
-  frame: Pick<WireFrame, 'kind' | 'group' | 'payload'>,
-) => void;
+export type WireTap = (fromHost: string, toHost: string, frame: WireFrame) => void;
 
 export interface BreakOptions {
   /** Only connections between these two hosts. Default: all. */
