@@ -11,13 +11,8 @@ const leaseReads = [
   },
 ];
 
-/** A deposed leader answers for a tenth of a second at most: it is cut off often, and asked much. */
-const askedWhenDeposed = [
-  {
-    file: 'src/simulation/workload/rates.ts',
-    find: '  operationsPerSecond: 5,',
-    replace: '  operationsPerSecond: 20,',
-  },
+/** Of its followers only: clients still ask it. */
+const leadersCutOff = [
   {
     file: 'src/simulation/faults/options.ts',
     find: "    'isolate-from-members': 5,",
@@ -26,7 +21,17 @@ const askedWhenDeposed = [
   {
     file: 'src/simulation/faults/options.ts',
     find: 'leaderBias: random.pick([0.2, 0.5, 0.9]),',
-    replace: 'leaderBias: random.pick([0.9]),',
+    replace: 'leaderBias: 0.9,',
+  },
+];
+
+/** A deposed leader answers for a tenth of a second at most: it is cut off often, and asked much. */
+const askedWhenDeposed = [
+  ...leadersCutOff,
+  {
+    file: 'src/simulation/workload/rates.ts',
+    find: '  operationsPerSecond: 5,',
+    replace: '  operationsPerSecond: 20,',
   },
 ];
 
@@ -36,6 +41,20 @@ const slowAnswers = [
     file: 'src/simulation/faults/options.ts',
     find: "    'slow-link': 4,",
     replace: "    'slow-link': 20,",
+  },
+  {
+    file: 'src/simulation/faults/network-faults.ts',
+    find: 'random.between(1, 80) * 1000',
+    replace: 'random.between(60, 120) * 1000',
+  },
+];
+
+/** The lease of an adaptive timeout is far below any timeout that is drawn: nothing shows then. */
+const fixedTimeouts = [
+  {
+    file: 'src/simulation/life/settings.ts',
+    find: 'const fixed = random.chance(0.25);',
+    replace: 'const fixed = random.chance(0.95);',
   },
 ];
 
@@ -97,7 +116,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    settings: [...leaseReads, ...askedWhenDeposed, ...slowAnswers],
+    settings: [...leaseReads, ...fixedTimeouts, ...leadersCutOff, ...slowAnswers],
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
@@ -112,7 +131,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    settings: leaseReads,
+    settings: [...leaseReads, ...fixedTimeouts, ...leadersCutOff],
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
