@@ -131,7 +131,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    settings: [...leaseReads, ...fixedTimeouts, ...leadersCutOff],
+    settings: [...leaseReads, ...leadersCutOff],
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
