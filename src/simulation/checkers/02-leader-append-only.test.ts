@@ -69,6 +69,9 @@ test('a leader whose disk loses entries, or that takes a snapshot, is found', ()
   lead(checker, ann, 2);
   checker.durable(ann);
   ann.durable.entries = entries(1);
+  ann.durable.snapshotTerm = 3;
+  checker.durable(ann);
+  ann.durable.snapshotTerm = 0;
   violates(() => checker.durable(ann), /had entries up to 2 on disk, and now up to 1/);
   violates(
     () => checker.drained(ann, effects({ persist: persist([], snapshot(9, 1)) })),

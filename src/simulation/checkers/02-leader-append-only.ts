@@ -92,7 +92,10 @@ export function leaderAppendOnly(_life: LifeSight): Checker {
     durable(member: MemberSight) {
       const leader = leading[member.position];
       if (leader === undefined || member.damaged) return;
-      const { lastIndex } = member.durable;
+      const { lastIndex, snapshotTerm } = member.durable;
+      // A later leader has sent it a snapshot, which stands on the disk before the core hears of it: what disagrees with
+      // that was never committed.
+      if (snapshotTerm > leader.term) return;
       if (lastIndex < leader.durableIndex)
         fail(
           member,
