@@ -146,11 +146,15 @@ function readSubmitted(reader: Reader): SubmittedCommand {
   return { command: readCommand(reader), identity };
 }
 
+/** Used again and again: what is written there is copied out before the next use. */
+const scratch = new Writer();
+
 /** For forwarding to the leader, who puts it into a batch with `encodeBatchOf`. */
 export function encodeSubmittedCommand(submitted: SubmittedCommand): Uint8Array {
-  const writer = new Writer();
-  writeSubmitted(writer, submitted);
-  return writer.finish();
+  // A command that could not be written may have left its beginning.
+  scratch.length = 0;
+  writeSubmitted(scratch, submitted);
+  return scratch.finish();
 }
 
 /** Byte fields are views of `data`. Throws MalformedData. */
@@ -163,24 +167,17 @@ export function decodeSubmittedCommand(data: Uint8Array): SubmittedCommand {
 
 /** A log entry's content out of commands that `encodeSubmittedCommand` made, without decoding them. */
 export function encodeBatchOf(timeMs: number, encodedCommands: readonly Uint8Array[]): Uint8Array {
-  let sizeBytes = 24;
-  for (const encoded of encodedCommands) sizeBytes += encoded.length + 5;
-  const writer = new Writer(sizeBytes);
-  writer.byte(batchFormatVersion);
-  writer.varint(timeMs);
-  writer.varint(encodedCommands.length);
-  for (const encoded of encodedCommands) writer.bytes(encoded);
-  return writer.finish();
+  scratch.length = 0;
+  scratch.byte(batchFormatVersion);
+  scratch.varint(timeMs);
+  scratch.varint(encodedCommands.length);
+  for (const encoded of encodedCommands) scratch.bytes(encoded);
+  return scratch.finish();
 }
 
 /** Throws InvariantViolation on numbers that are not whole, or out of range. */
 export function encodeBatch(batch: CommandBatch): Uint8Array {
-  const scratch = new Writer();
-  const encoded = batch.commands.map((submitted) => {
-    writeSubmitted(scratch, submitted);
-    return scratch.finish();
-  });
-  return encodeBatchOf(batch.timeMs, encoded);
+  return encodeBatchOf(batch.timeMs, batch.commands.map(encodeSubmittedCommand));
 }
 
 function openBatch(data: Uint8Array): Reader {

@@ -162,7 +162,7 @@ export class Group {
   /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
   receive(from: number, frame: Frame): void {
     if (frame.kind !== frameKinds.raft) return this.snapshots.receive(from, frame);
-    const message = decodeRaftMessage(frame.group, frame.payload);
+    const message = decodeRaftMessage(frame.group, frame.data, frame);
     if (message.from === from && message.to === this.context.setup.memberId) {
       this.step({ type: 'message', message });
     }
