@@ -1,7 +1,8 @@
 // The same seeds each time: what held once must go on to hold.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultPresets } from '../../src/simulation/index.ts';
+import { faultKinds } from '../../src/simulation/faults/options.ts';
+import { faultPresets, type Totals } from '../../src/simulation/index.ts';
 import { demandBlocks } from './blocks.ts';
 
 /** Lives of each preset of faults by the number of members. 6 times their sum must take less than 4 minutes of 2 cores. */
@@ -31,6 +32,21 @@ for (const members of [3, 5, 1] as const) {
       for (const what of [...shown, ...moving])
         assert.ok(totals.of(what) > 0, `no ${what} in the whole block`);
       assert.ok(totals.faultsInjected > 0, 'no fault in the whole block');
+      assert.ok(totals.of('keys undecided') <= totals.of('keys shown to be linearizable') / 100);
+      if (members === 3) demandAll(totals);
     },
   );
+}
+
+/** What so many lives must have shown between them: else a fault, or a part of the workload, is dead. */
+function demandAll(totals: Totals): void {
+  const shown = [
+    'snapshots installed',
+    'graces kept',
+    'stale writes refused',
+    'stale writes taken without fencing',
+  ];
+  for (const what of shown) assert.ok(totals.of(what) > 0, `no ${what} in the whole block`);
+  for (const kind of faultKinds)
+    assert.ok((totals.faults.get(kind) ?? 0) > 0, `no ${kind} in the whole block`);
 }

@@ -12,11 +12,10 @@ const notWith = ['seeds', 'minutes', 'only', 'calmLinks', 'trace', 'shrink', 'jo
 /** Runs `conclave simulate --race` and resolves to its exit code: 0 where the race went as it must. */
 export async function runRace(flags: SimulateFlags): Promise<number> {
   const race = await showRace(raceSeed(flags));
-  const asItMust = race.unfenced.staleWriteTaken && race.fenced.refusal?.code === 'stale-token';
   const { refusal } = race.fenced;
   const data = { ...race, fenced: { ...race.fenced, refusal: refusal?.message ?? null } };
   process.stdout.write(flags.json === true ? `${toJsonLine(data)}\n` : raceText(race));
-  return asItMust ? exitCodes.ok.code : exitCodes.failed.code;
+  return wentAsItMust(race.unfenced, race.fenced) ? exitCodes.ok.code : exitCodes.failed.code;
 }
 
 /** @throws CommandFailure 'usage' with what is for whole lives only. */
@@ -28,6 +27,10 @@ export function raceSeed(flags: SimulateFlags): number {
   }
   if (flags.seed === undefined) return randomInt(2 ** 32);
   return parseWholeNumber(flags.seed, '--seed', 0, Number.MAX_SAFE_INTEGER);
+}
+
+function wentAsItMust(unfenced: RaceResult['unfenced'], fenced: RaceResult['fenced']): boolean {
+  return unfenced.staleWriteTaken && fenced.refusal?.code === 'stale-token';
 }
 
 function raceText({ seed, tokens, unfenced, fenced, timeline }: RaceResult): string {
@@ -43,6 +46,11 @@ function raceText({ seed, tokens, unfenced, fenced, timeline }: RaceResult): str
     fenced.refusal === undefined
       ? 'fenced: the write of A was taken.'
       : `fenced: the write of A was refused; it holds that of B (token ${fenced.token}).`,
+    ...(wentAsItMust(unfenced, fenced)
+      ? []
+      : [
+          `FAILED. The unfenced file must take the stale write, and the fenced one refuse it as 'stale-token', not as '${fenced.refusal?.code ?? 'nothing'}'.`,
+        ]),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -1,6 +1,4 @@
 import { constants } from 'node:os';
-import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { LifePool } from '../../simulation/pool/index.ts';
 import { monotonicMs } from '../dev/cast.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
@@ -60,7 +58,5 @@ function interruption(): { signal: AbortSignal; exitCode: () => number | undefin
 
 /** In a checkout there is no `conclave` on the path; a command that is printed must work as it stands. */
 function programName(): string {
-  if (!import.meta.url.endsWith('.ts')) return 'conclave';
-  const main = relative(process.cwd(), fileURLToPath(new URL('../main.ts', import.meta.url)));
-  return `node ${/^[\w./\\-]+$/.test(main) ? main : JSON.stringify(main)}`;
+  return import.meta.url.endsWith('.ts') ? 'npm run simulate --' : 'conclave simulate';
 }

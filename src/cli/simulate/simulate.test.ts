@@ -36,13 +36,21 @@ async function outcomeOf(options: Partial<SimulateOptions>, world: World = {}) {
   const outcome = await simulate(
     { ...usual, ...options },
     {
-      ...{ run, signal: interrupted.signal, enough: new AbortController().signal, program: 'conclave' },
+      ...{
+        run,
+        signal: interrupted.signal,
+        enough: new AbortController().signal,
+        program: 'conclave simulate',
+      },
       monotonicMs: () => lived.length * 50,
       onFailure: ({ seed }) => told.push(seed),
     },
   );
-  const text = summaryText(outcome, 'conclave');
-  const data = JSON.parse(JSON.stringify(summaryData(outcome, 'conclave'))) as Record<string, unknown>;
+  const text = summaryText(outcome, 'conclave simulate');
+  const data = JSON.parse(JSON.stringify(summaryData(outcome, 'conclave simulate'))) as Record<
+    string,
+    unknown
+  >;
   return { outcome, lived, told, text, data };
 }
 

@@ -5,7 +5,7 @@ import { formatTable } from '../output.ts';
 import { grouped, longTime, speedOf } from './figures.ts';
 import type { Examined, Outcome, Unsteady } from './simulate.ts';
 
-/** What came out, for people. `program`: how the command is called here. */
+/** What came out, for people. `program`: how `conclave simulate` is called here. */
 export function summaryText(outcome: Outcome, program: string): string {
   const { totals } = outcome.block;
   const parts = [

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { nodeRuntime } from '../../runtime/index.ts';
 import { openLog } from './index.ts';
 
-const { disk } = nodeRuntime();
+const { disk, random } = nodeRuntime();
 
 /** Appends for ever from `first` on, several at a time, and prints each index that is durable. */
 function program(folder: string, first: number): string {
@@ -17,7 +17,7 @@ function program(folder: string, first: number): string {
     import { openLog } from ${moduleOf('./index.ts')};
     import { nodeRuntime } from ${moduleOf('../../runtime/index.ts')};
     const { log } = await openLog({
-      disk: nodeRuntime().disk, folder: ${JSON.stringify(folder)}, clusterId: 1, memberId: 1, segmentBytes: 65536,
+      disk: nodeRuntime().disk, random: nodeRuntime().random, folder: ${JSON.stringify(folder)}, clusterId: 1, memberId: 1, segmentBytes: 65536,
     });
     let next = ${first};
     const write = async () => {
@@ -48,7 +48,7 @@ test('on the real disk, a process that is killed loses nothing that was durable'
       const acknowledged = Number(printed.slice(0, printed.lastIndexOf('\n')).split('\n').at(-1));
       assert.ok(acknowledged > first + 500);
       const { log, groups } = await openLog({
-        disk,
+        ...{ disk, random },
         folder,
         clusterId: 1,
         memberId: 1,

@@ -1,6 +1,6 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { Entry, GroupId, HardState, SnapshotMeta } from '../../raft/types.ts';
-import { type Disk, nodeRuntime, type Random } from '../../runtime/index.ts';
+import type { Disk, Random } from '../../runtime/index.ts';
 import { MalformedBytes } from './bytes.ts';
 import { segmentHeaderBytes } from './format.ts';
 import { Replay } from './replay.ts';
@@ -27,7 +27,7 @@ export interface LogOptions {
   /** Refuse a folder without any segment: the member has run before, so its log was lost. Default false. */
   readonly expectExisting?: boolean;
   /** Draws what tells a segment's checksums from another's. Default: the real one. */
-  readonly random?: Random;
+  readonly random: Random;
 }
 
 export interface StoredGroup {
@@ -90,7 +90,7 @@ export async function openLog(options: LogOptions): Promise<OpenedLog> {
     } else active = read;
   }
   const stored = replay.finish(sequences[0] ?? 1);
-  const draw = options.random ?? nodeRuntime().random;
+  const draw = options.random;
   const salt = (): number => new DataView(draw.bytes(4).slice().buffer).getUint32(0);
   const create = (sequence: number) =>
     createSegment(disk, folder, { sequence, clusterId, memberId, salt: salt() }, segmentBytes);

@@ -225,6 +225,7 @@ export class SimulatedDisk {
     chunks: readonly Uint8Array[],
     durably: boolean,
   ): void {
+    this.#world.trace.mixBytes(chunks);
     const failure = this.#failureOf('write', path);
     if (failure !== undefined) {
       this.#writePart(file, position, chunks);

@@ -3,10 +3,10 @@ import { type ElectionReports, type ElectionWitness, type Hold, holds } from './
 
 export interface OneHolderOptions {
   /**
-   * Whether something between the hosts cuts or fakes one side of a connection only, or did so until no longer ago
+   * Whether something between this host and others cuts or fakes one side of a connection only, or did so until no longer ago
    * than the longest TTL and grace: leases bound to a connection promise nothing then. Default: never.
    */
-  readonly oneSided?: () => boolean;
+  readonly oneSided?: (host: object) => boolean;
 }
 
 /** Below it a difference of clock readings is rounding. */
@@ -18,7 +18,7 @@ class OneHolder implements Checker, ElectionWitness {
     'At no true instant do two processes hold the same leadership with assertHeld() passing, while clock rates stay within the configured drift.';
   readonly #life: LifeSight;
   readonly #reports: ElectionReports;
-  readonly #oneSided: () => boolean;
+  readonly #oneSided: (host: object) => boolean;
   /** Of each election, all that may still hold. */
   readonly #live = new Map<string, Hold[]>();
   /** Elections with more than one of them: mostly none. */
@@ -86,7 +86,7 @@ class OneHolder implements Checker, ElectionWitness {
   }
 
   #isExcused(hold: Hold): boolean {
-    return (hold.bound && this.#oneSided()) || this.#clocksLie(hold);
+    return (hold.bound && this.#oneSided(hold.process.host)) || this.#clocksLie(hold);
   }
 
   /**

@@ -70,7 +70,9 @@ export class CandidateWorkload implements LastRound {
       const { store, close } = this.#connect(process);
       return closing(new ObserverProgram({ process, reports, store, election: electionName }), close);
     });
-    this.subjects = [...this.candidates, ...this.leaseUsers, this.observer];
+    // Without candidates nobody would ever be seen to lead.
+    const observers = candidates > 0 ? [this.observer] : [];
+    this.subjects = [...this.candidates, ...this.leaseUsers, ...observers];
     new SignalProbe(reports);
   }
 
@@ -107,9 +109,13 @@ export class CandidateWorkload implements LastRound {
       const { reports, clockDriftRate, settings: draw = drawSettings } = this.#options;
       const settings = draw(random, position);
       const { store, close } = this.#connect(process);
-      const disk = watchVersions(this.#options.sharedDisk(process), (version) =>
-        reports.tell('published', version),
-      );
+      const seen = new Set<string>();
+      const disk = watchVersions(this.#options.sharedDisk(process), (version) => {
+        const what = `sees version ${version.version} of ${version.path} with token ${version.token}`;
+        if (!seen.has(what)) reports.note(process.name, () => what);
+        seen.add(what);
+        reports.tell('published', version);
+      });
       const { path, plain } = this;
       const lingerMs = Math.min(longestLingerMs, settings.ttlMs);
       const job = new Job({ process, random, reports, disk, path, plain, lingerMs, ...settings });

@@ -5,18 +5,13 @@ import { Cuts, strikeNetwork } from './network-faults.ts';
 import type { FaultKind, FaultOptions } from './options.ts';
 import { strikeClock, strikeProcess } from './process-faults.ts';
 import type { Fault } from './schedule.ts';
-import type { Strike, Targets } from './targets.ts';
+import { type Strike, type Targets, whomFor } from './targets.ts';
 
 /** They count when data was harmed, and not only a member stopped for it. */
 const harms: ReadonlySet<FaultKind> = new Set(['lose-disk', 'bit-rot', 'misdirected-read']);
 
-/** After them one end of a connection may be gone and the other not know of it. */
-const oneSided: ReadonlySet<FaultKind> = new Set([
-  'break-one-end',
-  'break-silently',
-  'break-candidate-end',
-  'power-failure',
-]);
+/** After so long both ends know what befell their connection: TCP has given up, the longest lease and grace are over. */
+const oneSidedForUs = 26_000_000;
 
 /** Lets the faults of a schedule strike, each at its time, and undoes them. */
 export class Nemesis {
@@ -25,7 +20,7 @@ export class Nemesis {
   readonly #counts: Record<string, number> = {};
   readonly #undo = new Set<() => void>();
   #over = false;
-  #oneSidedUntilUs = -1;
+  readonly #oneSidedUntilUs = new Map<object, number>();
 
   constructor(targets: Targets, schedule: readonly Fault[]) {
     this.#targets = targets;
@@ -41,9 +36,9 @@ export class Nemesis {
     return this.#counts;
   }
 
-  /** Whether connections were broken for one side only, or silently: sessions bound to them are not judged then. */
-  get oneSided(): boolean {
-    return this.#oneSidedUntilUs >= this.#targets.world.nowUs;
+  /** Whether a connection of this host ended for one side only, or silently: a session bound to it is not judged then. */
+  oneSided(host: object): boolean {
+    return (this.#oneSidedUntilUs.get(host) ?? -1) >= this.#targets.world.nowUs;
   }
 
   /** Undoes everything and lets nothing strike any more. */
@@ -57,17 +52,17 @@ export class Nemesis {
   #strike(fault: Fault): void {
     if (this.#over) return;
     const { world } = this.#targets;
+    // Before it strikes: afterwards another may lead.
+    const whom = world.trace.lines === undefined ? '' : whomFor(fault, this.#targets);
+    world.note('', () => `fault ${fault.number}: ${fault.kind}${whom} (${fault.durationMs} ms)`);
     const undo = this.#try(fault);
-    world.note(
-      '',
-      () =>
-        `fault ${fault.number}: ${fault.kind}${undo ? '' : ', nothing to strike'} (${fault.durationMs} ms)`,
-    );
+    if (undo === undefined) world.note('', () => `fault ${fault.number} finds nothing to strike`);
     if (undo === undefined) return;
     if (!harms.has(fault.kind)) this.#count(fault.kind);
-    if (oneSided.has(fault.kind)) {
-      this.#oneSidedUntilUs = Number.POSITIVE_INFINITY;
-    }
+    const { oneSided } = this.#targets.network;
+    const untilUs = world.nowUs + fault.durationMs * 1000 + oneSidedForUs;
+    for (const host of oneSided) this.#oneSidedUntilUs.set(host, untilUs);
+    oneSided.clear();
     const once = (): void => {
       if (!this.#undo.delete(once)) return;
       world.note('', () => `fault ${fault.number}: ${fault.kind} ends`);

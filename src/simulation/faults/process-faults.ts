@@ -66,8 +66,8 @@ export function strikeClock(fault: Fault, targets: Targets): Strike {
 }
 
 /**
- * Members' wall clocks jump anywhere while they are awake. Those of candidates only ahead: a wall clock that is set
- * back about when its host sleeps hides the sleep, which nobody there can notice then (docs/guides/guarantees.md).
+ * Wall clocks jump anywhere, those of hosts that are awake also back: one that is set back about when its host sleeps
+ * hides the sleep, which nobody there can notice then (docs/guides/guarantees.md).
  */
 function jumpWall(fault: Fault, targets: Targets): Strike {
   const { members, candidates, clients } = targets;
@@ -76,9 +76,9 @@ function jumpWall(fault: Fault, targets: Targets): Strike {
   const target = (fault.whom >>> 16) % 2 === 0 ? memberFor(fault, targets) : oneOf(all, fault.whom);
   if (target === undefined) return undefined;
   const byMs = (fault.how % 20_000) + 1;
-  const member = members.some(({ name }) => name === target.name);
-  const back = member && !target.host.asleep && fault.how % 2 === 0;
+  const back = !target.host.asleep && fault.how % 2 === 0;
   target.host.jumpWall(back ? -byMs : byMs);
+  targets.world.note(target.name, () => `the wall clock jumps ${back ? 'back' : 'ahead'} by ${byMs} ms`);
   return nothingToUndo;
 }
 
@@ -147,17 +147,22 @@ function killAndRestart(target: Strikable | undefined): Strike {
 
 /** One member after the other is stopped and started, as an upgrade does. */
 function rollingRestart(fault: Fault, { members, world }: Targets): Strike {
-  const gapUs = fault.durationMs * 1000;
+  // Each has its share of the time: a third of it down, the rest to come back.
+  const shareUs = (fault.durationMs * 1000) / members.length;
   const held = new Set<StrikableMember>();
-  members.forEach((member, at) => {
-    world.scheduler.after(at * gapUs * 3, eventKinds.fault, undefined, () => {
+  const release = (member: StrikableMember): void => {
+    if (held.delete(member)) member.release();
+  };
+  const events = members.flatMap((member, at) => [
+    world.scheduler.after(at * shareUs, eventKinds.fault, undefined, () => {
       member.stop();
       member.holdDown();
       held.add(member);
-    });
-    world.scheduler.after((at * 3 + 1) * gapUs, eventKinds.fault, undefined, () => {
-      if (held.delete(member)) member.release();
-    });
-  });
-  return nothingToUndo;
+    }),
+    world.scheduler.after((at + 1 / 3) * shareUs, eventKinds.fault, undefined, () => release(member)),
+  ]);
+  return () => {
+    for (const event of events) world.scheduler.cancel(event);
+    for (const member of [...held]) release(member);
+  };
 }

@@ -41,7 +41,7 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'bit-rot': [400, 1200],
   'misdirected-read': [400, 1200],
   restart: [5, 500],
-  'rolling-restart': [50, 500],
+  'rolling-restart': [600, 4000],
   pause: [20, 1500],
   'block-loop': [5, 150],
   'slow-loop': [200, 3000],

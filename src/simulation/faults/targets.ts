@@ -69,6 +69,20 @@ export function candidateFor(fault: Fault, { candidates }: Targets): Strikable |
   return leader ?? oneOf(candidates, fault.whom);
 }
 
+/** Whom the fault is for just now, in words for the trace; '' for those that choose among several. */
+export function whomFor(fault: Fault, targets: Targets): string {
+  const { kind } = fault;
+  if (kind === 'wall-jump') return '';
+  if (kind === 'slow-folder') return ' of the shared files';
+  if (kind === 'pause-publisher') return ', whoever writes next';
+  const target = kind.endsWith('-client')
+    ? oneOf(targets.clients, fault.whom)
+    : kind.includes('candidate')
+      ? candidateFor(fault, targets)
+      : memberFor(fault, targets);
+  return target === undefined ? '' : `, ${target.name}`;
+}
+
 export function oneOf<T>(from: readonly T[], word: number): T | undefined {
   return from.length === 0 ? undefined : from[word % from.length];
 }

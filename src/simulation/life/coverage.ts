@@ -51,6 +51,8 @@ export class Coverage implements Checker {
       'operations acknowledged': outcomes.ok,
       'operations refused': outcomes['not-applied'],
       'operations with unknown outcome': outcomes.unknown + outcomes.pending,
+      'keys shown to be linearizable': history.decidedKeys,
+      'keys undecided': history.undecidedKeys,
       leaderships: elections.leaderships,
       'hand-offs': elections.handOffs,
       resignations: elections.resignations,

@@ -21,6 +21,7 @@ import { Violation } from '../observation.ts';
 import { ClientWorkload, drawRates, History, workloadCheckers } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
 import { World } from '../world/world.ts';
+import { checkLifeOptions, checkOnly } from './check-options.ts';
 import { SimulatedCluster } from './cluster.ts';
 import { Coverage } from './coverage.ts';
 import { Hub } from './hub.ts';
@@ -35,10 +36,12 @@ const bootMs = 1000;
 /**
  * Lives one life: a cluster under clients and candidates, faults for `seconds`, then healed until everything must have
  * come back. Never rejects for what is wrong with the code under test: that is the result's `failure`.
+ *
+ * @throws ConclaveError 'invalid-argument' for options that cannot be meant.
  */
 export async function runLife(options: LifeOptions): Promise<LifeResult> {
-  const life = new Life(options);
-  return life.run();
+  checkLifeOptions(options);
+  return new Life(options).run();
 }
 
 class Life {
@@ -97,6 +100,7 @@ class Life {
     setLinks(targets, this.#faults);
     setDisks(targets, this.#faults);
     const { only } = options;
+    checkOnly(only, this.#schedule.length);
     const struck =
       only === undefined ? this.#schedule : this.#schedule.filter(({ number }) => only.includes(number));
     this.#nemesis = new Nemesis(targets, struck);
@@ -143,7 +147,7 @@ class Life {
     const leaseReads = this.#settings.leaseReads;
     hub.add(...workloadCheckers(hub, this.#history, { leaseReads }).map((checker) => () => checker));
     const reports = this.#reports;
-    const oneSided = (): boolean => this.#nemesis.oneSided;
+    const oneSided = (host: object): boolean => this.#nemesis.oneSided(host);
     hub.add(leasesChecker(reports), oneHolderChecker(reports, { oneSided }), fencingChecker(reports));
     hub.add(tokensRiseChecker(reports), graceKeptChecker(reports));
     hub.add(electionsCompleteChecker(reports, this.#candidates));

@@ -55,6 +55,8 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   member: Member | undefined;
   readonly #parts: SimulatedMemberParts;
   #served: Served | undefined;
+  /** What its disk had been made to do when this life began: that excuses nothing now. */
+  #before = { fullDisk: 0, failedOperations: 0 };
   /** As many faults want it down. */
   #heldDown = 0;
 
@@ -90,6 +92,8 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     process.attach({ disk: disk.of(process), network: network.of(process) });
     this.process = process;
     this.life += 1;
+    const { fullDisk, failedOperations } = this.disk.faults.counts;
+    this.#before = { fullDisk, failedOperations };
     world.note(this.name, () => `starts, life ${this.life}`);
     Member.start({
       ...options,
@@ -251,9 +255,9 @@ export class SimulatedMember implements MemberSight, StrikableMember {
 
   #excused(error: unknown): boolean {
     if (!ConclaveError.is(error)) return false;
-    const { counts } = this.disk.faults;
-    if (error.code === 'disk-full') return counts.fullDisk > 0;
-    if (error.code === 'disk-failed') return counts.failedOperations > 0;
+    const { fullDisk, failedOperations } = this.disk.faults.counts;
+    if (error.code === 'disk-full') return fullDisk > this.#before.fullDisk;
+    if (error.code === 'disk-failed') return failedOperations > this.#before.failedOperations;
     return error.code === 'data-damaged' && this.damaged;
   }
 

@@ -78,7 +78,9 @@ export class End implements Connection {
   }
 
   write(chunks: readonly Uint8Array[]): void {
-    if (!this.#closed && !this.#ending && this.process.alive) this.outgoing.write(chunks);
+    if (this.#closed || this.#ending || !this.process.alive) return;
+    this.#fabric.sends(chunks);
+    this.outgoing.write(chunks);
   }
 
   end(): void {

@@ -12,6 +12,8 @@ export interface Fabric {
   /** How long TCP tries to get something through. */
   readonly giveUpUs: number;
   note(who: string, text: () => string): void;
+  /** A process sends these bytes: they are part of what makes a life the same. */
+  sends(chunks: readonly Uint8Array[]): void;
   /** A frame of kind `raft` leaves the process. */
   leaves(from: End, to: End, frame: WireFrame): void;
   /** What became of a Raft message on its way. */

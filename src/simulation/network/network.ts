@@ -35,6 +35,8 @@ export interface BreakOptions {
 /** The network of one world: reliable ordered streams over links that can be slow, lossy and cut. */
 export class SimulatedNetwork {
   readonly counts: NetworkCounts = noCounts();
+  /** Hosts of connections that one end, or none, was told the end of. For who judges what is bound to them; to be cleared. */
+  readonly oneSided = new Set<Host>();
   onFrame: WireTap | undefined;
   readonly #world: World;
   readonly #random: Draw;
@@ -131,6 +133,11 @@ export class SimulatedNetwork {
   /** Call it before its processes die: then nobody is told that they did, until the power returns. */
   powerFails(host: Host): void {
     this.#down.add(host);
+    for (const [near, far] of this.#connections) {
+      if (near.process.host === host || far.process.host === host) {
+        this.oneSided.add(near.process.host).add(far.process.host);
+      }
+    }
   }
 
   /** From now on the host answers by RST for what it does not remember. The next process on it implies it. */
@@ -155,6 +162,7 @@ export class SimulatedNetwork {
   }
 
   #break(near: End, far: End, seenBy: BreakOptions['seenBy']): void {
+    if (seenBy !== 'both') this.oneSided.add(near.process.host).add(far.process.host);
     if (seenBy === 'none') {
       this.counts.brokenForNone += 1;
       near.outgoing.severed = true;
@@ -193,6 +201,7 @@ export class SimulatedNetwork {
       counts: this.counts,
       giveUpUs,
       note: (who, text) => world.note(who, text),
+      sends: (chunks) => world.trace.mixBytes(chunks),
       leaves: (from, to, frame) => {
         this.counts.raftMessages += 1;
         this.onFrame?.(from.process.host.name, to.process.host.name, frame);

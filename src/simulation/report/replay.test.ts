@@ -11,8 +11,8 @@ test('a life with nothing but defaults is lived again by its seed alone', () => 
 test('what differs from the defaults stands in the command', () => {
   const life = { seed: 9, faults: 'disk', members: 5, clients: 0, candidates: 1, seconds: 5 } as const;
   assert.equal(
-    replayCommand({ ...life, only: [3, 7], calmLinks: true }, 'node src/cli/main.ts'),
-    'node src/cli/main.ts simulate --seed 9 --faults disk --members 5 --clients 0 --candidates 1 --seconds 5 --only 3,7 --calm-links',
+    replayCommand({ ...life, only: [3, 7], calmLinks: true }, 'npm run simulate --'),
+    'npm run simulate -- --seed 9 --faults disk --members 5 --clients 0 --candidates 1 --seconds 5 --only 3,7 --calm-links',
   );
   assert.equal(replayCommand({ seed: 9, only: [] }), 'conclave simulate --seed 9 --only none');
 });

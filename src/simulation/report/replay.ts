@@ -1,8 +1,8 @@
 import type { LifeOptions } from '../life/types.ts';
 
-/** The one command that lives this life again. `program`: how the command is called here. */
-export function replayCommand(options: LifeOptions, program = 'conclave'): string {
-  const words = [`${program} simulate`, `--seed ${options.seed}`];
+/** The one command that lives this life again. `command`: how `conclave simulate` is called here. */
+export function replayCommand(options: LifeOptions, command = 'conclave simulate'): string {
+  const words = [command, `--seed ${options.seed}`];
   const { faults = 'all', members = 3, clients = 8, candidates = 3, seconds = 30, only, calmLinks } = options;
   if (faults !== 'all') words.push(`--faults ${faults}`);
   if (members !== 3) words.push(`--members ${members}`);

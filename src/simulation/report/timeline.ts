@@ -5,7 +5,7 @@ const lastOfEach = 12;
 
 /** Time and event as one line. */
 export function formatLine(line: TraceLine): string {
-  return `${formatTime(line.atUs)}  ${line.who.padEnd(12)} ${line.text}`;
+  return `${formatTime(line.atUs)}  ${line.who.padEnd(14)} ${line.text}`;
 }
 
 /**

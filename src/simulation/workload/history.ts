@@ -112,6 +112,9 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export class History {
   readonly operations: Operation[] = [];
+  /** Keys whose order was looked for in the end: how many were decided, and how many searches were given up. */
+  decidedKeys = 0;
+  undecidedKeys = 0;
   readonly #listeners: HistoryListener[] = [];
   readonly #nowUs: () => number;
   #watches = 0;

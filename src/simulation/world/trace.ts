@@ -27,6 +27,15 @@ export class Trace {
     this.#low = (Math.imul(this.#low ^ this.#high, 0xc2b2ae35) + word) | 0;
   }
 
+  /** Takes bytes into the hash: what was sent or written, and not only that something was. */
+  mixBytes(chunks: readonly Uint8Array[]): void {
+    let hash = 0x811c9dc5;
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; at++) hash = Math.imul(hash ^ (chunk[at] as number), 0x01000193);
+    }
+    this.mix(hash >>> 0);
+  }
+
   /** `text` is made only where lines are kept, so it must not change anything. */
   note(atUs: number, who: string, text: () => string): void {
     if (this.lines) this.lines.push({ atUs, who, text: text() });

@@ -1,6 +1,6 @@
 import type { PlantedBug } from '../bug.ts';
 
-const readCheckers = ['15-linearizable-reads', 'linearizable-history', 'log-witness'];
+const readCheckers = ['15-linearizable-reads', 'linearizability', 'log-witness'];
 
 /** Most lives read without leases, as most clusters will. */
 const leaseReads = [
@@ -147,7 +147,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'process' },
-    checkers: ['17-retried-once', 'log-witness', 'linearizable-history'],
+    checkers: ['17-retried-once', 'log-witness', 'linearizability'],
   },
   {
     id: 'watch-splits-a-revision',
