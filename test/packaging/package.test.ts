@@ -65,7 +65,7 @@ async function run(name: string, flags: readonly string[] = []): Promise<string>
 
 test('the tarball holds what is documented, and no tests, helpers of tests or maps', () => {
   const expected =
-    /^(dist\/.+\.(js|d\.ts)|proto\/.+\.(proto|md)|docs\/(guides|reference)\/.+\.md|docs\/images\/.+\.svg|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
+    /^(dist\/.+\.(js|d\.ts)|proto\/.+\.(proto|md)|docs\/(guides|reference|internals)\/.+\.md|docs\/images\/.+\.svg|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
   assert.deepEqual(
     project.packed.filter((file) => !expected.test(file) || /\.test\.|\btesting\b/.test(file)),
     [],
