@@ -14,8 +14,8 @@ interface Waiting {
   seenMs: number;
 }
 
-/** More than a leader's patience can be: it grows with slow disks and links, to about two seconds and a half. */
-const limitMs = 3000;
+/** More than a leader's patience can be: it grows with slow disks and links that lose much, to more than three seconds. */
+const limitMs = 4500;
 /** A process that stood still may have its first turn long after the limit. */
 const turns = 3;
 const turnsApartMs = 50;
