@@ -1,3 +1,9 @@
+import type { MemberHandle } from '../member/types.ts';
+import type { Runtime, Timer } from '../runtime/types.ts';
+
+/** A holder needs one round trip; one that is paused or cut off must not hold up the stop. */
+const holdersMoveWithinMs = 500;
+
 /** Counts the streams by which holders bind leases to this member, so that a stopping one can wait until they moved. */
 export class Holders {
   #streams = 0;
@@ -17,4 +23,16 @@ export class Holders {
     if (this.#streams === 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
+}
+
+/** Holders that were told to move bind themselves elsewhere first and leave then; their leases never notice. */
+export async function holdersMoved(member: MemberHandle, holders: Holders, runtime: Runtime): Promise<void> {
+  const { stopping, members } = member.status();
+  if (!stopping || members.length === 1) return;
+  let timer: Timer | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = runtime.timers.after(holdersMoveWithinMs, resolve);
+  });
+  await Promise.race([holders.gone(), enough]);
+  timer?.cancel();
 }

@@ -1,10 +1,10 @@
 import type { MemberHandle } from '../member/types.ts';
-import { nodeRuntime, type Runtime, type Timer } from '../runtime/index.ts';
+import { nodeRuntime } from '../runtime/index.ts';
 import { listenSockets } from '../runtime/sockets.ts';
 import type { Address, Listener } from '../runtime/types.ts';
 import { Api, type ApiOptions } from './api.ts';
 import { GrpcServer } from './grpc-server.ts';
-import type { Holders } from './holders.ts';
+import { holdersMoved } from './holders.ts';
 import { silentLogger } from './types.ts';
 
 export interface ServeOptions extends ApiOptions {
@@ -13,9 +13,6 @@ export interface ServeOptions extends ApiOptions {
   /** Ms that calls under way get to finish when the server closes. Default 1000. */
   readonly closeGraceMs?: number;
 }
-
-/** A holder needs one round trip; one that is paused or cut off must not hold up the stop. */
-const holdersMoveWithinMs = 500;
 
 export interface ApiServer extends AsyncDisposable {
   /** As bound, in the order of `listen`. */
@@ -58,18 +55,6 @@ export async function serveApi(member: MemberHandle, options: ServeOptions): Pro
     throw error;
   }
   return new RunningServer(listeners, close);
-}
-
-/** Holders that were told to move bind themselves elsewhere first and leave then; their leases never notice. */
-async function holdersMoved(member: MemberHandle, holders: Holders, runtime: Runtime): Promise<void> {
-  const { stopping, members } = member.status();
-  if (!stopping || members.length === 1) return;
-  let timer: Timer | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = runtime.timers.after(holdersMoveWithinMs, resolve);
-  });
-  await Promise.race([holders.gone(), enough]);
-  timer?.cancel();
 }
 
 class RunningServer implements ApiServer {

@@ -1,7 +1,7 @@
-import { Api, type ApiOptions } from '../../api/index.ts';
+import { Api, type ApiOptions, holdersMoved } from '../../api/index.ts';
 import { PortServer } from '../../embedded/port-server.ts';
 import type { MemberHandle } from '../../member/types.ts';
-import type { Address, Runtime, Timer } from '../../runtime/types.ts';
+import type { Address, Runtime } from '../../runtime/types.ts';
 import { AcceptedPort } from './connection-port.ts';
 
 export interface ServeCallsOptions extends ApiOptions {
@@ -19,9 +19,6 @@ export interface CallServer {
    */
   close(): Promise<void>;
 }
-
-/** As long as a served member waits for its holders. */
-const holdersMoveWithinMs = 500;
 
 /**
  * Serves a member's API to clients with a `simulatedTransport`, as `serveApi` does over gRPC.
@@ -46,7 +43,7 @@ export async function serveCalls(member: MemberHandle, options: ServeCallsOption
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await listener.close();
-    await holdersMoved(member, api, runtime);
+    await holdersMoved(member, api.holders, runtime);
     await Promise.all([...servers].map((server) => server.finish(options.closeGraceMs ?? 1000)));
     await api[Symbol.asyncDispose]();
   };
@@ -57,16 +54,4 @@ export async function serveCalls(member: MemberHandle, options: ServeCallsOption
       return closing;
     },
   };
-}
-
-/** Holders that were told to move bind themselves elsewhere first and leave then; their leases never notice. */
-async function holdersMoved(member: MemberHandle, api: Api, runtime: Runtime): Promise<void> {
-  const { stopping, members } = member.status();
-  if (!stopping || members.length === 1) return;
-  let timer: Timer | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = runtime.timers.after(holdersMoveWithinMs, resolve);
-  });
-  await Promise.race([api.holders.gone(), enough]);
-  timer?.cancel();
 }

@@ -1,3 +1,4 @@
+import { pause } from '../../client/calls.ts';
 import { Candidate, type ElectionEvent, elect, type Leadership, lock } from '../../election/index.ts';
 import type { LeaseStore } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
@@ -6,7 +7,7 @@ import type { Draw } from '../world/random.ts';
 import type { Job } from './job.ts';
 import type { ElectionReports, HeldLeadership, Hold } from './reports.ts';
 import type { CandidateSettings } from './settings.ts';
-import { sleep } from './sleep.ts';
+import { unlessUsual } from './usual-failures.ts';
 
 export interface CandidateParts {
   readonly process: Process;
@@ -45,7 +46,7 @@ export class CandidateProgram {
     try {
       hold.leadership.assertHeld();
     } catch (error) {
-      unlessLost(error);
+      unlessUsual(error, ...lost);
       return;
     }
     this.#parts.reports.acted(hold);
@@ -93,7 +94,7 @@ export class CandidateProgram {
 
   #rest(): Promise<void> {
     const { process, random } = this.#parts;
-    return sleep(process.runtime, random.between(0, 300), this.#stop.signal);
+    return pause(process.runtime, random.between(0, 300), this.#stop.signal);
   }
 
   #options() {
@@ -150,7 +151,7 @@ export class CandidateProgram {
       await (leadership as Leadership).proclaim(`since ${this.#parts.reports.nowUs}`);
       this.#parts.reports.counts.proclamations += 1;
     } catch (error) {
-      unlessLost(error);
+      unlessUsual(error, ...lost);
     }
   }
 
@@ -161,7 +162,7 @@ export class CandidateProgram {
       const { waiting } = await store.read(election, { signal: leadership.signal });
       if (waiting.length > 0) await (leadership as Leadership).handOff(random.pick(waiting));
     } catch (error) {
-      unlessLost(error);
+      unlessUsual(error, ...lost);
     }
   }
 
@@ -187,21 +188,8 @@ export class CandidateProgram {
   }
 }
 
-/** What may befall a call of a leader under faults; it goes on without. */
-const usual: ReadonlySet<string> = new Set([
-  'not-leading',
-  'target-not-waiting',
-  'aborted',
-  'lease-lost',
-  'timeout',
-  'unavailable',
-  'no-leader',
-  'too-many-requests',
-]);
-
-function unlessLost(error: unknown): void {
-  if (!ConclaveError.is(error) || !usual.has(error.code)) throw error;
-}
+/** What besides may befall a call of a leader; it goes on without. */
+const lost = ['not-leading', 'target-not-waiting'] as const;
 
 function unlessAborted(error: unknown): undefined {
   if (!ConclaveError.is(error, 'aborted')) throw error;

@@ -1,4 +1,5 @@
 /** The work of a leader: it publishes versions of a fenced file, and writes a plain one without fencing. */
+import { pause } from '../../client/calls.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { type VersionedFile, versionedFile, type Writer } from '../../fencing/index.ts';
 import type { Disk } from '../../runtime/types.ts';
@@ -6,7 +7,6 @@ import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import { type PlainFile, readPlain, writePlain } from './plain-file.ts';
 import type { ElectionReports, HeldLeadership, Hold } from './reports.ts';
-import { sleep } from './sleep.ts';
 
 export interface JobParts {
   readonly process: Process;
@@ -56,7 +56,7 @@ export class Job {
       if (signal.aborted && late <= 0) return;
       await this.#plainRound(hold);
       const delayMs = random.between(Math.ceil(paceMs / 2), Math.ceil(paceMs * 1.5));
-      await sleep(process.runtime, delayMs, careless ? undefined : signal);
+      await pause(process.runtime, delayMs, careless ? undefined : signal);
     }
   }
 
@@ -109,7 +109,7 @@ export class Job {
   async #linger({ signal }: HeldLeadership): Promise<void> {
     const { random, lingers, lingerMs, process, careless, reports } = this.#parts;
     if (reports.healedUs !== undefined || !random.chance(lingers)) return;
-    await sleep(process.runtime, random.between(0, 2 * lingerMs), careless ? undefined : signal);
+    await pause(process.runtime, random.between(0, 2 * lingerMs), careless ? undefined : signal);
   }
 
   #note(error: unknown, { token }: HeldLeadership): void {

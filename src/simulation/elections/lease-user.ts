@@ -1,10 +1,10 @@
+import { pause } from '../../client/calls.ts';
 import type { ConclaveClient } from '../../client/index.ts';
-import { ConclaveError } from '../../errors/index.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { ElectionReports } from './reports.ts';
 import { drawTtlMs } from './settings.ts';
-import { sleep } from './sleep.ts';
+import { unlessUsual } from './usual-failures.ts';
 
 export interface LeaseUserParts {
   readonly process: Process;
@@ -45,7 +45,7 @@ export class LeaseUserProgram {
       } catch (error) {
         unlessUsual(error);
       }
-      await sleep(process.runtime, random.between(0, 300), this.#stop.signal);
+      await pause(process.runtime, random.between(0, 300), this.#stop.signal);
     }
   }
 
@@ -65,7 +65,7 @@ export class LeaseUserProgram {
     const { client, random, process, reports } = this.#parts;
     const { signal } = this.#stop;
     for (let left = random.between(0, 6); left > 0 && !signal.aborted; left--) {
-      await sleep(process.runtime, held.ttlMs * (0.2 + random.unit() / 4), signal);
+      await pause(process.runtime, held.ttlMs * (0.2 + random.unit() / 4), signal);
       const renewing = client.renewLease(held.lease, { timeoutMs: Math.max(50, held.ttlMs / 3) });
       const ttlMs = await renewing.catch(unlessUsual);
       held.untouchedSinceUs = reports.nowUs;
@@ -76,7 +76,7 @@ export class LeaseUserProgram {
   async #lookWhenItGoes({ lease, ttlMs, key, untouchedSinceUs }: HeldLease): Promise<void> {
     const { client, process, reports } = this.#parts;
     while (!this.#stop.signal.aborted) {
-      await sleep(process.runtime, ttlMs / 4, this.#stop.signal);
+      await pause(process.runtime, ttlMs / 4, this.#stop.signal);
       const sentUs = reports.nowUs;
       let isThere: boolean;
       try {
@@ -90,18 +90,4 @@ export class LeaseUserProgram {
       reports.tell('leaseThere', lease, ttlMs, untouchedSinceUs, sentUs);
     }
   }
-}
-
-/** What may befall a call under faults. */
-const usual: ReadonlySet<string> = new Set([
-  'aborted',
-  'lease-lost',
-  'timeout',
-  'unavailable',
-  'no-leader',
-  'too-many-requests',
-]);
-
-function unlessUsual(error: unknown): undefined {
-  if (!ConclaveError.is(error) || !usual.has(error.code)) throw error;
 }

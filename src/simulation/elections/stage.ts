@@ -91,15 +91,8 @@ export class Stage implements LifeSight {
   }
 
   /** Rejects when it is not settled within so long. */
-  async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
-    let settled = false;
-    const watched = promise.finally(() => {
-      settled = true;
-    });
-    watched.catch(() => {});
-    await this.run(withinMs, () => settled);
-    if (!settled) throw new Error(`Nothing came of it within ${withinMs} simulated ms.`);
-    return watched;
+  until<T>(promise: Promise<T>, withinMs?: number): Promise<T> {
+    return this.world.until(promise, withinMs);
   }
 
   ended(): void {

@@ -84,8 +84,7 @@ class Life {
     const shared = new SharedFolder(world, world.random('shared folder'));
     this.#shared = shared;
     const transport = (runtime: Runtime) => simulatedTransport(runtime);
-    const equip = (process: Process): void =>
-      process.attach({ disk: shared.of(process), network: this.#network.of(process) });
+    const equip = (process: Process): void => this.#equip(process);
     const { endpoints } = this.#cluster;
     this.#clients = new ClientWorkload({
       ...{ world, history: this.#history, endpoints, transport, equip, clients: options.clients ?? 8 },
@@ -131,10 +130,14 @@ class Life {
     return this.#result(failure);
   }
 
+  #equip(process: Process): void {
+    process.attach({ disk: this.#shared.of(process), network: this.#network.of(process) });
+  }
+
   #progress(): Progress {
     return new Progress({
-      ...{ world: this.#world, cluster: this.#cluster, network: this.#network },
-      ...{ clients: this.#clients, candidates: this.#candidates },
+      ...{ world: this.#world, cluster: this.#cluster, clients: this.#clients },
+      ...{ candidates: this.#candidates, equip: (process: Process) => this.#equip(process) },
     });
   }
 

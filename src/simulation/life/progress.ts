@@ -1,7 +1,6 @@
 import { connectClient } from '../../client/index.ts';
 import { simulatedTransport } from '../calls/index.ts';
 import { CandidateWorkload } from '../elections/index.ts';
-import type { SimulatedNetwork } from '../network/index.ts';
 import { violated } from '../observation.ts';
 import type { ClientWorkload } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
@@ -11,7 +10,8 @@ import type { SimulatedCluster } from './cluster.ts';
 export interface ProgressParts {
   readonly world: World;
   readonly cluster: SimulatedCluster;
-  readonly network: SimulatedNetwork;
+  /** Gives a new process its disk and network. */
+  readonly equip: (process: Process) => void;
   readonly clients: ClientWorkload;
   readonly candidates: CandidateWorkload;
 }
@@ -75,12 +75,9 @@ export class Progress {
 
   /** A client that comes fresh. */
   async #write(): Promise<void> {
-    const { world, network, cluster } = this.#parts;
+    const { world, equip, cluster } = this.#parts;
     const process: Process = world.startProcess('fresh', world.addHost('fresh'));
-    process.attach({
-      disk: cluster.members[0]?.process?.runtime.disk as never,
-      network: network.of(process),
-    });
+    equip(process);
     const { runtime } = process;
     const { endpoints } = cluster;
     const client = connectClient({

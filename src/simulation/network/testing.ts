@@ -37,15 +37,8 @@ export class TestingWorld {
   }
 
   /** Runs until the promise is settled. */
-  async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
-    let settled = false;
-    const watched = promise.finally(() => {
-      settled = true;
-    });
-    watched.catch(() => {});
-    await this.run(withinMs, () => settled);
-    if (!settled) throw new Error(`Nothing came of it within ${withinMs} ms.`);
-    return watched;
+  until<T>(promise: Promise<T>, withinMs?: number): Promise<T> {
+    return this.world.until(promise, withinMs);
   }
 
   /** A connection from process `from` to process `to`, both ends with what they have heard. */

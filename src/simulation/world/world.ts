@@ -72,6 +72,18 @@ export class World {
     });
   }
 
+  /** Lets time pass until the promise is settled. Rejects when it is not within so much simulated time. */
+  async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    let settled = false;
+    const watched = promise.finally(() => {
+      settled = true;
+    });
+    watched.catch(() => {});
+    await this.scheduler.run(this.nowUs + withinMs * 1000, () => settled);
+    if (!settled) throw new Error(`Nothing came of it within ${withinMs} simulated ms.`);
+    return watched;
+  }
+
   note(who: string, text: () => string): void {
     this.trace.note(this.scheduler.nowUs, who, text);
   }
