@@ -246,7 +246,7 @@ export class ConclaveClient implements AsyncDisposable {
   /** Role, term, commit and peers of one member, from its own view. */
   memberState(options: AttemptOptions = {}): Promise<MemberStateResponse> {
     const what = "Asking for a member's state";
-    return this.#endpoints.run(what, options, async (link, { timeoutMs }) => {
+    return this.#endpoints.run(what, { ...options, changesNothing: true }, async (link, { timeoutMs }) => {
       const { signal } = options;
       const stream = link.stream(services.Conclave.memberState, signal === undefined ? {} : { signal });
       const timer = this.runtime.timers.after(timeoutMs, () => stream.close());
@@ -300,7 +300,7 @@ export class ConclaveClient implements AsyncDisposable {
     options: AttemptOptions,
   ): Promise<Res> {
     const { signal } = options;
-    return this.#endpoints.run(what, options, (link, { timeoutMs }) =>
+    return this.#endpoints.run(what, { ...options, changesNothing: true }, (link, { timeoutMs }) =>
       link.unary(method, request, signal === undefined ? { timeoutMs } : { signal, timeoutMs }),
     );
   }

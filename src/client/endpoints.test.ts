@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
-import { outOfTime } from './endpoints.ts';
+import { manualRuntime } from '../runtime/testing.ts';
+import { type AttemptOptions, Endpoints, outOfTime } from './endpoints.ts';
+import type { Transport } from './transport.ts';
 
 test('when time is up the last failure gives the code, as far as it tells more than that time passed', () => {
   const after = (code: ConstructorParameters<typeof ConclaveError>[0], ambiguous = false) =>
@@ -15,4 +17,39 @@ test('when time is up the last failure gives the code, as far as it tells more t
     after('closed').message,
     /did not succeed within 250 ms. The last attempt failed: So it was\./,
   );
+});
+
+/** Nobody is there; the last attempt has too little time left even to learn that. */
+async function attemptsThatEndInATimeout(options: AttemptOptions): Promise<unknown> {
+  const runtime = manualRuntime();
+  const transport = { endpoint: 'a', onBreak: () => () => {}, close: () => {} } as unknown as Transport;
+  const silence = { silenceMs: 1000, probeTimeoutMs: 1000 };
+  const endpoints = new Endpoints({
+    endpoints: ['a'],
+    transport: () => transport,
+    runtime,
+    silence,
+    timeoutMs: 100,
+  });
+  const failed = endpoints
+    .run('Reading keys', options, async (_link, { timeoutMs }) => {
+      const outcome = timeoutMs > 50 ? 'not-applied' : 'unknown';
+      throw new ConclaveError(timeoutMs > 50 ? 'unavailable' : 'timeout', 'No.', {
+        retryable: true,
+        outcome,
+      });
+    })
+    .catch((error: unknown) => error);
+  await runtime.advance(200);
+  return await failed;
+}
+
+test('a last attempt that had no time to learn anything does not hide what an earlier one learnt', async () => {
+  const { code, outcome } = (await attemptsThatEndInATimeout({ changesNothing: true })) as ConclaveError;
+  assert.deepEqual({ code, outcome }, { code: 'unavailable', outcome: 'not-applied' });
+});
+
+test('of a mutation such an attempt leaves unknown what became of it', async () => {
+  const { code, outcome } = (await attemptsThatEndInATimeout({})) as ConclaveError;
+  assert.deepEqual({ code, outcome }, { code: 'timeout', outcome: 'unknown' });
 });

@@ -23,6 +23,8 @@ interface Slot {
 export interface AttemptOptions extends CallOptions {
   /** This endpoint only, without fail-over. */
   readonly endpoint?: string;
+  /** A read: whatever became of an attempt, nothing was applied. Default false. */
+  readonly changesNothing?: boolean;
 }
 
 /** Which link to use: starts anywhere, stays with an endpoint that works, moves on from one that does not. */
@@ -140,6 +142,7 @@ export class Endpoints {
       const leftMs = deadlineMs - this.#runtime.clock.monotonicMs();
       if (leftMs <= 0) throw outOfTime(what, timeoutMs, ambiguous, last);
       let link: Link | undefined;
+      let busy = false;
       try {
         link = options.endpoint === undefined ? this.choose() : this.linkTo(options.endpoint);
         const result = await attempt(link, { timeoutMs: leftMs, ambiguous });
@@ -147,16 +150,18 @@ export class Endpoints {
         return result;
       } catch (caught) {
         const error = asConclaveError(caught, what);
-        if (error.outcome === 'unknown') ambiguous = true;
+        if (error.outcome === 'unknown' && !options.changesNothing) ambiguous = true;
         // Given up by this side: what an earlier attempt did stays unknown. Any other answer is the answer.
         const givenUp = error.code === 'aborted' || error.code === 'closed';
         if (!mayRetry(error) || this.#closed) throw withOutcome(error, ambiguous && givenUp);
-        last = error;
+        // The time left for an attempt may be too short for any answer: what an earlier one heard says more.
+        if (last === undefined || error.code !== 'timeout') last = error;
         this.#trouble = error;
-        if (link !== undefined && error.code !== 'too-many-requests') this.failed(link);
+        busy = error.code === 'too-many-requests';
+        if (link !== undefined && !busy) this.failed(link);
       }
       // Every endpoint gets its turn at once; only then does it make sense to wait.
-      if (attempts % this.#slots.length === 0 || last?.code === 'too-many-requests') {
+      if (attempts % this.#slots.length === 0 || busy) {
         await pause(this.#runtime, Math.min(backoff.nextMs(), Math.max(leftMs, 1)), signal);
       }
     }
@@ -222,7 +227,7 @@ function withOutcome(error: ConclaveError, unknown: boolean): ConclaveError {
   return new ConclaveError(error.code, error.message, { retryable, details, cause, outcome: 'unknown' });
 }
 
-/** What to say when time is up: `last` is the failure of the last attempt. */
+/** What to say when time is up: `last` is the last failure that was more than a lack of time. */
 export function outOfTime(
   what: string,
   timeoutMs: number,
