@@ -126,7 +126,8 @@ export const faults = {
     release: async (name, token, options) => {
       const released = await session.release(name, token, options);
       const { waiting } = await store.read(name);
-      if (!released) await sessions.get(waiting[0] ?? '')?.acquire(name, { metadata: '', priority: 0 });
+      if (!released)
+        await sessions.get(waiting[0]?.holder ?? '')?.acquire(name, { metadata: '', priority: 0 });
       return released;
     },
   })),
@@ -192,7 +193,7 @@ export const faults = {
       return session.transfer(
         name,
         token,
-        waiting.includes(toHolder) ? (waiting[0] ?? toHolder) : toHolder,
+        waiting.some(({ holder }) => holder === toHolder) ? (waiting[0]?.holder ?? toHolder) : toHolder,
         options,
       );
     },

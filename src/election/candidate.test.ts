@@ -78,7 +78,10 @@ for (const shared of [false, true]) {
     const stop = new AbortController();
     const campaign = two.campaign({ signal: stop.signal });
     await runtime.advance(100);
-    assert.deepEqual((await store.read('n')).waiting, ['two']);
+    assert.deepEqual(
+      (await store.read('n')).waiting.map(({ holder }) => holder),
+      ['two'],
+    );
     stop.abort();
     await assert.rejects(settle(runtime, campaign, 0), { code: 'aborted' });
     assert.deepEqual((await store.read('n')).waiting, []);
@@ -179,7 +182,10 @@ test('a waiter whose session is lost while it waits opens another and goes on', 
   isDown = false;
   await runtime.advance(500);
   assert(sessions >= 2);
-  assert.deepEqual((await store.read('n')).waiting, ['two']);
+  assert.deepEqual(
+    (await store.read('n')).waiting.map(({ holder }) => holder),
+    ['two'],
+  );
   await settle(runtime, leadership.resign());
   (await settle(runtime, campaign)).assertHeld();
 });

@@ -22,9 +22,12 @@ export type {
   AcquireOutcome,
   ElectionState,
   LeaseStore,
+  RecordLife,
+  RecordOptions,
   SessionConnection,
   SessionOptions,
   StoreCallOptions,
   StoreCapabilities,
   StoreSession,
+  Waiter,
 } from './store.ts';

@@ -136,7 +136,7 @@ export class Leadership implements AsyncDisposable {
       store.read(name, options),
     );
     this.assertHeld();
-    if (!waiting.includes(toHolder)) {
+    if (!waiting.some(({ holder }) => holder === toHolder)) {
       throw new ConclaveError(
         'target-not-waiting',
         `${JSON.stringify(toHolder)} is not waiting for election ${JSON.stringify(name)}; the leadership goes on.`,

@@ -23,6 +23,8 @@ export interface StoreCapabilities {
   readonly connectionBound: boolean;
   /** `transfer` is offered. */
   readonly handOff: boolean;
+  /** `recordTtlMs` is honoured; otherwise records stay for ever. */
+  readonly recordsExpire: boolean;
 }
 
 export interface LeaseStore extends AsyncDisposable {
@@ -96,11 +98,7 @@ export interface StoreSession extends AsyncDisposable {
    * Idempotent: false where the token was no longer the current one. The place in the queue goes too. A store may
    * make the first of those who wait the leader in the same step; never with a token that is not current.
    */
-  release(
-    name: string,
-    token: number,
-    options?: StoreCallOptions & { readonly record?: Uint8Array },
-  ): Promise<boolean>;
+  release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean>;
 
   /**
    * Hands the leadership to a waiting holder, who gets a new, higher token, in one step; that session's next
@@ -112,7 +110,7 @@ export interface StoreSession extends AsyncDisposable {
     name: string,
     token: number,
     toHolder: string,
-    options?: StoreCallOptions & { readonly record?: Uint8Array },
+    options?: StoreCallOptions & RecordOptions,
   ): Promise<boolean>;
 
   /** Replaces the public metadata of this leadership. False: the token is no longer current. */
@@ -122,10 +120,27 @@ export interface StoreSession extends AsyncDisposable {
    * Writes the election's record: a small value without a lease, which outlives sessions. Guarded by the token.
    * False: the token is no longer current.
    */
-  writeRecord(name: string, token: number, record: Uint8Array, options?: StoreCallOptions): Promise<boolean>;
+  writeRecord(
+    name: string,
+    token: number,
+    record: Uint8Array,
+    options?: StoreCallOptions & RecordLife,
+  ): Promise<boolean>;
 
   /** Present on a session bound to its connection. */
   readonly connection?: SessionConnection;
+}
+
+export interface RecordLife {
+  /**
+   * The record may be forgotten this long after it was written, never before. Default: it stays until it is written
+   * again. Without effect where not `capabilities.recordsExpire`.
+   */
+  readonly recordTtlMs?: number | undefined;
+}
+
+export interface RecordOptions extends RecordLife {
+  readonly record?: Uint8Array | undefined;
 }
 
 export interface SessionConnection {
@@ -167,6 +182,14 @@ export interface ElectionState {
   readonly leader: { readonly holder: string; readonly token: number; readonly metadata: string } | undefined;
   /** Rises with every change that the store shows; only for comparing states of one store and name. */
   readonly version: number;
-  /** Holders that wait, in the order in which they would lead, where the store knows. */
-  readonly waiting: readonly string[];
+  /** Who waits, in the order in which they would lead, where the store knows. */
+  readonly waiting: readonly Waiter[];
+  /** The election's record; undefined where there is none. */
+  readonly record: Uint8Array | undefined;
+}
+
+export interface Waiter {
+  readonly holder: string;
+  readonly metadata: string;
+  readonly priority: number;
 }

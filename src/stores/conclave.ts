@@ -69,6 +69,7 @@ class ConclaveStore implements LeaseStore {
       orderedWaiters: true,
       connectionBound: this.#client.connectionBound,
       handOff: true,
+      recordsExpire: true,
     };
   }
 

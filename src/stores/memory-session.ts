@@ -3,6 +3,8 @@ import type {
   AcquireOptions,
   AcquireOutcome,
   ElectionState,
+  RecordLife,
+  RecordOptions,
   SessionConnection,
   SessionOptions,
   StoreCallOptions,
@@ -21,7 +23,7 @@ export interface Place {
 
 export interface Election {
   version: number;
-  record: Uint8Array | undefined;
+  record: { readonly value: Uint8Array; readonly untilMs: number } | undefined;
   leader: { readonly session: MemorySession; readonly token: number; metadata: string } | undefined;
   /** In the order in which they would lead. */
   waiting: Place[];
@@ -35,6 +37,8 @@ export interface SessionHome {
   begin(what: string, options?: StoreCallOptions): void;
   election(name: string): Election;
   stateOf(election: Election): ElectionState;
+  recordOf(election: Election): { readonly value: Uint8Array } | undefined;
+  writeRecord(election: Election, options: RecordOptions): void;
   nextRevision(): number;
   touch(election: Election): void;
   lead(election: Election, place: Place): void;
@@ -100,16 +104,12 @@ export class MemorySession implements StoreSession {
     this.#leaveQueue(election);
   }
 
-  async release(
-    name: string,
-    token: number,
-    options?: StoreCallOptions & { readonly record?: Uint8Array },
-  ): Promise<boolean> {
+  async release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean> {
     const election = this.#begin('Releasing an election', options, name);
     if (!this.#leads(election, token)) return false;
     election.leader = undefined;
     this.#leaveQueue(election);
-    if (options?.record) election.record = options.record.slice();
+    if (options) this.#store.writeRecord(election, options);
     this.#store.touch(election);
     return true;
   }
@@ -118,7 +118,7 @@ export class MemorySession implements StoreSession {
     name: string,
     token: number,
     toHolder: string,
-    options?: StoreCallOptions & { readonly record?: Uint8Array },
+    options?: StoreCallOptions & RecordOptions,
   ): Promise<boolean> {
     const election = this.#begin('Handing off an election', options, name);
     if (!this.#leads(election, token)) return false;
@@ -129,7 +129,7 @@ export class MemorySession implements StoreSession {
       const message = `${JSON.stringify(toHolder)} is not waiting for election ${JSON.stringify(name)}.`;
       throw new ConclaveError('target-not-waiting', message);
     }
-    if (options?.record) election.record = options.record.slice();
+    if (options) this.#store.writeRecord(election, options);
     this.#store.lead(election, place);
     return true;
   }
@@ -151,11 +151,11 @@ export class MemorySession implements StoreSession {
     name: string,
     token: number,
     record: Uint8Array,
-    options?: StoreCallOptions,
+    options?: StoreCallOptions & RecordLife,
   ): Promise<boolean> {
     const election = this.#begin('Writing a record', options, name);
     if (!this.#leads(election, token)) return false;
-    election.record = record.slice();
+    this.#store.writeRecord(election, { ...options, record });
     return true;
   }
 
@@ -225,7 +225,11 @@ export class MemorySession implements StoreSession {
   }
 
   #acquired(election: Election): AcquireOutcome {
-    return { status: 'acquired', token: election.leader?.token ?? 0, record: election.record?.slice() };
+    return {
+      status: 'acquired',
+      token: election.leader?.token ?? 0,
+      record: this.#store.recordOf(election)?.value.slice(),
+    };
   }
 
   /** A place keeps its order when its options change. */

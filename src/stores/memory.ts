@@ -9,6 +9,7 @@
 import type {
   ElectionState,
   LeaseStore,
+  RecordOptions,
   SessionOptions,
   StoreCallOptions,
   StoreCapabilities,
@@ -47,6 +48,7 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
     orderedWaiters: true,
     connectionBound: true,
     handOff: true,
+    recordsExpire: true,
   };
   readonly runtime: Runtime;
   readonly #sessions = new Set<MemorySession>();
@@ -123,12 +125,31 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
     return election;
   }
 
-  stateOf({ leader, version, waiting }: Election): ElectionState {
+  stateOf(election: Election): ElectionState {
+    const { leader, version, waiting } = election;
+    const record = this.recordOf(election);
     return {
       leader: leader && { holder: leader.session.holder, token: leader.token, metadata: leader.metadata },
       version,
-      waiting: waiting.map((place) => place.session.holder),
+      waiting: waiting.map(({ session, metadata, priority }) => ({
+        holder: session.holder,
+        metadata,
+        priority,
+      })),
+      record: record?.value.slice(),
     };
+  }
+
+  /** undefined: there is none, or its time is over. */
+  recordOf({ record }: Election): { readonly value: Uint8Array } | undefined {
+    return record !== undefined && this.runtime.clock.monotonicMs() < record.untilMs ? record : undefined;
+  }
+
+  writeRecord(election: Election, { record, recordTtlMs = Number.POSITIVE_INFINITY }: RecordOptions): void {
+    if (record === undefined) return;
+    const untilMs = this.runtime.clock.monotonicMs() + recordTtlMs;
+    election.record = { value: record.slice(), untilMs };
+    this.touch(election);
   }
 
   nextRevision(): number {

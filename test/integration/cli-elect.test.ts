@@ -76,7 +76,7 @@ test(
       environment,
     });
     await using store = conclaveStore({ endpoints: environment.CONCLAVE_ENDPOINTS ?? '' });
-    while (!(await store.read('queue')).waiting.includes('waiter')) await sleep(20);
+    while (!(await store.read('queue')).waiting.some(({ holder }) => holder === 'waiter')) await sleep(20);
     waiting.process.kill('SIGINT');
     assert.equal(await waiting.ended, 130);
     assert.deepEqual((await store.read('queue')).waiting, []);

@@ -63,6 +63,56 @@ export const observingCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'reading shows the record, who leads or does not',
+    async run(stage) {
+      const first = await stage.open('first', { client: 'two' });
+      const record = async () => (await stage.store.read(stage.name)).record;
+      assert.equal(await record(), undefined);
+      const token = await stage.win(first);
+      assert.equal(await first.writeRecord(stage.name, token, Uint8Array.of(1, 0, 255)), true);
+      assert.deepEqual(await record(), Uint8Array.of(1, 0, 255));
+      await first.release(stage.name, token, { record: Uint8Array.of(2) });
+      assert.deepEqual(await record(), Uint8Array.of(2));
+    },
+  },
+  {
+    name: 'a watch shows each change of the record, the last one for certain',
+    async run(stage) {
+      const first = await stage.open('first', { client: 'two' });
+      const token = await stage.win(first);
+      const { states } = watched(stage);
+      const shown = (value: number) =>
+        stage.eventually(`the watch shows record ${value}`, () => states.at(-1)?.record?.[0] === value);
+      for (const value of [1, 2]) {
+        await first.writeRecord(stage.name, token, Uint8Array.of(value));
+        await shown(value);
+      }
+      await first.release(stage.name, token, { record: Uint8Array.of(3) });
+      await shown(3);
+    },
+  },
+  {
+    name: 'a record with a time to live is there until then, and forgotten soon after',
+    skip: ({ recordsExpire }) => (recordsExpire ? undefined : 'records do not expire'),
+    async run(stage) {
+      const first = await stage.open('first');
+      const record = async () => (await stage.store.read(stage.name)).record?.[0];
+      const token = await stage.win(first);
+      const fromMs = stage.nowMs();
+      await first.writeRecord(stage.name, token, Uint8Array.of(1), { recordTtlMs: stage.shortTtlMs });
+      await stage.eventually('the record is forgotten', async () => (await record()) === undefined);
+      assert(
+        stage.nowMs() - fromMs >= stage.shortTtlMs,
+        `it was forgotten after ${stage.nowMs() - fromMs} ms`,
+      );
+      // Written again without one it stays, whatever the earlier one had.
+      await first.writeRecord(stage.name, token, Uint8Array.of(2), { recordTtlMs: stage.shortTtlMs });
+      await first.release(stage.name, token, { record: Uint8Array.of(3) });
+      await stage.pass(2 * stage.shortTtlMs);
+      assert.equal(await record(), 3);
+    },
+  },
+  {
     name: 'a watch begins with the state as it is',
     async run(stage) {
       const first = await stage.open('first');

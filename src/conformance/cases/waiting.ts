@@ -101,8 +101,8 @@ export const waitingCases: readonly ConformanceCase[] = [
       const state = await stage.store.read(stage.name);
       const expected = [1, 3, 0, 2];
       assert.deepEqual(
-        state.waiting,
-        expected.map((at) => waiters[at]?.session.holder),
+        state.waiting.map(({ holder, priority }) => ({ holder, priority })),
+        expected.map((at) => ({ holder: waiters[at]?.session.holder, priority: [0, 5, -5, 5][at] })),
       );
       await leading.release(stage.name, token);
       for (const at of expected) {
@@ -122,7 +122,9 @@ export const waitingCases: readonly ConformanceCase[] = [
       assert(first !== undefined && second !== undefined);
       await first.session.withdraw(stage.name);
       await first.session.withdraw(stage.name);
-      assert(!(await stage.store.read(stage.name)).waiting.includes(first.session.holder));
+      assert(
+        !(await stage.store.read(stage.name)).waiting.some(({ holder }) => holder === first.session.holder),
+      );
       await leading.release(stage.name, token);
       assert((await stage.winInTurn(second.session, second.outcome)) > token);
     },

@@ -160,7 +160,7 @@ export class CandidateProgram {
     const { store, election, random } = this.#parts;
     try {
       const { waiting } = await store.read(election, { signal: leadership.signal });
-      if (waiting.length > 0) await (leadership as Leadership).handOff(random.pick(waiting));
+      if (waiting.length > 0) await (leadership as Leadership).handOff(random.pick(waiting).holder);
     } catch (error) {
       unlessUsual(error, ...lost);
     }

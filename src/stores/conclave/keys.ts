@@ -100,6 +100,11 @@ export function placeKey(group: PriorityGroup, lease: bigint): Uint8Array {
   return toBytes(`${toText(group.prefix)}${BigInt.asUintN(64, lease).toString(16).padStart(16, '0')}`);
 }
 
+/** Of a place that is there. */
+export function priorityOf(keys: ElectionKeys, place: Uint8Array): number {
+  return HIGHEST_PRIORITY - Number.parseInt(rankOf(keys, place), 16);
+}
+
 /** The part of a place's key that orders by priority. */
 export function rankOf(keys: ElectionKeys, key: Uint8Array): string {
   return toText(key.subarray(keys.queue.length, keys.queue.length + RANK_DIGITS));

@@ -3,6 +3,7 @@ import type { CallOptions, ConclaveClient } from '../../client/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue } from '../../wire/index.ts';
 import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
+import type { RecordWrite } from './record-lease.ts';
 import { releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
 import { decodeHolding } from './values.ts';
 
@@ -11,7 +12,7 @@ export interface Leaving {
   readonly token: number;
   /** Of the session that leaves. */
   readonly lease: bigint;
-  readonly record: Uint8Array | undefined;
+  readonly record: RecordWrite | undefined;
 }
 
 /** One entry of the log, also where `next` leads after it. `place`: of the session that leaves. */

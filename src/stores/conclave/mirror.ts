@@ -9,6 +9,7 @@ export class ElectionMirror {
   readonly #keys: ElectionKeys;
   readonly #waiters = new Map<string, KeyValue>();
   #leader: KeyValue | undefined;
+  #record: KeyValue | undefined;
   revision: number;
 
   constructor(keys: ElectionKeys, kvs: readonly KeyValue[], revision: number) {
@@ -18,7 +19,7 @@ export class ElectionMirror {
   }
 
   state(): ElectionState {
-    return electionState(this.#keys, this.#leader, [...this.#waiters.values()], this.revision);
+    return electionState(this.#keys, this.#leader, [...this.#waiters.values()], this.#record, this.revision);
   }
 
   /** Who would lead next, of the sessions other than this one. */
@@ -48,6 +49,10 @@ export class ElectionMirror {
     if (startsWith(key, this.#keys.queue)) {
       if (kv === undefined) this.#waiters.delete(bytesKey(key));
       else this.#waiters.set(bytesKey(key), kv);
+      return true;
+    }
+    if (equalBytes(key, this.#keys.record)) {
+      this.#record = kv;
       return true;
     }
     if (!equalBytes(key, this.#keys.leader)) return false;

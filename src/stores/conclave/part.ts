@@ -53,7 +53,7 @@ export function waiting(keys: ElectionKeys, part: Part, view: View): AcquireOutc
   };
   return {
     status: 'waiting',
-    state: electionState(keys, view.leader, view.waiters, view.revision),
+    state: electionState(keys, view.leader, view.waiters, view.record, view.revision),
     bookmark,
   };
 }

@@ -1,5 +1,6 @@
-import type { KeyValue, RangeRequest, TxnRequest, TxnResponse } from '../../wire/index.ts';
+import type { KeyValue, RangeRequest, RequestOp, TxnRequest, TxnResponse } from '../../wire/index.ts';
 import { type ElectionKeys, equalBytes, groupOf, type PriorityGroup } from './keys.ts';
+import type { RecordWrite } from './record-lease.ts';
 import {
   absent,
   createdAt,
@@ -129,14 +130,14 @@ export function releaseTransaction(
   keys: ElectionKeys,
   place: Uint8Array | undefined,
   token: number,
-  record: Uint8Array | undefined,
+  record: RecordWrite | undefined,
 ): Part<TxnRequest> {
   return {
     compare: [createdAt(keys.leader, token)],
     success: [
       remove(keys.leader),
       ...(place === undefined ? [] : [remove(place)]),
-      ...(record === undefined ? [] : [put(keys.record, record)]),
+      ...(record === undefined ? [] : [putRecord(keys, record)]),
     ],
     failure: [],
   };
@@ -152,7 +153,7 @@ export function succeedTransactions(
   place: Uint8Array | undefined,
   next: KeyValue,
   token: number,
-  record: Uint8Array | undefined,
+  record: RecordWrite | undefined,
 ): Part<TxnRequest>[] {
   return [
     releaseTransaction(keys, place, token, record),
@@ -178,13 +179,13 @@ export function transferTransactions(
   keys: ElectionKeys,
   target: KeyValue,
   token: number,
-  record: Uint8Array | undefined,
+  record: RecordWrite | undefined,
 ): Part<TxnRequest>[] {
   const waits = createdAt(target.key, target.createRevision);
   return [
     {
       compare: [createdAt(keys.leader, token), waits],
-      success: [remove(keys.leader), ...(record === undefined ? [] : [put(keys.record, record)])],
+      success: [remove(keys.leader), ...(record === undefined ? [] : [putRecord(keys, record)])],
       failure: [range({ key: keys.leader })],
     },
     {
@@ -208,6 +209,10 @@ export function withdrawTransaction(
   const leave = place === undefined ? [] : [remove(place)];
   if (!unclaimed) return { compare: [], success: leave, failure: [] };
   return { compare: [leaseIs(keys.leader, lease)], success: [remove(keys.leader), ...leave], failure: leave };
+}
+
+export function putRecord(keys: ElectionKeys, { value, lease }: RecordWrite): Part<RequestOp> {
+  return put(keys.record, value, lease);
 }
 
 export function guardedTransaction(

@@ -3,6 +3,8 @@ import type {
   AcquiredOutcome,
   AcquireOptions,
   AcquireOutcome,
+  RecordLife,
+  RecordOptions,
   SessionConnection,
   SessionOptions,
   StoreCallOptions,
@@ -10,13 +12,15 @@ import type {
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { type ElectionKeys, electionKeys, placeKey, priorityGroup } from './keys.ts';
-import { type Leaving, release, transfer } from './leaving.ts';
+import { release, transfer } from './leaving.ts';
 import type { ElectionMirror } from './mirror.ts';
 import { acquired, type Bookmark, firstDeletion, type Part, recordIn, turnOfNext, waiting } from './part.ts';
+import { withRecord } from './record-lease.ts';
 import {
   type Candidacy,
   guardedTransaction,
   joinTransaction,
+  putRecord,
   viewOf,
   winTransaction,
   withdrawTransaction,
@@ -25,7 +29,7 @@ import { createdAt, put } from './transactions.ts';
 import { encodeHolding } from './values.ts';
 
 type Waiting = AcquireOutcome & { readonly status: 'waiting' };
-type Recording = StoreCallOptions & { readonly record?: Uint8Array };
+type Recording = StoreCallOptions & RecordOptions;
 
 export interface ConclaveSessionParts {
   readonly client: ConclaveClient;
@@ -131,18 +135,24 @@ export class ConclaveSession implements StoreSession {
 
   async release(name: string, token: number, options: Recording = {}): Promise<boolean> {
     this.#assertOpen();
-    const leaving = this.#leaving(name, token, options);
-    const next = this.#mirrorOf(name)?.firstWaiter(this.#lease);
-    const place = this.#parts.get(name)?.place;
-    const released = await release(this.#client, leaving, place, next, callOptions(options));
+    const keys = electionKeys(this.#namespace, name);
+    const call = callOptions(options);
+    const released = await withRecord(this.#client, options, call, (record) => {
+      const next = this.#mirrorOf(name)?.firstWaiter(this.#lease);
+      const place = this.#parts.get(name)?.place;
+      return release(this.#client, { keys, token, lease: this.#lease, record }, place, next, call);
+    });
     this.#forget(name, token);
     return released;
   }
 
   async transfer(name: string, token: number, toHolder: string, options: Recording = {}): Promise<boolean> {
     this.#assertOpen();
-    const leaving = this.#leaving(name, token, options);
-    const transferred = await transfer(this.#client, leaving, toHolder, callOptions(options));
+    const keys = electionKeys(this.#namespace, name);
+    const call = callOptions(options);
+    const transferred = await withRecord(this.#client, options, call, (record) =>
+      transfer(this.#client, { keys, token, lease: this.#lease, record }, toHolder, call),
+    );
     this.#forget(name, token);
     return transferred;
   }
@@ -163,13 +173,16 @@ export class ConclaveSession implements StoreSession {
   async writeRecord(
     name: string,
     token: number,
-    record: Uint8Array,
-    options: StoreCallOptions = {},
+    value: Uint8Array,
+    options: StoreCallOptions & RecordLife = {},
   ): Promise<boolean> {
     this.#assertOpen();
     const keys = electionKeys(this.#namespace, name);
-    const transaction = guardedTransaction(keys, token, [put(keys.record, record)]);
-    return this.#guarded(() => this.#client.txn(transaction, callOptions(options)));
+    const call = callOptions(options);
+    return await withRecord(this.#client, { ...options, record: value }, call, (record) => {
+      const transaction = guardedTransaction(keys, token, record ? [putRecord(keys, record)] : []);
+      return this.#guarded(() => this.#client.txn(transaction, call));
+    });
   }
 
   /** Revokes the lease. Never rejects: where the cluster cannot be reached, the lease ends by itself. */
@@ -186,10 +199,6 @@ export class ConclaveSession implements StoreSession {
     }
     await this.#attachment?.close();
     this.#onEnd();
-  }
-
-  #leaving(name: string, token: number, { record }: Recording): Leaving {
-    return { keys: electionKeys(this.#namespace, name), token, lease: this.#lease, record };
   }
 
   /** The record of this session's part, with a place that fits the priority asked for. */

@@ -1,7 +1,7 @@
 import { toBytes, toText } from '../../client/index.ts';
 import type { ElectionState } from '../../election/store.ts';
 import type { KeyValue } from '../../wire/index.ts';
-import { type ElectionKeys, rankOf } from './keys.ts';
+import { type ElectionKeys, priorityOf, rankOf } from './keys.ts';
 
 /** What stands in the leadership's key and in a place of the queue: JSON, so that any etcd tool shows it. */
 export interface Holding {
@@ -41,6 +41,7 @@ export function electionState(
   keys: ElectionKeys,
   leader: KeyValue | undefined,
   waiters: readonly KeyValue[],
+  record: KeyValue | undefined,
   revision: number,
 ): ElectionState {
   const inOrder = [...waiters].sort((a, b) => compareTurns(keys, a, b));
@@ -48,6 +49,10 @@ export function electionState(
     leader:
       leader === undefined ? undefined : { ...decodeHolding(leader.value), token: leader.createRevision },
     version: revision,
-    waiting: inOrder.map((place) => decodeHolding(place.value).holder),
+    waiting: inOrder.map((place) => ({
+      ...decodeHolding(place.value),
+      priority: priorityOf(keys, place.key),
+    })),
+    record: record?.value.slice(),
   };
 }
