@@ -9,7 +9,13 @@ import { checks } from './check.ts';
 import { runSteps, type Step } from './steps.ts';
 
 const root = join(import.meta.dirname, '..');
-const serialFolders = ['test/integration', 'test/interop', 'test/packaging', 'test/simulation'];
+const serialFolders = [
+  'test/integration',
+  'test/interop',
+  'test/packaging',
+  'test/simulation',
+  'test/fencing',
+];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));

@@ -34,6 +34,8 @@ export class Leadership implements AsyncDisposable {
   readonly token: number;
   /** Who we are. */
   readonly holder: string;
+  /** As the store declares it. Where false, tokens may begin anew, and the guards of `conclave/fencing` refuse. */
+  readonly tokenSurvivesDeletion: boolean;
   /** Resolves with the cause when it has ended (after a resignation: when the store confirmed it). Never rejects. */
   readonly ended: Promise<LossCause>;
   readonly #parts: LeadershipParts;
@@ -52,6 +54,7 @@ export class Leadership implements AsyncDisposable {
     this.name = name;
     this.token = token;
     this.holder = settings.holder;
+    this.tokenSurvivesDeletion = parts.store.capabilities.tokenSurvivesDeletion;
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });

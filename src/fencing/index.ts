@@ -7,12 +7,11 @@
  * Must not: rely on `assertHeld()` or on any lease for that; reach the disk but through the runtime.
  */
 export {
-  type FencedLeadership,
   type FileVersion,
   VersionedFile,
   type VersionedFileOptions,
   versionedFile,
   type WriteOptions,
-  type Writer,
   type Written,
 } from './versioned-file.ts';
+export type { FencedLeadership, Writer } from './writer.ts';

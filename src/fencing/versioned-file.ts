@@ -4,13 +4,14 @@ import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { decodeVersion, encodeVersion, type VersionContent } from './format.ts';
 import { VersionFolder } from './version-folder.ts';
-
-/** What fencing needs of a leadership; `Leadership` of the election fulfils it. */
-export interface FencedLeadership {
-  readonly name: string;
-  readonly token: number;
-  assertHeld(): void;
-}
+import {
+  type CheckedWriter,
+  checkCount,
+  checkToken,
+  checkWriter,
+  type FencedLeadership,
+  type Writer,
+} from './writer.ts';
 
 export interface VersionedFileOptions {
   /** How many of the newest versions stay; 2 to 1000000, default 8. */
@@ -29,11 +30,6 @@ export interface FileVersion {
   /** Newer versions that fail their checks, newest first; writes are refused while there are any. */
   readonly damaged: readonly number[];
 }
-
-/** Who writes: a leadership, or a bare token and, for tokens of more than one election, which one it is from. */
-export type Writer =
-  | { readonly leadership: FencedLeadership; readonly token?: undefined; readonly election?: undefined }
-  | { readonly token: number; readonly election?: string | undefined; readonly leadership?: undefined };
 
 export type WriteOptions = Writer & {
   /** The version that the writer has read: this write becomes the next one, or is refused. */
@@ -219,20 +215,7 @@ export class VersionedFile {
   }
 
   #checkWrite(writer: CheckedWriter, expectedVersion: number, newest: Omit<FileVersion, 'data'>): void {
-    if (newest.election !== '' && writer.election !== '' && newest.election !== writer.election) {
-      const names = `election ${JSON.stringify(newest.election)}, not by ${JSON.stringify(writer.election)}`;
-      throw new ConclaveError(
-        'failed-precondition',
-        `${this.path} is guarded by ${names}; tokens do not compare.`,
-      );
-    }
-    if (writer.token < newest.token) {
-      throw new ConclaveError(
-        'stale-token',
-        `${this.path} was written with token ${newest.token}; a write with token ${writer.token} is refused: its leadership is over.`,
-        { details: { token: writer.token, highestToken: newest.token, version: newest.version } },
-      );
-    }
+    checkToken(this.path, writer, newest);
     if (newest.version !== expectedVersion) {
       throw new ConclaveError(
         'version-conflict',
@@ -275,29 +258,6 @@ export class VersionedFile {
     const message = `${path} fails its checks, so its data and token are unknown. Move it away to go on from the version before it.`;
     return new ConclaveError('data-damaged', message, { details: { path, version } });
   }
-}
-
-interface CheckedWriter {
-  readonly token: number;
-  readonly election: string;
-  assertHeld(): void;
-}
-
-function checkWriter({ leadership, token, election }: Writer): CheckedWriter {
-  if (leadership !== undefined) {
-    checkCount('The token', leadership.token, 0, Number.MAX_SAFE_INTEGER);
-    return { token: leadership.token, election: leadership.name, assertHeld: () => leadership.assertHeld() };
-  }
-  checkCount('The token', token, 0, Number.MAX_SAFE_INTEGER);
-  return { token, election: election ?? '', assertHeld: () => {} };
-}
-
-function checkCount(what: string, value: number, least: number, most: number): number {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    const message = `${what} must be a whole number from ${least} to ${most}, not ${String(value)}.`;
-    throw new ConclaveError('invalid-argument', message);
-  }
-  return value;
 }
 
 function publicVersion(content: VersionContent, damaged: readonly number[]): FileVersion {
