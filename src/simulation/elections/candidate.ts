@@ -183,7 +183,9 @@ export class CandidateProgram {
   #noteSeen(): void {
     const hold = this.#hold;
     if (hold === undefined) return;
-    const { leadership } = hold;
+    const { leadership, process } = hold;
+    // Nothing runs on a host that sleeps: its clocks show a time long past, and are set before anything does.
+    if (process.host.asleep) return;
     if (!leadership.signal.aborted && leadership.remainingMs() > 0) hold.seenUs = this.#parts.reports.nowUs;
   }
 }
