@@ -10,6 +10,7 @@ export function storeWith(store: LeaseStore, changes: Partial<LeaseStore>): Leas
     read: (name, options) => store.read(name, options),
     watch: (name, options) => store.watch(name, options),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    ...(store.watchAll && { watchAll: store.watchAll.bind(store) }),
     ...changes,
   };
 }
@@ -28,9 +29,14 @@ export function sessionWith(session: StoreSession, changes: Partial<StoreSession
     proclaim: (name, token, metadata, options) => session.proclaim(name, token, metadata, options),
     writeRecord: (name, token, record, options) => session.writeRecord(name, token, record, options),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    ...(session.transact && { transact: session.transact.bind(session) }),
     ...(session.connection && { connection: session.connection }),
     ...changes,
   };
+}
+
+async function* watchAllOf(store: LeaseStore, prefix: string, options: { readonly signal: AbortSignal }) {
+  if (store.watchAll) yield* store.watchAll(prefix, options);
 }
 
 /** Names as the caller gives them become other names below. */
@@ -38,6 +44,7 @@ export function mapNames(store: LeaseStore, map: (name: string) => string): Leas
   return storeWith(store, {
     read: (name, options) => store.read(map(name), options),
     watch: (name, options) => store.watch(map(name), options),
+    ...(store.watchAll && { watchAll: (prefix, options) => watchAllOf(store, map(prefix), options) }),
     openSession: async (options) => {
       const session = await store.openSession(options);
       return sessionWith(session, {
@@ -48,6 +55,10 @@ export function mapNames(store: LeaseStore, map: (name: string) => string): Leas
         transfer: (name, token, toHolder, more) => session.transfer(map(name), token, toHolder, more),
         proclaim: (name, token, metadata, more) => session.proclaim(map(name), token, metadata, more),
         writeRecord: (name, token, record, more) => session.writeRecord(map(name), token, record, more),
+        ...(session.transact && {
+          transact: async (name, token, transaction, more) =>
+            session.transact?.(map(name), token, transaction, more),
+        }),
       });
     },
   });
@@ -64,6 +75,12 @@ export function mapTokens(store: LeaseStore, outward: (token: number) => number)
     watch: async function* (name, options) {
       for await (const state of store.watch(name, options)) yield shown(state);
     },
+    ...(store.watchAll && {
+      watchAll: async function* (prefix, options) {
+        for await (const states of watchAllOf(store, prefix, options))
+          yield new Map([...states].map(([name, state]) => [name, shown(state)]));
+      },
+    }),
     openSession: async (options) => {
       const session = await store.openSession(options);
       const real = new Map<string, number>();
@@ -85,6 +102,10 @@ export function mapTokens(store: LeaseStore, outward: (token: number) => number)
         transfer: (name, _token, toHolder, more) => session.transfer(name, inward(name), toHolder, more),
         proclaim: (name, _token, metadata, more) => session.proclaim(name, inward(name), metadata, more),
         writeRecord: (name, _token, record, more) => session.writeRecord(name, inward(name), record, more),
+        ...(session.transact && {
+          transact: async (name, _token, transaction, more) =>
+            session.transact?.(name, inward(name), transaction, more),
+        }),
       });
     },
   });
@@ -117,10 +138,14 @@ export function losingAnswers(store: LeaseStore): {
           answer('transfer', session.transfer(name, token, toHolder, more)),
         writeRecord: (name, token, record, more) =>
           answer('writeRecord', session.writeRecord(name, token, record, more)),
+        ...(session.transact && {
+          transact: (name, token, transaction, more) =>
+            answer('transact', (async () => session.transact?.(name, token, transaction, more))()),
+        }),
       });
     },
   });
   return { store: wrapped, loseNextAnswer: (operation) => void lost.push(operation) };
 }
 
-export type LosableOperation = 'renew' | 'acquire' | 'release' | 'transfer' | 'writeRecord';
+export type LosableOperation = 'renew' | 'acquire' | 'release' | 'transfer' | 'writeRecord' | 'transact';

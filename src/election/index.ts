@@ -31,3 +31,13 @@ export type {
   StoreSession,
   Waiter,
 } from './store.ts';
+export type {
+  StoreCompare,
+  StoreCompareResult,
+  StoreEntry,
+  StoreKey,
+  StoreOperation,
+  StoreOperationResult,
+  StoreTransaction,
+  StoreTransactionResult,
+} from './transaction.ts';

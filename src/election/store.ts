@@ -2,6 +2,19 @@
  * The contract between the election loop and a store. One small interface for every store: the loop owns time,
  * validity, retries of ambiguous answers and events; a store owns one session, and names acquired with it.
  */
+import type { StoreTransaction, StoreTransactionResult } from './transaction.ts';
+
+export type {
+  StoreCompare,
+  StoreCompareResult,
+  StoreEntry,
+  StoreKey,
+  StoreOperation,
+  StoreOperationResult,
+  StoreTransaction,
+  StoreTransactionResult,
+} from './transaction.ts';
+export { checkTransaction, keyBytes } from './transaction.ts';
 
 export interface StoreCapabilities {
   /** `linearizable`: tokens and exclusion hold under the deployment named in `note`. `advisory`: they can fail. */
@@ -25,6 +38,8 @@ export interface StoreCapabilities {
   readonly handOff: boolean;
   /** `recordTtlMs` is honoured; otherwise records stay for ever. */
   readonly recordsExpire: boolean;
+  /** Sessions offer `transact`. */
+  readonly transactions: boolean;
 }
 
 export interface LeaseStore extends AsyncDisposable {
@@ -43,6 +58,17 @@ export interface LeaseStore extends AsyncDisposable {
 
   /** The state now, then again after each change (changes in between may be skipped, the last one never). */
   watch(name: string, options: { readonly signal: AbortSignal }): AsyncIterable<ElectionState>;
+
+  /**
+   * Every election whose name begins with `prefix` (the empty one: all), by name, in one stream: first all that there
+   * are (also where there are none), then again and again those that changed. Of each, changes in between may be
+   * skipped, the last one never. An election of which nothing is left is shown once more, without leader, waiters and
+   * record. Present where the store can do that at the cost of one watch.
+   */
+  watchAll?(
+    prefix: string,
+    options: { readonly signal: AbortSignal },
+  ): AsyncIterable<ReadonlyMap<string, ElectionState>>;
 }
 
 export interface StoreCallOptions {
@@ -126,6 +152,19 @@ export interface StoreSession extends AsyncDisposable {
     record: Uint8Array,
     options?: StoreCallOptions & RecordLife,
   ): Promise<boolean>;
+
+  /**
+   * A transaction on the store's own keys that is carried out only while the token is the current one, looked at in
+   * the same step. undefined: it is not, and nothing was done. Not idempotent: after a failure with outcome 'unknown'
+   * it may have been carried out. Present where `capabilities.transactions`.
+   * @throws 'invalid-argument' for a malformed one, and for keys among which the store keeps its elections.
+   */
+  transact?(
+    name: string,
+    token: number,
+    transaction: StoreTransaction,
+    options?: StoreCallOptions,
+  ): Promise<StoreTransactionResult | undefined>;
 
   /** Present on a session bound to its connection. */
   readonly connection?: SessionConnection;

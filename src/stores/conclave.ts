@@ -17,7 +17,8 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { type ElectionKeys, electionKeys, loneSurrogate } from './conclave/keys.ts';
+import { ElectionsMirror } from './conclave/all-elections.ts';
+import { type ElectionKeys, electionKeys, electionsRange, loneSurrogate } from './conclave/keys.ts';
 import { ElectionMirror } from './conclave/mirror.ts';
 import { ConclaveSession } from './conclave/session.ts';
 
@@ -48,6 +49,7 @@ class ConclaveStore implements LeaseStore {
   readonly #ownsClient: boolean;
   readonly #namespace: string;
   readonly #sessions = new Set<ConclaveSession>();
+  readonly #wideMirrors = new Set<ElectionsMirror>();
   /** Of the watches that run, by name: a session that resigns sees in them who waits, without asking. */
   readonly #mirrors = new Map<string, Set<ElectionMirror>>();
   #closing: Promise<void> | undefined;
@@ -70,6 +72,7 @@ class ConclaveStore implements LeaseStore {
       connectionBound: this.#client.connectionBound,
       handOff: true,
       recordsExpire: true,
+      transactions: true,
     };
   }
 
@@ -142,6 +145,35 @@ class ConclaveStore implements LeaseStore {
     }
   }
 
+  async *watchAll(
+    prefix: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<ReadonlyMap<string, ElectionState>, void, undefined> {
+    const within = electionsRange(this.#namespace, prefix);
+    this.#assertOpen();
+    const mirror = new ElectionsMirror(this.#namespace);
+    this.#wideMirrors.add(mirror);
+    try {
+      while (!signal.aborted) {
+        try {
+          const all = await this.#client.range(within, { signal });
+          yield mirror.replace(all.kvs, all.header?.revision ?? 0);
+          const request = { ...within, startRevision: mirror.revision + 1 };
+          for await (const batch of this.#client.watch(request, { signal })) {
+            const changed = mirror.apply(batch);
+            if (changed.size > 0) yield changed;
+          }
+        } catch (error) {
+          if (signal.aborted) return;
+          // Compacted before it was delivered: what counts is the state now.
+          if (!ConclaveError.is(error, 'out-of-range')) throw error;
+        }
+      }
+    } finally {
+      this.#wideMirrors.delete(mirror);
+    }
+  }
+
   /** Revokes the sessions that are open, and closes the client if it is the store's own. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
@@ -167,7 +199,8 @@ class ConclaveStore implements LeaseStore {
 
   #latestMirror(name: string): ElectionMirror | undefined {
     let latest: ElectionMirror | undefined;
-    for (const mirror of this.#mirrors.get(name) ?? []) {
+    const wide = [...this.#wideMirrors].flatMap((mirror) => mirror.of(name) ?? []);
+    for (const mirror of [...(this.#mirrors.get(name) ?? []), ...wide]) {
       if (latest === undefined || mirror.revision > latest.revision) latest = mirror;
     }
     return latest;

@@ -9,9 +9,13 @@ import type {
   SessionOptions,
   StoreCallOptions,
   StoreSession,
+  StoreTransaction,
+  StoreTransactionResult,
 } from '../election/store.ts';
+import { checkTransaction } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime, Timer } from '../runtime/types.ts';
+import type { MemoryKeyspace } from './memory-keyspace.ts';
 
 export interface Place {
   readonly session: MemorySession;
@@ -39,6 +43,7 @@ export interface SessionHome {
   stateOf(election: Election): ElectionState;
   recordOf(election: Election): { readonly value: Uint8Array } | undefined;
   writeRecord(election: Election, options: RecordOptions): void;
+  readonly keyspace: MemoryKeyspace;
   nextRevision(): number;
   touch(election: Election): void;
   lead(election: Election, place: Place): void;
@@ -157,6 +162,17 @@ export class MemorySession implements StoreSession {
     if (!this.#leads(election, token)) return false;
     this.#store.writeRecord(election, { ...options, record });
     return true;
+  }
+
+  async transact(
+    name: string,
+    token: number,
+    transaction: StoreTransaction,
+    options?: StoreCallOptions,
+  ): Promise<StoreTransactionResult | undefined> {
+    const election = this.#begin('A transaction', options, name);
+    checkTransaction(transaction);
+    return this.#leads(election, token) ? this.#store.keyspace.transact(transaction) : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

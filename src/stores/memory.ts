@@ -18,6 +18,7 @@ import type {
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
+import { MemoryKeyspace } from './memory-keyspace.ts';
 import { type Election, MemorySession, type Place, type SessionHome } from './memory-session.ts';
 
 export interface MemoryStoreOptions {
@@ -49,11 +50,15 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
     connectionBound: true,
     handOff: true,
     recordsExpire: true,
+    transactions: true,
   };
   readonly runtime: Runtime;
   readonly #sessions = new Set<MemorySession>();
   readonly #elections = new Map<string, Election>();
   readonly #closed = new AbortController();
+  readonly keyspace = new MemoryKeyspace(() => this.nextRevision());
+  /** Woken by each change of any election. */
+  readonly #sleepers = new Set<() => void>();
   /** Counts every change in the store; tokens and versions are taken from it, so they never fall. */
   #revision = 0;
 
@@ -95,6 +100,26 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
     }
   }
 
+  async *watchAll(
+    prefix: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<ReadonlyMap<string, ElectionState>, void> {
+    let seen = -1;
+    while (!signal.aborted) {
+      this.begin('Watching elections');
+      const changed = new Map<string, ElectionState>();
+      for (const [name, election] of this.#elections) {
+        if (name.startsWith(prefix) && election.version > Math.max(seen, 0)) {
+          changed.set(name, this.stateOf(election));
+        }
+      }
+      const isFirst = seen < 0;
+      seen = this.#revision;
+      if (isFirst || changed.size > 0) yield changed;
+      else await this.changed({ sleepers: this.#sleepers }, signal);
+    }
+  }
+
   breakConnections(holder: string): void {
     for (const session of this.#sessions) if (session.holder === holder) session.disconnect();
   }
@@ -107,6 +132,7 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
     for (const session of [...this.#sessions]) this.end(session);
     this.#closed.abort();
     for (const election of this.#elections.values()) this.#wake(election);
+    for (const wake of [...this.#sleepers]) wake();
   }
 
   /** At the start of every operation: sessions whose time has come are gone, even if no timer could fire. */
@@ -170,7 +196,7 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
   }
 
   /** Resolves at the next change, at the store's closing, or when the signal aborts. */
-  changed(election: Election, signal: AbortSignal): Promise<void> {
+  changed(election: Pick<Election, 'sleepers'>, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#closed.signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
@@ -198,6 +224,6 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
   }
 
   #wake(election: Election): void {
-    for (const wake of [...election.sleepers]) wake();
+    for (const wake of [...election.sleepers, ...this.#sleepers]) wake();
   }
 }

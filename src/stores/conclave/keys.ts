@@ -32,6 +32,22 @@ export interface ElectionKeys {
 
 /** @throws ConclaveError 'invalid-argument', 'too-large' */
 export function electionKeys(namespace: string, name: string): ElectionKeys {
+  const base = `${namespace}/${checkedName(name)}/`;
+  const all = toBytes(base);
+  const queue = toBytes(`${base}queue/`);
+  return {
+    name,
+    all,
+    allEnd: prefixEnd(all),
+    leader: toBytes(`${base}leader`),
+    record: toBytes(`${base}record`),
+    queue,
+    queueEnd: prefixEnd(queue),
+  };
+}
+
+/** Encoded. */
+function checkedName(name: string): string {
   if (typeof name !== 'string' || name === '') {
     throw new ConclaveError('invalid-argument', 'An election needs a name that is not empty.');
   }
@@ -46,18 +62,32 @@ export function electionKeys(namespace: string, name: string): ElectionKeys {
     const message = `The name of an election has ${sizeBytes} bytes; at most ${MAX_NAME_BYTES} are allowed.`;
     throw new ConclaveError('too-large', message);
   }
-  const base = `${namespace}/${encodeName(name)}/`;
-  const all = toBytes(base);
-  const queue = toBytes(`${base}queue/`);
-  return {
-    name,
-    all,
-    allEnd: prefixEnd(all),
-    leader: toBytes(`${base}leader`),
-    record: toBytes(`${base}record`),
-    queue,
-    queueEnd: prefixEnd(queue),
-  };
+  return encodeName(name);
+}
+
+/** Where all elections lie whose names begin with `prefix`. @throws ConclaveError 'invalid-argument', 'too-large' */
+export function electionsRange(
+  namespace: string,
+  prefix: string,
+): { readonly key: Uint8Array; readonly rangeEnd: Uint8Array } {
+  // Bytes are encoded one by one, so a prefix of a name is a prefix of its key.
+  const base = prefix === '' ? '' : checkedName(prefix);
+  const key = toBytes(`${namespace}/${base}`);
+  return { key, rangeEnd: prefixEnd(key) };
+}
+
+/** The name of the election that a key belongs to; undefined where it is none of ours. */
+export function nameOfKey(namespace: string, key: Uint8Array): string | undefined {
+  const [encoded, ...rest] = toText(key)
+    .slice(namespace.length + 1)
+    .split('/');
+  if (encoded === undefined || encoded === '' || rest.length === 0) return undefined;
+  try {
+    const name = decodeURIComponent(encoded);
+    return checkedName(name) === encoded ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Every byte but letters, digits, '-', '_' and '.' as %XX: injective, and without a '/'. */

@@ -9,8 +9,11 @@ import type {
   SessionOptions,
   StoreCallOptions,
   StoreSession,
+  StoreTransaction,
+  StoreTransactionResult,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { connectionOf } from './connection.ts';
 import { type ElectionKeys, electionKeys, placeKey, priorityGroup } from './keys.ts';
 import { release, transfer } from './leaving.ts';
 import type { ElectionMirror } from './mirror.ts';
@@ -26,6 +29,7 @@ import {
   withdrawTransaction,
 } from './requests.ts';
 import { createdAt, put } from './transactions.ts';
+import { transactGuarded } from './user-transactions.ts';
 import { encodeHolding } from './values.ts';
 
 type Waiting = AcquireOutcome & { readonly status: 'waiting' };
@@ -185,6 +189,17 @@ export class ConclaveSession implements StoreSession {
     });
   }
 
+  async transact(
+    name: string,
+    token: number,
+    transaction: StoreTransaction,
+    options: StoreCallOptions = {},
+  ): Promise<StoreTransactionResult | undefined> {
+    this.#assertOpen();
+    const on = { keys: electionKeys(this.#namespace, name), token };
+    return await transactGuarded(this.#client, this.#namespace, on, transaction, callOptions(options));
+  }
+
   /** Revokes the lease. Never rejects: where the cluster cannot be reached, the lease ends by itself. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#ending ??= this.#end();
@@ -287,15 +302,6 @@ export class ConclaveSession implements StoreSession {
     if (this.#ending !== undefined)
       throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
   }
-}
-
-function connectionOf(attachment: Attachment): SessionConnection {
-  return {
-    graceMs: attachment.graceMs,
-    // A lease that is gone is told by the next renewal; to the connection it is a break that is not repaired.
-    subscribe: (listener) =>
-      attachment.subscribe((state) => listener(state === 'attached' ? 'attached' : 'broken')),
-  };
 }
 
 function callOptions({ signal, timeoutMs }: StoreCallOptions): CallOptions {
