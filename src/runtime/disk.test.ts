@@ -67,6 +67,19 @@ check('more chunks than one system call takes are all written', async (disk, fol
   assert.deepEqual(await file.readAt(1, 6000), Uint8Array.from(chunks.flatMap((chunk) => [...chunk])));
 });
 
+check('what is appended lands at the end, whoever else appends', async (disk, folder) => {
+  const path = join(folder, 'file');
+  await using one = await disk.open(path, { create: true, append: true });
+  await using other = await disk.open(path, { append: true });
+  await one.append(bytes('a'));
+  await other.append(bytes('bcd'));
+  await Promise.all([one.append(bytes('ef')), other.append(bytes('gh'))]);
+  await using reader = await disk.open(path, { readOnly: true });
+  const found = new TextDecoder().decode(await reader.readAt(0, 100));
+  assert.ok(['abcdefgh', 'abcdghef'].includes(found), found);
+  await reader.sync();
+});
+
 check('a truncated file is shorter, and longer with zeros', async (disk, folder) => {
   await using file = await disk.open(join(folder, 'file'), { create: true });
   await file.writeAt(0, [bytes('abcdef')]);

@@ -27,8 +27,11 @@ export class NodeDisk implements Disk {
     const create = options.create ? fs.constants.O_CREAT : 0;
     const exclusive = options.exclusive ? fs.constants.O_CREAT | fs.constants.O_EXCL : 0;
     const durable = options.durableWrites ? fs.constants.O_DSYNC : 0;
+    const append = options.append ? fs.constants.O_APPEND : 0;
+    const access = options.readOnly ? fs.constants.O_RDONLY : fs.constants.O_RDWR;
+    const flags = access | create | exclusive | durable | append;
     return new Promise((resolve, reject) => {
-      fs.open(path, fs.constants.O_RDWR | create | exclusive | durable, 0o666, (error, descriptor) => {
+      fs.open(path, flags, 0o666, (error, descriptor) => {
         if (error) reject(diskError('open', path, error, 'not-applied'));
         else resolve(new NodeFile(path, descriptor));
       });
@@ -148,6 +151,15 @@ class NodeFile implements File {
       at += written;
       rest = withoutFirst(rest, written);
     }
+  }
+
+  async append(data: Uint8Array): Promise<void> {
+    const written = await this.#call<number>('append to', 'unknown', (done) => {
+      fs.write(this.#descriptor, data, 0, data.length, null, done);
+    });
+    if (written === data.length) return;
+    const cause = new Error(`it took only ${written} of ${data.length} bytes; is it full?`);
+    throw diskError('append to', this.#path, cause, 'unknown');
   }
 
   sync(): Promise<void> {

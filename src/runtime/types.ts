@@ -63,6 +63,10 @@ export interface OpenOptions {
   readonly exclusive?: boolean;
   /** Each write is durable when it resolves, as with `sync` after it, but in one call of the system. */
   readonly durableWrites?: boolean;
+  /** For reading alone; needs no right to write. */
+  readonly readOnly?: boolean;
+  /** For `append`. `writeAt` is not for such a file. */
+  readonly append?: boolean;
 }
 
 export interface File extends AsyncDisposable {
@@ -71,6 +75,11 @@ export interface File extends AsyncDisposable {
   readAt(position: number, length: number): Promise<Uint8Array>;
   /** Writes all chunks, one after the other, at `position`, in one system call where possible. */
   writeAt(position: number, chunks: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Writes `data` where the file ends at that instant, whoever else appends, in one system call (O_APPEND). Fails
+   * where the system took less than all of it; what it took stays in the file.
+   */
+  append(data: Uint8Array): Promise<void>;
   /** Makes data (and the size) durable: fdatasync. */
   sync(): Promise<void>;
   truncate(size: number): Promise<void>;

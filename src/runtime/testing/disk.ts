@@ -211,14 +211,21 @@ class MemoryFile implements File {
     if (this.#durableWrites) await this.sync();
   }
 
-  #write(position: number, chunks: readonly Uint8Array[]): Promise<void> {
+  async append(data: Uint8Array): Promise<void> {
+    await this.#write(undefined, [data]);
+    if (this.#durableWrites) await this.sync();
+  }
+
+  /** Position undefined: at the end. */
+  #write(position: number | undefined, chunks: readonly Uint8Array[]): Promise<void> {
     const tear = (): void => {
       // What a failed write leaves behind is anybody's guess: here, its first half.
       const first = chunks[0];
-      if (first !== undefined) this.#data.write(position, first.subarray(0, first.length >> 1));
+      const at = position ?? this.#data.sizeBytes;
+      if (first !== undefined) this.#data.write(at, first.subarray(0, first.length >> 1));
     };
     const begin = (): void => {
-      let at = position;
+      let at = position ?? this.#data.sizeBytes;
       for (const chunk of chunks) {
         const growth = Math.max(0, at + chunk.length - this.#data.sizeBytes);
         if (!this.#disk.hasRoom(growth)) throw diskFull('write', this.#path);

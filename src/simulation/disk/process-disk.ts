@@ -139,6 +139,14 @@ class ProcessFile implements File {
     return this.#run(this.#durableWrites ? 'sync' : 'write', sizeBytes, { effect, part });
   }
 
+  append(data: Uint8Array): Promise<void> {
+    const [file, chunks] = [this.#data, [data]];
+    const effect = (): void =>
+      this.#medium.write(this.#path, file, file.sizeBytes, chunks, this.#durableWrites);
+    const part = (): void => this.#medium.writePart(file, file.sizeBytes, chunks);
+    return this.#run(this.#durableWrites ? 'sync' : 'write', data.length, { effect, part });
+  }
+
   sync(): Promise<void> {
     const upTo = this.#data.mark();
     return this.#run('sync', 0, { effect: () => this.#medium.sync(this.#path, this.#data, upTo) });

@@ -81,6 +81,7 @@ function watchWrites(file: File, onWritten: (bytes: Uint8Array) => void): File {
   return {
     size: () => file.size(),
     readAt: (position, length) => file.readAt(position, length),
+    append: (data) => file.append(data),
     sync: () => file.sync(),
     truncate: (size) => file.truncate(size),
     close: () => file.close(),
