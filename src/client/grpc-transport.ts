@@ -30,6 +30,8 @@ export interface TlsOptions {
 export interface GrpcTransportOptions {
   readonly runtime: Runtime;
   readonly tls?: TlsOptions;
+  /** Sent with each call and stream, as they are when it begins. */
+  readonly headers?: () => Readonly<Record<string, string>>;
 }
 
 const channelOptions: ChannelOptions = {
@@ -53,6 +55,7 @@ export class GrpcTransport implements Transport {
   readonly endpoint: string;
   readonly #client: Client;
   readonly #runtime: Runtime;
+  readonly #headers: (() => Readonly<Record<string, string>>) | undefined;
   readonly #breakListeners = new Set<(cause: ConclaveError) => void>();
   /** How to end each call and stream under way. */
   readonly #active = new Set<(cause: ConclaveError) => void>();
@@ -62,6 +65,7 @@ export class GrpcTransport implements Transport {
     const { target, secure } = parseEndpoint(endpoint);
     this.endpoint = endpoint;
     this.#runtime = options.runtime;
+    this.#headers = options.headers;
     const { certificateAuthority, key, certificate } = options.tls ?? {};
     const channelCredentials = secure
       ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate))
@@ -81,7 +85,7 @@ export class GrpcTransport implements Transport {
         (message: Req) => asBuffer(method.encodeRequest(message)),
         (bytes: Buffer) => method.decodeResponse(bytes),
         request,
-        noMetadata,
+        this.#metadata(),
         { deadline: this.#runtime.clock.wallMs() + timeoutMs },
         (error: ServiceError | null, response?: Res) => {
           this.#active.delete(end);
@@ -113,7 +117,7 @@ export class GrpcTransport implements Transport {
       method.path,
       (message: Req) => asBuffer(method.encodeRequest(message)),
       (bytes: Buffer) => method.decodeResponse(bytes),
-      noMetadata,
+      this.#metadata(),
       {},
     );
     const inbox = new Inbox<Res>({
@@ -164,6 +168,13 @@ export class GrpcTransport implements Transport {
     this.#breakWith(
       cause ?? new ConclaveError('closed', `The connection to ${this.endpoint} was closed by this client.`),
     );
+  }
+
+  #metadata(): Metadata {
+    if (this.#headers === undefined) return noMetadata;
+    const metadata = new MetadataClass();
+    for (const [name, value] of Object.entries(this.#headers())) metadata.set(name, value);
+    return metadata;
   }
 
   /** A channel reconnects by itself, with waits of its own; a transport must not, so any loss ends it. */

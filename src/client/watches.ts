@@ -100,6 +100,11 @@ export class Watches {
     }
   }
 
+  /** All watches go on over a new stream: what streams are opened with has changed. */
+  restart(): void {
+    this.#stream?.close();
+  }
+
   close(cause: ConclaveError): void {
     this.#closed = cause;
     for (const subscription of [...this.#subscriptions]) this.#remove(subscription, cause);

@@ -65,7 +65,7 @@ export function recordIn(response: TxnResponse): KeyValue | undefined {
 
 /** Resolves when one of the keys was deleted after `revision`, when that may have been missed, or on abort. */
 export async function firstDeletion(
-  client: ConclaveClient,
+  client: Pick<ConclaveClient, 'watch'>,
   { revision, watched }: Bookmark,
   signal: AbortSignal,
 ): Promise<void> {
@@ -85,7 +85,7 @@ export async function firstDeletion(
  * Resolves with the leadership when it came to this session; with nothing when there is another reason to look.
  */
 export async function turnOfNext(
-  client: ConclaveClient,
+  client: Pick<ConclaveClient, 'watch'>,
   keys: ElectionKeys,
   own: { readonly place: Uint8Array; readonly lease: bigint },
   { revision, next }: Bookmark,
@@ -116,7 +116,7 @@ export async function turnOfNext(
 }
 
 async function deletionOf(
-  client: ConclaveClient,
+  client: Pick<ConclaveClient, 'watch'>,
   key: Uint8Array,
   revision: number,
   signal: AbortSignal,

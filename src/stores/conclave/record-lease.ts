@@ -13,7 +13,7 @@ export interface RecordWrite {
  * take place gives the lease back; one whose answer was lost leaves it to run out with what hangs on it.
  */
 export async function withRecord<T>(
-  client: ConclaveClient,
+  client: Pick<ConclaveClient, 'leaseGrant' | 'leaseRevoke'>,
   options: RecordOptions,
   call: CallOptions,
   write: (record: RecordWrite | undefined) => Promise<T>,
