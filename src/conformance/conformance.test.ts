@@ -40,6 +40,24 @@ const foundBy: Record<Fault, string> = {
   'metadata-in-latin-1': 'metadata comes back as it was given, by acquiring and by proclaiming',
   'names-in-lower-case': 'elections of different names are independent, however odd the names',
   'names-as-paths': 'elections of different names are independent, however odd the names',
+  'record-hidden-from-readers': 'reading shows the record, who leads or does not',
+  'record-watched-only-at-the-start': 'a watch shows each change of the record, the last one for certain',
+  'record-never-forgotten': 'a record with a time to live is there until then, and forgotten soon after',
+  'record-forgotten-early': 'a record with a time to live is there until then, and forgotten soon after',
+  'transaction-unguarded': 'a transaction with an old token does nothing and says so',
+  'transaction-without-its-compares':
+    'a transaction takes the branch that its compares say, whatever they look at',
+  'transaction-in-reverse':
+    'a transaction under the current token writes, reads and deletes in the order given',
+  'malformed-transaction-taken': 'a malformed transaction is refused before any effect',
+  'watch-of-many-without-the-start':
+    'a watch of many elections begins with all there are under the prefix, and no others',
+  'watch-of-many-beyond-its-prefix':
+    'a watch of many elections begins with all there are under the prefix, and no others',
+  'watch-of-many-without-new-elections':
+    'a watch of many elections shows the last state of each, also of new ones and those that end',
+  'watch-of-many-without-ends': 'a watch of many elections shows that a session ended, in all its elections',
+  'watch-of-many-ignores-its-signal': 'a watch of many elections ends when its signal aborts',
   'break-unnoticed': 'a bound session is over soon after its connection broke',
 };
 

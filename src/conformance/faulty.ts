@@ -2,58 +2,11 @@
  * Stores that are broken on purpose, each in one named way, by wrapping a sound one. They show that the suite can
  * fail, and what it would miss.
  */
-import type {
-  AcquireOutcome,
-  ElectionState,
-  LeaseStore,
-  SessionOptions,
-  StoreSession,
-} from '../election/store.ts';
+import type { AcquireOutcome, ElectionState, LeaseStore, StoreSession } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { inSessions, inWatches, leading, openingAs } from './faulting.ts';
+import { moreFaults } from './more-faults.ts';
 import { mapNames, mapTokens, sessionWith, storeWith } from './wrapping.ts';
-
-interface Wrapped {
-  readonly store: LeaseStore;
-  /** By holder. */
-  readonly sessions: Map<string, StoreSession>;
-}
-
-type SessionFault = (session: StoreSession, wrapped: Wrapped) => Partial<StoreSession>;
-
-/** The session that leads now, and its token. */
-async function leading({ store, sessions }: Wrapped, name: string) {
-  const { leader } = await store.read(name);
-  const session = leader && sessions.get(leader.holder);
-  return leader && session ? { session, token: leader.token } : undefined;
-}
-
-function openingAs(change: (options: SessionOptions) => SessionOptions) {
-  return (store: LeaseStore): LeaseStore =>
-    storeWith(store, {
-      openSession: async (options) => {
-        const session = await store.openSession(change(options));
-        return sessionWith(session, { ttlMs: options.ttlMs });
-      },
-    });
-}
-
-function inSessions(fault: SessionFault) {
-  return (store: LeaseStore): LeaseStore => {
-    const sessions = new Map<string, StoreSession>();
-    return storeWith(store, {
-      openSession: async (options) => {
-        const session = await store.openSession(options);
-        sessions.set(session.holder, session);
-        return sessionWith(session, fault(session, { store, sessions }));
-      },
-    });
-  };
-}
-
-function inWatches(change: (states: AsyncIterable<ElectionState>) => AsyncGenerator<ElectionState>) {
-  return (store: LeaseStore): LeaseStore =>
-    storeWith(store, { watch: (name, options) => change(store.watch(name, options)) });
-}
 
 function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
@@ -267,6 +220,7 @@ export const faults = {
         return sessionWith(session, { connection: { graceMs, subscribe } });
       },
     }),
+  ...moreFaults,
 } as const satisfies Record<string, (store: LeaseStore) => LeaseStore>;
 
 export type Fault = keyof typeof faults;

@@ -14,8 +14,10 @@ import { exclusionCases } from './cases/exclusion.ts';
 import { guardCases } from './cases/guards.ts';
 import { handOffCases } from './cases/hand-off.ts';
 import { observingCases } from './cases/observing.ts';
+import { observingAllCases } from './cases/observing-all.ts';
 import { sessionCases } from './cases/sessions.ts';
 import { successionCases } from './cases/succession.ts';
+import { transactionCases } from './cases/transactions.ts';
 import { waitingCases } from './cases/waiting.ts';
 import { type ConformanceCase, Stage } from './stage.ts';
 import type { ConformanceTarget } from './target.ts';
@@ -47,6 +49,8 @@ const cases: readonly ConformanceCase[] = [
   ...successionCases,
   ...sessionCases,
   ...observingCases,
+  ...observingAllCases,
+  ...transactionCases,
   ...connectionCases,
 ];
 

@@ -44,6 +44,8 @@ export class Candidate implements AsyncDisposable {
   #leadership: Leadership | undefined;
   /** Leadership objects for tokens up to this were given out; none leads twice. */
   #usedToken = -1;
+  /** On the monotonic clock: until then no campaign begins. */
+  #refusesUntilMs = Number.NEGATIVE_INFINITY;
   /** The grace before this token was waited out. */
   #graceServedFor = -1;
   #cleanup: Promise<void> = Promise.resolve();
@@ -76,7 +78,8 @@ export class Candidate implements AsyncDisposable {
   }
 
   /**
-   * Waits until it leads; keeps trying while the store is down.
+   * Waits until it leads; keeps trying while the store is down. After `resign({ refuseForMs })` it waits for that
+   * long before it begins.
    * @throws 'aborted' when the signal aborts (the place in the queue is given up); 'closed' when disposed;
    * 'failed-precondition' while another campaign or leadership of this candidate lasts; an error of the store that
    * trying again cannot cure.
@@ -97,6 +100,8 @@ export class Candidate implements AsyncDisposable {
       this.#leadership = leadership;
       void leadership.ended.then(() => {
         this.#leadership = undefined;
+        const { clock } = this.#session.settings.runtime;
+        this.#refusesUntilMs = clock.monotonicMs() + leadership.refuseForMs;
       });
       return leadership;
     } catch (error) {
@@ -124,6 +129,8 @@ export class Candidate implements AsyncDisposable {
 
   async #run(signal: AbortSignal): Promise<Leadership> {
     const { runtime, onEvent, holder, renewEveryMs } = this.#session.settings;
+    const refusesForMs = this.#refusesUntilMs - runtime.clock.monotonicMs();
+    if (refusesForMs > 0) await sleep(runtime, refusesForMs, signal);
     publish({ type: 'campaign', name: this.name, holder, store: this.#store.description }, onEvent);
     await Promise.race([this.#cleanup, aborted(signal)]);
     let failures = 0;
@@ -246,7 +253,9 @@ export class Candidate implements AsyncDisposable {
     this.#usedToken = token;
     const recordedGraceMs = write ? graceMs : undefined;
     const [store, settings, jobManaged] = [this.#store, this.#session.settings, this.#jobManaged];
-    const leadership = new Leadership({ store, live, settings, name, token, recordedGraceMs, jobManaged });
+    const yieldAbove = this.#settings.yieldToPriority ? this.#settings.priority : undefined;
+    const parts = { store, live, settings, name, token, recordedGraceMs, jobManaged, yieldAbove };
+    const leadership = new Leadership(parts);
     publish({ type: 'elected', name, holder, token, remainingMs: leadership.remainingMs() }, onEvent);
     return leadership;
   }

@@ -10,7 +10,8 @@
 export { Candidate, type CandidateOptions } from './candidate.ts';
 export { type ElectOptions, elect, type Job } from './elect.ts';
 export { type ElectionEvent, type EventListener, electionChannels, type LossCause } from './events.ts';
-export type { Leadership } from './leadership.ts';
+export type { TransactionOptions } from './guarded-transaction.ts';
+export type { Leadership, ResignOptions } from './leadership.ts';
 export type { LiveSession, SessionLoss } from './live-session.ts';
 export { type Lock, type LockOptions, lock, withLock } from './lock.ts';
 export { type ObservedLeader, type ObserveOptions, observe } from './observe.ts';

@@ -1,22 +1,26 @@
 /** One leadership, from winning to its end. */
 import { ConclaveError } from '../errors/index.ts';
 import { type LossCause, publish } from './events.ts';
-import type { LiveSession } from './live-session.ts';
-import { checkHolder, checkMetadata, type SessionSettings } from './options.ts';
-import { encodeGraceRecord } from './record.ts';
+import { checkTransactionFor, type TransactionOptions, transactGuarded } from './guarded-transaction.ts';
+import { Jobs } from './jobs.ts';
+import { type Leaving, releaseAtStore, transferAtStore } from './leaving.ts';
+import { checkHolder, checkMetadata, checkRefusal } from './options.ts';
 import { retryOnSession } from './retry.ts';
-import type { LeaseStore } from './store.ts';
+import type { ElectionState, StoreTransaction, StoreTransactionResult } from './store.ts';
 import { guardToken } from './token-guard.ts';
-import { sleep } from './waiting.ts';
+import { PriorityYield } from './yielding.ts';
 
-export interface LeadershipParts {
-  readonly store: LeaseStore;
-  readonly live: LiveSession;
-  readonly settings: SessionSettings;
-  readonly name: string;
-  readonly token: number;
-  /** The grace in the unclean record written on winning; undefined where none was written. */
-  readonly recordedGraceMs: number | undefined;
+export interface ResignOptions {
+  /**
+   * How long the candidate of this leadership does not campaign again, from when it ended: `campaign()` and `elect()`
+   * wait for that long first. 0 to 86400000; default 0.
+   */
+  readonly refuseForMs?: number | undefined;
+}
+
+export interface LeadershipParts extends Leaving {
+  /** Hand off to waiters above this priority; undefined: to nobody. */
+  readonly yieldAbove: number | undefined;
   /** The job holds this object and may await `resign()` in it: then that must not await the job. */
   readonly jobManaged: boolean;
 }
@@ -41,16 +45,18 @@ export class Leadership implements AsyncDisposable {
   readonly #parts: LeadershipParts;
   readonly #controller = new AbortController();
   readonly #guard = new AbortController();
-  readonly #jobs = new Set<Promise<unknown>>();
+  readonly #jobs: Jobs;
   #finish: (cause: LossCause) => void = () => {};
   #cause: LossCause | undefined;
   #leaving: Promise<void> | undefined;
+  #refuseForMs = 0;
   #lastProclaim: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(parts: LeadershipParts) {
     const { live, name, token, settings } = parts;
     this.#parts = parts;
+    this.#jobs = new Jobs(live);
     this.name = name;
     this.token = token;
     this.holder = settings.holder;
@@ -62,7 +68,13 @@ export class Leadership implements AsyncDisposable {
     live.lost.addEventListener('abort', onLost);
     void this.ended.then(() => live.lost.removeEventListener('abort', onLost));
     if (live.lost.aborted) onLost();
-    void guardToken({ ...parts, signal: this.#guard.signal, onReplaced: () => this.#lose('replaced') });
+    const onState = this.#yielding();
+    void guardToken({
+      ...parts,
+      signal: this.#guard.signal,
+      onReplaced: () => this.#lose('replaced'),
+      ...(onState && { onState }),
+    });
   }
 
   /** Aborts when it ends or is about to be given up: on a loop that turns, before another process could lead. */
@@ -105,18 +117,43 @@ export class Leadership implements AsyncDisposable {
    */
   settle(work: Promise<unknown>): void {
     this.#jobs.add(work);
-    this.#parts.live.holdOpen(work);
-    const done = () => this.#jobs.delete(work);
-    work.then(done, done);
+  }
+
+  /**
+   * A transaction on the store's own keys (not those of its elections) that is carried out only while this leadership
+   * is the current one, looked at in the same step: the strictest fence there is, for what lives in that store.
+   *
+   * @throws 'not-leading' where it is not the current one: nothing was done, and the leadership is over. 'unsupported'
+   * where the store has no transactions; 'invalid-argument'. Whatever has outcome 'unknown' ('timeout', 'aborted',
+   * 'unavailable'): it may have been carried out, so read before trying again, or make it compare what it changes.
+   */
+  async txn(
+    transaction: StoreTransaction,
+    options: TransactionOptions = {},
+  ): Promise<StoreTransactionResult> {
+    checkTransactionFor(this.#parts, transaction);
+    this.assertHeld();
+    const result = await transactGuarded(this.#parts, transaction, options);
+    if (result !== undefined) return result;
+    // While it is being given up, that is what it will have ended by.
+    if (this.#leaving === undefined) this.#lose('replaced');
+    throw this.#notLeading('the store shows that its token is not the current one');
   }
 
   /**
    * Gives the leadership up: aborts the signal, waits for what was given to `settle`, then releases it at the store
    * in one step. Resolves when that is done, or when the lease has run out; never rejects. Idempotent. Under
    * `elect`, where the job itself may await this, it resolves as soon as the signal is aborted; see `ended`.
+   * @throws 'invalid-argument' for a `refuseForMs` out of range.
    */
-  resign(): Promise<void> {
-    return this.#startLeaving(undefined);
+  async resign(options: ResignOptions = {}): Promise<void> {
+    this.#refuseForMs = Math.max(this.#refuseForMs, checkRefusal(options));
+    await this.#startLeaving(undefined);
+  }
+
+  /** @internal What `resign` was given. */
+  get refuseForMs(): number {
+    return this.#refuseForMs;
   }
 
   /**
@@ -180,16 +217,14 @@ export class Leadership implements AsyncDisposable {
   }
 
   async #leave(toHolder: string | undefined): Promise<void> {
-    while (this.#jobs.size > 0 && this.#cause === undefined) {
-      await Promise.race([Promise.allSettled([...this.#jobs]), this.ended]);
-    }
+    await this.#jobs.settled(this.ended);
     if (this.#cause !== undefined) return;
-    const transferring = toHolder === undefined ? undefined : this.#transfer(toHolder);
-    const releasing = toHolder === undefined ? this.#release() : undefined;
+    const transferring = toHolder === undefined ? undefined : transferAtStore(this.#parts, toHolder);
+    const releasing = toHolder === undefined ? releaseAtStore(this.#parts) : undefined;
     // Not before: from its watch the store may know who waits. Not later: our own going is no news to it.
     this.#guard.abort();
     const handedTo = (await transferring) ? toHolder : undefined;
-    if (handedTo === undefined && !(await (releasing ?? this.#release()))) {
+    if (handedTo === undefined && !(await (releasing ?? releaseAtStore(this.#parts)))) {
       // Whether the store let go is unknown: without renewals the lease runs out, and we never lead with it again.
       this.#parts.live.lose('closed');
     }
@@ -202,48 +237,12 @@ export class Leadership implements AsyncDisposable {
     );
   }
 
-  /** False: the session was lost, or the store could not be reached for a whole TTL. */
-  async #release(): Promise<boolean> {
-    const { live, name, token } = this.#parts;
-    const maxMs = this.#giveUpAfterMs();
-    try {
-      const released = await retryOnSession(this.#parts, { what: 'Resigning', maxMs }, (options) =>
-        live.stored.release(name, token, { ...options, ...this.#cleanRecord() }),
-      );
-      return released !== undefined;
-    } catch {
-      // The store refuses for good: closing the session is what is left.
-      return false;
-    }
-  }
-
-  /** False: resign instead. */
-  async #transfer(toHolder: string): Promise<boolean> {
-    const { store, live, name, token } = this.#parts;
-    const maxMs = this.#giveUpAfterMs();
-    try {
-      const transferred = await retryOnSession(this.#parts, { what: 'Handing off', maxMs }, (options) =>
-        live.stored.transfer(name, token, toHolder, { ...options, ...this.#cleanRecord() }),
-      );
-      if (transferred === undefined || transferred.value) return transferred?.value ?? false;
-      // An earlier try may have been carried out without our seeing the answer.
-      if (!transferred.ambiguous) return false;
-      const now = await live.call('Reading who leads', undefined, (options) => store.read(name, options));
-      return now.leader?.holder === toHolder;
-    } catch {
-      // 'target-not-waiting': it vanished. Anything else: releasing is the safe end, and is guarded by the token.
-      return false;
-    }
-  }
-
-  #giveUpAfterMs(): number {
-    return Math.min(this.#parts.live.stored.ttlMs, 10_000);
-  }
-
-  #cleanRecord(): { record?: Uint8Array } {
-    const graceMs = this.#parts.recordedGraceMs;
-    if (graceMs === undefined) return {};
-    return { record: encodeGraceRecord({ token: this.token, graceMs, clean: true }) };
+  #yielding(): ((state: ElectionState) => void) | undefined {
+    const { yieldAbove: priority, settings } = this.#parts;
+    if (priority === undefined) return undefined;
+    const handOff = (toHolder: string) => this.handOff(toHolder);
+    const yielding = new PriorityYield({ settings, priority, signal: this.signal, handOff });
+    return (state) => yielding.see(state);
   }
 
   #lose(cause: Exclude<LossCause, 'resigned' | 'handed-off'>): void {
@@ -263,28 +262,12 @@ export class Leadership implements AsyncDisposable {
   #abort(why: string): void {
     if (this.signal.aborted) return;
     this.#controller.abort(this.#notLeading(why));
-    void this.#reportOverrun();
+    void this.#jobs.reportOverrun(this.#parts.settings, this);
   }
 
   #notLeading(why: string): ConclaveError {
     const { name, token, holder } = this;
     const message = `${holder} does not lead election ${JSON.stringify(name)} with token ${token}: ${why}.`;
     return new ConclaveError('not-leading', message, { details: { name, token, holder } });
-  }
-
-  /** Says so again and again, at growing distances, while a job ignores the signal. */
-  async #reportOverrun(): Promise<void> {
-    const { runtime, onEvent, ttlMs } = this.#parts.settings;
-    const startMs = runtime.clock.monotonicMs();
-    const settled = new AbortController();
-    const all = Promise.allSettled([...this.#jobs]).then(() => settled.abort());
-    for (let delayMs = Math.min(ttlMs, 5000); this.#jobs.size > 0; delayMs *= 2) {
-      await sleep(runtime, delayMs, settled.signal);
-      if (settled.signal.aborted || this.#jobs.size === 0) break;
-      const elapsedMs = runtime.clock.monotonicMs() - startMs;
-      const { name, token, holder } = this;
-      publish({ type: 'job-overran', name, holder, token, elapsedMs }, onEvent);
-    }
-    await all;
   }
 }

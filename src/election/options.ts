@@ -35,6 +35,12 @@ export interface ElectionOptions extends ElectionSessionOptions {
   readonly graceMs?: number | undefined;
   /** Higher leads first among those who wait, where the store orders them. -2147483648 to 2147483647; default 0. */
   readonly priority?: number | undefined;
+  /**
+   * While leading, hand off as soon as somebody of higher priority waits: the job is told to stop, settles, and the
+   * other leads in the same step. Default false: a higher priority counts only among those who wait. Needs a store with
+   * `capabilities.handOff`.
+   */
+  readonly yieldToPriority?: boolean | undefined;
   /** Shown to observers, for example the leader's address. At most 65536 bytes; default ''. */
   readonly metadata?: string | undefined;
   /**
@@ -57,6 +63,7 @@ export interface SessionSettings {
 export interface ElectionSettings {
   readonly graceMs: number;
   readonly priority: number;
+  readonly yieldToPriority: boolean;
   readonly metadata: string;
 }
 
@@ -137,11 +144,25 @@ export function resolveElectionSettings(store: LeaseStore, options: ElectionOpti
   }
   const priority = checkRange('priority', options.priority ?? 0, -(2 ** 31), 2 ** 31 - 1);
   if (!Number.isInteger(priority)) throw invalid(`priority must be a whole number, not ${priority}.`);
+  const { yieldToPriority = false } = options;
+  if (typeof yieldToPriority !== 'boolean') throw invalid('yieldToPriority must be true or false.');
+  if (yieldToPriority && !store.capabilities.handOff) {
+    throw new ConclaveError(
+      'unsupported',
+      `${store.description} cannot hand a leadership to a waiting holder: leave out yieldToPriority.`,
+    );
+  }
   return {
+    yieldToPriority,
     graceMs: checkRange('graceMs', options.graceMs ?? 0, 0, dayMs),
     priority,
     metadata: checkMetadata(options.metadata ?? ''),
   };
+}
+
+/** @throws 'invalid-argument'. */
+export function checkRefusal({ refuseForMs = 0 }: { readonly refuseForMs?: number | undefined }): number {
+  return checkRange('refuseForMs', refuseForMs, 0, dayMs);
 }
 
 /** Election names: 1 to 1024 bytes of UTF-8 without control characters. */

@@ -127,9 +127,10 @@ export class MemorySession implements StoreSession {
   ): Promise<boolean> {
     const election = this.#begin('Handing off an election', options, name);
     if (!this.#leads(election, token)) return false;
-    const place = election.waiting.find(
-      (other) => other.session.holder === toHolder && other.session !== this,
-    );
+    // A holder whose session was lost may still have the place of that one: the last to come is alive.
+    const [place] = election.waiting
+      .filter((other) => other.session.holder === toHolder && other.session !== this)
+      .sort((left, right) => right.order - left.order);
     if (place === undefined) {
       const message = `${JSON.stringify(toHolder)} is not waiting for election ${JSON.stringify(name)}.`;
       throw new ConclaveError('target-not-waiting', message);

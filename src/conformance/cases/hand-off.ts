@@ -57,6 +57,23 @@ export const handOffCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'a hand-off reaches one of lower priority, and the others keep their order',
+    skip: cannot,
+    async run(stage) {
+      const leading = await stage.open('leading');
+      const [high, low] = [await stage.open('high'), await stage.open('low')];
+      const token = await stage.win(leading);
+      const queued = await stage.queue(high, { priority: 7 });
+      await stage.queue(low, { priority: -7 });
+      assert.equal(await leading.transfer(stage.name, token, low.holder), true);
+      const next = await stage.leader();
+      assert.equal(next?.holder, low.holder);
+      assert(next.token > token, `token ${next.token} came after ${token}`);
+      assert.equal(await low.release(stage.name, next.token), true);
+      assert((await stage.winInTurn(high, queued)) > next.token);
+    },
+  },
+  {
     name: 'a repeated hand-off does not disturb the new leader',
     skip: cannot,
     async run(stage) {

@@ -4,7 +4,7 @@ import { ConclaveError } from '../../errors/index.ts';
 /** Longer names would make keys that etcd's tools cannot show sensibly. In bytes of UTF-8. */
 const MAX_NAME_BYTES = 1024;
 /** UTF-8 has no bytes for it: two such names would share their keys. */
-export const loneSurrogate = /\p{Surrogate}/u;
+const loneSurrogate = /\p{Surrogate}/u;
 const LOWEST_PRIORITY = -(2 ** 31);
 const HIGHEST_PRIORITY = 2 ** 31 - 1;
 const RANK_DIGITS = 8;
@@ -88,6 +88,15 @@ export function nameOfKey(namespace: string, key: Uint8Array): string | undefine
   } catch {
     return undefined;
   }
+}
+
+/** @throws 'invalid-argument' */
+export function checkNamespace(namespace: string): string {
+  if (namespace !== '' && !loneSurrogate.test(namespace) && !namespace.endsWith('/')) return namespace;
+  throw new ConclaveError(
+    'invalid-argument',
+    `"${namespace}" is no namespace: give text that does not end with "/".`,
+  );
 }
 
 /** Every byte but letters, digits, '-', '_' and '.' as %XX: injective, and without a '/'. */

@@ -41,10 +41,16 @@ export async function transfer(
     const election = await client.range({ key: keys.all, rangeEnd: keys.allEnd }, call);
     const leader = election.kvs.find((kv) => equalBytes(kv.key, keys.leader));
     if (leader?.createRevision !== token) return false;
-    const target = election.kvs.find(
-      (kv) =>
-        startsWith(kv.key, keys.queue) && kv.lease !== lease && decodeHolding(kv.value).holder === toHolder,
-    );
+    // A holder whose session was lost may still have the place of that one beside that of the next: the last is alive.
+    const target = election.kvs
+      .filter(
+        (kv) =>
+          startsWith(kv.key, keys.queue) && kv.lease !== lease && decodeHolding(kv.value).holder === toHolder,
+      )
+      .reduce<KeyValue | undefined>(
+        (last, kv) => (last !== undefined && last.createRevision > kv.createRevision ? last : kv),
+        undefined,
+      );
     if (target === undefined) throw notWaiting(keys.name, toHolder);
     const [first, second] = await client.txnSequence(transferTransactions(keys, target, token, record), call);
     if (second?.succeeded) return true;

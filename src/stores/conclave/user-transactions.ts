@@ -26,7 +26,7 @@ import { nested, type Part, put, range } from './transactions.ts';
 
 /** undefined: the token is not current. @throws 'invalid-argument' for one that is malformed or touches elections. */
 export async function transactGuarded(
-  client: ConclaveClient,
+  client: Pick<ConclaveClient, 'txn'>,
   namespace: string,
   on: { readonly keys: ElectionKeys; readonly token: number },
   transaction: StoreTransaction,

@@ -1,0 +1,83 @@
+/** Faults in what only some stores offer: records that expire, transactions, watches of many elections. */
+import type { ElectionState, LeaseStore, StoreTransactionResult } from '../election/store.ts';
+import { inSessions, inWatches, inWatchesOfMany, leading } from './faulting.ts';
+import { storeWith } from './wrapping.ts';
+
+const nothing: StoreTransactionResult = { succeeded: true, revision: 0, results: [] };
+
+export const moreFaults = {
+  'record-hidden-from-readers': (store) =>
+    storeWith(store, {
+      read: async (name, options) => ({ ...(await store.read(name, options)), record: undefined }),
+    }),
+  'record-watched-only-at-the-start': inWatches(async function* (states) {
+    let first: ElectionState | undefined;
+    for await (const state of states) {
+      first ??= state;
+      yield { ...state, record: first.record };
+    }
+  }),
+  'record-never-forgotten': inSessions((session) => ({
+    writeRecord: (name, token, record, { recordTtlMs: _, ...options } = {}) =>
+      session.writeRecord(name, token, record, options),
+  })),
+  'record-forgotten-early': inSessions((session) => ({
+    writeRecord: (name, token, record, { recordTtlMs, ...options } = {}) =>
+      session.writeRecord(name, token, record, {
+        ...options,
+        ...(recordTtlMs !== undefined && { recordTtlMs: recordTtlMs / 2 }),
+      }),
+  })),
+  'transaction-unguarded': inSessions((session, wrapped) => ({
+    transact: async (name, token, transaction, options) => {
+      const now = await leading(wrapped, name);
+      const by = now ?? { session, token };
+      return await by.session.transact?.(name, by.token, transaction, options);
+    },
+  })),
+  'transaction-without-its-compares': inSessions((session) => ({
+    transact: async (name, token, transaction, options) =>
+      session.transact?.(name, token, { ...transaction, compare: [] }, options),
+  })),
+  'transaction-in-reverse': inSessions((session) => ({
+    transact: async (name, token, { success = [], ...rest }, options) =>
+      session.transact?.(name, token, { ...rest, success: [...success].reverse() }, options),
+  })),
+  'malformed-transaction-taken': inSessions((session) => ({
+    transact: async (name, token, transaction, options) =>
+      session.transact?.(name, token, transaction, options).catch(() => nothing),
+  })),
+  'watch-of-many-without-the-start': inWatchesOfMany(async function* (maps) {
+    let started = false;
+    for await (const states of maps) {
+      yield started ? states : new Map();
+      started = true;
+    }
+  }),
+  'watch-of-many-beyond-its-prefix': inWatchesOfMany(
+    (maps) => eachMap(maps, (states) => states),
+    (prefix) => prefix.slice(0, -1),
+  ),
+  'watch-of-many-without-new-elections': inWatchesOfMany(async function* (maps) {
+    let known: ReadonlyMap<string, ElectionState> | undefined;
+    for await (const states of maps) {
+      const first = known ?? states;
+      known = first;
+      yield new Map([...states].filter(([name]) => first.has(name)));
+    }
+  }),
+  'watch-of-many-without-ends': inWatchesOfMany((maps) =>
+    eachMap(maps, (states) => new Map([...states].filter(([, state]) => state.leader !== undefined))),
+  ),
+  'watch-of-many-ignores-its-signal': (store) => {
+    const watchAll = store.watchAll?.bind(store);
+    if (watchAll === undefined) return store;
+    return storeWith(store, {
+      watchAll: (prefix) => watchAll(prefix, { signal: new AbortController().signal }),
+    });
+  },
+} as const satisfies Record<string, (store: LeaseStore) => LeaseStore>;
+
+async function* eachMap<T>(maps: AsyncIterable<T>, change: (states: T) => T): AsyncGenerator<T> {
+  for await (const states of maps) yield change(states);
+}

@@ -1,0 +1,50 @@
+/** A transaction that is carried out only while a leadership is the current one. */
+import { ConclaveError } from '../errors/index.ts';
+import type { LiveSession } from './live-session.ts';
+import type { SessionSettings } from './options.ts';
+import type { LeaseStore, StoreTransaction, StoreTransactionResult } from './store.ts';
+import { checkTransaction } from './store.ts';
+import { callBounded } from './waiting.ts';
+
+export interface TransactionOptions {
+  /** Gives up waiting for the answer: 'aborted', outcome 'unknown'. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Guarded {
+  readonly store: LeaseStore;
+  readonly live: LiveSession;
+  readonly settings: SessionSettings;
+  readonly name: string;
+  readonly token: number;
+}
+
+/** @throws 'unsupported', 'invalid-argument'. */
+export function checkTransactionFor({ store, live }: Guarded, transaction: StoreTransaction): void {
+  if (!store.capabilities.transactions || live.stored.transact === undefined) {
+    throw new ConclaveError(
+      'unsupported',
+      `${store.description} has no transactions: write to a resource that compares the token instead.`,
+    );
+  }
+  checkTransaction(transaction);
+}
+
+/** undefined: the token is not current. */
+export async function transactGuarded(
+  { live, settings, name, token }: Guarded,
+  transaction: StoreTransaction,
+  { signal }: TransactionOptions,
+): Promise<StoreTransactionResult | undefined> {
+  // An answer that takes longer comes to a leadership that is over.
+  const bounds = { what: 'The transaction', timeoutMs: live.stored.ttlMs, signal };
+  try {
+    return await callBounded(settings.runtime, bounds, async (options) =>
+      live.stored.transact?.(name, token, transaction, options),
+    );
+  } catch (error) {
+    if (!ConclaveError.is(error, 'lease-lost')) throw error;
+    live.lose('lease-lost');
+    return undefined;
+  }
+}
