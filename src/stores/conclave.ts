@@ -17,10 +17,9 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { ElectionsMirror } from './conclave/all-elections.ts';
-import { type ElectionKeys, electionKeys, electionsRange, loneSurrogate } from './conclave/keys.ts';
-import { ElectionMirror } from './conclave/mirror.ts';
+import { checkNamespace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
+import { ElectionWatching } from './conclave/watching.ts';
 
 export type ConclaveStoreOptions = {
   /** Keys of elections begin with it. Default 'conclave/election'. */
@@ -49,15 +48,14 @@ class ConclaveStore implements LeaseStore {
   readonly #ownsClient: boolean;
   readonly #namespace: string;
   readonly #sessions = new Set<ConclaveSession>();
-  readonly #wideMirrors = new Set<ElectionsMirror>();
-  /** Of the watches that run, by name: a session that resigns sees in them who waits, without asking. */
-  readonly #mirrors = new Map<string, Set<ElectionMirror>>();
+  readonly #watching: ElectionWatching;
   #closing: Promise<void> | undefined;
 
   constructor(options: ConclaveStoreOptions) {
     this.#ownsClient = !('client' in options);
     this.#namespace = checkNamespace(options.namespace ?? 'conclave/election');
     this.#client = 'client' in options ? options.client : connectClient(options);
+    this.#watching = new ElectionWatching(this.#client, this.#namespace);
     this.description = options.description ?? `conclave at ${this.#client.endpoints.join(', ')}`;
     this.capabilities = {
       consistency: 'linearizable',
@@ -101,7 +99,7 @@ class ConclaveStore implements LeaseStore {
         lease: granted.lease,
         ttlMs: granted.ttlMs,
         attachment,
-        mirrorOf: (name) => this.#latestMirror(name),
+        mirrorOf: (name) => this.#watching.latest(name),
         onEnd: () => this.#sessions.delete(session),
       });
       this.#sessions.add(session);
@@ -115,63 +113,23 @@ class ConclaveStore implements LeaseStore {
 
   async read(name: string, options: StoreCallOptions = {}): Promise<ElectionState> {
     this.#assertOpen();
-    const keys = electionKeys(this.#namespace, name);
-    return (await this.#readAll(keys, options)).state();
+    return await this.#watching.read(name, options);
   }
 
   async *watch(
     name: string,
-    options: { readonly signal: AbortSignal },
+    { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<ElectionState, void, undefined> {
-    const { signal } = options;
-    const keys = electionKeys(this.#namespace, name);
     this.#assertOpen();
-    while (!signal.aborted) {
-      const mirror = await this.#readForWatch(keys, signal);
-      if (mirror === undefined) return;
-      this.#show(name, mirror);
-      try {
-        yield mirror.state();
-        const request = { key: keys.all, rangeEnd: keys.allEnd, startRevision: mirror.revision + 1 };
-        for await (const batch of this.#client.watch(request, { signal })) {
-          if (mirror.apply(batch)) yield mirror.state();
-        }
-      } catch (error) {
-        // Compacted before it was delivered: what counts is the state now.
-        if (!ConclaveError.is(error, 'out-of-range')) throw error;
-      } finally {
-        this.#hide(name, mirror);
-      }
-    }
+    yield* this.#watching.watch(name, signal);
   }
 
   async *watchAll(
     prefix: string,
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<ReadonlyMap<string, ElectionState>, void, undefined> {
-    const within = electionsRange(this.#namespace, prefix);
     this.#assertOpen();
-    const mirror = new ElectionsMirror(this.#namespace);
-    this.#wideMirrors.add(mirror);
-    try {
-      while (!signal.aborted) {
-        try {
-          const all = await this.#client.range(within, { signal });
-          yield mirror.replace(all.kvs, all.header?.revision ?? 0);
-          const request = { ...within, startRevision: mirror.revision + 1 };
-          for await (const batch of this.#client.watch(request, { signal })) {
-            const changed = mirror.apply(batch);
-            if (changed.size > 0) yield changed;
-          }
-        } catch (error) {
-          if (signal.aborted) return;
-          // Compacted before it was delivered: what counts is the state now.
-          if (!ConclaveError.is(error, 'out-of-range')) throw error;
-        }
-      }
-    } finally {
-      this.#wideMirrors.delete(mirror);
-    }
+    yield* this.#watching.watchAll(prefix, signal);
   }
 
   /** Revokes the sessions that are open, and closes the client if it is the store's own. */
@@ -183,42 +141,6 @@ class ConclaveStore implements LeaseStore {
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
     if (this.#ownsClient) await this.#client.close();
-  }
-
-  #show(name: string, mirror: ElectionMirror): void {
-    const shown = this.#mirrors.get(name);
-    if (shown === undefined) this.#mirrors.set(name, new Set([mirror]));
-    else shown.add(mirror);
-  }
-
-  #hide(name: string, mirror: ElectionMirror): void {
-    const shown = this.#mirrors.get(name);
-    shown?.delete(mirror);
-    if (shown?.size === 0) this.#mirrors.delete(name);
-  }
-
-  #latestMirror(name: string): ElectionMirror | undefined {
-    let latest: ElectionMirror | undefined;
-    const wide = [...this.#wideMirrors].flatMap((mirror) => mirror.of(name) ?? []);
-    for (const mirror of [...(this.#mirrors.get(name) ?? []), ...wide]) {
-      if (latest === undefined || mirror.revision > latest.revision) latest = mirror;
-    }
-    return latest;
-  }
-
-  async #readAll(keys: ElectionKeys, options: StoreCallOptions): Promise<ElectionMirror> {
-    const response = await this.#client.range({ key: keys.all, rangeEnd: keys.allEnd }, options);
-    return new ElectionMirror(keys, response.kvs, response.header?.revision ?? 0);
-  }
-
-  /** Fails when the cluster cannot answer for a while: whoever watches must hear of it, and then watches again. */
-  async #readForWatch(keys: ElectionKeys, signal: AbortSignal): Promise<ElectionMirror | undefined> {
-    try {
-      return await this.#readAll(keys, { signal });
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      throw error;
-    }
   }
 
   #check(options: SessionOptions): void {
@@ -246,12 +168,4 @@ class ConclaveStore implements LeaseStore {
     if (this.#closing !== undefined)
       throw new ConclaveError('closed', `${this.description}: the store is closed.`);
   }
-}
-
-function checkNamespace(namespace: string): string {
-  if (namespace !== '' && !loneSurrogate.test(namespace) && !namespace.endsWith('/')) return namespace;
-  throw new ConclaveError(
-    'invalid-argument',
-    `"${namespace}" is no namespace: give text that does not end with "/".`,
-  );
 }
