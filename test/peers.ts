@@ -3,20 +3,28 @@
 import { accessSync, constants, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** What to install where a peer is missing. */
-const packages = {
-  etcd: 'etcd-server',
-  etcdctl: 'etcd-client',
-  mariadbd: 'mariadb-server',
-  postgres: 'postgresql',
-  'redis-server': 'redis-server',
-  strace: 'strace',
+const pythonPeers = 'python3 -m venv .peers && .peers/bin/pip install -r test/servers/requirements.txt';
+
+/** How to install a peer that is missing. */
+const installs = {
+  etcd: 'Debian: apt-get install etcd-server',
+  etcdctl: 'Debian: apt-get install etcd-client',
+  mariadbd: 'Debian: apt-get install mariadb-server',
+  moto_server: pythonPeers,
+  postgres: 'Debian: apt-get install postgresql',
+  'redis-server': 'Debian: apt-get install redis-server',
+  'secantusd-py': pythonPeers,
+  strace: 'Debian: apt-get install strace',
 } as const;
 
-/** Where Debian puts servers that it does not put on PATH. */
-const serverFolders = [...globSync('/usr/lib/postgresql/*/bin'), '/usr/sbin'];
+/** Where servers are that are not on PATH. */
+const serverFolders = [
+  ...globSync('/usr/lib/postgresql/*/bin'),
+  '/usr/sbin',
+  join(import.meta.dirname, '../.peers/bin'),
+];
 
-export type PeerName = keyof typeof packages;
+export type PeerName = keyof typeof installs;
 
 export type Peer =
   | { readonly path: string; readonly missing: undefined }
@@ -28,7 +36,7 @@ export function peer(name: PeerName): Peer {
     const path = join(folder, name);
     if (folder !== '' && isExecutable(path)) return { path, missing: undefined };
   }
-  const missing = `${name} is not on PATH (Debian: apt-get install ${packages[name]})`;
+  const missing = `${name} is not installed (${installs[name]})`;
   if (process.env.CONCLAVE_PEERS === 'required') throw new Error(`${missing}, and CONCLAVE_PEERS=required`);
   return { path: undefined, missing };
 }
