@@ -1,0 +1,176 @@
+/** Becoming the owner of an operation, or seeing its outcome first. */
+
+import { publish } from '../../election/events.ts';
+import type { AcquiredOutcome, AcquireOutcome, LiveSession, Session } from '../../election/index.ts';
+import { retryOnSession } from '../../election/retry.ts';
+import { backoffMs, isPermanent, linkSignals, sleep } from '../../election/waiting.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import { finalRecord, type Place, watchUntil } from './place.ts';
+
+export type Claimed =
+  | {
+      readonly status: 'owned';
+      readonly live: LiveSession;
+      readonly token: number;
+      readonly record: Uint8Array | undefined;
+    }
+  | { readonly status: 'settled'; readonly outcome: Uint8Array };
+
+type Waiting = AcquireOutcome & { readonly status: 'waiting' };
+
+/** One caller's part in the election of an operation, on a session that may be shared. */
+export class Claim {
+  readonly #place: Place;
+  readonly #session: Session;
+  /** Attempts whose answers have not come, also if nobody waits for them any more. */
+  readonly #acquiring = new Set<Promise<unknown>>();
+  /** On which there may be a place in the queue, or a leadership that nobody was told of. */
+  #joined: LiveSession | undefined;
+
+  constructor(place: Place, session: Session) {
+    this.#place = place;
+    this.#session = session;
+  }
+
+  /** Waits in the queue, and watches for an outcome meanwhile. @throws 'aborted', and what trying cannot cure. */
+  async win(signal: AbortSignal | undefined): Promise<Claimed> {
+    const { runtime, onEvent, holder, renewEveryMs } = this.#place.settings;
+    for (let failures = 0; ; ) {
+      const live = await this.#session.live({ signal });
+      try {
+        const claimed = await this.#tryOn(live, signal);
+        if (claimed !== undefined) return claimed;
+        failures = 0;
+      } catch (error) {
+        if (ConclaveError.is(error, 'lease-lost')) live.lose('lease-lost');
+        else if (!signal?.aborted && live.check()) {
+          if (isPermanent(error)) throw error;
+          const retryInMs = backoffMs(runtime.random, failures, Math.min(50, renewEveryMs / 4), renewEveryMs);
+          failures += 1;
+          const [what, store] = [this.#what, this.#place.store.description];
+          publish({ type: 'trouble', holder, store, what, error, attempt: failures, retryInMs }, onEvent);
+          await sleep(runtime, retryInMs, live.lost, ...(signal ? [signal] : []));
+        }
+      }
+      if (signal?.aborted) throw ConclaveError.aborted(this.#what, signal);
+    }
+  }
+
+  /** The leadership was released, with an answer: what is left are attempts whose answers never came. */
+  released(): void {
+    if (this.#acquiring.size === 0) this.#joined = undefined;
+  }
+
+  /**
+   * Leaves no place in the queue and no leadership behind on a shared session; ends with the session at the latest.
+   * Never rejects.
+   */
+  async leave(): Promise<void> {
+    const live = this.#joined;
+    if (live === undefined) return;
+    const { store, name, settings } = this.#place;
+    const withdraw = async (options: { signal?: AbortSignal; timeoutMs?: number }) => {
+      await live.stored.withdraw(name, options);
+      const { leader } = await store.read(name, options);
+      if (leader?.holder === settings.holder) await live.stored.release(name, leader.token, options);
+    };
+    const maxMs = Number.POSITIVE_INFINITY;
+    do {
+      // An attempt that is carried out after we have withdrawn would bring us back.
+      if (this.#acquiring.size > 0) await this.#attemptsEnd(live);
+      await retryOnSession({ store, live, settings }, { what: 'Withdrawing', maxMs }, withdraw).catch(() =>
+        live.lose('closed'),
+      );
+    } while (this.#acquiring.size > 0 && !live.lost.aborted);
+  }
+
+  get #what(): string {
+    return `Waiting for operation ${JSON.stringify(this.#place.name)}`;
+  }
+
+  /** undefined: look again. */
+  async #tryOn(live: LiveSession, signal: AbortSignal | undefined): Promise<Claimed | undefined> {
+    for (let vainWakes = 0; ; ) {
+      const outcome = await this.#acquire(live, signal);
+      if (outcome.status === 'acquired') return this.#owned(live, outcome);
+      const turn = await this.#waitForTurn(live, outcome, signal, vainWakes);
+      if (turn.outcome !== undefined) return { status: 'settled', outcome: turn.outcome };
+      if (signal?.aborted || !live.check()) return undefined;
+      if (turn.given) return this.#owned(live, turn.given);
+      vainWakes = turn.soon ? vainWakes + 1 : 0;
+    }
+  }
+
+  #owned(live: LiveSession, { token, record }: AcquiredOutcome): Claimed | undefined {
+    // The answer may have taken long: check our own lease before saying that we won.
+    return live.check() ? { status: 'owned', live, token, record } : undefined;
+  }
+
+  #acquire(live: LiveSession, signal: AbortSignal | undefined): Promise<AcquireOutcome> {
+    this.#joined = live;
+    return live.call(this.#what, signal, ({ timeoutMs }) => {
+      // Without the signal: who gives up must first learn what became of it.
+      const limit = timeoutMs === undefined ? {} : { timeoutMs };
+      const acquiring = live.stored.acquire(this.#place.name, { ...limit, metadata: '', priority: 0 });
+      this.#acquiring.add(acquiring);
+      const done = () => this.#acquiring.delete(acquiring);
+      acquiring.then(done, done);
+      return acquiring;
+    });
+  }
+
+  /** `soon`: the store woke us at once and in vain; then we wait longer and longer. */
+  async #waitForTurn(
+    live: LiveSession,
+    waiting: Waiting,
+    signal: AbortSignal | undefined,
+    vainWakes: number,
+  ): Promise<{ readonly given?: AcquiredOutcome; readonly outcome?: Uint8Array; readonly soon: boolean }> {
+    const { name, settings } = this.#place;
+    const { runtime, ttlMs } = settings;
+    const startMs = runtime.clock.monotonicMs();
+    const link = linkSignals(signal, live.lost);
+    // A lost wake-up must not cost more than a look now and then.
+    const lookAgain = runtime.timers.after(2 * ttlMs, () => link.controller.abort());
+    try {
+      const turn = live.stored.waitForTurn(name, waiting, { signal: link.signal });
+      const seen = watchUntil(this.#place, link.signal, ({ record }) => finalRecord(name, record));
+      const first = await firstOf(
+        turn.then((given) => (given ? { given, soon: false } : undefined)),
+        seen.then((outcome) => ({ outcome, soon: false })),
+        aborted(link.signal),
+      );
+      if (first) return first;
+    } catch (error) {
+      if (!link.signal.aborted) throw error;
+    } finally {
+      lookAgain.cancel();
+      link.controller.abort();
+      link.release();
+    }
+    if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };
+    const stops = signal ? [live.lost, signal] : [live.lost];
+    if (vainWakes >= 3) await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), ...stops);
+    return { soon: true };
+  }
+
+  /** Resolves when the answers have come, or after a while, or with the session. */
+  async #attemptsEnd(live: LiveSession): Promise<void> {
+    const enough = new AbortController();
+    const answered = Promise.allSettled([...this.#acquiring]);
+    const { runtime } = this.#place.settings;
+    await Promise.race([answered, sleep(runtime, live.stored.ttlMs, live.lost, enough.signal)]);
+    enough.abort();
+  }
+}
+
+/** What of the others fails later has been handled. */
+function firstOf<T>(...promises: readonly Promise<T>[]): Promise<T> {
+  for (const promise of promises) promise.catch(() => {});
+  return Promise.race(promises);
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
+}
