@@ -27,31 +27,36 @@ export interface ConnectOptions {
 /** Makes a client. It connects with its first call. @throws 'invalid-argument' */
 export function connectClient(options: ConnectOptions): ConclaveClient {
   const runtime = options.runtime ?? nodeRuntime();
-  const given = typeof options.endpoints === 'string' ? options.endpoints.split(',') : options.endpoints;
-  if (!Array.isArray(given)) {
-    const message = `endpoints must be the members' addresses, like ['http://127.0.0.1:2379'], not ${typeof given}.`;
-    throw new ConclaveError('invalid-argument', message);
-  }
-  const endpoints = [
-    ...new Set(given.map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== '')),
-  ];
+  const endpoints = parseEndpoints(options.endpoints, options.transport === undefined);
   const grpc = options.tls === undefined ? { runtime } : { runtime, tls: options.tls };
-  if (options.transport === undefined) for (const endpoint of endpoints) parseEndpoint(endpoint);
   return new ConclaveClient({
     endpoints,
     transport: options.transport ?? ((endpoint) => new GrpcTransport(endpoint, grpc)),
     runtime,
     name: options.name ?? 'conclave',
     connectionBound: options.connectionBound ?? true,
-    timeoutMs: duration('timeoutMs', options.timeoutMs ?? 5000),
+    timeoutMs: checkDuration('timeoutMs', options.timeoutMs ?? 5000),
     silence: {
-      silenceMs: duration('silenceMs', options.silenceMs ?? 300),
-      probeTimeoutMs: duration('probeTimeoutMs', options.probeTimeoutMs ?? 300),
+      silenceMs: checkDuration('silenceMs', options.silenceMs ?? 300),
+      probeTimeoutMs: checkDuration('probeTimeoutMs', options.probeTimeoutMs ?? 300),
     },
   });
 }
 
-function duration(name: string, value: number): number {
+/** Each once. `grpc`: they must be such as gRPC can be spoken with. @throws 'invalid-argument' */
+export function parseEndpoints(endpoints: string | readonly string[], grpc: boolean): string[] {
+  const given = typeof endpoints === 'string' ? endpoints.split(',') : endpoints;
+  if (!Array.isArray(given)) {
+    const message = `endpoints must be the members' addresses, like ['http://127.0.0.1:2379'], not ${typeof given}.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
+  const parsed = [...new Set(given.map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== ''))];
+  if (grpc) for (const endpoint of parsed) parseEndpoint(endpoint);
+  return parsed;
+}
+
+/** @throws 'invalid-argument' */
+export function checkDuration(name: string, value: number): number {
   if (value > 0 && value <= 2 ** 31 - 1) return value;
   throw new ConclaveError('invalid-argument', `${name} is ${value}; it must be above 0 and below 2^31 ms.`);
 }

@@ -11,7 +11,7 @@ export { Attachment, type AttachmentState } from './attachment.ts';
 export { bytesKey, prefixEnd, toBytes, toText } from './bytes.ts';
 export { type CallOptions, waitWithin } from './calls.ts';
 export { ConclaveClient, type RangeOptions } from './client.ts';
-export { type ConnectOptions, connectClient } from './connect.ts';
+export { type ConnectOptions, checkDuration, connectClient, parseEndpoints } from './connect.ts';
 export type { AttemptOptions } from './endpoints.ts';
 export { GrpcTransport, type GrpcTransportOptions, type TlsOptions } from './grpc-transport.ts';
 export { Inbox } from './inbox.ts';

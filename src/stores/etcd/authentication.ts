@@ -1,0 +1,83 @@
+import { ConclaveError } from '../../errors/index.ts';
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** What every call is sent with: a member without a leader refuses at once, and the token of who is logged in. */
+export class Authentication {
+  readonly #credentials: Credentials | undefined;
+  #token: string | undefined;
+  #known = false;
+  #under: Promise<void> | undefined;
+
+  constructor(credentials: Credentials | undefined) {
+    this.#credentials = credentials;
+    this.#known = credentials === undefined;
+  }
+
+  readonly headers = (): Readonly<Record<string, string>> =>
+    this.#token === undefined ? { hasleader: 'true' } : { hasleader: 'true', token: this.#token };
+
+  /** Logs in, unless that is done or not wanted. `ask` gives the token for the credentials. */
+  async ready(ask: (credentials: Credentials) => Promise<string>): Promise<void> {
+    const credentials = this.#credentials;
+    if (this.#known || credentials === undefined) return;
+    this.#under ??= this.#logIn(credentials, ask).finally(() => {
+      this.#under = undefined;
+    });
+    await this.#under;
+  }
+
+  /**
+   * Whether the call failed for its token: tokens run out, and are unknown to a member that restarted. If so, `ready`
+   * logs in again. `sentWith`: the token at the time of the call.
+   */
+  forget(error: unknown, sentWith: string | undefined): boolean {
+    if (this.#credentials === undefined || !ConclaveError.is(error) || !staleToken.test(error.message))
+      return false;
+    if (this.#token === sentWith) this.#known = false;
+    return true;
+  }
+
+  get token(): string | undefined {
+    return this.#token;
+  }
+
+  async #logIn(credentials: Credentials, ask: (credentials: Credentials) => Promise<string>): Promise<void> {
+    try {
+      this.#token = await ask(credentials);
+    } catch (error) {
+      // Then nobody asks for a token.
+      if (!ConclaveError.is(error) || !/authentication is not enabled/.test(error.message)) throw error;
+      this.#token = undefined;
+    }
+    this.#known = true;
+  }
+}
+
+const staleToken = /invalid auth token|user name is empty|revision of auth store is old/;
+
+/** The same error, with what to do about it. */
+export function explained(error: unknown, credentials: Credentials | undefined): unknown {
+  if (!ConclaveError.is(error)) return error;
+  const remedy = remedyFor(error.message, credentials?.user);
+  if (remedy === undefined) return error;
+  const { outcome, details } = error;
+  return new ConclaveError('failed-precondition', `${error.message}: ${remedy}`, {
+    outcome,
+    details,
+    cause: error,
+  });
+}
+
+function remedyFor(text: string, user: string | undefined): string | undefined {
+  if (text.includes('permission denied')) {
+    const role = user === undefined ? 'a role' : `a role of "${user}"`;
+    return `grant ${role} readwrite on the prefix of the store's namespace.`;
+  }
+  if (text.includes('authentication failed')) return 'check user and password.';
+  if (staleToken.test(text) && user === undefined) return 'etcd wants a login: give user and password.';
+  return undefined;
+}

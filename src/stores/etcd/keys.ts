@@ -1,0 +1,79 @@
+import { type CallOptions, toBytes, toText, type WatchBatch, type WatchOptions } from '../../client/index.ts';
+import type { KeyValue, RangeRequest, RangeResponse } from '../../wire/index.ts';
+import { type ElectionKeys, electionKeys, startsWith } from '../conclave/keys.ts';
+import type { Part } from '../conclave/transactions.ts';
+import type { EtcdClient } from './client.ts';
+
+/**
+ * Where one election lives in etcd: as in a cluster of Conclave (`../conclave/keys.ts`), but for
+ *
+ *   <namespace>/<name>/leader/<lease>   the leadership of that session; its create revision is the token. One at most.
+ *   <namespace>/<name>/left/<lease>     the number of the call by which that session last gave up what it had here
+ *
+ * A key that was deleted cannot be created again in the same transaction of etcd's. With a key for each session a
+ * leadership moves from one to another in one transaction, and is a new key, so that the token rises.
+ */
+export interface EtcdElectionKeys extends ElectionKeys {
+  /** As `leader`, but real: that of the session which these keys were made for. */
+  readonly ownLeader: Uint8Array;
+  readonly left: Uint8Array;
+  /** All leaderships lie in [leaders, leadersEnd). */
+  readonly leaders: Uint8Array;
+  readonly leadersEnd: Uint8Array;
+}
+
+export function etcdElectionKeys(namespace: string, name: string, lease: bigint): EtcdElectionKeys {
+  const keys = electionKeys(namespace, name);
+  const leaders = toBytes(`${toText(keys.leader)}/`);
+  const leadersEnd = toBytes(`${toText(keys.leader)}0`);
+  const left = toBytes(`${toText(keys.all)}left/${hex(lease)}`);
+  return { ...keys, ownLeader: leaderKey(keys, lease), left, leaders, leadersEnd };
+}
+
+/** The leadership of the session with this lease. */
+export function leaderKey(keys: ElectionKeys, lease: bigint): Uint8Array {
+  return toBytes(`${toText(keys.leader)}/${hex(lease)}`);
+}
+
+function hex(lease: bigint): string {
+  return BigInt.asUintN(64, lease).toString(16).padStart(16, '0');
+}
+
+const slash = 0x2f;
+const leaderPart = toBytes('/leader/');
+
+/**
+ * Reads and watches as the code that is shared with the conclave store expects it: every leadership under the one key
+ * `leader`. Since a leadership is deleted before the next one is put, also within one revision, the last event counts.
+ */
+export class ElectionReader {
+  readonly #client: EtcdClient;
+  readonly #prefix: Uint8Array;
+
+  constructor(client: EtcdClient, namespace: string) {
+    this.#client = client;
+    this.#prefix = toBytes(`${namespace}/`);
+  }
+
+  async range(request: Part<RangeRequest>, options: CallOptions = {}): Promise<RangeResponse> {
+    const response = await this.#client.range(request, options);
+    return { ...response, kvs: response.kvs.map((kv) => this.#shared(kv)) };
+  }
+
+  async *watch(
+    request: WatchOptions,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<WatchBatch, void, undefined> {
+    for await (const { events, revision } of this.#client.watch(request, options)) {
+      const shared = events.map((event) => (event.kv ? { ...event, kv: this.#shared(event.kv) } : event));
+      yield { events: shared, revision };
+    }
+  }
+
+  #shared(kv: KeyValue): KeyValue {
+    if (!startsWith(kv.key, this.#prefix)) return kv;
+    const nameEnd = kv.key.indexOf(slash, this.#prefix.length);
+    if (nameEnd < 0 || !startsWith(kv.key.subarray(nameEnd), leaderPart)) return kv;
+    return { ...kv, key: kv.key.subarray(0, nameEnd + leaderPart.length - 1) };
+  }
+}
