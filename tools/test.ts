@@ -15,6 +15,7 @@ const serialFolders = [
   'test/packaging',
   'test/simulation',
   'test/fencing',
+  'test/partitions',
 ];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;

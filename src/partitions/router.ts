@@ -1,0 +1,184 @@
+/** Tells who leads the partition of a key, for any process, also one that takes no partitions itself. */
+import type { LeaseStore } from '../election/index.ts';
+import { checkSignal, checkStore } from '../election/options.ts';
+import { ConclaveError } from '../errors/index.ts';
+import { nodeRuntime } from '../runtime/index.ts';
+import type { Runtime } from '../runtime/types.ts';
+import type { PartitionsEventListener } from './events.ts';
+import { type Seen, StateFeed } from './feed.ts';
+import { type Layout, partitionOf, partitionsOf } from './layout.ts';
+import { checkPartitionsName, partitionElection, rosterElection } from './options.ts';
+import { type RosterView, viewRoster } from './roster.ts';
+import { type PartitionsStatus, statusOf } from './status.ts';
+
+export interface Route {
+  readonly partition: string;
+  /** undefined: nobody leads it at the moment. */
+  readonly holder: string | undefined;
+  /** Higher for each later leader of this partition. */
+  readonly token: number | undefined;
+  /** Of the leader, as it gave it: for example its address. */
+  readonly metadata: string | undefined;
+  /** True: from what the watch showed last, so there may be a newer leader already. False: read from the store now. */
+  readonly cached: boolean;
+  /** Milliseconds since the Unix epoch: when this arrived here. What a live watch showed is current until it shows more. */
+  readonly asOfMs: number;
+  /** False: the watch is down, so nothing newer can have come. */
+  readonly watching: boolean;
+}
+
+export interface RouteOptions {
+  /** Read it from the store, linearizable where that is. Default false: from the watch, without a request. */
+  readonly fresh?: boolean | undefined;
+  /** Ends the waiting for a first answer of the store. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PartitionRouterOptions {
+  readonly runtime?: Runtime | undefined;
+  readonly onEvent?: PartitionsEventListener | undefined;
+}
+
+/**
+ * A router for partitions that other processes lead.
+ * @throws 'invalid-argument'.
+ */
+export function partitionRouter(
+  store: LeaseStore,
+  name: string,
+  options: PartitionRouterOptions = {},
+): PartitionRouter {
+  checkPartitionsName(name);
+  checkStore(store);
+  const { runtime = nodeRuntime(), onEvent } = options;
+  const feed = new StateFeed({ store, prefix: `${name}/`, runtime, holder: '', onEvent });
+  return new PartitionRouter({ store, name, runtime, feed });
+}
+
+export interface RouterParts {
+  readonly store: LeaseStore;
+  readonly name: string;
+  readonly runtime: Runtime;
+  readonly feed: StateFeed;
+}
+
+export class PartitionRouter implements AsyncDisposable {
+  readonly name: string;
+  readonly #parts: RouterParts;
+  readonly #followed = new Set<string>();
+
+  /** @internal */
+  constructor(parts: RouterParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+    this.#follow(rosterElection(parts.name));
+  }
+
+  /**
+   * Who leads the partition of this key. The first call waits until the partitions are laid out and known here; later
+   * ones are answered from memory. An address may be that of a leader that is gone since: whoever is asked there
+   * checks its own leadership, and on a refusal ask again.
+   * @throws 'not-found' for a key that is none of `keys`; 'aborted', 'closed', and what reading the store throws.
+   */
+  async route(key: string, options: RouteOptions = {}): Promise<Route> {
+    const { signal, fresh = false } = options;
+    checkSignal(signal);
+    if (typeof key !== 'string') throw new ConclaveError('invalid-argument', 'The key must be a text.');
+    const partition = partitionOf(await this.#layout(signal), key);
+    if (partition === undefined) {
+      const message = `${JSON.stringify(key)} is none of the partitions ${JSON.stringify(this.name)}.`;
+      throw new ConclaveError('not-found', message, { details: { name: this.name, key } });
+    }
+    const election = partitionElection(this.name, partition);
+    if (fresh) {
+      const state = await this.#parts.store.read(election, signal ? { signal } : {});
+      return routeOf(partition, state.leader, false, this.#parts.runtime.clock.wallMs(), true);
+    }
+    this.#follow(election);
+    const { state, arrivedMs } = await this.#first(election, signal);
+    return routeOf(partition, state.leader, true, arrivedMs, this.#parts.feed.isCurrent(election));
+  }
+
+  /** The partition of a key by what is agreed now. @throws as `route`. */
+  async partitionOf(
+    key: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<string> {
+    const partition = partitionOf(await this.#layout(options.signal), key);
+    if (partition !== undefined) return partition;
+    const message = `${JSON.stringify(key)} is none of the partitions ${JSON.stringify(this.name)}.`;
+    throw new ConclaveError('not-found', message, { details: { name: this.name, key } });
+  }
+
+  /** For dashboards: members, partitions, totals. The first call waits for the store. @throws as `route`. */
+  async status(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<PartitionsStatus> {
+    return statusOf({ ...(await this.statusParts(options.signal)), runs: new Map() });
+  }
+
+  /** @internal */
+  async statusParts(signal: AbortSignal | undefined) {
+    checkSignal(signal);
+    const { feed, name } = this.#parts;
+    const roster = rosterElection(name);
+    const { state } = await this.#first(roster, signal);
+    const view: RosterView = viewRoster(name, state);
+    if (view.layout !== undefined && !feed.whole) {
+      const elections = partitionsOf(view.layout).map((partition) => partitionElection(name, partition));
+      for (const election of elections) this.#follow(election);
+      await Promise.all(elections.map((election) => this.#first(election, signal)));
+    }
+    return { name, feed, view, current: feed.isCurrent(roster) };
+  }
+
+  /** Ends its watches. The store stays open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.feed[Symbol.asyncDispose]();
+  }
+
+  #follow(election: string): void {
+    if (this.#followed.has(election)) return;
+    this.#followed.add(election);
+    this.#parts.feed.follow(election);
+  }
+
+  async #layout(signal: AbortSignal | undefined): Promise<Layout> {
+    const roster = rosterElection(this.name);
+    for (;;) {
+      const { state } = await this.#first(roster, signal);
+      const { layout } = viewRoster(this.name, state);
+      if (layout !== undefined) return layout;
+      await this.#change(roster, signal);
+    }
+  }
+
+  async #first(election: string, signal: AbortSignal | undefined): Promise<Seen> {
+    for (;;) {
+      const seen = this.#parts.feed.get(election);
+      if (this.#parts.feed.stopped.aborted) {
+        throw new ConclaveError('closed', `The partitions ${JSON.stringify(this.name)} are closed.`);
+      }
+      if (seen !== undefined) return seen;
+      await this.#change(election, signal);
+    }
+  }
+
+  async #change(election: string, signal: AbortSignal | undefined): Promise<void> {
+    if (!signal?.aborted) await this.#parts.feed.changed(election, signal ?? neverAborted);
+    if (signal?.aborted) {
+      throw ConclaveError.aborted(`Waiting for the partitions ${JSON.stringify(this.name)}`, signal);
+    }
+  }
+}
+
+const neverAborted = new AbortController().signal;
+
+function routeOf(
+  partition: string,
+  leader: Seen['state']['leader'],
+  cached: boolean,
+  asOfMs: number,
+  watching: boolean,
+): Route {
+  const { holder, token, metadata } = leader ?? {};
+  return { partition, holder, token, metadata, cached, asOfMs, watching };
+}
