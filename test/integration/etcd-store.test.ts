@@ -1,12 +1,27 @@
 import { after, before, describe, test } from 'node:test';
 import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
+import { services } from '../../src/wire/index.ts';
 import { peer } from '../peers.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
+import { MeddlingNetwork } from './meddling.ts';
 
 const etcd = peer('etcd');
 const skip = etcd.missing ?? false;
 const path = etcd.path ?? '';
+
+function register(
+  open: () => Promise<ConformanceTarget>,
+  wanted: (name: string) => boolean = () => true,
+): void {
+  for (const { name, run } of conformanceTests(open, { patienceMs: 30_000 })) {
+    if (!wanted(name)) continue;
+    test(name, async (context) => {
+      const { skipped } = await run();
+      if (skipped !== undefined) context.skip(skipped);
+    });
+  }
+}
 
 describe('The etcd store conforms on three members', { concurrency: 4, skip }, () => {
   let cluster: EtcdCluster | undefined;
@@ -16,7 +31,7 @@ describe('The etcd store conforms on three members', { concurrency: 4, skip }, (
   after(async () => {
     await cluster?.[Symbol.asyncDispose]();
   });
-  const open = async (): Promise<ConformanceTarget> => {
+  register(async () => {
     const endpoints = (cluster as EtcdCluster).endpoints;
     const { store, loseNextAnswer } = losingAnswers(etcdStore({ endpoints }));
     return {
@@ -25,11 +40,42 @@ describe('The etcd store conforms on three members', { concurrency: 4, skip }, (
       loseNextAnswer,
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
     };
+  });
+});
+
+describe('The etcd store conforms where every second answer to a write is lost', {
+  concurrency: 4,
+  skip,
+}, () => {
+  let cluster: EtcdCluster | undefined;
+  before(async () => {
+    cluster = await EtcdCluster.start(path, 1);
+  });
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+  });
+  const writes = [services.KV.txn.path, services.Lease.leaseGrant.path, services.Lease.leaseRevoke.path];
+  const open = () => {
+    const network = new MeddlingNetwork();
+    let calls = 0;
+    network.meddle = ({ path: method }) => {
+      if (!writes.includes(method)) return undefined;
+      calls += 1;
+      return calls % 2 === 1 ? 'lose-answer' : undefined;
+    };
+    const { endpoints } = cluster as EtcdCluster;
+    return etcdStore({ endpoints, transport: network.connect });
   };
-  for (const { name, run } of conformanceTests(open, { patienceMs: 30_000 })) {
-    test(name, async (context) => {
-      const { skipped } = await run();
-      if (skipped !== undefined) context.skip(skipped);
-    });
-  }
+  // A transaction of the user's is not sent again: its caller hears that the outcome is unknown.
+  register(
+    async () => {
+      const store = open();
+      return {
+        store,
+        another: async () => open(),
+        [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+      };
+    },
+    (name) => !/ transaction /.test(name),
+  );
 });

@@ -20,7 +20,11 @@ export class Authentication {
   readonly headers = (): Readonly<Record<string, string>> =>
     this.#token === undefined ? { hasleader: 'true' } : { hasleader: 'true', token: this.#token };
 
-  /** Logs in, unless that is done or not wanted. `ask` gives the token for the credentials. */
+  get isReady(): boolean {
+    return this.#known;
+  }
+
+  /** Resolves when logged in, unless that is not wanted. `ask` gives the token; one asks for all who wait. */
   async ready(ask: (credentials: Credentials) => Promise<string>): Promise<void> {
     const credentials = this.#credentials;
     if (this.#known || credentials === undefined) return;

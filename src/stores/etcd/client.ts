@@ -1,5 +1,11 @@
 import { Endpoints } from '../../client/endpoints.ts';
-import type { CallOptions, TransportFactory, WatchBatch, WatchOptions } from '../../client/index.ts';
+import {
+  type CallOptions,
+  type TransportFactory,
+  type WatchBatch,
+  type WatchOptions,
+  waitWithin,
+} from '../../client/index.ts';
 import type { Link, SilenceLimits } from '../../client/link.ts';
 import { Watches } from '../../client/watches.ts';
 import { ConclaveError } from '../../errors/index.ts';
@@ -122,7 +128,7 @@ export class EtcdClient {
     const { signal } = options;
     let startRevision = request.startRevision ?? 0;
     for (let refused = false; ; refused = true) {
-      await this.#logIn({ timeoutMs: this.timeoutMs, ...options });
+      await this.#logIn(options);
       const token = this.#authentication.token;
       try {
         for await (const batch of this.#watches.watch({ ...request, startRevision }, signal)) {
@@ -134,7 +140,7 @@ export class EtcdClient {
       } catch (error) {
         if (refused || !this.#authentication.forget(error, token)) throw explained(error, this.#credentials);
       }
-      await this.#logIn({ timeoutMs: this.timeoutMs, ...options });
+      await this.#logIn(options);
       this.#watches.restart();
     }
   }
@@ -181,13 +187,17 @@ export class EtcdClient {
   }
 
   async #logIn(options: CallOptions): Promise<void> {
+    if (this.#authentication.isReady) return;
+    const what = 'Logging in to etcd';
+    const { timeoutMs } = this;
+    // For all who wait, so within nobody's own time.
     const ask = async ({ user, password }: Credentials): Promise<string> => {
       const request = { name: user, password };
-      const what = `Logging in as "${user}"`;
-      return (await this.#attempts(services.Auth.authenticate, request, what, options, reading)).token;
+      return (await this.#attempts(services.Auth.authenticate, request, what, { timeoutMs }, reading)).token;
     };
     try {
-      await this.#authentication.ready(ask);
+      const ready = this.#authentication.ready(ask);
+      await waitWithin(this.runtime, ready, what, { timeoutMs, ...options });
     } catch (error) {
       throw explained(error, this.#credentials);
     }

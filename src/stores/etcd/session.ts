@@ -296,8 +296,7 @@ export class EtcdSession implements StoreSession {
   }
 
   #keysOf(name: string): EtcdElectionKeys {
-    if (this.#ending !== undefined)
-      throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
+    this.#assertOpen();
     return etcdElectionKeys(this.#namespace, name, this.#lease);
   }
 
@@ -307,8 +306,8 @@ export class EtcdSession implements StoreSession {
   }
 
   #assertOpen(): void {
-    if (this.#ending !== undefined)
-      throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
+    if (this.#ending === undefined) return;
+    throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
   }
 }
 
