@@ -7,6 +7,15 @@
  * Must not: rely on `assertHeld()` or on any lease for that; reach the disk but through the runtime.
  */
 export {
+  type AppendOptions,
+  FencedLog,
+  type FencedLogOptions,
+  fencedLog,
+  type LogReadOptions,
+  type LogRecord,
+  type LogState,
+} from './log-file/index.ts';
+export {
   type FileVersion,
   VersionedFile,
   type VersionedFileOptions,

@@ -1,0 +1,110 @@
+/** Reads a log file forward, once: finds the frames, passes over what was cut off, and judges. */
+import { ConclaveError } from '../../errors/index.ts';
+import type { File } from '../../runtime/types.ts';
+import { decodeFrame, type FoundFrame, marker } from './frame.ts';
+import { emptyHistory, extend, type History, judge } from './history.ts';
+
+export interface JudgedFrame {
+  readonly frame: FoundFrame;
+  readonly accepted: boolean;
+  /** Where it ends in the file. */
+  readonly end: number;
+}
+
+const chunkBytes = 256 * 1024;
+const nothing = Buffer.alloc(0);
+
+export class LogScan {
+  readonly #file: File;
+  readonly #path: string;
+  /** Read but not decoded, from `#position` on. */
+  #rest: Buffer = nothing;
+  #position = 0;
+  /** Of the part that was scanned. */
+  history: History = emptyHistory;
+  /** Bytes of frames that count. */
+  acceptedBytes = 0;
+
+  constructor(file: File, path: string) {
+    this.#file = file;
+    this.#path = path;
+  }
+
+  /** Up to here all was read. */
+  get readTo(): number {
+    return this.#position + this.#rest.length;
+  }
+
+  /**
+   * The frames that end at or before `size` and were not given before. What follows the last one may be a frame that
+   * is still being written; the next call goes on there.
+   * @throws 'data-damaged' where an accepted frame is missing or damaged; 'data-incompatible' for a newer format.
+   */
+  async *frames(size: number): AsyncGenerator<JudgedFrame, void> {
+    let wanted = chunkBytes;
+    for (;;) {
+      const decoded = this.#next();
+      if (decoded.status === 'frame') {
+        yield this.#judge(decoded.frame, decoded.sizeBytes);
+        continue;
+      }
+      wanted = Math.max(chunkBytes, decoded.sizeBytes - this.#rest.length);
+      const length = Math.min(wanted, size - this.readTo);
+      if (length <= 0) return;
+      const chunk = await this.#file.readAt(this.readTo, length);
+      if (chunk.length === 0) {
+        throw this.#damaged(`it has become shorter than it was`);
+      }
+      this.#rest = this.#rest.length === 0 ? bufferOf(chunk) : Buffer.concat([this.#rest, chunk]);
+    }
+  }
+
+  /** The next whole frame, or how many bytes from the position on it would take to tell. */
+  #next() {
+    for (;;) {
+      const at = this.#rest.indexOf(marker);
+      if (at === -1) {
+        // All but what can be the beginning of a marker.
+        this.#skip(Math.max(0, this.#rest.length - marker.length + 1));
+        return { status: 'more', sizeBytes: marker.length } as const;
+      }
+      this.#skip(at);
+      const decoded = decodeFrame(this.#rest);
+      if (decoded.status === 'frame') return decoded;
+      if (decoded.status === 'newer') {
+        const message = `${this.#path} has a record of format ${decoded.format} at byte ${this.#position}: update this program.`;
+        throw new ConclaveError('data-incompatible', message);
+      }
+      const another = this.#rest.indexOf(marker, 1);
+      if (decoded.status === 'more' && another === -1) return decoded;
+      this.#skip(another === -1 ? 1 : another);
+    }
+  }
+
+  #skip(count: number): void {
+    this.#rest = this.#rest.subarray(count);
+    this.#position += count;
+  }
+
+  #judge(frame: FoundFrame, sizeBytes: number): JudgedFrame {
+    const verdict = judge(this.history, frame);
+    if (verdict === 'gap') throw this.#damaged(`record ${this.history.sequence + 1} is missing or damaged`);
+    this.#skip(sizeBytes);
+    const accepted = verdict === 'accepted';
+    if (accepted) {
+      this.history = extend(this.history, frame);
+      this.acceptedBytes += sizeBytes;
+    }
+    return { frame, accepted, end: this.#position };
+  }
+
+  #damaged(what: string): ConclaveError {
+    const message = `${this.#path} is damaged before byte ${this.#position}: ${what}. Restore it from a copy.`;
+    const details = { path: this.#path, offset: this.#position, sequence: this.history.sequence };
+    return new ConclaveError('data-damaged', message, { details });
+  }
+}
+
+function bufferOf(chunk: Uint8Array): Buffer {
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+}
