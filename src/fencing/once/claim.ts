@@ -2,8 +2,8 @@
 
 import { publish } from '../../election/events.ts';
 import type { AcquiredOutcome, AcquireOutcome, LiveSession, Session } from '../../election/index.ts';
-import { retryOnSession } from '../../election/retry.ts';
 import { backoffMs, isPermanent, linkSignals, sleep } from '../../election/waiting.ts';
+import { withdrawOnSession } from '../../election/withdrawing.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { finalRecord, type Place, watchUntil } from './place.ts';
 
@@ -68,20 +68,8 @@ export class Claim {
   async leave(): Promise<void> {
     const live = this.#joined;
     if (live === undefined) return;
-    const { store, name, settings } = this.#place;
-    const withdraw = async (options: { signal?: AbortSignal; timeoutMs?: number }) => {
-      await live.stored.withdraw(name, options);
-      const { leader } = await store.read(name, options);
-      if (leader?.holder === settings.holder) await live.stored.release(name, leader.token, options);
-    };
-    const maxMs = Number.POSITIVE_INFINITY;
-    do {
-      // An attempt that is carried out after we have withdrawn would bring us back.
-      if (this.#acquiring.size > 0) await this.#attemptsEnd(live);
-      await retryOnSession({ store, live, settings }, { what: 'Withdrawing', maxMs }, withdraw).catch(() =>
-        live.lose('closed'),
-      );
-    } while (this.#acquiring.size > 0 && !live.lost.aborted);
+    const answered = Promise.allSettled([...this.#acquiring]).then(() => {});
+    await withdrawOnSession({ ...this.#place, live }, this.#place.name, answered);
   }
 
   get #what(): string {
@@ -152,15 +140,6 @@ export class Claim {
     const stops = signal ? [live.lost, signal] : [live.lost];
     if (vainWakes >= 3) await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), ...stops);
     return { soon: true };
-  }
-
-  /** Resolves when the answers have come, or after a while, or with the session. */
-  async #attemptsEnd(live: LiveSession): Promise<void> {
-    const enough = new AbortController();
-    const answered = Promise.allSettled([...this.#acquiring]);
-    const { runtime } = this.#place.settings;
-    await Promise.race([answered, sleep(runtime, live.stored.ttlMs, live.lost, enough.signal)]);
-    enough.abort();
   }
 }
 

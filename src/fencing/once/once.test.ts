@@ -490,3 +490,20 @@ test('a result that this caller cannot decode says whose fault it is', async () 
   assert(ConclaveError.is(error, 'data-damaged'));
   assert.match(error.message, /all its callers must use the codec/);
 });
+
+test('a transaction in the store is carried out for the owner alone, and not once the function has returned', async () => {
+  const { runtime, store, options } = world();
+  let kept: OnceContext | undefined;
+  const pay = async (context: OnceContext) => {
+    kept = context;
+    const key = `paid/${context.operationId}`;
+    const { succeeded } = await context.leadership.txn({
+      compare: [{ key, target: 'exists', value: false }],
+      success: [{ type: 'put', key, value: '30' }],
+    });
+    return succeeded;
+  };
+  assert.equal(await resultOf(runtime, once(store, 'a', pay, options)), true);
+  const late = kept?.leadership.txn({ success: [{ type: 'delete', key: 'paid/a' }] });
+  assert(ConclaveError.is(await errorOf(runtime, late ?? Promise.resolve()), 'not-leading'));
+});

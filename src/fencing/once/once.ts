@@ -145,10 +145,8 @@ class Call {
   }
 
   async #runFunction({ live, token, attempt }: Owned, takenOver: boolean): Promise<Ending> {
-    const { name, operationId, signal, session } = this.#settings;
-    const { tokenSurvivesDeletion } = this.#place.store.capabilities;
-    const holder = session.holder;
-    const leadership = new HeldOperation({ name, holder, token, tokenSurvivesDeletion, live });
+    const { operationId, signal } = this.#settings;
+    const leadership = new HeldOperation({ ...this.#place, token, live });
     const link = linkSignals(signal, leadership.signal);
     const context = { operationId, attempt, takenOver, token, leadership, signal: link.signal };
     const running = (async (): Promise<Ending> => ({

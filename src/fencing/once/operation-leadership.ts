@@ -1,5 +1,16 @@
 /** The leadership of one operation, for as long as its function runs. */
-import type { LiveSession } from '../../election/index.ts';
+import {
+  checkTransactionFor,
+  type TransactionOptions,
+  transactGuarded,
+} from '../../election/guarded-transaction.ts';
+import type {
+  LeaseStore,
+  LiveSession,
+  StoreTransaction,
+  StoreTransactionResult,
+} from '../../election/index.ts';
+import type { SessionSettings } from '../../election/options.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { FencedLeadership } from '../writer.ts';
 
@@ -17,13 +28,18 @@ export interface OperationLeadership extends FencedLeadership {
   remainingMs(): number;
   /** Reads the clocks now. @throws 'not-leading' when lost, run out, or when the function has returned. */
   assertHeld(): void;
+  /**
+   * A transaction on the store's own keys that is carried out only while this owner is the current one. Make it create
+   * a key named by the operation id: that is what a second run finds. @throws as `Leadership.txn`.
+   */
+  txn(transaction: StoreTransaction, options?: TransactionOptions): Promise<StoreTransactionResult>;
 }
 
 export interface OwnedOperation {
+  readonly store: LeaseStore;
+  readonly settings: SessionSettings;
   readonly name: string;
-  readonly holder: string;
   readonly token: number;
-  readonly tokenSurvivesDeletion: boolean;
   readonly live: LiveSession;
 }
 
@@ -32,16 +48,17 @@ export class HeldOperation implements OperationLeadership {
   readonly token: number;
   readonly holder: string;
   readonly tokenSurvivesDeletion: boolean;
-  readonly #live: LiveSession;
+  readonly #owned: OwnedOperation;
   readonly #ended = new AbortController();
   readonly #onLost = () => this.#end('its session was lost');
 
-  constructor({ name, holder, token, tokenSurvivesDeletion, live }: OwnedOperation) {
+  constructor(owned: OwnedOperation) {
+    const { store, settings, name, token, live } = owned;
     this.name = name;
     this.token = token;
-    this.holder = holder;
-    this.tokenSurvivesDeletion = tokenSurvivesDeletion;
-    this.#live = live;
+    this.holder = settings.holder;
+    this.tokenSurvivesDeletion = store.capabilities.tokenSurvivesDeletion;
+    this.#owned = owned;
     live.lost.addEventListener('abort', this.#onLost);
     if (live.lost.aborted) this.#onLost();
   }
@@ -51,17 +68,29 @@ export class HeldOperation implements OperationLeadership {
   }
 
   remainingMs(): number {
-    return this.signal.aborted ? 0 : Math.max(0, this.#live.remainingMs());
+    return this.signal.aborted ? 0 : Math.max(0, this.#owned.live.remainingMs());
   }
 
   assertHeld(): void {
-    if (!this.signal.aborted) this.#live.check();
+    if (!this.signal.aborted) this.#owned.live.check();
     if (this.signal.aborted) throw this.signal.reason;
+  }
+
+  async txn(
+    transaction: StoreTransaction,
+    options: TransactionOptions = {},
+  ): Promise<StoreTransactionResult> {
+    checkTransactionFor(this.#owned, transaction);
+    this.assertHeld();
+    const result = await transactGuarded(this.#owned, transaction, options);
+    if (result !== undefined) return result;
+    this.#end('the store shows that its token is not the current one');
+    throw this.signal.reason;
   }
 
   /** The function has returned: whoever kept this object must not act on it. */
   end(): void {
-    this.#live.lost.removeEventListener('abort', this.#onLost);
+    this.#owned.live.lost.removeEventListener('abort', this.#onLost);
     this.#end('its function has returned');
   }
 
