@@ -192,6 +192,23 @@ test('a claim shuts an older leader out before the first write', async () => {
   assert.equal((await file.claim(leadership(6))).version, 2);
 });
 
+test('what is claimed stays, also while the write that published it has not synced its name yet', async () => {
+  const { runtime } = await setUp();
+  await runtime.disk.syncFolder('/');
+  const { runtime: held, paused, resume } = pausing(runtime, 'syncFolder');
+  const leadership = { name: 'jobs', token: 7, assertHeld: () => {} };
+  // Only the first sync is held up: the one of the write.
+  const file = versionedFile(path, { runtime: held });
+  const writing = file.write(bytes('a'), { leadership, expectedVersion: 0 });
+  await paused;
+  const other = versionedFile(path, { runtime });
+  assert.equal((await other.claim(leadership)).version, 1);
+  runtime.disk.crash({ keeps: 'none' });
+  assert.equal((await versionedFile(path, { runtime }).read()).version, 1);
+  resume();
+  await writing.catch(() => {});
+});
+
 test('updates claim first, and concurrent ones of one leadership all count', async () => {
   const { file } = await setUp();
   const leadership = { name: 'jobs', token: 7, assertHeld() {} };

@@ -68,6 +68,8 @@ export class VersionedFile {
   readonly #runtime: Runtime;
   readonly #folder: VersionFolder;
   readonly #keepVersions: number;
+  /** Up to it the names are known to be on the disk, since this object has synced them. */
+  #durableVersion = 0;
 
   /** @internal use `versionedFile` */
   constructor(path: string, options: VersionedFileOptions) {
@@ -151,7 +153,11 @@ export class VersionedFile {
       leadership.assertHeld();
       const current = await this.read();
       const mine = current.token === leadership.token && current.election === leadership.name;
-      if (mine && current.version > 0 && current.damaged.length === 0) return current;
+      if (mine && current.version > 0 && current.damaged.length === 0) {
+        // A write under way, or one whose sync failed, may have published it: what is claimed must stay.
+        if (current.version > this.#durableVersion) await this.#sync(current.version);
+        return current;
+      }
       const written = await this.#writeUnlessConflict(current.data, leadership, current.version);
       if (written !== undefined) return { ...current, ...written, election: leadership.name };
     }
@@ -198,13 +204,18 @@ export class VersionedFile {
     try {
       const published = await this.#folder.publish(temporary, content.version);
       if (!published && !(await this.#isOurs(content))) throw await this.#refusal(writer, expectedVersion);
-      await this.#folder.sync();
+      await this.#sync(content.version);
     } catch (cause) {
       if (!ConclaveError.is(cause) || cause.code === 'stale-token' || cause.code === 'version-conflict')
         throw cause;
       const message = `Version ${content.version} of ${this.path} may or may not be published: ${cause.message}`;
       throw new ConclaveError(cause.code, message, { outcome: 'unknown', cause });
     }
+  }
+
+  async #sync(version: number): Promise<void> {
+    await this.#folder.sync();
+    this.#durableVersion = Math.max(this.#durableVersion, version);
   }
 
   /** A file system on a network may repeat a link that was carried out, and then say that the name exists. */

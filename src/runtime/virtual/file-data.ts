@@ -66,6 +66,14 @@ export class MemoryFileData {
     this.#unsynced.push(change);
   }
 
+  writeAll(position: number, chunks: readonly Uint8Array[]): void {
+    let at = position;
+    for (const chunk of chunks) {
+      this.write(at, chunk);
+      at += chunk.length;
+    }
+  }
+
   truncate(size: number): void {
     const change: Change = { kind: 'truncate', size };
     apply(this.#current, change);
@@ -91,12 +99,8 @@ export class MemoryFileData {
       this.#writeThrough(position, chunks);
       return;
     }
-    let at = position;
     const first = this.#unsynced.length;
-    for (const chunk of chunks) {
-      this.write(at, chunk);
-      at += chunk.length;
-    }
+    this.writeAll(position, chunks);
     for (const [order, change] of this.#unsynced.entries()) {
       if (change.durable || (change.kind === 'write' && order < first)) continue;
       this.#toPlatter(change);

@@ -237,7 +237,7 @@ export class SimulatedDisk {
       file.writeDurably(position, chunks);
       return;
     }
-    writeAll(file, position, chunks);
+    file.writeAll(position, chunks);
     if (syncFailure === undefined) return;
     file.loseUnsynced();
     throw syncFailure;
@@ -285,13 +285,5 @@ export class SimulatedDisk {
     if (failure !== undefined) throw failure;
     this.#names.syncFolder(path);
     for (const watcher of this.#watchers) watcher.namesChanged(path);
-  }
-}
-
-function writeAll(file: MemoryFileData, position: number, chunks: readonly Uint8Array[]): void {
-  let at = position;
-  for (const chunk of chunks) {
-    file.write(at, chunk);
-    at += chunk.length;
   }
 }

@@ -59,6 +59,19 @@ class Fencing implements Checker, ElectionWitness {
       violated(this, `Version ${version} of ${path} was acknowledged with other data than it has.`);
   }
 
+  /** What nobody was told of may be lost, and its number used again. */
+  survived(path: string, newest: number, whole: boolean, acknowledged: number): void {
+    if (!whole) violated(this, `The power failed and left version ${newest} of ${path} torn.`);
+    if (newest < acknowledged)
+      violated(
+        this,
+        `Version ${acknowledged} of ${path} was acknowledged, but the power failed and left version ${newest}.`,
+      );
+    const { versions } = this.#file(path);
+    for (const version of [...versions.keys()]) if (version > newest) versions.delete(version);
+    this.#file(path).newest = newest;
+  }
+
   newestRead(path: string, version: number, acknowledged: number): void {
     if (version >= acknowledged) return;
     violated(

@@ -65,7 +65,7 @@ export class Job {
     const { reports, random, path } = this.#parts;
     const { leadership } = hold;
     try {
-      if (random.chance(0.2)) await this.#file.claim(leadership);
+      if (random.chance(0.2)) reports.claimed(path, (await this.#file.claim(leadership)).version);
       const acknowledged = reports.acknowledgedVersion(path);
       const { version } = await this.#file.read();
       reports.tell('newestRead', path, version, acknowledged);

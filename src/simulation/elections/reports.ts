@@ -61,6 +61,8 @@ export interface ElectionWitness {
   published?(version: PublishedVersion): void;
   /** A write to the fenced file was acknowledged. */
   wrote?(path: string, version: number, data: Uint8Array): void;
+  /** The power of the fenced file's disk failed, and this is the newest version that is left (0: none). */
+  survived?(path: string, newest: number, whole: boolean, acknowledged: number): void;
   /** A read through the file's own interface gave this; `acknowledged`: the version acknowledged before it began. */
   newestRead?(path: string, version: number, acknowledged: number): void;
 }
@@ -156,11 +158,16 @@ export class ElectionReports {
 
   wrote(path: string, version: number, data: Uint8Array): void {
     this.counts.fencedWrites += 1;
-    this.#acknowledgedVersions.set(path, Math.max(version, this.acknowledgedVersion(path)));
+    this.claimed(path, version);
     this.tell('wrote', path, version, data);
   }
 
-  /** The highest version of the file whose write was acknowledged; 0: none. */
+  /** This version of the file was acknowledged: it must stay. */
+  claimed(path: string, version: number): void {
+    this.#acknowledgedVersions.set(path, Math.max(version, this.acknowledgedVersion(path)));
+  }
+
+  /** The highest version of the file whose write or claim was acknowledged; 0: none. */
   acknowledgedVersion(path: string): number {
     return this.#acknowledgedVersions.get(path) ?? 0;
   }

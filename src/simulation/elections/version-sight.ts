@@ -42,6 +42,20 @@ export function parseVersion(path: string, bytes: Uint8Array): PublishedVersion 
   };
 }
 
+export function versionPath(path: string, version: number): string {
+  return `${path}.v${String(version).padStart(16, '0')}`;
+}
+
+/** The newest version among these names of a folder; 0: there is none. */
+export function newestAmong(names: readonly string[], base: string): number {
+  let newest = 0;
+  for (const name of names) {
+    const [, of, version] = versionName.exec(name) ?? [];
+    if (of === base) newest = Math.max(newest, Number(version));
+  }
+  return newest;
+}
+
 /** The same disk; `onVersion` hears of each version that this user of it publishes or reads. */
 export function watchVersions(disk: Disk, onVersion: (version: PublishedVersion) => void): Disk {
   const prepared = new Map<string, Uint8Array>();

@@ -1,9 +1,10 @@
 /** Candidates with jobs, users of plain leases and an observer, as processes of one world. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type ConclaveClient, connectClient, type TransportFactory } from '../../client/index.ts';
 import type { LeaseStore } from '../../election/store.ts';
 import type { Disk, Runtime } from '../../runtime/types.ts';
 import { conclaveStore } from '../../stores/conclave.ts';
+import type { SharedFolder } from '../disk/index.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';
@@ -18,7 +19,7 @@ import type { ElectionReports } from './reports.ts';
 import { type CandidateSettings, drawSettings, longestGraceMs, longestTtlMs } from './settings.ts';
 import { SignalProbe } from './signal-probe.ts';
 import { type Program, Subject } from './subject.ts';
-import { watchVersions } from './version-sight.ts';
+import { newestAmong, parseVersion, versionPath, watchVersions } from './version-sight.ts';
 
 export interface CandidateWorkloadOptions {
   readonly world: World;
@@ -80,6 +81,15 @@ export class CandidateWorkload implements LastRound {
     for (const subject of this.subjects) subject.start();
   }
 
+  /** The shared file system did, and this is how it looks now. */
+  filesLostPower(shared: Pick<SharedFolder, 'list' | 'contents'>): void {
+    const { reports } = this.#options;
+    const newest = newestAmong(shared.list(folder), basename(this.path));
+    const bytes = shared.contents(versionPath(this.path, newest));
+    const whole = bytes === undefined || parseVersion(versionPath(this.path, newest), bytes) !== undefined;
+    reports.tell('survived', this.path, newest, whole, reports.acknowledgedVersion(this.path));
+  }
+
   /** All faults are healed: begins the last round. What does not run is started. */
   heal(): void {
     this.#options.reports.healedUs = this.#options.world.nowUs;
@@ -130,7 +140,10 @@ export class CandidateWorkload implements LastRound {
         clockDriftRate,
         job,
       });
-      return closing(program, close, () => disk.makeFolder(folder));
+      return closing(program, close, async () => {
+        await disk.makeFolder(folder);
+        await disk.syncFolder('/');
+      });
     });
   }
 

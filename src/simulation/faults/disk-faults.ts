@@ -23,6 +23,8 @@ export function strikeDisk(fault: Fault, targets: Targets): Strike {
       return stick(targets);
     case 'slow-folder':
       return slowFolder(fault, targets);
+    case 'folder-power-failure':
+      return folderLosesPower(targets);
     case 'slow-disk': {
       const before = faults.slowness;
       faults.slowness = 2 + (fault.how % 60);
@@ -49,6 +51,16 @@ function slowFolder({ how }: Fault, { shared }: Targets): Strike {
   shared.hesitation = { chance: 0.05 * (1 + (how % 8)), longestUs: 200_000 * (1 + ((how >>> 8) % 15)) };
   return () => {
     shared.hesitation = undefined;
+  };
+}
+
+/** And the candidates, whose folder it is, with it; they come back when the power does. */
+function folderLosesPower({ candidates, shared }: Targets): Strike {
+  if (candidates.length === 0) return undefined;
+  for (const candidate of candidates) if (candidate.process?.alive) candidate.kill();
+  shared.powerFails();
+  return () => {
+    for (const candidate of candidates) candidate.start();
   };
 }
 

@@ -32,6 +32,7 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   // Longer than any leader bears with.
   'stuck-disk': [4000, 2000],
   'slow-folder': [300, 2500],
+  'folder-power-failure': [20, 1000],
   'slow-disk': [200, 3000],
   'host-sleep': [50, 2000],
   'sleep-candidate': [50, 4000],

@@ -73,7 +73,7 @@ export function candidateFor(fault: Fault, { candidates }: Targets): Strikable |
 export function whomFor(fault: Fault, targets: Targets): string {
   const { kind } = fault;
   if (kind === 'wall-jump') return '';
-  if (kind === 'slow-folder') return ' of the shared files';
+  if (kind === 'slow-folder' || kind === 'folder-power-failure') return ' of the shared files';
   if (kind === 'pause-publisher') return ', whoever writes next';
   const target = kind.endsWith('-client')
     ? oneOf(targets.clients, fault.whom)

@@ -95,6 +95,7 @@ class Life {
       ...{ clockDriftRate: 0.01, attach: equip, candidates: options.candidates ?? 3 },
       sharedDisk: (process) => shared.of(process),
     });
+    shared.onPowerFailed = () => this.#candidates.filesLostPower(shared);
     const targets = this.#targets();
     setLinks(targets, this.#faults);
     setDisks(targets, this.#faults);

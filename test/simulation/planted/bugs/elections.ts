@@ -224,6 +224,28 @@ export const electionBugs: readonly PlantedBug[] = [
     outOfReach: 'no candidate of a life shares its session with others, and one of its own is closed instead',
   },
   {
+    id: 'published-before-synced',
+    title: 'A version of the fenced file is published before its data is on the disk',
+    seen: 'Pillai et al., OSDI 2014: link and rename before fsync, in eleven applications',
+    edits: [{ file: 'src/fencing/version-folder.ts', find: '      await file.sync();\n', replace: '' }],
+    life: { faults: 'disk', clients: 1, candidates: 5 },
+    checkers: ['22-fencing'],
+  },
+  {
+    id: 'acknowledged-before-its-name',
+    title: 'A write of the fenced file is acknowledged before its name is on the disk',
+    seen: 'Pillai et al., OSDI 2014: folders that are not synced',
+    edits: [
+      {
+        file: 'src/fencing/versioned-file.ts',
+        find: '      await this.#sync(content.version);\n',
+        replace: '',
+      },
+    ],
+    life: { faults: 'disk', clients: 1, candidates: 5 },
+    checkers: ['22-fencing'],
+  },
+  {
     id: 'win-without-absence',
     title: 'A candidate takes the leadership without looking whether somebody has it',
     seen: 'apache/druid#16528',
