@@ -116,6 +116,10 @@ export class Process {
       onAssigned: async (leadership, partition) => {
         const job = { partition, leadership };
         this.jobs.add(job);
+        void leadership.ended.then((cause) => {
+          if (cause === 'resigned' && this.jobs.has(job))
+            world.faults.push(`${holder} resigned ${partition} too early`);
+        });
         await new Promise((resolve) => leadership.signal.addEventListener('abort', resolve, { once: true }));
         if (this.drainsInMs > 0)
           await new Promise<void>((done) => void runtime.timers.after(this.drainsInMs, done));
@@ -140,6 +144,8 @@ export class World {
   readonly runtime: ManualRuntime;
   readonly store: MemoryStore;
   readonly processes: Process[] = [];
+  /** What must not happen. */
+  readonly faults: string[] = [];
   /** Without `watchAll`, for stores that have none. */
   shownStore: LeaseStore;
 
@@ -173,6 +179,7 @@ export class World {
 
   /** At most one leads each partition: a job that may run under a lease that lives. Crashed ones count too. */
   check(): void {
+    assert.deepEqual(this.faults, []);
     const leaders = new Map<string, string>();
     for (const { holder, jobs } of this.processes) {
       for (const { partition, leadership } of jobs) {
