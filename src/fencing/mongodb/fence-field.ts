@@ -1,0 +1,28 @@
+/** The fence inside a document: { election, token, version, writeId }. */
+import { ConclaveError } from '../../errors/index.ts';
+import type { Fence } from '../fenced-cell.ts';
+
+/** @throws 'data-damaged'. undefined: there is none. */
+export function decodeFence(name: string, value: unknown): Fence | undefined {
+  if (value === undefined) return undefined;
+  const { election, token, version, writeId } = (value ?? {}) as Record<string, unknown>;
+  const [tokenNumber, versionNumber] = [Number(token), Number(version)];
+  const sound =
+    typeof election === 'string' &&
+    typeof writeId === 'string' &&
+    Number.isSafeInteger(tokenNumber) &&
+    tokenNumber >= 0 &&
+    Number.isSafeInteger(versionNumber) &&
+    versionNumber >= 1;
+  if (sound) return { election, token: tokenNumber, version: versionNumber, writeId };
+  const message = `The fence of ${name} is damaged, so its highest token is unknown. Look who else writes it.`;
+  throw new ConclaveError('data-damaged', message);
+}
+
+/** Matches where this token may write. */
+export function mayWrite(field: string, writer: { readonly election: string; readonly token: number }) {
+  return {
+    [`${field}.token`]: { $lte: writer.token },
+    ...(writer.election !== '' && { [`${field}.election`]: { $in: [writer.election, ''] } }),
+  };
+}

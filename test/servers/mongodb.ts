@@ -1,0 +1,49 @@
+// A server that speaks MongoDB's protocol: SecantusDB, which keeps its documents in WiredTiger as MongoDB does and
+// has transactions, or whatever CONCLAVE_TEST_MONGODB_URL names.
+import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { peer } from '../peers.ts';
+import { startChildServer } from './child-server.ts';
+
+export interface MongoServer extends AsyncDisposable {
+  readonly port: number;
+  readonly standIn: boolean;
+  /** A client of its own; `port` may be that of a proxy in front of the server. */
+  client(port?: number, options?: MongoClientOptions): MongoClient;
+}
+
+const url = process.env.CONCLAVE_TEST_MONGODB_URL;
+
+/** Why tests with it cannot run. */
+export const mongodbMissing: string | undefined =
+  url === undefined ? peer('secantusd-py').missing : undefined;
+
+export async function startMongodb(): Promise<MongoServer> {
+  if (url !== undefined) {
+    const { hostname, port } = new URL(url);
+    const client = (at?: number, options?: MongoClientOptions) =>
+      at === undefined ? new MongoClient(url, options) : direct(hostname, at, options);
+    return { port: Number(port || 27017), standIn: false, client, async [Symbol.asyncDispose]() {} };
+  }
+  const server = await startChildServer({
+    path: peer('secantusd-py').path ?? '',
+    args: (port, folder) => ['--port', String(port), '--storage-path', `${folder}/data`],
+    async probe(port) {
+      const client = direct('127.0.0.1', port, { serverSelectionTimeoutMS: 500 });
+      try {
+        await client.db('admin').command({ ping: 1 });
+      } finally {
+        await client.close();
+      }
+    },
+  });
+  return {
+    port: server.port,
+    standIn: true,
+    client: (port = server.port, options = {}) => direct('127.0.0.1', port, options),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+function direct(host: string, port: number, options: MongoClientOptions = {}): MongoClient {
+  return new MongoClient(`mongodb://${host}:${port}/?directConnection=true`, options);
+}
