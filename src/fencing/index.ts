@@ -16,6 +16,21 @@ export {
   type LogState,
 } from './log-file/index.ts';
 export {
+  type GateEntry,
+  type GateStorage,
+  type GuardOptions,
+  type Passage,
+  TokenGate,
+  type TokenGateOptions,
+  tokenGate,
+} from './token-gate.ts';
+export {
+  type FileGateStorageOptions,
+  fileGateStorage,
+  type MemoryGateStorageOptions,
+  memoryGateStorage,
+} from './token-gate-storage.ts';
+export {
   type FileVersion,
   VersionedFile,
   type VersionedFileOptions,
