@@ -1,0 +1,22 @@
+/** A process that takes partitions, told by arguments: endpoints, name, holder, count. Ends when its input does. */
+import { Partitions } from '../../src/partitions/index.ts';
+import { conclaveStore } from '../../src/stores/conclave.ts';
+
+const [endpoints = '', name = '', holder = '', count = ''] = process.argv.slice(2);
+await using store = conclaveStore({ endpoints: endpoints.split(',') });
+await using partitions = new Partitions(store, name, {
+  count: Number(count),
+  holder,
+  metadata: `pid ${process.pid}`,
+  ttlMs: 3000,
+  releaseOnDisconnect: true,
+  onAssigned: (leadership) =>
+    new Promise<void>((resolve) =>
+      leadership.signal.addEventListener('abort', () => resolve(), { once: true }),
+    ),
+});
+await partitions.ready();
+process.stdout.write('ready\n');
+for await (const _ of process.stdin) {
+  // Only its end matters.
+}
