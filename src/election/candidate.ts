@@ -1,5 +1,6 @@
 /** Campaigns for one election, any number of times, one leadership at a time. */
 import { ConclaveError } from '../errors/index.ts';
+import type { Claim } from './claims.ts';
 import { publish } from './events.ts';
 import { Leadership } from './leadership.ts';
 import type { LiveSession } from './live-session.ts';
@@ -12,10 +13,10 @@ import {
   resolveElectionSettings,
 } from './options.ts';
 import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
-import { retryOnSession } from './retry.ts';
 import { Session } from './session.ts';
 import type { AcquiredOutcome, AcquireOutcome, LeaseStore } from './store.ts';
 import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
+import { withdrawOnSession } from './withdrawing.ts';
 
 export interface CandidateOptions extends ElectionOptions {
   /**
@@ -23,6 +24,18 @@ export interface CandidateOptions extends ElectionOptions {
    * here; disposing the candidate leaves it open.
    */
   readonly session?: Session | undefined;
+}
+
+/** How the rest of this folder uses a candidate. */
+export interface CandidateUse {
+  /** The job holds the leadership: see `LeadershipParts`. */
+  readonly jobManaged?: boolean;
+  /** The name is one of those that are reserved for what is built of elections. */
+  readonly reserved?: boolean;
+  /** Wait for others that use this name with the same session. */
+  readonly queue?: boolean;
+  /** Called whenever it turns out that it must wait. Must not throw. */
+  readonly onWaiting?: () => void;
 }
 
 type Waiting = AcquireOutcome & { readonly status: 'waiting' };
@@ -38,9 +51,10 @@ export class Candidate implements AsyncDisposable {
   readonly #settings: ElectionSettings;
   readonly #session: Session;
   readonly #ownsSession: boolean;
-  readonly #jobManaged: boolean;
+  readonly #use: CandidateUse;
   readonly #closing = new AbortController();
   #campaign: Promise<Leadership> | undefined;
+  #claim: Claim | undefined;
   #leadership: Leadership | undefined;
   /** Leadership objects for tokens up to this were given out; none leads twice. */
   #usedToken = -1;
@@ -52,14 +66,9 @@ export class Candidate implements AsyncDisposable {
   /** Settles with the last attempt, also if nobody waits for its answer any more. */
   #acquiring: Promise<void> = Promise.resolve();
 
-  constructor(
-    store: LeaseStore,
-    name: string,
-    options: CandidateOptions = {},
-    internal = { jobManaged: false },
-  ) {
+  constructor(store: LeaseStore, name: string, options: CandidateOptions = {}, use: CandidateUse = {}) {
     checkStore(store);
-    this.name = checkName(name);
+    this.name = use.reserved ? name : checkName(name);
     this.#store = store;
     this.#settings = resolveElectionSettings(store, options);
     this.#ownsSession = options.session === undefined;
@@ -70,7 +79,7 @@ export class Candidate implements AsyncDisposable {
         'The session given to the candidate belongs to another store.',
       );
     }
-    this.#jobManaged = internal.jobManaged;
+    this.#use = use;
   }
 
   get holder(): string {
@@ -100,6 +109,7 @@ export class Candidate implements AsyncDisposable {
       this.#leadership = leadership;
       void leadership.ended.then(() => {
         this.#leadership = undefined;
+        this.#releaseClaim();
         const { clock } = this.#session.settings.runtime;
         this.#refusesUntilMs = clock.monotonicMs() + leadership.refuseForMs;
       });
@@ -110,6 +120,7 @@ export class Candidate implements AsyncDisposable {
     } finally {
       this.#campaign = undefined;
       link.release();
+      if (this.#leadership === undefined) this.#leaveClaim();
     }
   }
 
@@ -132,6 +143,11 @@ export class Candidate implements AsyncDisposable {
     const refusesForMs = this.#refusesUntilMs - runtime.clock.monotonicMs();
     if (refusesForMs > 0) await sleep(runtime, refusesForMs, signal);
     publish({ type: 'campaign', name: this.name, holder, store: this.#store.description }, onEvent);
+    if (this.#claim === undefined) {
+      const { queue = false, onWaiting } = this.#use;
+      this.#claim = await this.#session.claims.take(this.name, { queue, signal, onWaiting });
+    }
+    this.#claim.leaving = false;
     await Promise.race([this.#cleanup, aborted(signal)]);
     let failures = 0;
     for (;;) {
@@ -177,6 +193,7 @@ export class Candidate implements AsyncDisposable {
         return acquiring;
       });
       if (outcome.status === 'acquired') return await this.#take(live, outcome, signal);
+      this.#use.onWaiting?.();
       const turn = await this.#waitForTurn(live, outcome, signal, vainWakes);
       if (signal.aborted || !live.check()) return undefined;
       if (turn.given) return await this.#take(live, turn.given, signal);
@@ -235,6 +252,7 @@ export class Candidate implements AsyncDisposable {
     const before = record === undefined ? undefined : decodeGraceRecord(name, record);
     const unclean = before !== undefined && !before.clean && before.token !== token;
     if (unclean && before.graceMs > 0 && this.#graceServedFor !== token) {
+      this.#use.onWaiting?.();
       await sleep(runtime, before.graceMs, signal, live.lost);
       if (signal.aborted || !live.check()) return undefined;
       this.#graceServedFor = token;
@@ -252,9 +270,13 @@ export class Candidate implements AsyncDisposable {
     if (signal.aborted || !live.check()) return undefined;
     this.#usedToken = token;
     const recordedGraceMs = write ? graceMs : undefined;
-    const [store, settings, jobManaged] = [this.#store, this.#session.settings, this.#jobManaged];
+    const [store, settings, jobManaged] = [
+      this.#store,
+      this.#session.settings,
+      this.#use.jobManaged ?? false,
+    ];
     const yieldAbove = this.#settings.yieldToPriority ? this.#settings.priority : undefined;
-    const parts = { store, live, settings, name, token, recordedGraceMs, jobManaged, yieldAbove };
+    const parts = { store, live, settings, name, token, record, recordedGraceMs, jobManaged, yieldAbove };
     const leadership = new Leadership(parts);
     publish({ type: 'elected', name, holder, token, remainingMs: leadership.remainingMs() }, onEvent);
     return leadership;
@@ -262,33 +284,28 @@ export class Candidate implements AsyncDisposable {
 
   /** Leaves no place in the queue and no leadership behind; goes on in the background if the store is slow. */
   async #giveUpPlace(live: LiveSession): Promise<void> {
-    this.#cleanup = this.#ownsSession ? live.close() : this.#withdraw(live);
-    const { runtime, renewEveryMs } = this.#session.settings;
+    const [store, settings] = [this.#store, this.#session.settings];
+    this.#cleanup = this.#ownsSession
+      ? live.close()
+      : withdrawOnSession({ store, live, settings }, this.name, this.#acquiring);
+    const { runtime, renewEveryMs } = settings;
     const enough = new AbortController();
     await Promise.race([this.#cleanup, sleep(runtime, Math.min(1000, renewEveryMs), enough.signal)]);
     enough.abort();
   }
 
-  /** On a shared session. A hand-off or an unseen answer may have made us leader meanwhile, so it looks. */
-  async #withdraw(live: LiveSession): Promise<void> {
-    const { name } = this;
-    const on = { store: this.#store, live, settings: this.#session.settings };
-    const maxMs = Number.POSITIVE_INFINITY;
-    const leave = async (options: { signal?: AbortSignal; timeoutMs?: number }) => {
-      await live.stored.withdraw(name, options);
-      const { leader } = await this.#store.read(name, options);
-      if (leader?.holder === this.holder) await live.stored.release(name, leader.token, options);
-    };
-    let settled = false;
-    const answered = this.#acquiring.then(() => {
-      settled = true;
+  /** What was left behind is still taken away, until when the name is not free. */
+  #leaveClaim(): void {
+    if (this.#claim === undefined) return;
+    this.#claim.leaving = true;
+    void this.#cleanup.then(() => {
+      if (this.#campaign === undefined && this.#leadership === undefined) this.#releaseClaim();
     });
-    do {
-      const enough = new AbortController();
-      await Promise.race([answered, sleep(on.settings.runtime, live.stored.ttlMs, live.lost, enough.signal)]);
-      enough.abort();
-      await retryOnSession(on, { what: 'Withdrawing', maxMs }, leave).catch(() => live.lose('closed'));
-    } while (!settled && !live.lost.aborted);
+  }
+
+  #releaseClaim(): void {
+    this.#claim?.release();
+    this.#claim = undefined;
   }
 
   #closedError(): ConclaveError {

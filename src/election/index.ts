@@ -16,6 +16,13 @@ export type { LiveSession, SessionLoss } from './live-session.ts';
 export { type Lock, type LockOptions, lock, withLock } from './lock.ts';
 export { type ObservedLeader, type ObserveOptions, observe } from './observe.ts';
 export type { ElectionOptions, ElectionSessionOptions } from './options.ts';
+export {
+  type HeldReadWriteLock,
+  type ReadWriteLockOptions,
+  readWriteLock,
+  resizeReadWriteLock,
+} from './read-write-lock.ts';
+export { type Permit, resizeSemaphore, type SemaphoreOptions, semaphore } from './semaphore.ts';
 export { Session } from './session.ts';
 export type {
   AcquiredOutcome,

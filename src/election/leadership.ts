@@ -19,6 +19,8 @@ export interface ResignOptions {
 }
 
 export interface LeadershipParts extends Leaving {
+  /** The election's, as it was when this leadership was won. */
+  readonly record: Uint8Array | undefined;
   /** Hand off to waiters above this priority; undefined: to nobody. */
   readonly yieldAbove: number | undefined;
   /** The job holds this object and may await `resign()` in it: then that must not await the job. */
@@ -149,6 +151,11 @@ export class Leadership implements AsyncDisposable {
   async resign(options: ResignOptions = {}): Promise<void> {
     this.#refuseForMs = Math.max(this.#refuseForMs, checkRefusal(options));
     await this.#startLeaving(undefined);
+  }
+
+  /** @internal For what is built of elections. */
+  get parts(): LeadershipParts {
+    return this.#parts;
   }
 
   /** @internal What `resign` was given. */

@@ -1,12 +1,17 @@
 /** Mutual exclusion of a block of code: an election that is held for as long as the block runs. */
 import { ConclaveError } from '../errors/index.ts';
+import { nodeRuntime } from '../runtime/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
+import { checkSignal } from './options.ts';
 import type { LeaseStore } from './store.ts';
+import { waitAtMost } from './wait-limit.ts';
 
 export interface LockOptions extends CandidateOptions {
   /** Gives up waiting for the lock. Does not end a lock that is held. */
   readonly signal?: AbortSignal | undefined;
+  /** Gives up waiting after this long, with 'timeout'. More than 0, at most 86400000; default: never. */
+  readonly waitMs?: number | undefined;
 }
 
 /** A held lock. Like every lease it can be lost: mind `signal`, `assertHeld()` and `token`. */
@@ -15,6 +20,8 @@ export interface Lock extends AsyncDisposable {
   /** For fencing: rises with each holder of this lock. */
   readonly token: number;
   readonly holder: string;
+  /** See `Leadership.tokenSurvivesDeletion`. */
+  readonly tokenSurvivesDeletion: boolean;
   /** Aborts when the lock is lost or released. */
   readonly signal: AbortSignal;
   /** See `Leadership.validUntil`. */
@@ -30,7 +37,7 @@ export interface Lock extends AsyncDisposable {
  * Waits until it holds the lock: `await using held = await lock(store, 'reports')`. A lock and an election of one
  * name in one store exclude each other.
  *
- * @throws 'aborted'; 'invalid-argument' and 'unsupported' before anything has an effect; an error of the store that
+ * @throws 'aborted', 'timeout' after `waitMs`: nothing is left behind; 'invalid-argument' and 'unsupported' before anything has an effect; an error of the store that
  * trying again cannot cure.
  */
 export async function lock(store: LeaseStore, name: string, options: LockOptions = {}): Promise<Lock> {
@@ -40,6 +47,7 @@ export async function lock(store: LeaseStore, name: string, options: LockOptions
     name,
     token: leadership.token,
     holder: leadership.holder,
+    tokenSurvivesDeletion: leadership.tokenSurvivesDeletion,
     signal: leadership.signal,
     get validUntil() {
       return leadership.validUntil;
@@ -79,9 +87,14 @@ async function take(
   name: string,
   options: LockOptions,
 ): Promise<{ candidate: Candidate; leadership: Leadership }> {
+  checkSignal(options.signal);
   const candidate = new Candidate(store, name, options);
   try {
-    return { candidate, leadership: await candidate.campaign({ signal: options.signal }) };
+    const runtime = options.session?.settings.runtime ?? options.runtime ?? nodeRuntime();
+    const leadership = await waitAtMost(runtime, `lock ${JSON.stringify(name)}`, options, (signal) =>
+      candidate.campaign({ signal }),
+    );
+    return { candidate, leadership };
   } catch (error) {
     await candidate[Symbol.asyncDispose]();
     throw error;

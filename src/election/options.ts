@@ -165,9 +165,16 @@ export function checkRefusal({ refuseForMs = 0 }: { readonly refuseForMs?: numbe
   return checkRange('refuseForMs', refuseForMs, 0, dayMs);
 }
 
-/** Election names: 1 to 1024 bytes of UTF-8 without control characters. */
-export function checkName(name: string): string {
-  return checkText('The election name', name, nameLimitBytes);
+/** What is built of elections keeps its own under names that begin with it. */
+export const reservedPrefix = '~';
+
+/** Election names: 1 to 1024 bytes of UTF-8 without control characters, not beginning with '~'. */
+export function checkName(name: string, what = 'The election name', limitBytes = nameLimitBytes): string {
+  checkText(what, name, limitBytes);
+  if (!name.startsWith(reservedPrefix)) return name;
+  throw invalid(
+    `${what} ${JSON.stringify(name)} begins with "~": such names are kept for semaphores and the like.`,
+  );
 }
 
 export function checkHolder(what: string, holder: string): string {
@@ -198,7 +205,7 @@ function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
-function checkRange(what: string, value: number, least: number, most: number): number {
+export function checkRange(what: string, value: number, least: number, most: number): number {
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
     throw invalid(`${what} must be a number from ${least} to ${most}, not ${String(value)}.`);
   }

@@ -1,5 +1,6 @@
 /** A session that is opened again whenever it was lost. One of them can carry any number of names. */
 import { ConclaveError } from '../errors/index.ts';
+import { Claims } from './claims.ts';
 import { publish } from './events.ts';
 import { LiveSession } from './live-session.ts';
 import {
@@ -29,6 +30,8 @@ export class Session implements AsyncDisposable {
   readonly store: LeaseStore;
   /** Shared with the candidates that use this session. */
   readonly settings: SessionSettings;
+  /** @internal */
+  readonly claims = new Claims();
   readonly #closing = new AbortController();
   #live: LiveSession | undefined;
   #opening: Opening | undefined;
