@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../../src/cli/dev/ports.ts';
-import { type CallOptions, GrpcTransport } from '../../src/client/index.ts';
+import { type CallOptions, GrpcTransport, type TlsOptions } from '../../src/client/index.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
 import {
   type AnyMethod,
@@ -28,12 +28,19 @@ export class EtcdCluster implements AsyncDisposable {
   readonly members: readonly EtcdMember[];
   readonly #folder: string;
   readonly #path: string;
+  readonly #tls: TlsOptions | undefined;
 
-  /** `path`: of the etcd program. Resolves when every member answers. */
-  static async start(path: string, size: number, flags: readonly string[] = []): Promise<EtcdCluster> {
+  /** `path`: of the etcd program. `tls`: how to call it, where the flags ask for that. Resolves when all answer. */
+  static async start(
+    path: string,
+    size: number,
+    flags: readonly string[] = [],
+    tls?: TlsOptions,
+  ): Promise<EtcdCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'etcd-test-'));
     const ports = await freePorts(size * 2);
     const peerUrl = (position: number) => `http://127.0.0.1:${ports[size + position]}`;
+    const scheme = tls === undefined ? 'http' : 'https';
     const names = Array.from({ length: size }, (_, position) => `e${position + 1}`);
     const initialCluster = names.map((name, position) => `${name}=${peerUrl(position)}`).join(',');
     const members = names.map((name, position): EtcdMember => {
@@ -41,8 +48,8 @@ export class EtcdCluster implements AsyncDisposable {
       const values = {
         name,
         'data-dir': join(folder, name),
-        'listen-client-urls': `http://${endpoint}`,
-        'advertise-client-urls': `http://${endpoint}`,
+        'listen-client-urls': `${scheme}://${endpoint}`,
+        'advertise-client-urls': `${scheme}://${endpoint}`,
         'listen-peer-urls': peerUrl(position),
         'initial-advertise-peer-urls': peerUrl(position),
         'initial-cluster': initialCluster,
@@ -52,7 +59,7 @@ export class EtcdCluster implements AsyncDisposable {
       const own = Object.entries(values).map(([flag, value]) => `--${flag}=${value}`);
       return { name, endpoint, flags: [...own, ...flags], process: undefined };
     });
-    const cluster = new EtcdCluster(path, folder, members);
+    const cluster = new EtcdCluster(path, folder, members, tls);
     try {
       for (const member of members) cluster.run(member);
       for (const member of members) await cluster.answering(member);
@@ -63,7 +70,13 @@ export class EtcdCluster implements AsyncDisposable {
     return cluster;
   }
 
-  private constructor(path: string, folder: string, members: readonly EtcdMember[]) {
+  private constructor(
+    path: string,
+    folder: string,
+    members: readonly EtcdMember[],
+    tls: TlsOptions | undefined,
+  ) {
+    this.#tls = tls;
     this.#path = path;
     this.#folder = folder;
     this.members = members;
@@ -100,7 +113,11 @@ export class EtcdCluster implements AsyncDisposable {
     request: RequestOf<Method>,
     options: CallOptions = {},
   ): Promise<ResponseOf<Method>> {
-    const transport = new GrpcTransport(member.endpoint, { runtime: nodeRuntime() });
+    const runtime = nodeRuntime();
+    const transport =
+      this.#tls === undefined
+        ? new GrpcTransport(member.endpoint, { runtime })
+        : new GrpcTransport(`https://${member.endpoint}`, { runtime, tls: this.#tls });
     try {
       return await transport.unary(method, request, { timeoutMs: 2000, ...options });
     } finally {

@@ -41,7 +41,11 @@ export class Authentication {
   forget(error: unknown, sentWith: string | undefined): boolean {
     if (this.#credentials === undefined || !ConclaveError.is(error) || !staleToken.test(error.message))
       return false;
-    if (this.#token === sentWith) this.#known = false;
+    if (this.#token === sentWith) {
+      this.#known = false;
+      // A login that is sent with a token that has run out is refused for that.
+      this.#token = undefined;
+    }
     return true;
   }
 

@@ -40,6 +40,8 @@ interface Attempts {
 
 /** The least that one of several endpoints gets to answer, before another is asked. */
 const MIN_ATTEMPT_MS = 300;
+/** Logins for one call, before what is refused counts as the answer: a token may run out at any moment. */
+const MAX_LOGINS = 3;
 const OLDEST = [3, 4] as const;
 const reading = { changesNothing: true };
 
@@ -127,18 +129,19 @@ export class EtcdClient {
   ): AsyncGenerator<WatchBatch, void, undefined> {
     const { signal } = options;
     let startRevision = request.startRevision ?? 0;
-    for (let refused = false; ; refused = true) {
+    for (let logins = 1; ; logins += 1) {
       await this.#logIn(options);
       const token = this.#authentication.token;
       try {
         for await (const batch of this.#watches.watch({ ...request, startRevision }, signal)) {
           startRevision = batch.revision + 1;
-          refused = false;
+          logins = 1;
           yield batch;
         }
         return;
       } catch (error) {
-        if (refused || !this.#authentication.forget(error, token)) throw explained(error, this.#credentials);
+        if (!this.#authentication.forget(error, token) || logins === MAX_LOGINS)
+          throw explained(error, this.#credentials);
       }
       await this.#logIn(options);
       this.#watches.restart();
@@ -213,14 +216,15 @@ export class EtcdClient {
     const { timeoutMs = this.timeoutMs } = options;
     const { clock } = this.runtime;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
-    for (let refused = false; ; refused = true) {
+    for (let logins = 1; ; logins += 1) {
       const within = { ...options, timeoutMs: Math.max(deadlineMs - clock.monotonicMs(), 1) };
       await this.#logIn(within);
       const token = this.#authentication.token;
       try {
         return await this.#attempts(method, request, what, within, attempts);
       } catch (error) {
-        if (refused || !this.#authentication.forget(error, token)) throw explained(error, this.#credentials);
+        if (!this.#authentication.forget(error, token) || logins === MAX_LOGINS)
+          throw explained(error, this.#credentials);
       }
     }
   }
