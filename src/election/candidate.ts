@@ -287,7 +287,7 @@ export class Candidate implements AsyncDisposable {
     const [store, settings] = [this.#store, this.#session.settings];
     this.#cleanup = this.#ownsSession
       ? live.close()
-      : withdrawOnSession({ store, live, settings }, this.name, this.#acquiring);
+      : withdrawOnSession({ store, live, settings }, this.name, this.#acquiring, this.#session.claims);
     const { runtime, renewEveryMs } = settings;
     const enough = new AbortController();
     await Promise.race([this.#cleanup, sleep(runtime, Math.min(1000, renewEveryMs), enough.signal)]);

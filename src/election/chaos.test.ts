@@ -1,53 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { sessionWith, storeWith } from '../conformance/wrapping.ts';
+import { shakyStore } from '../conformance/shaky.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { type ManualRuntime, manualRuntime, SeededRandom } from '../runtime/testing.ts';
+import { manualRuntime, SeededRandom } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import { Candidate, type Leadership } from './index.ts';
-import type { LeaseStore } from './store.ts';
-
-/** Calls are late, fail before or after they were carried out, or hang; `calm` ends that. */
-function unreliable(
-  store: LeaseStore,
-  runtime: ManualRuntime,
-  random: SeededRandom,
-  calm: () => boolean,
-): LeaseStore {
-  const pause = (ms: number) => new Promise<void>((resolve) => void runtime.timers.after(ms, resolve));
-  const fail = (outcome: 'unknown' | 'not-applied') =>
-    new ConclaveError('unavailable', 'The store is shaky.', { retryable: true, outcome });
-  const shaky = async <T>(call: () => Promise<T>): Promise<T> => {
-    if (calm()) return await call();
-    const fate = random.unit();
-    if (fate < 0.1) throw fail('not-applied');
-    if (fate < 0.15) await pause(random.below(3000));
-    const value = await call();
-    if (fate > 0.9) throw fail('unknown');
-    if (fate > 0.85) await new Promise(() => {});
-    if (fate > 0.6) await pause(random.below(400));
-    return value;
-  };
-  return storeWith(store, {
-    // Without the watch over its own leadership, which would hide a lease that is trusted for too long.
-    capabilities: { ...store.capabilities, watch: 'poll' },
-    read: (name, options) => shaky(() => store.read(name, options)),
-    openSession: (options) =>
-      shaky(async () => {
-        const session = await store.openSession(options);
-        return sessionWith(session, {
-          renew: (more) => shaky(() => session.renew(more)),
-          acquire: (name, more) => shaky(() => session.acquire(name, more)),
-          release: (name, token, more) => shaky(() => session.release(name, token, more)),
-          transfer: (name, token, to, more) => shaky(() => session.transfer(name, token, to, more)),
-          withdraw: (name, more) => shaky(() => session.withdraw(name, more)),
-          writeRecord: (name, token, record, more) =>
-            shaky(() => session.writeRecord(name, token, record, more)),
-        });
-      }),
-  });
-}
 
 test('whatever a store does to its calls: never two leaders, tokens rise, and calm brings a leader again', async () => {
   await fc.assert(
@@ -60,7 +18,7 @@ test('whatever a store does to its calls: never two leaders, tokens rise, and ca
       let isCalm = false;
       let highest = -1;
       const loops = ['a', 'b', 'c', 'd'].map(async (holder) => {
-        const store = unreliable(memory, runtime, random, () => isCalm);
+        const store = shakyStore(memory, runtime, random, () => isCalm);
         const graceMs = holder === 'd' ? 300 : 0;
         const candidate = new Candidate(store, 'n', { ttlMs: 1000, holder, graceMs, runtime });
         while (!stop.signal.aborted) {
