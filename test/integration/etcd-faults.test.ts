@@ -122,6 +122,37 @@ describe('An etcd of three members', { skip: etcd.missing ?? false }, () => {
     assert.deepEqual([leader, waiting], [undefined, []]);
   });
 
+  test('whose members stop answering one after the other, their connections open, renews leases through the others', async () => {
+    await using store = etcdStore({ endpoints: cluster.endpoints });
+    let [renewed, wake] = [0, () => {}];
+    await using candidate = new Candidate(store, 'stopping', {
+      ttlMs: 12_000,
+      renewEveryMs: 1000,
+      onEvent: ({ type }) => {
+        if (type !== 'renewed') return;
+        renewed += 1;
+        wake();
+      },
+    });
+    const leadership = await candidate.campaign();
+    for (const member of cluster.members) {
+      cluster.pause(member);
+      try {
+        for (const goal = renewed + 2; renewed < goal; ) {
+          leadership.assertHeld();
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+            leadership.signal.addEventListener('abort', () => resolve(), { once: true });
+          });
+        }
+      } finally {
+        cluster.resume(member);
+      }
+      await cluster.answering(member);
+    }
+    assert.equal((await store.read('stopping')).leader?.token, leadership.token);
+  });
+
   test('ends the streams of a member without a leader, and a watch goes on when there is one again', async () => {
     const [alone, ...others] = cluster.members;
     assert(alone !== undefined);
