@@ -10,6 +10,7 @@ export class Payments implements AsyncDisposable {
   readonly #server: Server;
   readonly #wakeups = new Set<() => void>();
   #held: Promise<void> | undefined;
+  #losing = 0;
 
   static async start(): Promise<Payments> {
     const payments = new Payments();
@@ -28,6 +29,11 @@ export class Payments implements AsyncDisposable {
       const held = this.#held;
       for (const wake of this.#wakeups) wake();
       await held;
+      if (this.#losing > 0) {
+        this.#losing -= 1;
+        request.socket.destroy();
+        return;
+      }
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ charge }));
     });
@@ -45,6 +51,11 @@ export class Payments implements AsyncDisposable {
       this.#held = undefined;
       resolve();
     };
+  }
+
+  /** It charges, and breaks the connection instead of answering. */
+  loseNextAnswer(): void {
+    this.#losing += 1;
   }
 
   /** Answers to requests from now on are not held; those that are, stay so. */

@@ -62,14 +62,14 @@ export class Claim {
   }
 
   /**
-   * Leaves no place in the queue and no leadership behind on a shared session; ends with the session at the latest.
-   * Never rejects.
+   * Leaves no place in the queue and no leadership behind on a shared session; where an answer is late, in the
+   * background, between others that use the name. Never rejects.
    */
   async leave(): Promise<void> {
     const live = this.#joined;
     if (live === undefined) return;
     const answered = Promise.allSettled([...this.#acquiring]).then(() => {});
-    await withdrawOnSession({ ...this.#place, live }, this.#place.name, answered);
+    await withdrawOnSession({ ...this.#place, live }, this.#place.name, answered, this.#session.claims);
   }
 
   get #what(): string {

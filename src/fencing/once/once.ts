@@ -11,7 +11,7 @@ import { type Ending, judge } from './outcome.ts';
 import { finalRecord, type Place, readState, watchUntil } from './place.ts';
 import { decodeRecord, encodeRecord, type FinalRecord, isFinal } from './record.ts';
 import { writeOutcome, writeState } from './recording.ts';
-import { takeTurn } from './turns.ts';
+import { type Turn, takeTurn } from './turns.ts';
 
 /** What the function gets. */
 export interface OnceContext {
@@ -94,7 +94,7 @@ class Call {
     const turn = ownsSession ? undefined : await takeTurn(session, name, signal);
     let outcome: Uint8Array | undefined;
     try {
-      outcome = turn?.outcome ?? (await this.#settle());
+      outcome = turn?.outcome ?? (await this.#settle(turn));
     } finally {
       const leaving = ownsSession ? session[Symbol.asyncDispose]() : this.#claim.leave();
       void leaving.then(() => turn?.end(outcome));
@@ -104,7 +104,7 @@ class Call {
   }
 
   /** Gives the final record. */
-  async #settle(): Promise<Uint8Array> {
+  async #settle(turn: Turn | undefined): Promise<Uint8Array> {
     const { name, signal } = this.#settings;
     for (;;) {
       const { record, leader } = await readState(this.#place, signal);
@@ -116,6 +116,7 @@ class Call {
         });
         if (seen !== 'free') return seen;
       }
+      await turn?.claim();
       const claimed = await this.#claim.win(signal);
       if (claimed.status === 'settled') return claimed.outcome;
       const outcome = await this.#begin(claimed.live, claimed.token, claimed.record);

@@ -8,6 +8,8 @@ import { ConclaveError } from '../../errors/index.ts';
 export interface Turn {
   /** The outcome that the caller before saw: there is nothing left to ask. */
   readonly outcome: Uint8Array | undefined;
+  /** So that nothing else uses the name with this session, a clean-up after a late answer among it. @throws 'aborted' */
+  claim(): Promise<void>;
   /** Ends the turn; the next one gets the outcome, if there is one. */
   end(outcome: Uint8Array | undefined): void;
 }
@@ -28,15 +30,20 @@ export async function takeTurn(
   const before = line.get(name);
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
   line.set(name, promise);
-  const leave = (outcome: Uint8Array | undefined) => {
+  let held: { release(): void } | undefined;
+  const claim = async () => {
+    held ??= await session.claims.take(name, { queue: true, signal: signal ?? new AbortController().signal });
+  };
+  const end = (outcome: Uint8Array | undefined) => {
+    held?.release();
     if (line.get(name) === promise) line.delete(name);
     resolve(outcome);
   };
-  if (before === undefined) return { outcome: undefined, end: leave };
+  if (before === undefined) return { outcome: undefined, claim, end };
   try {
-    return { outcome: await unlessAborted(before, signal), end: leave };
+    return { outcome: await unlessAborted(before, signal), claim, end };
   } catch (error) {
-    void before.then(leave);
+    void before.then(end);
     throw error;
   }
 }
