@@ -1,8 +1,8 @@
 /**
  * A candidate as a process of its own, told by arguments: endpoints, election, options as JSON. Leads an election of
  * its own a few dozen times first, as a process that has run for a while: code that runs for the first time takes
- * several times as long. Then it writes a line with the machine's monotonic time when it leads, and resigns when a
- * line comes in.
+ * several times as long. Then it writes a line with the machine's monotonic time when it leads. When a line comes in,
+ * it resigns, or hands off to the holder behind "hand-off".
  */
 import { createInterface } from 'node:readline';
 import { Candidate, type CandidateOptions } from '../src/election/index.ts';
@@ -20,9 +20,10 @@ await using candidate = new Candidate(store, name, JSON.parse(options) as Candid
 let leadership = await candidate.campaign();
 announce('leading');
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line !== 'resign') continue;
+  const [order, toHolder] = line.split(' ');
   announce('resigning');
-  await leadership.resign();
+  if (order === 'hand-off' && toHolder !== undefined) await leadership.handOff(toHolder);
+  else await leadership.resign();
   leadership = await candidate.campaign();
   announce('leading');
 }

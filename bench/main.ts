@@ -10,10 +10,18 @@ import { electionRows } from './rows/elections.ts';
 import { failoverRows } from './rows/failover.ts';
 import { idleRows } from './rows/idle.ts';
 import { leaseRows } from './rows/leases.ts';
+import { partitionRows } from './rows/partitions.ts';
 import { throughputRows } from './rows/throughput.ts';
 import { onPath } from './systems.ts';
 
-const rows: readonly Row[] = [...failoverRows, ...electionRows, ...throughputRows, ...idleRows, ...leaseRows];
+const rows: readonly Row[] = [
+  ...failoverRows,
+  ...electionRows,
+  ...throughputRows,
+  ...idleRows,
+  ...leaseRows,
+  ...partitionRows,
+];
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const unknown = wanted.filter((name) => !rows.some((row) => row.name === name));
 if (unknown.length > 0) {

@@ -62,10 +62,13 @@ async function killTrials(options: CandidateOptions, count: number): Promise<num
   return figures;
 }
 
+type Order = 'resign' | 'hand-off';
+
 /** `pauseMs` between two: a cluster that was idle for long takes longer, since everything has to wake first. */
-async function resignTrials(count: number, pauseMs: number): Promise<number[]> {
+async function resignTrials(count: number, pauseMs: number, order: Order = 'resign'): Promise<number[]> {
   await using system = await System.start('conclave');
-  const contenders = [contend(system, 'resign', {}), contend(system, 'resign', {})];
+  const holders = ['first', 'second'];
+  const contenders = holders.map((holder) => contend(system, 'resign', { holder }));
   const figures: number[] = [];
   let leader = await Promise.race(
     contenders.map(async (contender) => {
@@ -79,7 +82,8 @@ async function resignTrials(count: number, pauseMs: number): Promise<number[]> {
     const next = contenders.find((contender) => contender !== leader) as Contender;
     leader.leading = nextLine(leader.lines, 'leading');
     const resigning = nextLine(leader.lines, 'resigning');
-    leader.process.stdin?.write('resign\n');
+    const to = holders[contenders.indexOf(next)];
+    leader.process.stdin?.write(order === 'hand-off' ? `hand-off ${to}\n` : 'resign\n');
     figures.push(Number((await next.leading) - (await resigning)) / 1e6);
     leader = next;
     await pause(pauseMs);
@@ -149,6 +153,15 @@ export const electionRows: readonly Row[] = [
       const seldom = await resignTrials(quick ? 5 : 40, 500);
       const conclave = `${milliseconds(often)}, 20 ms apart; ${milliseconds(seldom)}, 500 ms apart`;
       return { conclave, etcd: undefined };
+    },
+  },
+  {
+    name: 'hand-off',
+    what: '`handOff(holder)` to that one leading',
+    goal: '10 ms p50',
+    async run({ quick }) {
+      const figures = await resignTrials(quick ? 10 : 100, 100, 'hand-off');
+      return { conclave: milliseconds(figures), etcd: undefined };
     },
   },
 ];

@@ -10,7 +10,7 @@ interface Usage {
 }
 
 /** From Linux's /proc; elsewhere this row cannot be measured. */
-async function usage(pid: number): Promise<Usage> {
+export async function usage(pid: number): Promise<Usage> {
   const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
   // The second field is the command in parentheses and may hold spaces; user and system time are the 14th and 15th.
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
