@@ -198,6 +198,18 @@ test('a newer token that came through another process during an effect is told o
   );
 });
 
+test('one that came through another process while an effect waited stops it before it begins', async () => {
+  const [storage, runtime] = [memoryGateStorage(), manualRuntime()];
+  const gate = tokenGate({ storage, runtime });
+  const older = await gate.enter('a', leader(1));
+  const waiting = gate.guard('a', leader(2), assert.fail);
+  waiting.catch(nothing);
+  await turns(5);
+  await tokenGate({ storage, runtime }).admit('a', leader(3));
+  older.leave();
+  await assert.rejects(waiting, { code: 'stale-token', outcome: 'not-applied' });
+});
+
 test('an effect that fails lets the next one in, and its error through', async () => {
   const gate = tokenGate({ storage: memoryGateStorage(), runtime: manualRuntime() });
   const failing = gate.guard('a', leader(1), () => {
