@@ -2,9 +2,10 @@
 import type { Document } from 'mongodb';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Cell, CellState, Fence } from '../fenced-cell.ts';
+import { untilAborted } from '../until-aborted.ts';
 import type { CheckedWriter } from '../writer.ts';
 import type { DocumentCollection } from './collection.ts';
-import { failure, isTaken, isWriteConflict, untilAborted } from './failures.ts';
+import { failure, isTaken, isWriteConflict } from './failures.ts';
 import { decodeFence, mayWrite } from './fence-field.ts';
 
 type State = CellState<Document>;
