@@ -1,7 +1,9 @@
 /** For tests: processes that stop at a step of theirs, and a world that time passes in. */
 import { sessionWith, storeWith } from '../../src/conformance/wrapping.ts';
 import type { LeaseStore } from '../../src/election/index.ts';
-import type { ManualRuntime } from '../../src/runtime/testing.ts';
+import type { OnceContext } from '../../src/fencing/once/index.ts';
+import { type ManualRuntime, manualRuntime } from '../../src/runtime/testing.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
 
 /** Lets time pass until the promise has settled; gives what it came to, as a value. */
 export async function passUntil<T>(
@@ -105,4 +107,22 @@ export function stopping(store: LeaseStore, at: number, when: 'before' | 'after'
       resume();
     },
   };
+}
+
+export function world() {
+  const runtime = manualRuntime();
+  const store = memoryStore({ runtime });
+  return { runtime, store, options: { runtime, ttlMs: 1000 } };
+}
+
+/** A function that waits until it is told to go on. */
+export function held<T>(value: T) {
+  const gate = Promise.withResolvers<void>();
+  const contexts: OnceContext[] = [];
+  const fn = async (context: OnceContext) => {
+    contexts.push(context);
+    await gate.promise;
+    return value;
+  };
+  return { fn, contexts, open: () => gate.resolve() };
 }

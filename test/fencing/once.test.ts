@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Session } from '../../src/election/index.ts';
+import { type OnceContext, once } from '../../src/fencing/once/index.ts';
 import { conclaveStore } from '../../src/stores/conclave.ts';
 import { TestCluster } from '../integration/cluster.ts';
 import { Payments } from './once-payments.ts';
@@ -123,4 +126,43 @@ describe('once, with processes of their own and a cluster of three', () => {
       for (const order of orders) assert.equal((await store.read(`once/${order}`)).leader, undefined);
     },
   );
+
+  test('many callers, on sessions shared and not, run each operation once', patience, async () => {
+    const endpoints = cluster.members.map(({ clientUrl }) => clientUrl);
+    await using one = conclaveStore({ endpoints });
+    await using other = conclaveStore({ endpoints });
+    await using first = new Session(one, { ttlMs: 10_000 });
+    await using second = new Session(other, { ttlMs: 10_000 });
+    const runs = new Map<string, number>();
+    const ids = Array.from({ length: 40 }, (_, place) => `mail ${place}`);
+    const run = async ({ operationId, token }: OnceContext) => {
+      runs.set(operationId, (runs.get(operationId) ?? 0) + 1);
+      await sleep(5);
+      return { operationId, token };
+    };
+    const results = await Promise.all(
+      ids.map((id) =>
+        Promise.all([
+          once(one, id, run, { session: first }),
+          once(other, id, run, { session: second }),
+          once(one, id, run, { session: first }),
+          once(other, id, run, { ttlMs: 10_000 }),
+        ]),
+      ),
+    );
+    for (const [place, id] of ids.entries()) {
+      const [told, ...others] = results[place] ?? [];
+      assert.equal(told?.operationId, id);
+      assert.deepEqual(others, [told, told, told]);
+      assert.equal(runs.get(id), 1, id);
+    }
+    // What those left that found the outcome in the queue is cleaned up behind them.
+    for (const id of ids) {
+      for (;;) {
+        const { leader, waiting } = await one.read(`once/${id}`);
+        if (leader === undefined && waiting.length === 0) break;
+        await sleep(20);
+      }
+    }
+  });
 });
