@@ -78,7 +78,7 @@ test('callers that begin at the same instant, with sessions shared and not, run 
   let runs = 0;
   const fn = async () => {
     runs += 1;
-    await Promise.resolve();
+    await new Promise<void>((resolve) => void runtime.timers.after(100, resolve));
     return runs;
   };
   const calls = Array.from({ length: 30 }, (_, place) =>
