@@ -108,6 +108,17 @@ export class StateFeed implements AsyncDisposable {
     off();
   }
 
+  /** Resolves when it is so, when the signal aborts or after the time. Never rejects. */
+  async until(name: string, isSo: () => boolean, signal: AbortSignal, timeoutMs: number): Promise<void> {
+    const { clock } = this.#options.runtime;
+    const endMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const leftMs = endMs - clock.monotonicMs();
+      if (isSo() || leftMs <= 0 || signal.aborted || this.#stop.signal.aborted) return;
+      await this.changed(name, signal, leftMs);
+    }
+  }
+
   get stopped(): AbortSignal {
     return this.#stop.signal;
   }

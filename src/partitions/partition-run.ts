@@ -7,6 +7,7 @@ import { type PartitionsEvent, publishPartitions, type RevocationReason } from '
 import type { StateFeed } from './feed.ts';
 import { type PartitionsSettings, partitionElection } from './options.ts';
 import type { SharedStore } from './shared-store.ts';
+import type { Slots } from './slots.ts';
 
 export interface RunParts {
   readonly name: string;
@@ -15,6 +16,8 @@ export interface RunParts {
   readonly session: Session;
   readonly feed: StateFeed;
   readonly settings: PartitionsSettings;
+  /** Campaigns that have not heard yet whether they must wait, and releases. */
+  readonly slots: Slots;
   readonly graceMs: number | undefined;
   readonly acceptAdvisory: string | undefined;
   /** Why everything is given up, if it is. */
@@ -33,6 +36,7 @@ export class PartitionRun {
   readonly #wakes = new Set<() => void>();
   #target: string | undefined;
   #restarting = false;
+  #giveSlotBack: () => void = () => {};
 
   /** Assigned to us. */
   constructor(parts: RunParts) {
@@ -64,7 +68,8 @@ export class PartitionRun {
     const { runtime, ttlMs } = session.settings;
     const { metadata } = settings;
     const options = { session, metadata, graceMs, acceptAdvisory };
-    const candidate = new Candidate(store, partitionElection(name, partition), options, { jobManaged: true });
+    const use = { jobManaged: true, onWaiting: () => this.#giveSlotBack() };
+    const candidate = new Candidate(store, partitionElection(name, partition), options, use);
     for (let failures = 0; this.#isWanted; ) {
       this.phase = 'campaigning';
       const startMs = runtime.clock.monotonicMs();
@@ -80,13 +85,15 @@ export class PartitionRun {
 
   /** True: it went wrong, so the next attempt should wait. */
   async #attempt(candidate: Candidate): Promise<boolean> {
-    const { store, session } = this.#parts;
+    const { store, session, slots } = this.#parts;
     const unwanted = new AbortController();
     const watching = this.#until(() => !this.#isWanted || unwanted.signal.aborted).then(() =>
       unwanted.abort(),
     );
     try {
+      this.#giveSlotBack = await slots.take(unwanted.signal);
       const leadership = await candidate.campaign({ signal: unwanted.signal });
+      this.#giveSlotBack();
       this.leadership = leadership;
       return await this.#lead(leadership);
     } catch (error) {
@@ -97,6 +104,7 @@ export class PartitionRun {
       publish({ type: 'trouble', ...trouble }, onEvent);
       return true;
     } finally {
+      this.#giveSlotBack();
       this.leadership = undefined;
       unwanted.abort();
       this.#wake();
@@ -131,12 +139,15 @@ export class PartitionRun {
       if (threw) failed = true;
     });
     const work = Promise.all([job, revoked]);
-    leadership.settle(work);
+    const ended = new AbortController();
+    const releasing = work.then(() => this.#parts.slots.take(ended.signal));
+    leadership.settle(releasing);
     void this.#reportOverrun(leadership, work);
     await this.#untilGivenUp(leadership);
     void leadership.resign();
     const cause: LossCause = await leadership.ended;
-    await work;
+    ended.abort();
+    (await releasing)();
     const drainedInMs = runtime.clock.monotonicMs() - revokedAtMs;
     this.#publish(leadership, { type: 'partition-released', cause, drainedInMs });
     return failed;

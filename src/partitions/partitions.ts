@@ -18,6 +18,7 @@ import { PartitionRun } from './partition-run.ts';
 import { Roster, type RosterView, viewRoster } from './roster.ts';
 import { PartitionRouter, type Route, type RouteOptions } from './router.ts';
 import { SharedStore } from './shared-store.ts';
+import { Slots } from './slots.ts';
 import { type PartitionsStatus, statusOf } from './status.ts';
 
 interface Assigned {
@@ -26,6 +27,9 @@ interface Assigned {
   readonly closing: boolean;
   readonly assignment: ReadonlyMap<string, string>;
 }
+
+/** Requests of one process for its partitions at one time. Enough to keep a store busy whose answers take a millisecond. */
+const mostAtATime = 16;
 
 /** A membership that never becomes quiet is followed all the same, after this many times `settleMs`. */
 const mostSettling = 10;
@@ -52,6 +56,7 @@ export class Partitions implements AsyncDisposable {
   readonly #feed: StateFeed;
   readonly #roster: Roster;
   readonly #router: PartitionRouter;
+  readonly #slots = new Slots(mostAtATime);
   readonly #runs = new Map<string, PartitionRun>();
   /** Those among whom partitions are spread: joined, and settled. */
   #members = new Map<string, Member>();
@@ -283,6 +288,7 @@ export class Partitions implements AsyncDisposable {
       session: this.#session,
       feed: this.#feed,
       settings: this.#settings,
+      slots: this.#slots,
       graceMs,
       acceptAdvisory,
       closing: () => this.#closing !== undefined,

@@ -9,8 +9,8 @@ import type {
 } from '../election/index.ts';
 import type { StateFeed } from './feed.ts';
 
-/** A leadership that was just won shows in the feed a moment later. */
-const echoMs = 250;
+/** A leadership that was just won shows in the feed a moment later, under load perhaps much later. */
+const echoMs = 5000;
 
 /** Disposing it leaves the store open. */
 export class SharedStore implements LeaseStore {
@@ -44,7 +44,7 @@ export class SharedStore implements LeaseStore {
 
   async *#watchFeed(name: string, signal: AbortSignal): AsyncGenerator<ElectionState, void, undefined> {
     const latest = () => this.#feed.get(name)?.state;
-    if (latest()?.leader?.holder !== this.#holder) await this.#feed.changed(name, signal, echoMs);
+    await this.#feed.until(name, () => latest()?.leader?.holder === this.#holder, signal, echoMs);
     let shown: ElectionState | undefined;
     while (!signal.aborted && !this.#feed.stopped.aborted) {
       const state = latest();
