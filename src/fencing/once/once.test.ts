@@ -72,22 +72,25 @@ test('callers that come while it runs wait for its result, and leave nothing beh
   await session[Symbol.asyncDispose]();
 });
 
-test('callers that begin at the same instant, with sessions shared and not, run it once', async () => {
-  const { runtime, store, options } = world();
-  const session = new Session(store, options);
-  let runs = 0;
-  const fn = async () => {
-    runs += 1;
-    await new Promise<void>((resolve) => void runtime.timers.after(100, resolve));
-    return runs;
-  };
-  const calls = Array.from({ length: 30 }, (_, place) =>
-    once(store, 'a', fn, place % 3 === 0 ? options : { session }),
-  );
-  const results = await resultOf(runtime, Promise.all(calls));
-  assert.deepEqual([...new Set(results)], [1]);
-  assert.equal(runs, 1);
-  await session[Symbol.asyncDispose]();
+test('callers that begin at the same instant run it once, on one session, on many, and on both', async () => {
+  for (const sharing of [1, 3, Number.POSITIVE_INFINITY]) {
+    const { runtime, store, options } = world();
+    const session = new Session(store, options);
+    let runs = 0;
+    const fn = async () => {
+      runs += 1;
+      const run = runs;
+      await new Promise<void>((resolve) => void runtime.timers.after(100, resolve));
+      return run;
+    };
+    const calls = Array.from({ length: 30 }, (_, place) =>
+      once(store, 'a', fn, (place + 1) % sharing === 0 ? options : { session }),
+    );
+    const results = await resultOf(runtime, Promise.all(calls));
+    assert.deepEqual([...new Set(results)], [1]);
+    assert.equal(runs, 1);
+    await session[Symbol.asyncDispose]();
+  }
 });
 
 test('many operations on one session cost one session, and do not wait for each other', async () => {
