@@ -10,15 +10,15 @@ import { type GuardedResource, testTwoLeaders } from './two-leaders.ts';
 
 interface File extends AsyncDisposable {
   /** Another handle each time, as another process would have. */
-  open(): DatabaseSync;
+  open(options?: { readBigInts: boolean }): DatabaseSync;
 }
 
 async function newFile(): Promise<File> {
   const folder = await mkdtemp(join(tmpdir(), 'conclave-sqlite-'));
   const handles: DatabaseSync[] = [];
   return {
-    open() {
-      const db = new DatabaseSync(join(folder, 'data.db'));
+    open(options = { readBigInts: false }) {
+      const db = new DatabaseSync(join(folder, 'data.db'), options);
       handles.push(db);
       db.exec('CREATE TABLE IF NOT EXISTS journal (id INTEGER PRIMARY KEY, value TEXT NOT NULL)');
       return db;
@@ -255,7 +255,7 @@ test('SQLite: bad input is refused before the database is touched', async () => 
 
 test('SQLite: tokens as large as can be compare exactly, also where integers are read as bigint', async () => {
   await using file = await newFile();
-  const db = file.open();
+  const db = file.open({ readBigInts: true });
   await migrate(db);
   await fenced(db, leader(Number.MAX_SAFE_INTEGER - 1), () => {});
   await fenced(db, leader(Number.MAX_SAFE_INTEGER), () => {});

@@ -86,6 +86,8 @@ export interface Dialect {
 
 /** For a database whose savepoints end with their transaction. */
 export const savepointName = 'conclave_fence';
+/** Of another name, so that it does not take the place of the former. */
+export const probeName = 'conclave_probe';
 
 /** `schema.table`, each part quoted. */
 export function quoteTable(table: string, quote: '"' | '`'): string {

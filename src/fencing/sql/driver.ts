@@ -40,4 +40,6 @@ export interface Session<Handle extends object> {
 /** The time in which the work may use its handle. */
 export interface Scope {
   readonly open: boolean;
+  /** The connection broke meanwhile. */
+  readonly broken: boolean;
 }

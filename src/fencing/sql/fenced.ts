@@ -121,7 +121,12 @@ async function upToCommit<Handle extends object, T>(
   const taken = await takeRow(dialect, queryOf(settings, session), writer, { ...settings, attempt });
   await bounded(settings, dialect.mark(query), 'A savepoint');
   refuseAborted(settings);
-  const scope = { open: true };
+  const scope = {
+    open: true,
+    get broken() {
+      return session.broken;
+    },
+  };
   let value: T;
   progress.ran = true;
   try {

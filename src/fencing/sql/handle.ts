@@ -52,7 +52,11 @@ export function guardHandle<Handle extends object>(handle: Handle, scope: Scope,
 }
 
 function refuseClosed(scope: Scope, method: string): void {
-  if (scope.open) return;
+  if (scope.open && !scope.broken) return;
+  if (scope.open) {
+    const message = 'The connection of the fenced transaction is closed';
+    throw Object.assign(new Error(message), { code: 'CONNECTION_CLOSED' });
+  }
   const what = method === '' ? 'tx' : `tx.${method}()`;
   const message = `${what} was used after its fenced transaction had ended: await everything that the work starts.`;
   throw new ConclaveError('closed', message);

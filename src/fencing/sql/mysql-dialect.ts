@@ -5,6 +5,7 @@ import {
   type Failure,
   type FenceSql,
   networkErrorCodes,
+  probeName,
   quoteTable,
   savepointName,
   tableVersion,
@@ -65,7 +66,11 @@ function classify(error: unknown): Failure {
   const text = String(code ?? '');
   const known = typeof errno === 'number' && text.startsWith('ER_') ? numbers[errno] : undefined;
   if (known !== undefined) return known;
-  if (fatal === true || text === 'PROTOCOL_CONNECTION_LOST' || networkErrorCodes.includes(text))
+  if (
+    fatal === true ||
+    /^(PROTOCOL_CONNECTION_LOST|CONNECTION_CLOSED)$/.test(text) ||
+    networkErrorCodes.includes(text)
+  )
     return 'connection';
   if (/closed state|connection is closed|pool is closed/i.test(String(message ?? ''))) return 'connection';
   return sqlState !== undefined || text.startsWith('ER_') ? 'refused' : 'foreign';
@@ -102,19 +107,20 @@ export const mysqlDialect: Dialect = {
   async mark(query) {
     await query({ text: `SAVEPOINT ${savepointName}`, values: [] });
   },
-  isSame: releasesSavepoint,
+  isSame: (query) => releasesSavepoint(query, savepointName),
   async inTransaction(query) {
-    await query({ text: `SAVEPOINT ${savepointName}`, values: [] });
-    return await releasesSavepoint(query);
+    await query({ text: `SAVEPOINT ${probeName}`, values: [] });
+    return await releasesSavepoint(query, probeName);
   },
 };
 
 /** A savepoint is gone where its transaction has ended, and outside of a transaction at once. */
 async function releasesSavepoint(
   query: (statement: { text: string; values: [] }) => Promise<unknown>,
+  name: string,
 ): Promise<boolean> {
   try {
-    await query({ text: `RELEASE SAVEPOINT ${savepointName}`, values: [] });
+    await query({ text: `RELEASE SAVEPOINT ${name}`, values: [] });
     return true;
   } catch (error) {
     if (errorFields(error).errno === 1305) return false;

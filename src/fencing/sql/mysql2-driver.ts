@@ -59,10 +59,11 @@ export function mysql2Driver(db: Mysql2Pool | Mysql2Connection): Driver<Mysql2Co
     reopens: pool !== undefined,
     guard: (handle, scope) => guardHandle(handle, scope, rules),
     async open(signal) {
-      if (pool === undefined) return new Mysql2Session(db as Mysql2Connection);
+      if (pool === undefined) return new Mysql2Session(db as Mysql2Connection, false);
       const late = (connection: Mysql2Connection) => connection.release?.();
       return new Mysql2Session(
         await abortable(pool.getConnection(), signal, 'Waiting for a connection', late),
+        true,
       );
     },
   };
@@ -83,14 +84,17 @@ const inTransaction = 0x0001;
 class Mysql2Session implements Session<Mysql2Connection> {
   readonly handle: Mysql2Connection;
   broken = false;
+  readonly #pooled: boolean;
   #released = false;
   #settingsChanged = false;
   readonly #onError = () => {
     this.broken = true;
   };
 
-  constructor(connection: Mysql2Connection) {
+  /** `pooled`: the connection is ours to give back. */
+  constructor(connection: Mysql2Connection, pooled: boolean) {
     this.handle = connection;
+    this.#pooled = pooled;
     connection.on('error', this.#onError);
   }
 
@@ -100,21 +104,23 @@ class Mysql2Session implements Session<Mysql2Connection> {
    */
   async begin({ isolation, lockTimeoutMs, idleTimeoutMs }: BeginOptions): Promise<void> {
     const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000));
+    // Not yet autocommit: to put it back would commit the transaction of others.
     const [result] = await this.handle.query(
-      `SET @conclave_autocommit = @@autocommit, @conclave_lock_wait = @@innodb_lock_wait_timeout, @conclave_wait = @@wait_timeout, autocommit = 0, innodb_lock_wait_timeout = ${seconds(lockTimeoutMs)}${idleTimeoutMs === 0 ? '' : `, wait_timeout = ${seconds(idleTimeoutMs)}`}`,
+      'SET @conclave_autocommit = @@autocommit, @conclave_lock_wait = @@innodb_lock_wait_timeout, @conclave_wait = @@wait_timeout',
     );
-    this.#settingsChanged = true;
     const { serverStatus } = result as { readonly serverStatus?: number };
-    if (((serverStatus ?? 0) & inTransaction) !== 0) {
-      await this.#restore();
-      throw alreadyInTransaction();
-    }
+    if (((serverStatus ?? 0) & inTransaction) !== 0) throw alreadyInTransaction();
+    this.#settingsChanged = true;
+    const wait = idleTimeoutMs === 0 ? '' : `, wait_timeout = ${seconds(idleTimeoutMs)}`;
+    await this.handle.query(
+      `SET autocommit = 0, innodb_lock_wait_timeout = ${seconds(lockTimeoutMs)}${wait}`,
+    );
     if (isolation !== undefined) await this.handle.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
   }
 
   async query(statement: Statement, signal?: AbortSignal): Promise<readonly unknown[][]> {
     // Only a connection of a pool can be given up; the server rolls back as soon as it notices.
-    if (this.handle.release === undefined) signal = undefined;
+    if (!this.#pooled) signal = undefined;
     try {
       return await abortable(mysql2Query(this.handle, statement), signal, 'Waiting for the fence');
     } catch (error) {
@@ -141,7 +147,7 @@ class Mysql2Session implements Session<Mysql2Connection> {
     if (this.broken || this.#settingsChanged) this.handle.destroy();
     else {
       this.handle.removeListener('error', this.#onError);
-      this.handle.release?.();
+      if (this.#pooled) this.handle.release?.();
     }
   }
 

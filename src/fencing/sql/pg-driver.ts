@@ -37,9 +37,9 @@ export function pgDriver(db: PgPool | PgClient): Driver<PgClient> {
     reopens: pool,
     guard: (handle, scope) => guardHandle(handle, scope, rules),
     async open(signal) {
-      if (!pool) return new PgSession(db);
+      if (!pool) return new PgSession(db, false);
       const late = (client: PgClient) => client.release?.();
-      return new PgSession(await abortable(db.connect(), signal, 'Waiting for a connection', late));
+      return new PgSession(await abortable(db.connect(), signal, 'Waiting for a connection', late), true);
     },
   };
 }
@@ -52,14 +52,17 @@ export async function pgQuery(client: PgClient, { text, values }: Statement): Pr
 class PgSession implements Session<PgClient> {
   readonly handle: PgClient;
   broken = false;
+  readonly #pooled: boolean;
   #released = false;
   /** A client that is checked out and loses its connection while idle would end the process otherwise. */
   readonly #onError = () => {
     this.broken = true;
   };
 
-  constructor(client: PgClient) {
+  /** `pooled`: the connection is ours to give back. */
+  constructor(client: PgClient, pooled: boolean) {
     this.handle = client;
+    this.#pooled = pooled;
     client.on('error', this.#onError);
     client.on('end', this.#onError);
   }
@@ -81,7 +84,7 @@ class PgSession implements Session<PgClient> {
 
   async query(statement: Statement, signal?: AbortSignal): Promise<readonly unknown[][]> {
     // Only a connection of a pool can be given up; the server rolls back as soon as it notices.
-    if (this.handle.release === undefined) signal = undefined;
+    if (!this.#pooled) signal = undefined;
     const giveUp = () => void this.release(true);
     signal?.addEventListener('abort', giveUp);
     try {
@@ -112,7 +115,7 @@ class PgSession implements Session<PgClient> {
       this.handle.removeListener('error', this.#onError);
       this.handle.removeListener('end', this.#onError);
     }
-    if (this.handle.release !== undefined) this.handle.release(broken);
+    if (this.#pooled) this.handle.release?.(broken);
     else if (broken) void this.handle.end().catch(() => {});
   }
 }

@@ -6,8 +6,8 @@ import {
   type Failure,
   type FenceSql,
   networkErrorCodes,
+  probeName,
   quoteTable,
-  savepointName,
   tableVersion,
   textOf,
 } from './dialect.ts';
@@ -109,8 +109,8 @@ export const postgresDialect: Dialect = {
   },
   async inTransaction(query) {
     try {
-      await query({ text: `SAVEPOINT ${savepointName}`, values: [] });
-      await query({ text: `RELEASE SAVEPOINT ${savepointName}`, values: [] });
+      await query({ text: `SAVEPOINT ${probeName}`, values: [] });
+      await query({ text: `RELEASE SAVEPOINT ${probeName}`, values: [] });
       return true;
     } catch (error) {
       if (errorFields(error).code === '25P01') return false;

@@ -106,23 +106,30 @@ class PostgresJsSession implements Session<PostgresJsTransaction> {
   }
 
   async commit(): Promise<void> {
-    this.#finish.resolve();
+    if (!this.#failed) this.#finish.resolve();
     await this.#ended;
+    this.#transaction = undefined;
   }
 
   async rollback(): Promise<void> {
-    this.#finish.reject(rolledBack);
+    this.#abandon();
     try {
       await this.#ended;
     } catch (error) {
-      if (error !== rolledBack && !this.#failed) throw error;
+      if (error !== rolledBack) throw error;
     }
     this.#transaction = undefined;
   }
 
   async release(): Promise<void> {
     // Where nobody said how it ends: it must not commit.
-    this.#finish.reject(rolledBack);
+    this.#abandon();
+  }
+
+  /** On a connection that closed nothing may be sent, not even a rollback: the driver would fail out of reach. */
+  #abandon(): void {
+    if (this.#failed) return;
     this.#finish.promise.catch(() => {});
+    this.#finish.reject(rolledBack);
   }
 }

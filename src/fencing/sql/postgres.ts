@@ -28,7 +28,7 @@ export type { FenceSql, FenceTableOptions, ServerFenceOptions, TransactionFenceO
 export type PostgresDatabase =
   | { readonly totalCount: number; connect(): Promise<unknown> }
   | { query(text: string): Promise<unknown>; end(): Promise<void> }
-  | { unsafe(text: string): PromiseLike<unknown>; begin(work: (transaction: never) => unknown): unknown };
+  | { unsafe(text: string): PromiseLike<unknown>; begin: unknown };
 
 /** What the work gets: a `PoolClient` or `Client` of `pg`, or the `TransactionSql` of `postgres`. */
 export type PostgresTransaction<Database> = Database extends {

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
+import postgres, { type Sql, type TransactionSql } from 'postgres';
+import { fenced, fenceSql, migrate, takeFence } from '../../src/fencing/sql/postgres.ts';
+import { peer } from '../peers.ts';
+import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
+import { leader, offered } from './sql-leaders.ts';
+import { startCommitProxy } from './sql-proxy.ts';
+import { type Endpoint, type SqlSubject, testSqlGuard } from './sql-suite.ts';
+
+const { path, missing } = peer('postgres');
+let server: PostgresqlServer;
+
+const urlOf = ({ host, port }: Endpoint) => `postgres://postgres@${host}:${port}/postgres`;
+
+function newPool(at: Endpoint): pg.Pool {
+  const pool = new pg.Pool({ connectionString: urlOf(at), max: 8 });
+  pool.on('error', () => {});
+  return pool;
+}
+
+const common = {
+  endpoint: () => server,
+  connectionId: 'SELECT pg_backend_pid() AS id',
+  kill: (id: string) => `SELECT pg_terminate_backend(${id}, 10000)`,
+  ...{ takeFence, migrate, fenceSql },
+};
+
+const byPg: SqlSubject<pg.Pool, pg.PoolClient> = {
+  ...common,
+  name: 'PostgreSQL by pg',
+  open: newPool,
+  close: (pool) => pool.end(),
+  run: (tx, text) => tx.query(text),
+  rows: async (on, text) => (await (on as pg.Pool).query(text)).rows,
+  async inTransaction(pool, work) {
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN');
+      await work(client);
+      await client.query('COMMIT');
+    } catch (error) {
+      await client.query('ROLLBACK');
+      throw error;
+    } finally {
+      client.release();
+    }
+  },
+  async outsideTransaction(pool, work) {
+    const client = await pool.connect();
+    await work(client).finally(() => client.release());
+  },
+  fenced: (pool, leadership, work, options) => fenced(pool, leadership, work, options),
+};
+
+const byPostgres: SqlSubject<Sql, TransactionSql> = {
+  ...common,
+  name: 'PostgreSQL by postgres',
+  open: (at) => postgres(urlOf(at), { max: 8, onnotice: () => {} }),
+  close: (sql) => sql.end({ timeout: 5 }),
+  run: async (tx, text) => await tx.unsafe(text),
+  rows: async (on, text) => [...(await on.unsafe(text))],
+  async inTransaction(sql, work) {
+    await sql.begin(work);
+  },
+  outsideTransaction: (sql, work) => work(sql as unknown as TransactionSql),
+  fenced: (sql, leadership, work, options) => fenced(sql, leadership, work, options),
+};
+
+describe('on PostgreSQL', { skip: missing ?? false }, () => {
+  before(
+    async () => {
+      server = await startPostgresql(path ?? '');
+      const pool = newPool(server);
+      await pool.query(
+        'CREATE TABLE journal (id bigserial PRIMARY KEY, list text NOT NULL, value text NOT NULL, touched int NOT NULL DEFAULT 0)',
+      );
+      await migrate(pool);
+      await pool.end();
+    },
+    { timeout: 120_000 },
+  );
+  after(async () => await server?.[Symbol.asyncDispose]());
+
+  testSqlGuard(byPg);
+  testSqlGuard(byPostgres);
+
+  const withClient = async (body: (client: pg.Client) => Promise<void>, port = server.port) => {
+    const client = new pg.Client(urlOf({ host: server.host, port }));
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      await body(client);
+    } finally {
+      await client.end();
+    }
+  };
+
+  test('on one Client fenced transactions take turns, and one that is open is left alone', async () => {
+    await withClient(async (client) => {
+      const add = (value: string) =>
+        fenced(client, leader(5), async (tx) => {
+          await tx.query("INSERT INTO journal (list, value) VALUES ('client', $1)", [`${value}a`]);
+          await tx.query("INSERT INTO journal (list, value) VALUES ('client', $1)", [`${value}b`]);
+        });
+      await Promise.all([add('1'), add('2')]);
+      const { rows } = await client.query("SELECT value FROM journal WHERE list = 'client' ORDER BY id");
+      assert.deepEqual(
+        rows.map(({ value }) => value),
+        ['1a', '1b', '2a', '2b'],
+      );
+      await client.query('BEGIN');
+      await client.query("INSERT INTO journal (list, value) VALUES ('client', 'own')");
+      await assert.rejects(add('3'), offered('failed-precondition', false));
+      await client.query('COMMIT');
+      const own = await client.query("SELECT 1 FROM journal WHERE list = 'client' AND value = 'own'");
+      assert.equal(own.rowCount, 1);
+    });
+  });
+
+  test('by one Client the fate of a lost commit cannot be looked up', async () => {
+    await using proxy = await startCommitProxy(server);
+    await withClient(async (client) => {
+      proxy.lose = 'answer';
+      const lost = fenced(client, leader(5), () => {}, { resource: 'lost' });
+      await assert.rejects(lost, offered('unavailable', false, 'unknown'));
+    }, proxy.port);
+  });
+
+  for (const { name, fenced, open, close, run } of [byPg, byPostgres] as unknown as SqlSubject<
+    object,
+    object
+  >[]) {
+    test(`${name}: work that hides the failure of a statement is not taken for committed`, async () => {
+      const db = open(server);
+      const hiding = fenced(db, leader(5), async (tx) => {
+        await run(tx, "INSERT INTO journal (list, value) VALUES ('hiding', 'x')");
+        await run(tx, 'SELECT 1 / 0').catch(() => {});
+      });
+      await assert.rejects(
+        hiding,
+        (error: Error) =>
+          /division by zero/.test(error.message) || offered('failed-precondition', false)(error),
+      );
+      await close(db);
+      await withClient(async (client) => {
+        const { rowCount } = await client.query("SELECT 1 FROM journal WHERE list = 'hiding'");
+        assert.equal(rowCount, 0);
+      });
+    });
+  }
+
+  test('a constraint that is checked at the commit refuses it for certain', async () => {
+    const pool = newPool(server);
+    await pool.query('CREATE TABLE deferred (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)');
+    const twice = fenced(pool, leader(5), (tx) => tx.query('INSERT INTO deferred VALUES (1), (1)'));
+    await assert.rejects(twice, offered('failed-precondition', false));
+    await pool.end();
+  });
+
+  test('by postgres nested savepoints get a handle that ends with the transaction, too', async () => {
+    const sql = postgres(server.url, { onnotice: () => {} });
+    let kept: TransactionSql | undefined;
+    await fenced(sql, leader(5), async (tx) => {
+      await tx.savepoint(async (inner) => {
+        kept = inner;
+        await inner`INSERT INTO journal (list, value) VALUES ('nested', 'x')`;
+      });
+    });
+    const inner = kept ?? assert.fail('the work has not run');
+    assert.throws(() => inner`SELECT 1`, { code: 'closed' });
+    assert.equal((await sql`SELECT 1 FROM journal WHERE list = 'nested'`).length, 1);
+    await sql.end();
+  });
+
+  test('the settings of a fenced transaction end with it', async () => {
+    await withClient(async (client) => {
+      const show = async () => (await client.query('SHOW idle_in_transaction_session_timeout')).rows[0];
+      const before = await show();
+      await fenced(client, leader(5), () => {}, { idleTimeoutMs: 1234 });
+      assert.deepEqual(await show(), before);
+    });
+  });
+});
