@@ -6,7 +6,7 @@ import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const root = join(import.meta.dirname, '../..');
-const notCopied = new Set(['node_modules', 'dist', '.git', 'coverage', '.tmp']);
+const notCopied = new Set(['node_modules', 'dist', '.git', 'coverage', '.tmp', '.peers']);
 
 /** Without what `npm test` tells its scripts, which would lead an npm inside of it astray. */
 export const environment: Readonly<Record<string, string | undefined>> = {

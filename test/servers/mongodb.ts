@@ -5,8 +5,8 @@ import { peer } from '../peers.ts';
 import { startChildServer } from './child-server.ts';
 
 export interface MongoServer extends AsyncDisposable {
+  readonly url: string;
   readonly port: number;
-  readonly standIn: boolean;
   /** A client of its own; `port` may be that of a proxy in front of the server. */
   client(port?: number, options?: MongoClientOptions): MongoClient;
 }
@@ -22,7 +22,7 @@ export async function startMongodb(): Promise<MongoServer> {
     const { hostname, port } = new URL(url);
     const client = (at?: number, options?: MongoClientOptions) =>
       at === undefined ? new MongoClient(url, options) : direct(hostname, at, options);
-    return { port: Number(port || 27017), standIn: false, client, async [Symbol.asyncDispose]() {} };
+    return { url, port: Number(port || 27017), client, async [Symbol.asyncDispose]() {} };
   }
   const server = await startChildServer({
     path: peer('secantusd-py').path ?? '',
@@ -37,13 +37,17 @@ export async function startMongodb(): Promise<MongoServer> {
     },
   });
   return {
+    url: urlOf('127.0.0.1', server.port),
     port: server.port,
-    standIn: true,
     client: (port = server.port, options = {}) => direct('127.0.0.1', port, options),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
+function urlOf(host: string, port: number): string {
+  return `mongodb://${host}:${port}/?directConnection=true`;
+}
+
 function direct(host: string, port: number, options: MongoClientOptions = {}): MongoClient {
-  return new MongoClient(`mongodb://${host}:${port}/?directConnection=true`, options);
+  return new MongoClient(urlOf(host, port), options);
 }

@@ -1,6 +1,6 @@
 /** Whether a store keeps what the guard relies on. */
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { ConclaveError } from '../../errors/index.ts';
+import { commands } from './commands.ts';
 import { failure, refusedSwap } from './failures.ts';
 import type { ObjectClient } from './fenced-object.ts';
 
@@ -23,6 +23,7 @@ export async function checkConditionalWrites(
   client: ObjectClient,
   { bucket, key, signal }: CheckConditionalWritesOptions,
 ): Promise<void> {
+  const { PutObjectCommand } = await commands();
   const put = async (condition: { IfMatch: string } | { IfNoneMatch: '*' } | undefined) => {
     const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: 'conclave', ...condition });
     try {

@@ -1,10 +1,11 @@
 /** An object of an S3 store that only the newest leader can write. */
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { type Cell, type CellState, type Fence, FencedCell } from '../fenced-cell.ts';
 import { checkLeadership, type FencedLeadership } from '../writer.ts';
+import { commands } from './commands.ts';
 import { failure, isAbsent, refusedSwap } from './failures.ts';
 import {
   checkElection,
@@ -207,6 +208,7 @@ class ObjectCell implements Cell<Content, State> {
   }
 
   async load(signal: AbortSignal | undefined): Promise<State> {
+    const { GetObjectCommand } = await commands();
     try {
       const command = new GetObjectCommand({ ...this.#options.get, ...this.#address });
       const answer = await this.#client.send(command, { ...(signal && { abortSignal: signal }) });
@@ -232,6 +234,7 @@ class ObjectCell implements Cell<Content, State> {
     fence: Fence,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
+    const { PutObjectCommand } = await commands();
     const command = new PutObjectCommand({
       ...headers,
       ...this.#options.put,
