@@ -1,8 +1,10 @@
 /** The middleware of each framework. Their types are structural: no framework is imported. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { checkOptions, type FencingOptions, type Judgement, judgeRequest, type Refusal } from './fencing.ts';
 
 /** What is needed of node:http's `IncomingMessage`; Express's request is one. */
 export interface NodeRequest {
+  readonly url?: string | undefined;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
@@ -25,7 +27,10 @@ export interface NodeFencingOptions<Request> extends FencingOptions<Request> {
  * For `http.createServer`: `handler`, behind the gate. The request holds its place until the response is closed and,
  * where the handler returns a promise, that has settled.
  */
-export function nodeFencing<Request extends NodeRequest, Response extends NodeResponse>(
+export function nodeFencing<
+  Request extends NodeRequest = IncomingMessage,
+  Response extends NodeResponse = ServerResponse,
+>(
   options: NodeFencingOptions<Request>,
   handler: (request: Request, response: Response) => unknown,
 ): (request: Request, response: Response) => void {
