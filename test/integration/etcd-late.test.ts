@@ -1,11 +1,12 @@
 // Requests to a real etcd that were given up and arrive late: they must change nothing any more.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseStore, StoreSession } from '../../src/election/store.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
-import { services } from '../../src/wire/index.ts';
+import { RangeRequest, services } from '../../src/wire/index.ts';
 import { peer } from '../peers.ts';
-import { EtcdCluster } from './etcd-cluster.ts';
+import { EtcdCluster, type EtcdMember } from './etcd-cluster.ts';
 import { MeddlingNetwork } from './meddling.ts';
 
 const etcd = peer('etcd');
@@ -15,6 +16,7 @@ const name = 'late';
 interface Stage extends AsyncDisposable {
   readonly store: LeaseStore;
   readonly session: StoreSession;
+  readonly namespace: string;
   /** The next so many transactions are kept until `deliver`. */
   hold(count: number): void;
   deliver(): Promise<void>;
@@ -49,6 +51,7 @@ describe('What was given up and arrives late at etcd', { skip: etcd.missing ?? f
     return {
       store: other,
       session,
+      namespace,
       hold: (count) => {
         left = count;
       },
@@ -71,6 +74,47 @@ describe('What was given up and arrives late at etcd', { skip: etcd.missing ?? f
     assert(outcome.status === 'acquired');
     return outcome.token;
   }
+
+  /** The keys of sessions that left the election. */
+  async function leftBehind(namespace: string, election: string): Promise<number> {
+    const [member] = (cluster as EtcdCluster).members as [EtcdMember];
+    const prefix = `${namespace}/${election}/left/`;
+    const request = { key: Buffer.from(prefix), rangeEnd: Buffer.from(prefix.replace(/.$/, '0')) };
+    const answer = await (cluster as EtcdCluster).call(
+      member,
+      services.KV.range,
+      RangeRequest.create(request),
+    );
+    return answer.kvs.length;
+  }
+
+  test('elections that a session led and left leave nothing behind in etcd', async () => {
+    await using at = await stage();
+    const names = Array.from({ length: 150 }, (_, number) => `job-${number}`);
+    for (const job of names) {
+      const outcome = await at.session.acquire(job, options);
+      assert(outcome.status === 'acquired');
+      assert.equal(await at.session.release(job, outcome.token), true);
+    }
+    for (const job of names) while ((await leftBehind(at.namespace, job)) > 0) await sleep(50);
+    // And what it takes up again works as before.
+    const again = await at.session.acquire('job-7', options);
+    assert(again.status === 'acquired');
+    assert.equal(await at.session.release('job-7', again.token), true);
+  });
+
+  test('what an attempt on the way is measured by stays when the rest is cleaned up', async () => {
+    await using at = await stage();
+    at.hold(1);
+    const token = await lead(at.session);
+    assert.equal(await at.session.release(name, token), true);
+    const other = await at.session.acquire('other', options);
+    assert(other.status === 'acquired');
+    assert.equal(await at.session.release('other', other.token), true);
+    while ((await leftBehind(at.namespace, 'other')) > 0) await sleep(50);
+    await at.deliver();
+    assert.equal((await at.store.read(name)).leader, undefined);
+  });
 
   test('an attempt to lead does not make a session lead that has released since', async () => {
     await using at = await stage();

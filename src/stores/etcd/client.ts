@@ -36,6 +36,8 @@ interface Attempts {
   readonly changesNothing?: boolean;
   /** Not to be sent again once it may have been carried out. Default: it is, until there is an answer. */
   readonly once?: boolean;
+  /** Called when an attempt may have been carried out, or may still come to be. */
+  readonly onUnsure?: () => void;
 }
 
 /** The least that one of several endpoints gets to answer, before another is asked. */
@@ -78,9 +80,16 @@ export class EtcdClient {
     return this.#call(services.KV.range, whole, 'Reading keys', options, reading);
   }
 
-  /** @throws 'lease-lost' where a lease that it names is gone. */
-  txn(request: DeepPartial<TxnRequest>, options: CallOptions = {}): Promise<TxnResponse> {
-    return this.#call(services.KV.txn, TxnRequest.create(request), 'The transaction', options);
+  /**
+   * `onUnsure` is called when an attempt may have been carried out, or may still come to be.
+   * @throws 'lease-lost' where a lease that it names is gone.
+   */
+  txn(
+    request: DeepPartial<TxnRequest>,
+    { onUnsure, ...options }: CallOptions & { readonly onUnsure?: () => void } = {},
+  ): Promise<TxnResponse> {
+    const attempts = onUnsure === undefined ? {} : { onUnsure };
+    return this.#call(services.KV.txn, TxnRequest.create(request), 'The transaction', options, attempts);
   }
 
   /** Fails with outcome 'unknown' instead of being sent again. */
@@ -234,7 +243,7 @@ export class EtcdClient {
     request: Req,
     what: string,
     options: CallOptions,
-    { changesNothing = false, once = false }: Attempts,
+    { changesNothing = false, once = false, onUnsure }: Attempts,
   ): Promise<Res> {
     const { signal } = options;
     const answer = await this.#endpoints.run(
@@ -246,7 +255,9 @@ export class EtcdClient {
         try {
           return await link.unary(method, request, unary);
         } catch (error) {
-          if (!once || !ConclaveError.is(error) || error.outcome !== 'unknown') throw error;
+          if (ConclaveError.is(error) && error.outcome === 'not-applied') throw error;
+          onUnsure?.();
+          if (!once || !ConclaveError.is(error)) throw error;
           return new Unsure(error, link);
         }
       },

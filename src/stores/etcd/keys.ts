@@ -41,6 +41,7 @@ function hex(lease: bigint): string {
 
 const slash = 0x2f;
 const leaderPart = toBytes('/leader/');
+const leftPart = toBytes('/left/');
 
 /**
  * Reads and watches as the code that is shared with the conclave store expects it: every leadership under the one key
@@ -57,7 +58,7 @@ export class ElectionReader {
 
   async range(request: Part<RangeRequest>, options: CallOptions = {}): Promise<RangeResponse> {
     const response = await this.#client.range(request, options);
-    return { ...response, kvs: response.kvs.map((kv) => this.#shared(kv)) };
+    return { ...response, kvs: response.kvs.flatMap((kv) => this.#shared(kv) ?? []) };
   }
 
   async *watch(
@@ -65,15 +66,22 @@ export class ElectionReader {
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<WatchBatch, void, undefined> {
     for await (const { events, revision } of this.#client.watch(request, options)) {
-      const shared = events.map((event) => (event.kv ? { ...event, kv: this.#shared(event.kv) } : event));
+      const shared = events.flatMap((event) => {
+        const kv = event.kv && this.#shared(event.kv);
+        return kv === undefined ? [] : { ...event, kv };
+      });
       yield { events: shared, revision };
     }
   }
 
-  #shared(kv: KeyValue): KeyValue {
+  /** undefined: what sessions left behind is nobody else's affair. */
+  #shared(kv: KeyValue): KeyValue | undefined {
     if (!startsWith(kv.key, this.#prefix)) return kv;
     const nameEnd = kv.key.indexOf(slash, this.#prefix.length);
-    if (nameEnd < 0 || !startsWith(kv.key.subarray(nameEnd), leaderPart)) return kv;
+    if (nameEnd < 0) return kv;
+    const rest = kv.key.subarray(nameEnd);
+    if (startsWith(rest, leftPart)) return undefined;
+    if (!startsWith(rest, leaderPart)) return kv;
     return { ...kv, key: kv.key.subarray(0, nameEnd + leaderPart.length - 1) };
   }
 }

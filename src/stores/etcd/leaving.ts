@@ -112,7 +112,11 @@ async function withdrawOnce(
   call: CallOptions,
 ) {
   try {
-    return await client.txn(withdrawTransaction(giving, part.place, part.left, unclaimed), call);
+    const onUnsure = (): void => {
+      part.doubtful = true;
+    };
+    const transaction = withdrawTransaction(giving, part.place, part.left, unclaimed);
+    return await client.txn(transaction, { ...call, onUnsure });
   } catch (error) {
     // With the lease went the place.
     if (ConclaveError.is(error, 'lease-lost')) return undefined;

@@ -7,6 +7,8 @@ export interface EtcdPart extends Part {
   left: number;
   /** A withdrawal was sent of which it is not known whether it is still to come: the next attempt settles that. */
   unsettled: boolean;
+  /** An attempt may still be on the way that only the `left` key keeps from taking effect. */
+  doubtful: boolean;
   /** Modification of what it writes while it leads; may be behind, and is read again then. */
   modified: { leader: number; record: number };
 }
@@ -23,6 +25,7 @@ export function newPart(of: {
     withdrawing: false,
     left: 0,
     unsettled: false,
+    doubtful: false,
     modified: { leader: 0, record: 0 },
   };
 }

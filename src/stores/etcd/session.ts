@@ -11,26 +11,21 @@ import type {
   StoreTransactionResult,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
-import { equalBytes, placeKey, priorityGroup } from '../conclave/keys.ts';
+import { placeKey, priorityGroup } from '../conclave/keys.ts';
 import type { ElectionMirror } from '../conclave/mirror.ts';
 import { acquired, type Bookmark, firstDeletion, recordIn, turnOfNext, waiting } from '../conclave/part.ts';
 import { withRecord } from '../conclave/record-lease.ts';
 import { viewOf } from '../conclave/requests.ts';
-import { createdAt, put, rangeResult } from '../conclave/transactions.ts';
+import { createdAt, put } from '../conclave/transactions.ts';
 import { transactGuarded } from '../conclave/user-transactions.ts';
 import { encodeHolding } from '../conclave/values.ts';
+import { Cleaning } from './cleaning.ts';
 import type { EtcdClient } from './client.ts';
 import { type ElectionReader, type EtcdElectionKeys, etcdElectionKeys } from './keys.ts';
 import { CallNumbers, release, settle, transfer, withdraw } from './leaving.ts';
 import { type EtcdPart, newPart, notice } from './part.ts';
-import {
-  type EtcdCandidacy,
-  type Giving,
-  guardedPutTransaction,
-  joinTransaction,
-  leftIn,
-  winTransaction,
-} from './requests.ts';
+import { type EtcdCandidacy, type Giving, joinTransaction, leftIn, winTransaction } from './requests.ts';
+import { type LeasedWrite, writeGuarded } from './writing.ts';
 
 type Waiting = AcquireOutcome & { readonly status: 'waiting' };
 type Recording = StoreCallOptions & RecordOptions;
@@ -60,6 +55,7 @@ export class EtcdSession implements StoreSession {
   readonly #onEnd: () => void;
   readonly #parts = new Map<string, EtcdPart>();
   readonly #numbers = new CallNumbers();
+  readonly #cleaning: Cleaning;
   #ending: Promise<void> | undefined;
 
   constructor(parts: EtcdSessionParts) {
@@ -72,6 +68,7 @@ export class EtcdSession implements StoreSession {
     this.#lease = parts.lease;
     this.#mirrorOf = parts.mirrorOf;
     this.#onEnd = parts.onEnd;
+    this.#cleaning = new Cleaning(parts.client, (name) => this.#parts.delete(name));
   }
 
   async renew(options: StoreCallOptions = {}): Promise<void> {
@@ -85,13 +82,16 @@ export class EtcdSession implements StoreSession {
     const part = await this.#leased(() => this.#prepare(keys, options, call));
     const holding = encodeHolding({ holder: this.holder, metadata: options.metadata });
     const group = priorityGroup(keys, options.priority);
+    const onUnsure = (): void => {
+      part.doubtful = true;
+    };
     // Another round only where something was lost, or found where none was known; each makes the next one right.
     for (;;) {
       const { placeRevision, left } = part;
       const candidacy: EtcdCandidacy = { keys, group, place: part.place, lease: this.#lease, holding, left };
       const transaction =
         placeRevision === undefined ? joinTransaction(candidacy) : winTransaction(candidacy, placeRevision);
-      const response = await this.#leased(() => this.#client.txn(transaction, call));
+      const response = await this.#leased(() => this.#client.txn(transaction, { ...call, onUnsure }));
       const view = viewOf(candidacy, response, placeRevision);
       if (view === undefined) return this.#take(part, response.header?.revision ?? 0, recordIn(response));
       part.left = leftIn(response)?.modRevision ?? 0;
@@ -130,6 +130,7 @@ export class EtcdSession implements StoreSession {
     // Withdrawn before, and that is known to have taken place.
     if (part === undefined || (part.withdrawing && !part.unsettled)) return;
     await withdraw(this.#client, this.#giving(keys), part, callOptions(options));
+    if (part.token === undefined && part.withdrawing) this.#cleaning.add(keys, part);
   }
 
   async release(name: string, token: number, options: Recording = {}): Promise<boolean> {
@@ -188,6 +189,7 @@ export class EtcdSession implements StoreSession {
   }
 
   async #end(): Promise<void> {
+    this.#cleaning.close();
     try {
       await this.#client.leaseRevoke(this.#lease, { timeoutMs: Math.min(this.ttlMs, 5000) });
     } catch {
@@ -202,6 +204,7 @@ export class EtcdSession implements StoreSession {
     const place = placeKey(priorityGroup(keys, priority), this.#lease);
     const part = this.#parts.get(keys.name) ?? newPart({ priority, metadata, place });
     this.#parts.set(keys.name, part);
+    this.#cleaning.cancel(keys.name);
     if (part.priority !== priority && part.token === undefined && !part.withdrawing) {
       // Another priority is another place, at the end of its queue; the old one must not stay behind.
       await withdraw(this.#client, this.#giving(keys), part, call);
@@ -239,37 +242,20 @@ export class EtcdSession implements StoreSession {
       this.#unlessLost(() => leave({ client: this.#client, giving, part, token, record }, call)),
     );
     if (part?.token === token) part.token = undefined;
+    if (part !== undefined && part.token === undefined) this.#cleaning.add(keys, part);
     return given;
   }
 
-  /** False: the token is not current. Sent again until it is known that it stands, or cannot. */
   #write(
     keys: EtcdElectionKeys,
     token: number,
-    which: 'leader' | 'record',
-    write: { readonly key: Uint8Array; readonly value: Uint8Array; readonly lease: bigint },
+    which: keyof EtcdPart['modified'],
+    write: LeasedWrite,
     call: CallOptions,
   ): Promise<boolean> {
     const part = this.#parts.get(keys.name);
-    let modified = part?.modified[which] ?? 0;
-    const remember = (revision: number): void => {
-      modified = revision;
-      if (part !== undefined) part.modified[which] = revision;
-    };
-    return this.#unlessLost(async () => {
-      for (;;) {
-        const transaction = guardedPutTransaction(keys, token, modified, write);
-        const response = await this.#client.txn(transaction, call);
-        if (response.succeeded) {
-          remember(response.header?.revision ?? 0);
-          return true;
-        }
-        const [leader, now] = response.responses.map((answer) => rangeResult(answer).kvs[0]);
-        if (leader?.createRevision !== token) return false;
-        remember(now?.modRevision ?? 0);
-        if (now?.lease === write.lease && equalBytes(now.value, write.value)) return true;
-      }
-    });
+    const writing = { client: this.#client, keys, part, token, which };
+    return this.#unlessLost(() => writeGuarded(writing, write, call));
   }
 
   /** False where the lease went in the middle of it, which ended the leadership too. */
