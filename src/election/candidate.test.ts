@@ -323,3 +323,32 @@ test('candidates of many names share one session and its renewals', async () => 
   await settle(runtime, (async () => session[Symbol.asyncDispose]())());
   assert.equal(await leaderships[1]?.ended, 'closed');
 });
+
+test('an attempt that is carried out after the leadership another one won was resigned leads nowhere', async () => {
+  const { runtime, store } = setUp();
+  let isFirst = true;
+  const late = storeWith(store, {
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      return sessionWith(session, {
+        acquire: async (name, more) => {
+          const delayMs = isFirst ? 2000 : 0;
+          isFirst = false;
+          if (delayMs > 0) await new Promise<void>((resolve) => void runtime.timers.after(delayMs, resolve));
+          return await session.acquire(name, more);
+        },
+      });
+    },
+  });
+  await using session = new Session(late, { ttlMs: 1000, holder: 'one', runtime });
+  await using one = new Candidate(late, 'n', { session, runtime });
+  const leadership = await settle(runtime, one.campaign());
+  await settle(runtime, leadership.resign());
+  const again = await settle(runtime, one.campaign());
+  await settle(runtime, again.resign());
+  await runtime.advance(6000);
+  const { leader, waiting } = await store.read('n');
+  assert.deepEqual([leader, waiting], [undefined, []]);
+  await using other = new Candidate(late, 'n', { session, runtime });
+  (await settle(runtime, other.campaign())).assertHeld();
+});

@@ -14,9 +14,10 @@ import {
 } from './options.ts';
 import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
 import { Session } from './session.ts';
-import type { AcquiredOutcome, AcquireOutcome, LeaseStore } from './store.ts';
-import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
-import { withdrawOnSession } from './withdrawing.ts';
+import type { AcquiredOutcome, LeaseStore } from './store.ts';
+import { waitForTurn } from './turn.ts';
+import { aborted, backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
+import { withdrawLate, withdrawOnSession } from './withdrawing.ts';
 
 export interface CandidateOptions extends ElectionOptions {
   /**
@@ -37,8 +38,6 @@ export interface CandidateUse {
   /** Called whenever it turns out that it must wait. Must not throw. */
   readonly onWaiting?: () => void;
 }
-
-type Waiting = AcquireOutcome & { readonly status: 'waiting' };
 
 /**
  * One place in one election. Campaign, lead until `leadership.ended`, campaign again.
@@ -63,8 +62,8 @@ export class Candidate implements AsyncDisposable {
   /** The grace before this token was waited out. */
   #graceServedFor = -1;
   #cleanup: Promise<void> = Promise.resolve();
-  /** Settles with the last attempt, also if nobody waits for its answer any more. */
-  #acquiring: Promise<void> = Promise.resolve();
+  /** Attempts whose answers have not come, also if nobody waits for them any more. */
+  readonly #acquiring = new Set<Promise<unknown>>();
 
   constructor(store: LeaseStore, name: string, options: CandidateOptions = {}, use: CandidateUse = {}) {
     checkStore(store);
@@ -90,8 +89,8 @@ export class Candidate implements AsyncDisposable {
    * Waits until it leads; keeps trying while the store is down. After `resign({ refuseForMs })` it waits for that
    * long before it begins.
    * @throws 'aborted' when the signal aborts (the place in the queue is given up); 'closed' when disposed;
-   * 'failed-precondition' while another campaign or leadership of this candidate lasts; an error of the store that
-   * trying again cannot cure.
+   * 'failed-precondition' while another campaign or leadership of this candidate, or of another with the same session
+   * and name, lasts; an error of the store that trying again cannot cure.
    */
   async campaign(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Leadership> {
     const { signal } = options;
@@ -110,6 +109,7 @@ export class Candidate implements AsyncDisposable {
       void leadership.ended.then(() => {
         this.#leadership = undefined;
         this.#releaseClaim();
+        this.#attendLateAnswers(leadership.parts.live);
         const { clock } = this.#session.settings.runtime;
         this.#refusesUntilMs = clock.monotonicMs() + leadership.refuseForMs;
       });
@@ -186,52 +186,23 @@ export class Candidate implements AsyncDisposable {
         // Without the signal: who gives up must first learn what became of it.
         const limit = timeoutMs === undefined ? {} : { timeoutMs };
         const acquiring = live.stored.acquire(this.name, { ...limit, metadata, priority });
-        this.#acquiring = acquiring.then(
-          () => {},
-          () => {},
-        );
+        this.#acquiring.add(acquiring);
+        const done = () => this.#acquiring.delete(acquiring);
+        acquiring.then(done, done);
         return acquiring;
       });
       if (outcome.status === 'acquired') return await this.#take(live, outcome, signal);
       this.#use.onWaiting?.();
-      const turn = await this.#waitForTurn(live, outcome, signal, vainWakes);
+      const turn = await waitForTurn(
+        live,
+        this.#session.settings,
+        { name: this.name, outcome, vainWakes },
+        signal,
+      );
       if (signal.aborted || !live.check()) return undefined;
       if (turn.given) return await this.#take(live, turn.given, signal);
       vainWakes = turn.soon ? vainWakes + 1 : 0;
     }
-  }
-
-  /**
-   * `given`: the store saw that we lead. `soon`: it woke at once, as a store does whose hints are worth nothing;
-   * then it waits longer and longer.
-   */
-  async #waitForTurn(
-    live: LiveSession,
-    outcome: Waiting,
-    signal: AbortSignal,
-    vainWakes: number,
-  ): Promise<{ readonly given?: AcquiredOutcome; readonly soon: boolean }> {
-    const { runtime, ttlMs } = this.#session.settings;
-    const startMs = runtime.clock.monotonicMs();
-    const link = linkSignals(signal, live.lost);
-    // A lost wake-up must not cost more than a look now and then.
-    const lookAgain = runtime.timers.after(2 * ttlMs, () => link.controller.abort());
-    try {
-      const turn = live.stored.waitForTurn(this.name, outcome, { signal: link.signal });
-      turn.catch(() => {});
-      const given = await Promise.race([turn, aborted(link.signal)]);
-      if (given) return { given, soon: false };
-    } catch (error) {
-      if (!link.signal.aborted) throw error;
-    } finally {
-      lookAgain.cancel();
-      link.controller.abort();
-      link.release();
-    }
-    if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };
-    if (vainWakes >= 3)
-      await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), signal, live.lost);
-    return { soon: true };
   }
 
   async #take(
@@ -287,11 +258,22 @@ export class Candidate implements AsyncDisposable {
     const [store, settings] = [this.#store, this.#session.settings];
     this.#cleanup = this.#ownsSession
       ? live.close()
-      : withdrawOnSession({ store, live, settings }, this.name, this.#acquiring, this.#session.claims);
+      : withdrawOnSession({ store, live, settings }, this.name, this.#answers(), this.#session.claims);
     const { runtime, renewEveryMs } = settings;
     const enough = new AbortController();
     await Promise.race([this.#cleanup, sleep(runtime, Math.min(1000, renewEveryMs), enough.signal)]);
     enough.abort();
+  }
+
+  /** An attempt that was given up may be carried out after the release of the leadership that another one won. */
+  #attendLateAnswers(live: LiveSession): void {
+    if (this.#acquiring.size === 0 || live.lost.aborted) return;
+    const on = { store: this.#store, live, settings: this.#session.settings };
+    void withdrawLate(on, this.name, this.#answers(), this.#session.claims);
+  }
+
+  #answers(): Promise<void> {
+    return Promise.allSettled([...this.#acquiring]).then(() => {});
   }
 
   /** What was left behind is still taken away, until when the name is not free. */
@@ -311,10 +293,4 @@ export class Candidate implements AsyncDisposable {
   #closedError(): ConclaveError {
     return new ConclaveError('closed', `The candidate for election ${JSON.stringify(this.name)} is closed.`);
   }
-}
-
-/** Resolves when the signal aborts. */
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -18,7 +18,7 @@ export class Claims {
   readonly #lines = new Map<string, InLine[]>();
 
   /**
-   * `queue`: wait behind whoever has it; `onWaiting` hears that it must.
+   * `queue`: wait behind whoever has it; `onWaiting` hears that it must. `leaving`: see `Claim`.
    * @throws 'failed-precondition' where another has it, 'aborted'.
    */
   async take(
@@ -26,13 +26,13 @@ export class Claims {
     options: {
       readonly queue: boolean;
       readonly signal: AbortSignal;
+      readonly leaving?: boolean;
       readonly onWaiting?: (() => void) | undefined;
     },
   ): Promise<Claim> {
-    const { queue, signal, onWaiting } = options;
+    const { queue, signal, leaving = false, onWaiting } = options;
     const line = this.#lines.get(name) ?? [];
-    const owner = line[0]?.claim;
-    if (owner !== undefined && !owner.leaving && !queue) {
+    if (!queue && line.some((one) => !one.claim.leaving)) {
       const message = `Another candidate with the same session campaigns for or leads election ${JSON.stringify(name)}: give each a session of its own.`;
       throw new ConclaveError('failed-precondition', message, { details: { name } });
     }
@@ -40,10 +40,11 @@ export class Claims {
     const turn = new Promise<void>((resolve) => {
       granted = resolve;
     });
-    const claim: Claim = { leaving: false, release: () => this.#release(name, claim) };
+    const isFree = line.length === 0;
+    const claim: Claim = { leaving, release: () => this.#release(name, claim) };
     line.push({ claim, granted });
     this.#lines.set(name, line);
-    if (owner === undefined) return claim;
+    if (isFree) return claim;
     onWaiting?.();
     signal.addEventListener('abort', granted, { once: true });
     if (signal.aborted) granted();

@@ -1,5 +1,6 @@
 /**
- * Leader election by lease with fencing tokens, for every store that fulfils the `LeaseStore` contract.
+ * Leader election by lease with fencing tokens, for every store that fulfils the `LeaseStore` contract; and what is
+ * built of elections: locks, semaphores, read-write locks.
  *
  * Guarantees: while clock rates stay within `clockDriftRate`, no two processes pass `assertHeld()` for one election
  * at the same instant; tokens rise from leadership to leadership; no background failure goes unhandled, and trouble

@@ -17,6 +17,12 @@ export function sleep(runtime: Runtime, delayMs: number, ...signals: readonly Ab
   });
 }
 
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 /** Doubles with each attempt (0 is the first) up to the limit; jittered by half, so that clients spread out. */
 export function backoffMs(random: Random, attempt: number, firstMs: number, mostMs: number): number {
   const fullMs = Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 30));
