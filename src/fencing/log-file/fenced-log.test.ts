@@ -270,6 +270,14 @@ test('damage to any byte before the last record is reported, behind what is whol
   assert.equal((await records(log)).length, 3);
 });
 
+test('a file that was cut by others is noticed by who has it open', async () => {
+  const { log, runtime } = await setUp();
+  for (const text of ['one', 'two']) await log.append(leader(5), bytes(text));
+  const file = await runtime.disk.open(path);
+  await file.truncate(runtime.disk.contents(path).length - 1);
+  await assert.rejects(log.append(leader(5), bytes('three')), { code: 'data-damaged', message: /shorter/ });
+});
+
 test('a full disk refuses, and what it took is passed over', async () => {
   const { log, runtime } = await setUp();
   await log.append(leader(5), bytes('a'));

@@ -11,6 +11,7 @@ import {
   type FencedLeadership,
 } from '../writer.ts';
 import { LogAppender } from './appender.ts';
+import { Appends, type Waiting } from './appends.ts';
 import { limits } from './frame.ts';
 import type { History } from './history.ts';
 import { LogScan } from './scan.ts';
@@ -50,15 +51,6 @@ export interface LogReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface Waiting {
-  readonly writer: CheckedWriter;
-  /** undefined: a claim. */
-  readonly data: Uint8Array | undefined;
-  readonly expectedSequence: number | undefined;
-  readonly resolve: (state: LogState) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * Opens the log file at `path`, in a folder that exists; the first append makes it. Any number of processes may have it
  * open, to read and to append.
@@ -82,9 +74,7 @@ export class FencedLog implements AsyncDisposable {
   readonly path: string;
   readonly #runtime: Runtime;
   readonly #appender: LogAppender;
-  readonly #maxWaitingBytes: number;
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
+  readonly #waiting: Appends;
   #working: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -97,7 +87,7 @@ export class FencedLog implements AsyncDisposable {
     this.#runtime = options.runtime ?? nodeRuntime();
     this.#appender = new LogAppender(this.#runtime, path);
     const most = options.maxWaitingBytes ?? 64 * 2 ** 20;
-    this.#maxWaitingBytes = checkCount('maxWaitingBytes', most, 1, 2 ** 32);
+    this.#waiting = new Appends(path, checkCount('maxWaitingBytes', most, 1, 2 ** 32));
   }
 
   /**
@@ -219,22 +209,15 @@ export class FencedLog implements AsyncDisposable {
     data: Uint8Array | undefined,
     expectedSequence: number | undefined,
   ): Promise<LogState> {
-    const bytes = sizeOf({ data });
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#maxWaitingBytes) {
-      const message = `Appends of ${this.#waitingBytes} bytes to ${this.path} wait already: await some of them.`;
-      throw new ConclaveError('too-many-requests', message, { retryable: true });
-    }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ writer, data: data?.slice(), expectedSequence, resolve, reject });
-      this.#waitingBytes += bytes;
+      this.#waiting.add({ writer, data: data?.slice(), expectedSequence, resolve, reject });
       this.#working ??= this.#work();
     });
   }
 
   /** Never rejects: each one who waits is told. */
   async #work(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#takeBatch();
+    for (let batch = this.#waiting.take(); batch.length > 0; batch = this.#waiting.take()) {
       try {
         await this.#perform(batch);
       } catch (error) {
@@ -242,22 +225,6 @@ export class FencedLog implements AsyncDisposable {
       }
     }
     this.#working = undefined;
-  }
-
-  /** The first in line, and those behind it that can be in one frame with it. */
-  #takeBatch(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    const [first] = this.#waiting;
-    for (const next of this.#waiting) {
-      bytes += sizeOf(next);
-      if (count > 0 && (first === undefined || !fitTogether(first, next))) break;
-      if (count > 0 && (bytes > 2 * limits.recordBytes || count >= limits.frameRecords)) break;
-      count += 1;
-    }
-    const batch = this.#waiting.splice(0, count);
-    for (const one of batch) this.#waitingBytes -= sizeOf(one);
-    return batch;
   }
 
   /** Until another process, or another object of this one, does not come first. */
@@ -297,22 +264,6 @@ export class FencedLog implements AsyncDisposable {
       return false;
     }
   }
-}
-
-/** What it holds of the room for those who wait. */
-function sizeOf({ data }: Pick<Waiting, 'data'>): number {
-  return 64 + (data?.length ?? 0);
-}
-
-function fitTogether(first: Waiting, next: Waiting): boolean {
-  return (
-    first.data !== undefined &&
-    next.data !== undefined &&
-    first.expectedSequence === undefined &&
-    next.expectedSequence === undefined &&
-    first.writer.token === next.writer.token &&
-    first.writer.election === next.writer.election
-  );
 }
 
 function stateOf({ sequence, token, election }: History): LogState {

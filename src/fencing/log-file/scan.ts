@@ -22,8 +22,6 @@ export class LogScan {
   #position = 0;
   /** Of the part that was scanned. */
   history: History = emptyHistory;
-  /** Bytes of frames that count. */
-  acceptedBytes = 0;
 
   constructor(file: File, path: string) {
     this.#file = file;
@@ -41,20 +39,18 @@ export class LogScan {
    * @throws 'data-damaged' where an accepted frame is missing or damaged; 'data-incompatible' for a newer format.
    */
   async *frames(size: number): AsyncGenerator<JudgedFrame, void> {
-    let wanted = chunkBytes;
+    if (size < this.readTo) throw this.#damaged('it has become shorter than it was');
     for (;;) {
       const decoded = this.#next();
       if (decoded.status === 'frame') {
         yield this.#judge(decoded.frame, decoded.sizeBytes);
         continue;
       }
-      wanted = Math.max(chunkBytes, decoded.sizeBytes - this.#rest.length);
+      const wanted = Math.max(chunkBytes, decoded.sizeBytes - this.#rest.length);
       const length = Math.min(wanted, size - this.readTo);
       if (length <= 0) return;
       const chunk = await this.#file.readAt(this.readTo, length);
-      if (chunk.length === 0) {
-        throw this.#damaged(`it has become shorter than it was`);
-      }
+      if (chunk.length === 0) throw this.#damaged('it has become shorter than it was');
       this.#rest = this.#rest.length === 0 ? bufferOf(chunk) : Buffer.concat([this.#rest, chunk]);
     }
   }
@@ -91,10 +87,7 @@ export class LogScan {
     if (verdict === 'gap') throw this.#damaged(`record ${this.history.sequence + 1} is missing or damaged`);
     this.#skip(sizeBytes);
     const accepted = verdict === 'accepted';
-    if (accepted) {
-      this.history = extend(this.history, frame);
-      this.acceptedBytes += sizeBytes;
-    }
+    if (accepted) this.history = extend(this.history, frame);
     return { frame, accepted, end: this.#position };
   }
 
