@@ -7,7 +7,7 @@ import { checkSignal } from './options.ts';
 import type { LeaseStore } from './store.ts';
 import { waitAtMost } from './wait-limit.ts';
 
-export interface LockOptions extends CandidateOptions {
+export interface LockOptions extends Omit<CandidateOptions, 'yieldToPriority'> {
   /** Gives up waiting for the lock. Does not end a lock that is held. */
   readonly signal?: AbortSignal | undefined;
   /** Gives up waiting after this long, with 'timeout'. More than 0, at most 86400000; default: never. */
@@ -88,7 +88,8 @@ async function take(
   options: LockOptions,
 ): Promise<{ candidate: Candidate; leadership: Leadership }> {
   checkSignal(options.signal);
-  const candidate = new Candidate(store, name, options);
+  // Who holds a lock gives it up when its work is done, not when it is told to.
+  const candidate = new Candidate(store, name, { ...options, yieldToPriority: false });
   try {
     const runtime = options.session?.settings.runtime ?? options.runtime ?? nodeRuntime();
     const leadership = await waitAtMost(runtime, `lock ${JSON.stringify(name)}`, options, (signal) =>
