@@ -113,6 +113,22 @@ test('tokens of another election are refused', async () => {
   });
 });
 
+test('a leadership whose tokens may begin anew is refused, also where its token wrote last', async () => {
+  const { file } = await setUp();
+  const leadership = { name: 'jobs', token: 5, assertHeld() {} };
+  await file.write(bytes('a'), { leadership, expectedVersion: 0 });
+  const unfit = { ...leadership, tokenSurvivesDeletion: false };
+  const unsupported = { code: 'unsupported' };
+  await assert.rejects(file.write(bytes('b'), { leadership: unfit, expectedVersion: 1 }), unsupported);
+  await assert.rejects(file.claim(unfit), unsupported);
+  await assert.rejects(
+    file.update(unfit, () => bytes('b')),
+    unsupported,
+  );
+  await assert.rejects(file.claim(undefined as never), { code: 'invalid-argument' });
+  assert.equal((await file.read()).version, 1);
+});
+
 test('wrong arguments are refused', async () => {
   const { file } = await setUp();
   for (const wrong of ['', 'folder/', 'a\0b'])

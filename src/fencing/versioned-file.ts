@@ -7,6 +7,7 @@ import { VersionFolder } from './version-folder.ts';
 import {
   type CheckedWriter,
   checkCount,
+  checkLeadership,
   checkToken,
   checkWriter,
   type FencedLeadership,
@@ -149,8 +150,9 @@ export class VersionedFile {
    * @throws as `write`, but never 'version-conflict'.
    */
   async claim(leadership: FencedLeadership): Promise<FileVersion> {
+    const writer = checkLeadership(leadership);
     for (;;) {
-      leadership.assertHeld();
+      writer.assertHeld();
       const current = await this.read();
       const mine = current.token === leadership.token && current.election === leadership.name;
       if (mine && current.version > 0 && current.damaged.length === 0) {
