@@ -4,7 +4,7 @@ import { losingAnswers } from '../conformance/index.ts';
 import { sessionWith, storeWith } from '../conformance/wrapping.ts';
 import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
-import { Candidate, type CandidateOptions, elect } from './index.ts';
+import { Candidate, type CandidateOptions, elect, lock } from './index.ts';
 
 async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
   let settled = false;
@@ -122,6 +122,17 @@ test('a yield whose reading fails is tried again', async () => {
   assert.equal(await settle(runtime, leadership.ended), 'handed-off');
   assert.equal((await settle(runtime, campaign)).holder, 'high');
   assert.equal(failing, 0);
+});
+
+test('a lock is not given away, whatever comes', async () => {
+  const { runtime, store, options, candidate } = setUp();
+  const given = { ...options('one'), yieldToPriority: true };
+  const held = await settle(runtime, lock(store, 'n', given));
+  await using high = candidate('high', { priority: 9 });
+  high.campaign().catch(() => {});
+  await runtime.advance(10_000);
+  held.assertHeld();
+  await settle(runtime, held.release());
 });
 
 test('a store without hand-off refuses to yield', () => {

@@ -37,8 +37,8 @@ export interface ElectionOptions extends ElectionSessionOptions {
   readonly priority?: number | undefined;
   /**
    * While leading, hand off as soon as somebody of higher priority waits: the job is told to stop, settles, and the
-   * other leads in the same step. Default false: a higher priority counts only among those who wait. Needs a store with
-   * `capabilities.handOff`.
+   * other leads in the same step. Of work under a candidate's leadership, what was given to `settle` is waited for.
+   * Default false: a higher priority counts only among those who wait. Needs a store with `capabilities.handOff`.
    */
   readonly yieldToPriority?: boolean | undefined;
   /** Shown to observers, for example the leader's address. At most 65536 bytes; default ''. */
