@@ -22,7 +22,7 @@ import { withdrawLate, withdrawOnSession } from './withdrawing.ts';
 export interface CandidateOptions extends ElectionOptions {
   /**
    * Use this session, shared with other names, instead of one of our own. Its options then count, not those given
-   * here; disposing the candidate leaves it open.
+   * here; disposing the candidate leaves it open. One candidate of a name at a time: the store could not tell two apart.
    */
   readonly session?: Session | undefined;
 }
