@@ -62,10 +62,10 @@ describe('An etcd with authentication', { skip }, () => {
 
   test('serves a user whose role may read and write the namespace, also after its token ran out', async () => {
     await using store = open('worker', 'worker-secret');
-    await using candidate = new Candidate(store, 'job', { ttlMs: 3000 });
+    await using candidate = new Candidate(store, 'job', { ttlMs: 12_000, renewEveryMs: 1000 });
     const leadership = await candidate.campaign();
     await using other = open('worker', 'worker-secret');
-    await using second = new Candidate(other, 'job', { ttlMs: 3000 });
+    await using second = new Candidate(other, 'job', { ttlMs: 12_000, renewEveryMs: 1000 });
     const campaign = second.campaign();
     campaign.catch(() => {});
     // Longer than any token lives, with nothing but renewals and quiet watches.

@@ -57,8 +57,8 @@ describe('An etcd of three members', { skip: etcd.missing ?? false }, () => {
     const { endpoints } = cluster;
     await using store = etcdStore({ endpoints });
     await using other = etcdStore({ endpoints });
-    await using first = new Candidate(store, 'killed', { holder: 'first', ttlMs: 8000 });
-    await using second = new Candidate(other, 'killed', { holder: 'second', ttlMs: 8000 });
+    await using first = new Candidate(store, 'killed', { holder: 'first', ttlMs: 20_000 });
+    await using second = new Candidate(other, 'killed', { holder: 'second', ttlMs: 20_000 });
     const leadership = await first.campaign();
     const campaign = second.campaign();
     await using watch = watched(store, 'killed');
@@ -93,7 +93,7 @@ describe('An etcd of three members', { skip: etcd.missing ?? false }, () => {
           await sleep(20);
           leading -= 1;
         },
-        { ttlMs: 4000, signal: stop.signal, holder: `contender-${number}` },
+        { ttlMs: 10_000, signal: stop.signal, holder: `contender-${number}` },
       );
     });
     const turns = async (count: number) => {
@@ -227,13 +227,14 @@ describe('An etcd of three members', { skip: etcd.missing ?? false }, () => {
       const said = async () => JSON.parse((await lines.next()).value ?? '{}') as Record<string, unknown>;
       const { token } = await said();
       await using store = etcdStore({ endpoints });
-      await using candidate = new Candidate(store, 'stopped', { holder: 'parent', ttlMs: 2000 });
+      await using candidate = new Candidate(store, 'stopped', { holder: 'parent', ttlMs: 10_000 });
       child.kill('SIGSTOP');
       const leadership = await candidate.campaign();
       assert(leadership.token > Number(token));
       child.kill('SIGCONT');
       assert.deepEqual(await said(), { aborted: true, held: false });
-      assert.deepEqual(await said(), { cause: 'expired' });
+      // By its clock, or by what etcd tells it in the same moment.
+      assert.match(String((await said()).cause), /^(expired|lease-lost|replaced)$/);
       await exit;
       leadership.assertHeld();
     } finally {

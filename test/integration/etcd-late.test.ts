@@ -156,7 +156,7 @@ describe('What was given up and arrives late at etcd', { skip: etcd.missing ?? f
     const first = await at.open('first');
     assert.equal((await first.acquire(name, options)).status, 'waiting');
     at.hold(1000);
-    const once = { timeoutMs: 200 };
+    const once = { timeoutMs: 1000 };
     await assert.rejects(at.session.release(name, token, once), { outcome: 'unknown' });
     await assert.rejects(at.session.transfer(name, token, 'first', once), { outcome: 'unknown' });
     at.hold(0);
@@ -172,7 +172,7 @@ describe('What was given up and arrives late at etcd', { skip: etcd.missing ?? f
     await using at = await stage();
     const token = await lead(at.session);
     at.hold(1000);
-    const once = { timeoutMs: 200 };
+    const once = { timeoutMs: 1000 };
     await assert.rejects(at.session.writeRecord(name, token, Uint8Array.of(1), once), { outcome: 'unknown' });
     await assert.rejects(at.session.proclaim(name, token, 'old', once), { outcome: 'unknown' });
     at.hold(0);

@@ -2,6 +2,7 @@ import { after, before, describe, test } from 'node:test';
 import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
 import { services } from '../../src/wire/index.ts';
+import { startConclave, type TestServer } from '../interop/servers.ts';
 import { peer } from '../peers.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
 import { MeddlingNetwork } from './meddling.ts';
@@ -78,4 +79,25 @@ describe('The etcd store conforms where every second answer to a write is lost',
     },
     (name) => !/ transaction /.test(name),
   );
+});
+
+describe('The etcd store conforms on a member of Conclave, which answers as etcd does', {
+  concurrency: 4,
+}, () => {
+  let server: TestServer | undefined;
+  before(async () => {
+    server = await startConclave();
+  });
+  after(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+  register(async () => {
+    const endpoints = (server as TestServer).endpoint;
+    const store = etcdStore({ endpoints });
+    return {
+      store,
+      another: async () => etcdStore({ endpoints }),
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
+  });
 });
