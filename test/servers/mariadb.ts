@@ -3,8 +3,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import mysql from 'mysql2/promise';
-import { freePorts } from '../../src/cli/dev/ports.ts';
-import { giveTo, runProgram, ServerProcess, serverUser } from './server-process.ts';
+import { giveTo, onFreePort, runProgram, ServerProcess, serverUser } from './server-process.ts';
 
 export interface MariadbServer extends AsyncDisposable {
   readonly host: string;
@@ -17,7 +16,11 @@ export interface MariadbServer extends AsyncDisposable {
 }
 
 /** `path`: of the program `mariadbd`, as `peer('mariadbd')` gives it. */
-export async function startMariadb(path: string): Promise<MariadbServer> {
+export function startMariadb(path: string): Promise<MariadbServer> {
+  return onFreePort((port) => start(path, port));
+}
+
+async function start(path: string, port: number): Promise<MariadbServer> {
   const ids = serverUser('mysql');
   const folder = mkdtempSync(join(tmpdir(), 'conclave-mariadb-'));
   giveTo(folder, ids);
@@ -29,7 +32,6 @@ export async function startMariadb(path: string): Promise<MariadbServer> {
     ids,
     folder,
   );
-  const [port = 0] = await freePorts(1);
   const flags = {
     datadir: data,
     port,

@@ -3,8 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { freePorts } from '../../src/cli/dev/ports.ts';
-import { giveTo, runProgram, ServerProcess, serverUser } from './server-process.ts';
+import { giveTo, onFreePort, runProgram, ServerProcess, serverUser } from './server-process.ts';
 
 export interface PostgresqlServer extends AsyncDisposable {
   readonly host: string;
@@ -17,7 +16,11 @@ export interface PostgresqlServer extends AsyncDisposable {
 }
 
 /** `path`: of the program `postgres`, as `peer('postgres')` gives it; `initdb` is beside it. */
-export async function startPostgresql(path: string): Promise<PostgresqlServer> {
+export function startPostgresql(path: string): Promise<PostgresqlServer> {
+  return onFreePort((port) => start(path, port));
+}
+
+async function start(path: string, port: number): Promise<PostgresqlServer> {
   const ids = serverUser('postgres');
   const folder = mkdtempSync(join(tmpdir(), 'conclave-postgresql-'));
   giveTo(folder, ids);
@@ -29,7 +32,6 @@ export async function startPostgresql(path: string): Promise<PostgresqlServer> {
     ids,
     folder,
   );
-  const [port = 0] = await freePorts(1);
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off' };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const server = new ServerProcess(path, ['-D', data, ...flags], ids, folder);

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chownSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePorts } from '../../src/cli/dev/ports.ts';
 
 export interface UserIds {
   readonly uid: number;
@@ -33,6 +34,18 @@ export async function runProgram(
   cwd: string,
 ): Promise<void> {
   await promisify(execFile)(path, args, { ...ids, cwd, maxBuffer: 2 ** 24 });
+}
+
+/** Another free port is tried where somebody else took it meanwhile. */
+export async function onFreePort<Server>(start: (port: number) => Promise<Server>): Promise<Server> {
+  for (let attempt = 1; ; attempt++) {
+    const [port = 0] = await freePorts(1);
+    try {
+      return await start(port);
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
 }
 
 export class ServerProcess implements AsyncDisposable {
