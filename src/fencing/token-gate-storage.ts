@@ -42,7 +42,7 @@ export interface FileGateStorageOptions {
 
 /**
  * Remembers in a folder of its own, which it makes in one that exists: for each resource a folder with a versioned file.
- * Durable, and right between any number of processes that have the folder. Nothing is ever forgotten, since whoever is forgotten could come back;
+ * Durable, and right between any number of processes that have the folder. Each admission reads from the disk. Nothing is ever forgotten, since whoever is forgotten could come back;
  * delete a resource's files when no leader of before can be alive any more.
  *
  * Not protected: what `versionedFile` does not protect; a folder that was restored from an older copy.

@@ -64,7 +64,10 @@ export interface LogReadOptions {
  *
  * Not protected: a file that others change, truncate or replace by an older copy; the very last record against a disk
  * that rots, for it looks as one that a crash cut off (damage before it is found); NFS and others whose clients only
- * emulate O_APPEND. An append whose outcome is 'unknown' may be there: read before you repeat it. The log only grows.
+ * emulate O_APPEND. An append whose outcome is 'unknown' may be there: read before you repeat it.
+ *
+ * The log only grows. Each read, and the first append of each object, reads the file from its beginning; later appends
+ * read what was added since.
  */
 export function fencedLog(path: string, options: FencedLogOptions = {}): FencedLog {
   return new FencedLog(path, options);
