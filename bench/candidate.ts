@@ -26,7 +26,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const waits = async () => (await store.read(name)).waiting.some(({ holder }) => holder === toHolder);
     while (!(await waits())) await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  announce('resigning');
+  leadership.signal.addEventListener('abort', () => announce('resigning'));
   if (order === 'hand-off' && toHolder !== undefined) await leadership.handOff(toHolder);
   else await leadership.resign();
   leadership = await candidate.campaign();

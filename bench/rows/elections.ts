@@ -157,7 +157,7 @@ export const electionRows: readonly Row[] = [
   },
   {
     name: 'hand-off',
-    what: '`handOff(holder)` to that one leading',
+    what: "`handOff(holder)`: from the abort of the old leader's signal to that one leading",
     goal: '10 ms p50',
     async run({ quick }) {
       const figures = await resignTrials(quick ? 10 : 100, 100, 'hand-off');
