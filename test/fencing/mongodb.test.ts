@@ -302,6 +302,21 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
     );
   });
 
+  test('a leadership that names no election writes, and takes over', async () => {
+    for (const adopt of [false, true]) {
+      const id = randomUUID();
+      if (adopt) await documents.insertOne({ _id: id });
+      const document = fencedDocument(documents, { id, adopt });
+      await document.apply(leader(1, ''), { $set: { a: 1 } });
+      assert.deepEqual((await document.read()).election, '');
+      await document.apply(leader(2), { $set: { a: 2 } });
+      await document.update(leader(3, ''), ({ document: { a } }) => ({ a: a + 1 }));
+      const { election, token, document: content } = await document.read();
+      assert.deepEqual([election, token, content], ['jobs', 3, { a: 3 }]);
+      await assert.rejects(document.apply(leader(2, ''), { $set: { a: 9 } }), { code: 'stale-token' });
+    }
+  });
+
   test('a rule of another unique index is not taken for a race', async () => {
     const unique = client.db(database).collection<Document & { _id: string }>('unique');
     await unique.createIndex({ owner: 1 }, { unique: true });
@@ -421,6 +436,7 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
       },
     };
     const work = (session: ClientSession) => documents.insertOne({ _id: id, lines: ['once'] }, { session });
+    await fenced(client, leader(1), async () => {}, { fences, resource: id });
     const { insertedId } = await fenced(losing, leader(1), work, { fences, resource: id });
     assert.equal(insertedId, id);
     assert.deepEqual(await linesOf(id), ['once']);

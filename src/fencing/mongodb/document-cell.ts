@@ -130,9 +130,6 @@ export class DocumentCell implements Cell<Document, State> {
         [`${this.#field}.token`]: token,
         [`${this.#field}.writeId`]: writeId,
       },
-      ...(election === '' && {
-        $setOnInsert: { ...operators.$setOnInsert, [`${this.#field}.election`]: '' },
-      }),
       $inc: { ...operators.$inc, [`${this.#field}.version`]: 1 },
     };
     try {

@@ -2,10 +2,10 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { Fence } from '../fenced-cell.ts';
 
-/** @throws 'data-damaged'. undefined: there is none. */
+/** @throws 'data-damaged'. undefined: there is none. The election is missing where none was ever named. */
 export function decodeFence(name: string, value: unknown): Fence | undefined {
   if (value === undefined) return undefined;
-  const { election, token, version, writeId } = (value ?? {}) as Record<string, unknown>;
+  const { election = '', token, version, writeId } = (value ?? {}) as Record<string, unknown>;
   const [tokenNumber, versionNumber] = [Number(token), Number(version)];
   const sound =
     typeof election === 'string' &&
@@ -23,6 +23,6 @@ export function decodeFence(name: string, value: unknown): Fence | undefined {
 export function mayWrite(field: string, writer: { readonly election: string; readonly token: number }) {
   return {
     [`${field}.token`]: { $lte: writer.token },
-    ...(writer.election !== '' && { [`${field}.election`]: { $in: [writer.election, ''] } }),
+    ...(writer.election !== '' && { [`${field}.election`]: { $in: [writer.election, '', null] } }),
   };
 }
