@@ -1,0 +1,68 @@
+/** Three workers on one schedule. One is killed after the charge and before its record, another one is paused there. */
+import { join } from 'node:path';
+import { Child } from '../shared/child.ts';
+import { openCluster } from '../shared/cluster.ts';
+import { startPayments } from './payments.ts';
+
+const everyMs = Number(process.env.EVERY_MS ?? 1000);
+const ticksWanted = 8;
+const done = Promise.withResolvers<void>();
+const cluster = await openCluster();
+const workers = new Map<string, Child>();
+let paused: Child | undefined;
+
+const payments = await startPayments(async (key, repeated) => {
+  const tick = key.slice('charge/'.length);
+  console.log(`payments charge ${payments.charges.get(key)} for ${tick}${repeated ? ', asked again' : ''}`);
+  if (repeated) return;
+  if (payments.charges.size === 3) {
+    const runner = await runnerOf(tick);
+    console.log(`Killing ${runner.name}: its charge is made, and nobody knows.`);
+    await runner.kill();
+    start(runner.name);
+  }
+  if (payments.charges.size === 5) {
+    paused = await runnerOf(tick);
+    console.log(`Pausing ${paused.name} at the same point.`);
+    paused.signal('SIGSTOP');
+  }
+  if (payments.charges.size === ticksWanted) done.resolve();
+});
+for (const name of ['worker1', 'worker2', 'worker3']) start(name);
+
+await done.promise;
+console.log(`Waking ${paused?.name}.`);
+paused?.signal('SIGCONT');
+const lastTick = chargedTicks().at(-1) ?? '';
+await Promise.all([...workers.values()].map((worker) => worker.wrote(new RegExp(`^${lastTick}: charge`))));
+await Promise.all([...workers.values()].map((worker) => worker.stop()));
+await payments.close();
+await cluster.stop();
+
+const times = chargedTicks().map((tick) => Date.parse(tick));
+const skipped = times.filter((time, at) => at > 0 && time !== (times[at - 1] ?? 0) + everyMs).length;
+const lines = [...workers.values()].flatMap((worker) => worker.lines);
+const outcomes = new Set(lines.filter((line) => line.includes(': charge ')));
+const ticks = new Set([...outcomes].map((line) => line.split(': ')[0]));
+console.log(`${times.length} ticks, ${skipped} skipped, one charge for each`);
+console.log(`${outcomes.size} outcomes of ${ticks.size} ticks, as all workers tell them`);
+process.exitCode = skipped === 0 && outcomes.size === ticks.size ? 0 : 1;
+
+function chargedTicks(): string[] {
+  return [...payments.charges.keys()].map((key) => key.slice('charge/'.length)).sort();
+}
+
+function start(name: string): void {
+  const environment = {
+    CONCLAVE_ENDPOINTS: cluster.endpoints,
+    PAYMENTS_URL: payments.url,
+    EVERY_MS: String(everyMs),
+  };
+  workers.set(name, new Child(name, join(import.meta.dirname, 'worker.ts'), { environment }));
+}
+
+/** Who asked first for this tick. */
+async function runnerOf(tick: string): Promise<Child> {
+  const runs = new RegExp(`^runs ${tick}, attempt 1$`);
+  return await Promise.any([...workers.values()].map(async (worker) => (await worker.wrote(runs)) && worker));
+}
