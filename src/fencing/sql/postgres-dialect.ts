@@ -50,6 +50,7 @@ const codes: Readonly<Record<string, Failure>> = {
   '42P10': 'other-table',
   '42804': 'other-table',
   '42P07': 'table-exists',
+  '42710': 'table-exists',
   '25006': 'read-only',
   '25P03': 'connection',
   '53300': 'connection',
