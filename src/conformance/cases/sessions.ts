@@ -1,21 +1,47 @@
 /** Sessions: never over too early, over in the end, and over for all their names at once. */
 import assert from 'node:assert/strict';
+import type { StoreSession } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { ConformanceCase, Stage } from '../stage.ts';
 
+interface Lived {
+  readonly lifetimeMs: number;
+  readonly ttlMs: number;
+}
+
 /** Until another can lead; the time measured from before the last request that extended the first one's lease. */
-async function lifetimeMs(stage: Stage, renewals: number): Promise<{ lifetimeMs: number; ttlMs: number }> {
+async function lifetimeMs(stage: Stage, renewals: number): Promise<Lived> {
   const other = await stage.open('other', { client: 'two' });
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const lived = await lifetimeOfOne(stage, other, renewals);
+    if (lived !== undefined) return lived;
+  }
+  assert.fail('this machine is too slow to renew a lease in its time: give the suite a longer ttlMs');
+}
+
+/** undefined: it ran out, in its time, before it could be renewed. */
+async function lifetimeOfOne(
+  stage: Stage,
+  other: StoreSession,
+  renewals: number,
+): Promise<Lived | undefined> {
   let sentMs = stage.nowMs();
   const session = await stage.open('first', { ttlMs: stage.shortTtlMs });
-  await stage.win(session);
-  for (let renewal = 0; renewal < renewals; renewal++) {
-    await stage.pass(session.ttlMs / 2);
-    sentMs = stage.nowMs();
-    await stage.within(session.renew(), 'renewing');
+  const { ttlMs } = session;
+  try {
+    await stage.win(session);
+    for (let renewal = 0; renewal < renewals; renewal++) {
+      await stage.pass(ttlMs / 2);
+      const nextMs = stage.nowMs();
+      await stage.within(session.renew(), 'renewing');
+      sentMs = nextMs;
+    }
+  } catch (error) {
+    if (ConclaveError.is(error, 'lease-lost') && stage.nowMs() - sentMs >= ttlMs) return undefined;
+    throw error;
   }
   await stage.eventually('another leads', async () => (await stage.acquire(other)).status === 'acquired');
-  return { lifetimeMs: stage.nowMs() - sentMs, ttlMs: session.ttlMs };
+  return { lifetimeMs: stage.nowMs() - sentMs, ttlMs };
 }
 
 function neverEarly(renewals: number) {
