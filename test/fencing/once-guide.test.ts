@@ -1,87 +1,42 @@
 // The examples of docs/guides/idempotency.md, as they stand there, against a real cluster and a bank's API.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conclaveStore } from '../../src/stores/conclave.ts';
+import { Guide, guidePatience as patience } from '../guide.ts';
 import { TestCluster } from '../integration/cluster.ts';
-import { readmeExamples } from '../packaging/examples.ts';
-import { environment, Running } from '../packaging/project.ts';
 import { Gate } from './once-gate.ts';
 import { Payments } from './once-payments.ts';
 
-const root = join(import.meta.dirname, '../..');
-const patience = { timeout: 120_000 };
-const examples = readmeExamples(readFileSync(join(root, 'docs/guides/idempotency.md'), 'utf8'));
-const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  readonly exports: Readonly<Record<string, { readonly default?: string }>>;
-};
-
-/** The sources, unbuilt, in place of what the package's exports name. */
-function fromSources(code: string): string {
-  return code.replace(/'conclave(\/[\w/]+)?'/g, (_text, path: string = '') => {
-    const target = exports[`.${path}`]?.default;
-    assert(target !== undefined, `conclave${path} is no export`);
-    return `'${join(root, target).replace('/dist/', '/src/').replace(/\.js$/, '.ts')}'`;
-  });
-}
+const guide = new Guide('idempotency');
 
 describe('the guide to idempotency', () => {
-  let folder: string;
   let cluster: TestCluster;
   let payments: Payments;
   let gate: Gate;
-  const run = new Set<string>();
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'conclave-guide-'));
     [cluster, payments] = await Promise.all([TestCluster.start(1), Payments.start()]);
     gate = await Gate.to(Number(new URL(cluster.members[0]?.clientUrl ?? '').port));
-    const addresses = (code: string) =>
+    await guide.unpack((code) =>
       code
         .replaceAll('http://127.0.0.1:2379', gate.url)
-        .replaceAll('http://127.0.0.1:8080/charges', payments.url);
-    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-    for (const { name, code } of examples) await writeFile(join(folder, name), fromSources(addresses(code)));
+        .replaceAll('http://127.0.0.1:8080/charges', payments.url),
+    );
   }, patience);
   after(async () => {
     await payments?.[Symbol.asyncDispose]();
     await gate?.[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    await guide[Symbol.asyncDispose]();
   });
 
-  function start(name: string, ...words: string[]): Running {
-    run.add(name);
-    return new Running(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', name, ...words],
-      folder,
-      environment,
-    );
-  }
+  const start = (name: string, ...args: string[]) => guide.start(name, { args });
+  const outputOf = (name: string, ...args: string[]) => guide.outputOf(name, { args });
 
-  async function outputOf(name: string, ...words: string[]): Promise<string> {
-    await using running = start(name, ...words);
-    assert.equal(await running.ended, 0, running.output);
-    return running.output;
-  }
-
-  test('its examples type-check strictly', patience, async () => {
-    const compilerOptions = {
-      ...{ module: 'nodenext', target: 'es2023', lib: ['es2024'], types: ['node'], noEmit: true },
-      ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: true },
-      ...{ allowImportingTsExtensions: true, noUncheckedIndexedAccess: true, moduleDetection: 'force' },
-      typeRoots: [join(root, 'node_modules/@types')],
-    };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
-    await using running = new Running(join(root, 'node_modules/.bin/tsc'), ['-p', '.'], folder, environment);
-    assert.equal(await running.ended, 0, running.output);
-  });
+  test('its examples type-check strictly', patience, () => guide.typeCheck());
 
   test('retry.ts: the retry charges twice', patience, async () => {
     const before = payments.charges.size;
@@ -126,7 +81,7 @@ describe('the guide to idempotency', () => {
     'transfer.ts: killed between its commit and the record, the money is moved once',
     patience,
     async () => {
-      const file = join(folder, 'accounts.db');
+      const file = join(guide.folder, 'accounts.db');
       const db = new DatabaseSync(file, { timeout: 10_000 });
       db.exec('CREATE TABLE operations (id TEXT PRIMARY KEY, result TEXT NOT NULL)');
       db.exec('CREATE TABLE accounts (name TEXT PRIMARY KEY, cents INTEGER NOT NULL)');
@@ -187,10 +142,5 @@ describe('the guide to idempotency', () => {
     assert.equal(await outputOf('batch.ts'), '100 operations, one lease\n');
   });
 
-  test('each of them is run', () => {
-    assert.deepEqual(
-      examples.map(({ name }) => name).filter((name) => !run.has(name)),
-      [],
-    );
-  });
+  test('each of them is run', () => guide.assertAllRun());
 });

@@ -1,66 +1,29 @@
 // The examples of docs/guides/locks.md, as they stand there, against a real cluster.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { readmeExamples } from '../packaging/examples.ts';
-import { environment, Running } from '../packaging/project.ts';
+import { Guide, guidePatience as patience } from '../guide.ts';
 import { TestCluster } from './cluster.ts';
 
-const root = join(import.meta.dirname, '../..');
-const patience = { timeout: 120_000 };
-const examples = readmeExamples(readFileSync(join(root, 'docs/guides/locks.md'), 'utf8'));
-const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  readonly exports: Readonly<Record<string, { readonly default?: string }>>;
-};
-
-/** The sources, unbuilt, in place of what the package's exports name. */
-function fromSources(code: string): string {
-  return code.replace(/'conclave(\/[\w/]+)?'/g, (_text, path: string = '') => {
-    const target = exports[`.${path}`]?.default;
-    assert(target !== undefined, `conclave${path} is no export`);
-    return `'${join(root, target).replace('/dist/', '/src/').replace(/\.js$/, '.ts')}'`;
-  });
-}
+const guide = new Guide('locks');
 
 describe('the guide to locks', () => {
-  let folder: string;
   let cluster: TestCluster;
-  const run = new Set<string>();
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'conclave-guide-'));
     cluster = await TestCluster.start(1);
     const address = cluster.members[0]?.clientUrl ?? '';
-    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-    for (const { name, code } of examples)
-      await writeFile(join(folder, name), fromSources(code.replaceAll('http://127.0.0.1:2379', address)));
+    await guide.unpack((code) => code.replaceAll('http://127.0.0.1:2379', address));
   }, patience);
   after(async () => {
     await cluster?.[Symbol.asyncDispose]();
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    await guide[Symbol.asyncDispose]();
   });
 
   async function linesOf(name: string): Promise<string[]> {
-    run.add(name);
-    await using running = new Running(process.execPath, [name], folder, environment);
-    assert.equal(await running.ended, 0, running.output);
-    return running.output.trim().split('\n');
+    return (await guide.outputOf(name)).trim().split('\n');
   }
 
-  test('its examples type-check strictly', patience, async () => {
-    const compilerOptions = {
-      ...{ module: 'nodenext', target: 'es2023', lib: ['es2023', 'esnext.disposable'], types: ['node'] },
-      ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: true, noEmit: true },
-      ...{ allowImportingTsExtensions: true, noUncheckedIndexedAccess: true, moduleDetection: 'force' },
-      typeRoots: [join(root, 'node_modules/@types')],
-    };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
-    await using running = new Running(join(root, 'node_modules/.bin/tsc'), ['-p', '.'], folder, environment);
-    assert.equal(await running.ended, 0, running.output);
-  });
+  test('its examples type-check strictly', patience, () => guide.typeCheck());
 
   test('migrate.ts: one process at a time, the other after it with a higher token', patience, async () => {
     const both = await Promise.all([linesOf('migrate.ts'), linesOf('migrate.ts')]);
@@ -100,10 +63,5 @@ describe('the guide to locks', () => {
     );
   });
 
-  test('each of them is run', () => {
-    assert.deepEqual(
-      examples.filter(({ name }) => !run.has(name)).map(({ name }) => name),
-      [],
-    );
-  });
+  test('each of them is run', () => guide.assertAllRun());
 });
