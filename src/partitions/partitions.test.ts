@@ -338,3 +338,16 @@ test('the signal closes it; ready tells when it takes part, and that it is close
   const { leader, waiting } = await world.store.read('work/roster');
   assert.deepEqual([leader, waiting], [undefined, []]);
 });
+
+test('closing ends also where the store is closed or out of reach for good, and nothing goes unhandled', async () => {
+  const world = new World();
+  const a = world.start('a');
+  const b = world.start('b');
+  await world.pass(2000);
+  await world.store[Symbol.asyncDispose]();
+  await world.pass(5000);
+  assert.equal(world.leaders().size, 0);
+  b.gate.close();
+  await world.end();
+  assert.deepEqual([a.jobs.size, b.jobs.size], [0, 0]);
+});

@@ -64,6 +64,7 @@ export class Partitions implements AsyncDisposable {
   #refusal: unknown;
   #last: Assigned | undefined;
   #settling: { readonly timer: Timer; readonly sinceMs: number } | undefined;
+  #isClosing = false;
   #closing: Promise<void> | undefined;
   readonly #waiters = new Set<() => void>();
   #stopListening: () => void = () => {};
@@ -116,7 +117,7 @@ export class Partitions implements AsyncDisposable {
     try {
       for (;;) {
         if (this.#refusal !== undefined) throw this.#refusal;
-        if (this.#closing !== undefined) {
+        if (this.#isClosing) {
           throw new ConclaveError('closed', `The partitions ${JSON.stringify(this.name)} are closed.`);
         }
         if (signal?.aborted) throw ConclaveError.aborted('Waiting to be among the members', signal);
@@ -153,6 +154,7 @@ export class Partitions implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#isClosing = true;
     this.#settling?.timer.cancel();
     this.#wakeAll();
     // Without us: those who stay take over, and wait for what we still lead.
@@ -178,7 +180,7 @@ export class Partitions implements AsyncDisposable {
     if (joining.length === 0) {
       this.#settling?.timer.cancel();
       this.#settling = undefined;
-    } else if (this.#closing === undefined) {
+    } else if (!this.#isClosing) {
       this.#settle();
     } else {
       this.#setMembers([...there.values()]);
@@ -260,7 +262,7 @@ export class Partitions implements AsyncDisposable {
     if (this.#layout === undefined) return;
     const assignment = this.#assign(this.#layout);
     for (const [partition, run] of this.#runs) run.retarget(assignment.get(partition));
-    if (this.#closing !== undefined) return;
+    if (this.#isClosing) return;
     for (const [partition, holder] of assignment) {
       if (holder === this.holder && !this.#runs.has(partition)) this.#start(partition);
     }
@@ -268,7 +270,7 @@ export class Partitions implements AsyncDisposable {
 
   /** Without us once we close. */
   #assign(layout: Layout): ReadonlyMap<string, string> {
-    const closing = this.#closing !== undefined;
+    const closing = this.#isClosing;
     const members = this.#members;
     const last = this.#last;
     if (last?.members === members && last.layout === layout && last.closing === closing)
@@ -291,7 +293,7 @@ export class Partitions implements AsyncDisposable {
       slots: this.#slots,
       graceMs,
       acceptAdvisory,
-      closing: () => this.#closing !== undefined,
+      closing: () => this.#isClosing,
     });
     this.#runs.set(partition, run);
     void run.ended.then(() => {

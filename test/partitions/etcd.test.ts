@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Leadership } from '../../src/election/index.ts';
+import {
+  type PartitionRouter,
+  Partitions,
+  type PartitionsStatus,
+  partitionRouter,
+} from '../../src/partitions/index.ts';
+import { etcdStore } from '../../src/stores/etcd.ts';
+import { EtcdCluster } from '../integration/etcd-cluster.ts';
+import { peer } from '../peers.ts';
+
+const etcd = peer('etcd');
+const count = 24;
+
+async function until(router: PartitionRouter, fits: (status: PartitionsStatus) => boolean) {
+  for (;;) {
+    const status = await router.status();
+    if (fits(status)) return status;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const untilAborted = ({ signal }: Leadership) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+test('partitions over an etcd: shared, handed over, and led again when a session ends', {
+  skip: etcd.missing ?? false,
+  timeout: 120_000,
+}, async () => {
+  await using cluster = await EtcdCluster.start(etcd.path ?? '', 1);
+  const { endpoints } = cluster;
+  await using observing = etcdStore({ endpoints });
+  await using router = partitionRouter(observing, 'work');
+  await using firstStore = etcdStore({ endpoints });
+  await using secondStore = etcdStore({ endpoints });
+  const options = { count, onAssigned: untilAborted, ttlMs: 5000 };
+  await using first = new Partitions(firstStore, 'work', { ...options, holder: 'first' });
+  await using _second = new Partitions(secondStore, 'work', { ...options, holder: 'second' });
+  const settled = (members: number) => (status: PartitionsStatus) =>
+    status.members.length === members && status.totals.led === count;
+  const before = await until(router, settled(2));
+  for (const { leading } of before.members) assert(leading > 0 && leading <= 15, `${leading} of ${count}`);
+  // As a crash would, but at once: the store's sessions are revoked under it.
+  await secondStore[Symbol.asyncDispose]();
+  const after = await until(router, settled(1));
+  for (const { partition, leader } of after.partitions) {
+    const was = before.partitions.find((other) => other.partition === partition)?.leader;
+    assert.equal(leader?.holder, 'first');
+    if (was?.holder === 'second') assert((leader?.token ?? 0) > was.token);
+    else assert.equal(leader?.token, was?.token, 'not disturbed');
+  }
+});
