@@ -16,6 +16,7 @@ const serialFolders = [
   'test/simulation',
   'test/fencing',
   'test/partitions',
+  'test/examples',
 ];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;

@@ -33,13 +33,14 @@ for (const name of ['worker1', 'worker2', 'worker3']) start(name);
 await done.promise;
 console.log(`Waking ${paused?.name}.`);
 paused?.signal('SIGCONT');
-const lastTick = chargedTicks().at(-1) ?? '';
+await Promise.all([...workers.values()].map((worker) => worker.wrote(/^watches the clock/)));
+const lastTick = new Date(Math.ceil(Date.now() / everyMs) * everyMs).toISOString();
 await Promise.all([...workers.values()].map((worker) => worker.wrote(new RegExp(`^${lastTick}: charge`))));
 await Promise.all([...workers.values()].map((worker) => worker.stop()));
 await payments.close();
 await cluster.stop();
 
-const times = chargedTicks().map((tick) => Date.parse(tick));
+const times = [...payments.charges.keys()].map((key) => Date.parse(key.slice('charge/'.length))).sort();
 const skipped = times.filter((time, at) => at > 0 && time !== (times[at - 1] ?? 0) + everyMs).length;
 const lines = [...workers.values()].flatMap((worker) => worker.lines);
 const outcomes = new Set(lines.filter((line) => line.includes(': charge ')));
@@ -47,10 +48,6 @@ const ticks = new Set([...outcomes].map((line) => line.split(': ')[0]));
 console.log(`${times.length} ticks, ${skipped} skipped, one charge for each`);
 console.log(`${outcomes.size} outcomes of ${ticks.size} ticks, as all workers tell them`);
 process.exitCode = skipped === 0 && outcomes.size === ticks.size ? 0 : 1;
-
-function chargedTicks(): string[] {
-  return [...payments.charges.keys()].map((key) => key.slice('charge/'.length)).sort();
-}
 
 function start(name: string): void {
   const environment = {

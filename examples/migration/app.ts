@@ -10,12 +10,10 @@ import { migrateOnce } from './migrate.ts';
 
 const { CONCLAVE_ENDPOINTS, DATABASE = './app.db', PAUSE_AFTER = '' } = process.env;
 const store = conclaveStore({ endpoints: CONCLAVE_ENDPOINTS ?? 'http://127.0.0.1:2379' });
-const db = new DatabaseSync(DATABASE);
-// So that reading does not wait for the migration.
-db.exec('PRAGMA journal_mode = WAL');
 
 console.log('needs the database up to date');
-const { version, by } = await migrateOnce(store, db, {
+const migrating = new DatabaseSync(DATABASE);
+const { version, by } = await migrateOnce(store, migrating, {
   onApplied(applied, name) {
     console.log(`applied ${applied}: ${name}`);
     if (!PAUSE_AFTER.split(',').includes(String(applied))) return;
@@ -24,6 +22,9 @@ const { version, by } = await migrateOnce(store, db, {
     console.log('woke up');
   },
 });
+migrating.close();
+
+const db = new DatabaseSync(DATABASE, { timeout: 5000 });
 const row = db.prepare('SELECT count(*) AS accounts, sum(balance) AS cents FROM accounts').get();
 console.log(
   `serves ${row?.accounts} accounts with ${row?.cents} cents (version ${version}, completed by ${by})`,
