@@ -36,7 +36,7 @@ test('partitions over an etcd: shared, handed over, and led again when a session
   await using firstStore = etcdStore({ endpoints });
   await using secondStore = etcdStore({ endpoints });
   const options = { count, onAssigned: untilAborted, ttlMs: 5000 };
-  await using first = new Partitions(firstStore, 'work', { ...options, holder: 'first' });
+  await using _first = new Partitions(firstStore, 'work', { ...options, holder: 'first' });
   await using _second = new Partitions(secondStore, 'work', { ...options, holder: 'second' });
   const settled = (members: number) => (status: PartitionsStatus) =>
     status.members.length === members && status.totals.led === count;
