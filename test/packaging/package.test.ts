@@ -131,7 +131,7 @@ describe('examples of README.md', () => {
 
   test('race.ts: the paused leader is refused', patience, async () => {
     const output = await run('race.ts');
-    assert.match(output, /^refused: .*written with token \d+; a write with token \d+ is refused/m);
+    assert.match(output, /^refused: .*has seen token \d+; token \d+ is refused/m);
     assert.match(output, /^the file says: balance 100 - 30$/m);
   });
 
@@ -202,6 +202,12 @@ describe('examples of README.md', () => {
       assert.match(output, /^elected .*type: 'elected'/ms);
       assert.match(output, /^migrating with token \d+$/m);
       assert.match(output, /^42 rows$/m);
+    });
+
+    test('spread.ts: partitions, and an operation that is recorded once', patience, async () => {
+      const output = await run('spread.ts');
+      assert.match(output, /^customer-42 belongs to partition [0-7]$/m);
+      assert.match(output, /^sent, with key welcome\/customer-42$/m);
     });
 
     test('elect: a command under leadership, with its token', patience, async () => {
