@@ -1,33 +1,21 @@
 import { type Checker, type CheckerFactory, type LifeSight, violated } from '../observation.ts';
-import { type ElectionReports, type ElectionWitness, type Hold, holds } from './reports.ts';
-
-export interface OneHolderOptions {
-  /**
-   * Whether something between this host and others cuts or fakes one side of a connection only, or did so until no longer ago
-   * than the longest TTL and grace: leases bound to a connection promise nothing then. Default: never.
-   */
-  readonly oneSided?: (host: object) => boolean;
-}
-
-/** Below it a difference of clock readings is rounding. */
-const roundingMs = 0.001;
+import { Excuses, type OneHolderOptions } from './excuses.ts';
+import { type ElectionReports, type ElectionWitness, type Hold, isHeld } from './reports.ts';
 
 class OneHolder implements Checker, ElectionWitness {
   readonly name = '21-one-holder';
   readonly claim =
     'At no true instant do two processes hold the same leadership with assertHeld() passing, while clock rates stay within the configured drift.';
-  readonly #life: LifeSight;
   readonly #reports: ElectionReports;
-  readonly #oneSided: (host: object) => boolean;
+  readonly #excuses: Excuses;
   /** Of each election, all that may still hold. */
   readonly #live = new Map<string, Hold[]>();
   /** Elections with more than one of them: mostly none. */
   readonly #contested = new Set<string>();
 
   constructor(life: LifeSight, reports: ElectionReports, options: OneHolderOptions) {
-    this.#life = life;
     this.#reports = reports;
-    this.#oneSided = options.oneSided ?? (() => false);
+    this.#excuses = new Excuses(life, reports, options);
     reports.subscribe(this);
   }
 
@@ -48,7 +36,7 @@ class OneHolder implements Checker, ElectionWitness {
   }
 
   keptOn(hold: Hold): void {
-    if (this.#isExcused(hold)) return;
+    if (this.#excuses.cover(hold)) return;
     const { name, token } = hold.leadership;
     violated(
       this,
@@ -77,39 +65,17 @@ class OneHolder implements Checker, ElectionWitness {
   }
 
   #blame(one: Hold, other: Hold, what: string): void {
-    if (this.#isExcused(one) || this.#isExcused(other)) return;
+    if (this.#excuses.cover(one) || this.#excuses.cover(other)) return;
     const { process, leadership } = one;
     violated(
       this,
       `${process.name} ${what} ${leadership.name} with token ${leadership.token} while ${words(other)}, which began at ${(other.sinceUs / 1000).toFixed(3)} ms.`,
     );
   }
-
-  #isExcused(hold: Hold): boolean {
-    return (hold.bound && this.#oneSided(hold.process.host)) || this.#clocksLie(hold);
-  }
-
-  /**
-   * A host that slept, so that its monotonic clock stood still, and whose wall clock was set back as well: then
-   * neither clock tells how long it was, which only fencing is safe against.
-   */
-  #clocksLie({ process }: Hold): boolean {
-    const now = this.#reports.reading(process);
-    return this.#reports.countedFrom(process).some((from) => {
-      const measuredMs = Math.max(now.monotonicMs - from.monotonicMs, now.wallMs - from.wallMs);
-      const trueMs = (now.atUs - from.atUs) / 1000;
-      return measuredMs + roundingMs < trueMs * (1 - this.#life.clockDriftRate);
-    });
-  }
 }
 
 function mayHold({ process, leadership }: Hold): boolean {
   return process.alive && !leadership.signal.aborted;
-}
-
-/** Nothing runs on a host that sleeps, and its wall clock is right again before anything does. */
-function isHeld(hold: Hold): boolean {
-  return !hold.process.host.asleep && holds(hold);
 }
 
 function words({ process, leadership }: Hold): string {

@@ -8,9 +8,10 @@
  * Must not: decide when a fault happens; ask the code under test whether it was right.
  */
 export { leasesChecker } from './18-leases.ts';
-export { type OneHolderOptions, oneHolderChecker } from './21-one-holder.ts';
+export { oneHolderChecker } from './21-one-holder.ts';
 export { fencingChecker } from './22-fencing.ts';
-export { electionsCompleteChecker } from './elections-complete.ts';
+export { electionsCompleteChecker, type LastRound } from './elections-complete.ts';
+export type { OneHolderOptions } from './excuses.ts';
 export { graceKeptChecker } from './grace-kept.ts';
 export { type RaceResult, showRace } from './race.ts';
 export { type ElectionCounts, ElectionReports, type ElectionWitness } from './reports.ts';

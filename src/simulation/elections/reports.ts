@@ -206,3 +206,8 @@ export class ElectionReports {
 export function holds({ leadership, process }: Hold): boolean {
   return process.alive && !leadership.signal.aborted && leadership.remainingMs() > 0;
 }
+
+/** Nothing runs on a host that sleeps, and its wall clock is right again before anything does. */
+export function isHeld(hold: Hold): boolean {
+  return !hold.process.host.asleep && holds(hold);
+}

@@ -1,5 +1,5 @@
 import { type Checker, type CheckerFactory, violated } from '../observation.ts';
-import type { OneHolderOptions } from './21-one-holder.ts';
+import type { OneHolderOptions } from './excuses.ts';
 import type { ElectionReports, ElectionWitness, Hold } from './reports.ts';
 
 class TokensRise implements Checker, ElectionWitness {

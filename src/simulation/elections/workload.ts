@@ -1,17 +1,15 @@
 /** Candidates with jobs, users of plain leases and an observer, as processes of one world. */
 import { basename, join } from 'node:path';
-import { type ConclaveClient, connectClient, type TransportFactory } from '../../client/index.ts';
-import type { LeaseStore } from '../../election/store.ts';
+import type { TransportFactory } from '../../client/index.ts';
 import type { Disk, Runtime } from '../../runtime/types.ts';
-import { conclaveStore } from '../../stores/conclave.ts';
 import type { SharedFolder } from '../disk/index.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';
 import { CandidateProgram } from './candidate.ts';
+import { closing, connected } from './connected.ts';
 import type { LastRound } from './elections-complete.ts';
 import { Job } from './job.ts';
-import { watchLeases } from './lease-sight.ts';
 import { LeaseUserProgram } from './lease-user.ts';
 import { ObserverProgram } from './observer.ts';
 import { plainFile } from './plain-file.ts';
@@ -68,7 +66,7 @@ export class CandidateWorkload implements LastRound {
     this.candidates = numbered(candidates, (position) => this.#candidate(position, random));
     this.leaseUsers = numbered(leaseUsers, (position) => this.#leaseUser(position, random));
     this.observer = this.#subject('observer', 'to see a leader', (process) => {
-      const { store, close } = this.#connect(process);
+      const { store, close } = connected(process, this.#options);
       return closing(new ObserverProgram({ process, reports, store, election: electionName }), close);
     });
     // Without candidates nobody would ever be seen to lead.
@@ -118,7 +116,7 @@ export class CandidateWorkload implements LastRound {
     return this.#subject(name, 'to lead and to write', (process) => {
       const { reports, clockDriftRate, settings: draw = drawSettings } = this.#options;
       const settings = draw(random, position);
-      const { store, close } = this.#connect(process);
+      const { store, close } = connected(process, this.#options);
       const seen = new Set<string>();
       const disk = watchVersions(this.#options.sharedDisk(process), (version) => {
         const what = `sees version ${version.version} of ${version.path} with token ${version.token}`;
@@ -151,7 +149,7 @@ export class CandidateWorkload implements LastRound {
     const name = `lease-user-${position + 1}`;
     const random = parent.fork(name);
     return this.#subject(name, 'to see its lease go', (process) => {
-      const { client, close } = this.#connect(process);
+      const { client, close } = connected(process, this.#options);
       const { reports } = this.#options;
       return closing(new LeaseUserProgram({ process, random, reports, client }), close);
     });
@@ -170,43 +168,8 @@ export class CandidateWorkload implements LastRound {
       },
     });
   }
-
-  #connect(process: Process): { client: ConclaveClient; store: LeaseStore; close: () => Promise<void> } {
-    const { endpoints, transport, reports } = this.#options;
-    const { runtime } = process;
-    const client = connectClient({ endpoints, runtime, transport: transport(runtime), name: process.name });
-    watchLeases(client, process, reports);
-    const store = conclaveStore({ client });
-    const close = async (): Promise<void> => {
-      await store[Symbol.asyncDispose]();
-      await client.close();
-    };
-    return { client, store, close };
-  }
 }
 
 function numbered<T>(count: number, make: (position: number) => T): T[] {
   return Array.from({ length: count }, (_none, position) => make(position));
-}
-
-function closing(
-  program: Omit<Program, 'close'>,
-  close: () => Promise<void>,
-  before?: () => Promise<void>,
-): Program {
-  return {
-    get completed() {
-      return program.completed;
-    },
-    get leads() {
-      return program.leads ?? false;
-    },
-    async run() {
-      await before?.();
-      await program.run();
-    },
-    stop: () => program.stop(),
-    unblocked: () => program.unblocked?.(),
-    close,
-  };
 }

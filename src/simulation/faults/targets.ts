@@ -63,9 +63,14 @@ export function memberFor(fault: Fault, { members }: Targets): StrikableMember {
   return leader ?? (members[fault.whom % members.length] as StrikableMember);
 }
 
-/** The candidate that the fault was drawn for: the leader, where there is one and the fault is for it. */
+/** The candidate that the fault was drawn for: one that leads, where there is one and the fault is for it. */
 export function candidateFor(fault: Fault, { candidates }: Targets): Strikable | undefined {
-  const leader = fault.atLeader ? candidates.find((candidate) => candidate.leads) : undefined;
+  const leader = fault.atLeader
+    ? oneOf(
+        candidates.filter((candidate) => candidate.leads),
+        fault.whom,
+      )
+    : undefined;
   return leader ?? oneOf(candidates, fault.whom);
 }
 

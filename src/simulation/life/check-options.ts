@@ -1,5 +1,6 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { faultPresets } from '../faults/options.ts';
+import { sharingKinds } from '../sharing/settings.ts';
 import type { LifeOptions } from './types.ts';
 
 const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | undefined>> = {
@@ -9,6 +10,10 @@ const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | und
   members: wholeNumber(1, 9),
   clients: wholeNumber(0, 100),
   candidates: wholeNumber(0, 50),
+  sharing: (value) =>
+    [...sharingKinds, 'none'].some((kind) => kind === value)
+      ? undefined
+      : `none or one of ${sharingKinds.join(', ')}`,
   seconds: wholeNumber(1, 86_400),
   only: (value) =>
     Array.isArray(value) && value.every((number) => Number.isSafeInteger(number) && number >= 0)

@@ -2,6 +2,7 @@ import type { Entry, RaftEffects, SnapshotMeta } from '../../raft/index.ts';
 import type { ElectionCounts } from '../elections/index.ts';
 import type { NetworkCounts } from '../network/index.ts';
 import type { Checker, MemberSight } from '../observation.ts';
+import type { SharingCounts } from '../sharing/index.ts';
 import type { History } from '../workload/index.ts';
 import type { Counts } from './types.ts';
 
@@ -38,7 +39,14 @@ export class Coverage implements Checker {
     this.#entries += 1;
   }
 
-  counts(history: History, elections: ElectionCounts, network: NetworkCounts): Counts {
+  counts(
+    history: History,
+    {
+      elections,
+      sharing,
+      network,
+    }: { elections: ElectionCounts; sharing: SharingCounts; network: NetworkCounts },
+  ): Counts {
     const outcomes = { ok: 0, 'not-applied': 0, unknown: 0, pending: 0 };
     for (const { outcome } of history.operations) outcomes[outcome] += 1;
     return {
@@ -63,6 +71,16 @@ export class Coverage implements Checker {
       'leases granted': elections.leasesGranted,
       'leases expired': elections.leasesExpired,
       'graces kept': elections.gracesKept,
+      'partition leaderships': sharing.partitionLeaderships,
+      'partitions moved': sharing.partitionsMoved,
+      'operations run once': sharing.operationsRun,
+      'operations taken over': sharing.operationsTakenOver,
+      'outcomes of operations told': sharing.operationsTold,
+      'permits taken': sharing.permitsTaken,
+      'read-write locks taken': sharing.locksTaken,
+      'log appends': sharing.logAppends,
+      'gate passages': sharing.gatePassages,
+      'stale sharers refused': sharing.staleRefused,
       'Raft messages': network.raftMessages,
       'Raft messages lost': network.raftMessagesLost,
       'Raft messages repeated': network.raftMessagesRepeated,

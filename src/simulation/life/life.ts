@@ -18,6 +18,14 @@ import { drawSchedule, type Fault } from '../faults/schedule.ts';
 import type { Strikable, Targets } from '../faults/targets.ts';
 import { SimulatedNetwork } from '../network/index.ts';
 import { Violation } from '../observation.ts';
+import {
+  describeSharing,
+  drawSharing,
+  SharingReports,
+  type SharingSettings,
+  SharingWorkload,
+  sharingCheckers,
+} from '../sharing/index.ts';
 import { ClientWorkload, drawRates, History, workloadCheckers } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
 import { World } from '../world/world.ts';
@@ -57,6 +65,9 @@ class Life {
   readonly #clients: ClientWorkload;
   readonly #candidates: CandidateWorkload;
   readonly #reports: ElectionReports;
+  readonly #sharing: SharingSettings | undefined;
+  readonly #sharers: SharingWorkload;
+  readonly #sharingReports: SharingReports;
   readonly #nemesis: Nemesis;
   readonly #coverage: Coverage;
   readonly #history: History;
@@ -95,7 +106,28 @@ class Life {
       ...{ clockDriftRate: 0.01, attach: equip, candidates: options.candidates ?? 3 },
       sharedDisk: (process) => shared.of(process),
     });
-    shared.onPowerFailed = () => this.#candidates.filesLostPower(shared);
+    // Drawn last: lives without it are what they were.
+    const sharing = drawSharing(
+      dice.fork('sharing'),
+      options.sharing ?? (options.candidates === 0 ? 'none' : undefined),
+    );
+    this.#sharing = sharing;
+    this.#sharingReports = new SharingReports(this.#reports);
+    this.#sharers = new SharingWorkload({
+      ...{
+        world,
+        random: world.random('sharing'),
+        reports: this.#sharingReports,
+        sharing,
+        endpoints,
+        transport,
+      },
+      ...{ clockDriftRate: 0.01, attach: equip },
+    });
+    shared.onPowerFailed = () => {
+      this.#candidates.filesLostPower(shared);
+      this.#sharers.filesLostPower(shared);
+    };
     const targets = this.#targets();
     setLinks(targets, this.#faults);
     setDisks(targets, this.#faults);
@@ -119,6 +151,7 @@ class Life {
       this.#cluster.start();
       this.#clients.start();
       this.#candidates.start();
+      this.#sharers.start();
       await world.scheduler.run(this.#untilMs * 1000);
       this.#nemesis.heal();
       await this.#progress().demand();
@@ -138,7 +171,11 @@ class Life {
   #progress(): Progress {
     return new Progress({
       ...{ world: this.#world, cluster: this.#cluster, clients: this.#clients },
-      ...{ candidates: this.#candidates, equip: (process: Process) => this.#equip(process) },
+      ...{
+        candidates: this.#candidates,
+        sharers: this.#sharers,
+        equip: (process: Process) => this.#equip(process),
+      },
     });
   }
 
@@ -155,6 +192,7 @@ class Life {
     hub.add(leasesChecker(reports), oneHolderChecker(reports, { oneSided }), fencingChecker(reports));
     hub.add(tokensRiseChecker(reports), graceKeptChecker(reports));
     hub.add(electionsCompleteChecker(reports, this.#candidates));
+    hub.add(...sharingCheckers(this.#sharing?.kind, this.#sharers, this.#sharingReports, { oneSided }));
     hub.add(() => this.#coverage);
   }
 
@@ -174,7 +212,7 @@ class Life {
     });
     return {
       ...{ world: this.#world, network: this.#network, members, clients },
-      ...{ candidates: this.#candidates.subjects, shared: this.#shared },
+      ...{ candidates: [...this.#candidates.subjects, ...this.#sharers.subjects], shared: this.#shared },
       // Once at a time: what is on a new disk is trusted again.
       harm: ({ position }, how) => !damage.damaged(position) && damage.harm(position, how),
     };
@@ -188,10 +226,13 @@ class Life {
       steps: world.scheduler.steps,
       simulatedMs: Math.round(world.nowUs / 1000),
       members: this.#settings.members,
-      coverage: this.#coverage.counts(this.#history, this.#reports.counts, this.#network.counts),
+      coverage: this.#coverage.counts(this.#history, {
+        ...{ elections: this.#reports.counts, sharing: this.#sharingReports.counts },
+        network: this.#network.counts,
+      }),
       faults: this.#nemesis.counts,
       schedule: this.#schedule,
-      settings: describeSettings(this.#settings, this.#faults),
+      settings: `${describeSettings(this.#settings, this.#faults)}; ${describeSharing(this.#sharing)}`,
       failure,
       lines: world.trace.lines,
     };

@@ -2,6 +2,7 @@ import { connectClient } from '../../client/index.ts';
 import { simulatedTransport } from '../calls/index.ts';
 import { CandidateWorkload } from '../elections/index.ts';
 import { violated } from '../observation.ts';
+import type { SharingWorkload } from '../sharing/index.ts';
 import type { ClientWorkload } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -14,6 +15,7 @@ export interface ProgressParts {
   readonly equip: (process: Process) => void;
   readonly clients: ClientWorkload;
   readonly candidates: CandidateWorkload;
+  readonly sharers: SharingWorkload;
 }
 
 /** Connections that TCP holds on to are given up after at most so long, and members that hang are restarted. */
@@ -39,15 +41,20 @@ export class Progress {
 
   /** Rejects with a `Violation` when something does not come back. */
   async demand(): Promise<void> {
-    const { cluster, clients, candidates, world } = this.#parts;
+    const { cluster, clients, candidates, sharers, world } = this.#parts;
     for (const member of cluster.members) member.start();
     for (let at = 0; at < clients.size; at++) clients.restart(at);
     candidates.heal();
+    sharers.heal();
     const healedUs = world.nowUs;
     await this.#until(leaderWithinMs, () => this.#led(), 'all members to run and to follow one leader');
     await this.#write();
     const limitUs = healedUs + (leaderWithinMs + CandidateWorkload.limitMs) * 1000;
-    await world.scheduler.run(limitUs, () => candidates.finished);
+    await world.scheduler.run(limitUs, () => {
+      // Both are asked: who is done ends when it is asked.
+      const [one, other] = [candidates.finished, sharers.finished];
+      return one && other;
+    });
     clients.stop();
     await this.#until(
       operationsEndWithinMs,

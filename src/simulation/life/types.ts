@@ -1,5 +1,6 @@
 import type { FaultPreset } from '../faults/options.ts';
 import type { Fault } from '../faults/schedule.ts';
+import type { SharingKind } from '../sharing/settings.ts';
 import type { TraceLine } from '../world/trace.ts';
 
 export interface LifeOptions {
@@ -13,6 +14,8 @@ export interface LifeOptions {
   readonly clients?: number;
   /** Candidates for the leadership. Default 3. */
   readonly candidates?: number;
+  /** What else processes share. Default: in a quarter of the lives one of them, drawn; never where there are no candidates. */
+  readonly sharing?: SharingKind | 'none';
   /** Simulated time with faults, before everything is healed. Default 30. */
   readonly seconds?: number;
   /** Of the scheduled faults only these numbers strike. Default: all. */
