@@ -14,6 +14,7 @@ const store = conclaveStore({ endpoints: CONCLAVE_ENDPOINTS ?? 'http://127.0.0.1
 console.log('needs the database up to date');
 const migrating = new DatabaseSync(DATABASE);
 const { version, by } = await migrateOnce(store, migrating, {
+  name: DATABASE,
   onApplied(applied, name) {
     console.log(`applied ${applied}: ${name}`);
     if (!PAUSE_AFTER.split(',').includes(String(applied))) return;

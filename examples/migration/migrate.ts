@@ -14,6 +14,8 @@ export interface Migrated {
 }
 
 export interface MigrateOptions {
+  /** What the database is called, the same in every process, and not what another one was called before. */
+  readonly name: string;
   /** Called after each migration that this process applied. */
   readonly onApplied?: (version: number, name: string) => unknown;
 }
@@ -25,13 +27,13 @@ export interface MigrateOptions {
 export async function migrateOnce(
   store: LeaseStore,
   db: DatabaseSync,
-  options: MigrateOptions = {},
+  options: MigrateOptions,
 ): Promise<Migrated> {
   for (;;) {
     try {
       return await once(
         store,
-        `migrate to version ${migrations.length}`,
+        `migrate ${options.name} to version ${migrations.length}`,
         ({ leadership }) => applyAll(db, leadership, options),
         {
           ttlMs: 2000,

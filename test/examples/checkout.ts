@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Child } from '../../examples/shared/child.ts';
 
@@ -45,7 +46,11 @@ export class Checkout implements AsyncDisposable {
 
   /** Ends what a test that failed has left behind. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#started.map((child) => child.kill()));
+    const left = this.#started.filter((child) => child.running);
+    // A demonstration ends, on SIGTERM, what it has started.
+    const stopped = Promise.all(left.map((child) => child.stop()));
+    if (left.length > 0) await Promise.race([stopped, sleep(5000)]);
+    await Promise.all(left.map((child) => child.kill()));
     await rm(this.folder, { recursive: true, force: true });
   }
 }

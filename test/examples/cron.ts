@@ -65,6 +65,8 @@ export function testCron(setting: Setting): void {
         upToLast.map((_, position) => Date.parse(first) + position * everyMs),
         'a tick was skipped',
       );
+      const begun = workers.lines(/^runs (\S+), attempt 1$/).map(([, tick]) => tick);
+      assert.equal(new Set(begun).size, begun.length, 'two workers began the same tick');
       const told = workers.lines(/^(\S+Z): charge (\d+)$/).map(([, tick, charge]) => `${tick}: ${charge}`);
       for (const tick of upToLast) {
         assert.ok(
