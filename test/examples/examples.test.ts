@@ -12,12 +12,11 @@ import { testMigration } from './migration.ts';
 import { failureOf } from './processes.ts';
 import { testQueue } from './queue.ts';
 import { testRace } from './race.ts';
-import type { Setting } from './setting.ts';
+import { patience, type Setting } from './setting.ts';
 import { testSingletonHttp } from './singleton-http.ts';
 
 const root = join(import.meta.dirname, '../..');
 const postgres = peer('postgres');
-const patience = { timeout: 180_000 };
 let checkout: Checkout;
 let cluster: TestCluster;
 let database: PostgresqlServer | undefined;
@@ -87,7 +86,7 @@ describe('each demonstration ends well, and shows what its README says', { concu
   );
 });
 
-describe('while processes are killed and paused', patience, () => {
+describe('while processes are killed and paused', () => {
   testRace(settings);
   testSingletonHttp(settings);
   testMigration(settings);

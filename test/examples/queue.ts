@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from '../../examples/queue/check.ts';
 import type { Child } from '../../examples/shared/child.ts';
 import { firstToWrite, Processes } from './processes.ts';
-import type { Setting } from './setting.ts';
+import { patience, type Setting } from './setting.ts';
 
 type Queue = typeof import('../../examples/queue/queue.ts');
 
@@ -12,7 +12,7 @@ const rounds = 4;
 const customers = 'eve fay gus hal ivy jon kim leo mia ned oda xia'.split(' ');
 
 export function testQueue(setting: Setting, missing: string | undefined): void {
-  const options = { skip: missing ?? false };
+  const options = { ...patience, skip: missing ?? false };
   test(
     'queue: each order is shipped once, in the order of its partition, while consumers are killed and paused',
     options,

@@ -8,3 +8,6 @@ export interface Setting {
   /** PostgreSQL; '' where it is missing. */
   readonly databaseUrl: string;
 }
+
+/** For each test of one example, so that one that hangs does not take the others along. */
+export const patience = { timeout: 120_000 };

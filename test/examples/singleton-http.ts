@@ -5,56 +5,60 @@ import type { Child } from '../../examples/shared/child.ts';
 import { TicketClient } from '../../examples/singleton-http/client.ts';
 import { freePorts } from '../../src/cli/dev/ports.ts';
 import { Processes } from './processes.ts';
-import type { Setting } from './setting.ts';
+import { patience, type Setting } from './setting.ts';
 
 const rounds = 4;
 
 export function testSingletonHttp(setting: Setting): void {
-  test('singleton-http: no ticket is handed out twice and none is lower than an earlier one; followers redirect', async () => {
-    const ports = await freePorts(3);
-    const urls = ports.map((port) => `http://127.0.0.1:${port}`);
-    /** Who listens there now. */
-    const at = new Map<string, Child>();
-    const start = (name: string) => {
-      const url = urls.find((one) => !at.get(one)?.running) ?? '';
-      const environment = { CONCLAVE_ENDPOINTS: setting.endpoints, PORT: new URL(url).port };
-      const replica = setting.checkout.start('singleton-http/replica.ts', environment, name);
-      at.set(url, replica);
-      return replica;
-    };
-    await using replicas = new Processes(start, 3);
-    await Promise.all(replicas.all.map((replica) => replica.wrote(/^listens/)));
+  test(
+    'singleton-http: no ticket is handed out twice and none is lower than an earlier one; followers redirect',
+    patience,
+    async () => {
+      const ports = await freePorts(3);
+      const urls = ports.map((port) => `http://127.0.0.1:${port}`);
+      /** Who listens there now. */
+      const at = new Map<string, Child>();
+      const start = (name: string) => {
+        const url = urls.find((one) => !at.get(one)?.running) ?? '';
+        const environment = { CONCLAVE_ENDPOINTS: setting.endpoints, PORT: new URL(url).port };
+        const replica = setting.checkout.start('singleton-http/replica.ts', environment, name);
+        at.set(url, replica);
+        return replica;
+      };
+      await using replicas = new Processes(start, 3);
+      await Promise.all(replicas.all.map((replica) => replica.wrote(/^listens/)));
 
-    const stop = new AbortController();
-    const clients = urls.map((_, position) => new TicketsInOrder(new TicketClient(urls, position)));
-    const taking = Promise.all(clients.map((client) => client.run(stop.signal)));
-    for (let round = 0; round < rounds; round++) {
-      const leader = await clients[0]?.leaderNow();
-      const hurt = at.get(leader ?? '');
-      assert.ok(hurt);
-      if (round % 2 === 0) {
-        await hurt.kill();
-        await replicas.add().wrote(/^listens/);
-      } else {
-        hurt.signal('SIGSTOP');
-        await clients[0]?.leaderNow(leader);
-        hurt.signal('SIGCONT');
+      const stop = new AbortController();
+      const clients = urls.map((_, position) => new TicketsInOrder(new TicketClient(urls, position)));
+      const taking = Promise.all(clients.map((client) => client.run(stop.signal)));
+      for (let round = 0; round < rounds; round++) {
+        const leader = await clients[0]?.leaderNow();
+        const hurt = at.get(leader ?? '');
+        assert.ok(hurt);
+        if (round % 2 === 0) {
+          await hurt.kill();
+          await replicas.add().wrote(/^listens/);
+        } else {
+          hurt.signal('SIGSTOP');
+          await clients[0]?.leaderNow(leader);
+          hurt.signal('SIGCONT');
+        }
       }
-    }
-    await clients[0]?.leaderNow();
-    stop.abort();
-    await taking;
-    await assertRedirects(urls);
-    assert.deepEqual(await replicas.stop(), []);
+      await clients[0]?.leaderNow();
+      stop.abort();
+      await taking;
+      await assertRedirects(urls);
+      assert.deepEqual(await replicas.stop(), []);
 
-    const tickets = clients.flatMap((client) => client.tickets);
-    assert.equal(new Set(tickets).size, tickets.length, 'a ticket was handed out twice');
-    for (const client of clients) assert.deepEqual(client.fallen, []);
-    assert.ok(
-      clients.some((client) => client.redirected > 0),
-      'nobody was ever redirected',
-    );
-  });
+      const tickets = clients.flatMap((client) => client.tickets);
+      assert.equal(new Set(tickets).size, tickets.length, 'a ticket was handed out twice');
+      for (const client of clients) assert.deepEqual(client.fallen, []);
+      assert.ok(
+        clients.some((client) => client.redirected > 0),
+        'nobody was ever redirected',
+      );
+    },
+  );
 }
 
 /** Those that do not lead send the client to one of the others, as soon as they have heard which. */
