@@ -20,6 +20,8 @@ const foundBy: Record<Fault, string> = {
   'acquire-begins-anew': 'acquiring again while leading gives the same leadership',
   'acquire-loses-the-place': 'waiters lead in the order in which they came',
   'release-unguarded': 'a repeated release does not end the next leadership of another',
+  'holder-taken-for-its-session':
+    'a session has no say over the leadership of another, also of the same holder',
   'old-release-promotes': 'a release with an old token makes nobody lead',
   'turn-tells-another-token': 'what waiting for a turn tells of a leadership is what acquiring tells',
   'proclaim-unguarded': 'metadata is not changed with an old token',

@@ -1,11 +1,29 @@
 /** Faults in what only some stores offer: records that expire, transactions, watches of many elections. */
-import type { ElectionState, LeaseStore, StoreTransactionResult } from '../election/store.ts';
+import type { ElectionState, LeaseStore, StoreSession, StoreTransactionResult } from '../election/store.ts';
 import { inSessions, inWatches, inWatchesOfMany, leading } from './faulting.ts';
-import { storeWith } from './wrapping.ts';
+import { sessionWith, storeWith } from './wrapping.ts';
 
 const nothing: StoreTransactionResult = { succeeded: true, revision: 0, results: [] };
 
 export const moreFaults = {
+  'holder-taken-for-its-session': (store) => {
+    const sessions: StoreSession[] = [];
+    return storeWith(store, {
+      openSession: async (options) => {
+        const session = await store.openSession(options);
+        sessions.push(session);
+        return sessionWith(session, {
+          release: async (name, token, more) => {
+            const ofHolder = sessions.filter(({ holder }) => holder === session.holder);
+            const released = await Promise.all(
+              ofHolder.map((one) => one.release(name, token, more).catch(() => false)),
+            );
+            return released.includes(true);
+          },
+        });
+      },
+    });
+  },
   'record-hidden-from-readers': (store) =>
     storeWith(store, {
       read: async (name, options) => ({ ...(await store.read(name, options)), record: undefined }),

@@ -46,6 +46,20 @@ export const guardCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'a session has no say over the leadership of another, also of the same holder',
+    async run(stage) {
+      const leading = await stage.open('one');
+      const other = await stage.open('one', { client: 'two' });
+      const token = await stage.win(leading, { metadata: 'mine' });
+      const record = Uint8Array.of(1);
+      await stage.assertRefused(other.release(stage.name, token), 'releasing what another session leads');
+      await stage.assertRefused(other.proclaim(stage.name, token, 'not mine'), 'proclaiming for another');
+      await stage.assertRefused(other.writeRecord(stage.name, token, record), 'a record of another');
+      assert.deepEqual(await stage.leader(), { holder: leading.holder, token, metadata: 'mine' });
+      assert.equal(await stage.within(leading.release(stage.name, token), 'releasing'), true);
+    },
+  },
+  {
     name: 'metadata is not changed with an old token',
     async run(stage) {
       const { first, second, oldToken, token } = await succession(stage);

@@ -4,55 +4,55 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue } from '../../wire/index.ts';
 import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
 import type { RecordWrite } from './record-lease.ts';
-import { releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
+import { type Own, releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
 import { decodeHolding } from './values.ts';
 
 export interface Leaving {
   readonly keys: ElectionKeys;
-  readonly token: number;
-  /** Of the session that leaves. */
-  readonly lease: bigint;
+  readonly own: Own;
   readonly record: RecordWrite | undefined;
 }
 
 /** One entry of the log, also where `next` leads after it. `place`: of the session that leaves. */
 export async function release(
   client: ConclaveClient,
-  { keys, token, record }: Leaving,
+  { keys, own, record }: Leaving,
   place: Uint8Array | undefined,
   next: KeyValue | undefined,
   call: CallOptions,
 ): Promise<boolean> {
   if (next === undefined) {
-    return (await client.txn(releaseTransaction(keys, place, token, record), call)).succeeded;
+    return (await client.txn(releaseTransaction(keys, place, own, record), call)).succeeded;
   }
-  const [first] = await client.txnSequence(succeedTransactions(keys, place, next, token, record), call);
+  const [first] = await client.txnSequence(succeedTransactions(keys, place, next, own, record), call);
   return first?.succeeded === true;
 }
 
 /** False: the token is not current. @throws 'target-not-waiting' (nothing was changed). */
 export async function transfer(
   client: ConclaveClient,
-  { keys, token, lease, record }: Leaving,
+  { keys, own, record }: Leaving,
   toHolder: string,
   call: CallOptions,
 ): Promise<boolean> {
   for (;;) {
     const election = await client.range({ key: keys.all, rangeEnd: keys.allEnd }, call);
     const leader = election.kvs.find((kv) => equalBytes(kv.key, keys.leader));
-    if (leader?.createRevision !== token) return false;
+    if (leader?.createRevision !== own.token || leader.lease !== own.lease) return false;
     // A holder whose session was lost may still have the place of that one beside that of the next: the last is alive.
     const target = election.kvs
       .filter(
         (kv) =>
-          startsWith(kv.key, keys.queue) && kv.lease !== lease && decodeHolding(kv.value).holder === toHolder,
+          startsWith(kv.key, keys.queue) &&
+          kv.lease !== own.lease &&
+          decodeHolding(kv.value).holder === toHolder,
       )
       .reduce<KeyValue | undefined>(
         (last, kv) => (last !== undefined && last.createRevision > kv.createRevision ? last : kv),
         undefined,
       );
     if (target === undefined) throw notWaiting(keys.name, toHolder);
-    const [first, second] = await client.txnSequence(transferTransactions(keys, target, token, record), call);
+    const [first, second] = await client.txnSequence(transferTransactions(keys, target, own, record), call);
     if (second?.succeeded) return true;
     if (first?.succeeded) throw brokenTransfer(keys.name);
     // The target left its place, or this leadership ended, since they were read: look again which.

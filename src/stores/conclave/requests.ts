@@ -125,15 +125,25 @@ export function viewOf(
   };
 }
 
-/** Ends the leadership with this token; a place that the same session may have in the queue goes with it. */
+/** A leadership, and the lease of the session that it must be of: two sessions may be of one holder. */
+export interface Own {
+  readonly token: number;
+  readonly lease: bigint;
+}
+
+function stillLeads(keys: ElectionKeys, { token, lease }: Own): NonNullable<Part<TxnRequest>['compare']> {
+  return [createdAt(keys.leader, token), leaseIs(keys.leader, lease)];
+}
+
+/** Ends this leadership; a place that the same session may have in the queue goes with it. */
 export function releaseTransaction(
   keys: ElectionKeys,
   place: Uint8Array | undefined,
-  token: number,
+  own: Own,
   record: RecordWrite | undefined,
 ): Part<TxnRequest> {
   return {
-    compare: [createdAt(keys.leader, token)],
+    compare: stillLeads(keys, own),
     success: [
       remove(keys.leader),
       ...(place === undefined ? [] : [remove(place)]),
@@ -152,11 +162,11 @@ export function succeedTransactions(
   keys: ElectionKeys,
   place: Uint8Array | undefined,
   next: KeyValue,
-  token: number,
+  own: Own,
   record: RecordWrite | undefined,
 ): Part<TxnRequest>[] {
   return [
-    releaseTransaction(keys, place, token, record),
+    releaseTransaction(keys, place, own, record),
     {
       compare: [
         absent(keys.leader),
@@ -178,13 +188,13 @@ export function succeedTransactions(
 export function transferTransactions(
   keys: ElectionKeys,
   target: KeyValue,
-  token: number,
+  own: Own,
   record: RecordWrite | undefined,
 ): Part<TxnRequest>[] {
   const waits = createdAt(target.key, target.createRevision);
   return [
     {
-      compare: [createdAt(keys.leader, token), waits],
+      compare: [...stillLeads(keys, own), waits],
       success: [remove(keys.leader), ...(record === undefined ? [] : [putRecord(keys, record)])],
       failure: [range({ key: keys.leader })],
     },
@@ -217,8 +227,8 @@ export function putRecord(keys: ElectionKeys, { value, lease }: RecordWrite): Pa
 
 export function guardedTransaction(
   keys: ElectionKeys,
-  token: number,
+  own: Own,
   success: NonNullable<Part<TxnRequest>['success']>,
 ): Part<TxnRequest> {
-  return { compare: [createdAt(keys.leader, token)], success, failure: [] };
+  return { compare: stillLeads(keys, own), success, failure: [] };
 }

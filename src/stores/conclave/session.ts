@@ -23,6 +23,7 @@ import {
   type Candidacy,
   guardedTransaction,
   joinTransaction,
+  type Own,
   putRecord,
   viewOf,
   winTransaction,
@@ -144,7 +145,7 @@ export class ConclaveSession implements StoreSession {
     const released = await withRecord(this.#client, options, call, (record) => {
       const next = this.#mirrorOf(name)?.firstWaiter(this.#lease);
       const place = this.#parts.get(name)?.place;
-      return release(this.#client, { keys, token, lease: this.#lease, record }, place, next, call);
+      return release(this.#client, { keys, own: this.#own(token), record }, place, next, call);
     });
     this.#forget(name, token);
     return released;
@@ -155,7 +156,7 @@ export class ConclaveSession implements StoreSession {
     const keys = electionKeys(this.#namespace, name);
     const call = callOptions(options);
     const transferred = await withRecord(this.#client, options, call, (record) =>
-      transfer(this.#client, { keys, token, lease: this.#lease, record }, toHolder, call),
+      transfer(this.#client, { keys, own: this.#own(token), record }, toHolder, call),
     );
     this.#forget(name, token);
     return transferred;
@@ -170,7 +171,7 @@ export class ConclaveSession implements StoreSession {
     this.#assertOpen();
     const keys = electionKeys(this.#namespace, name);
     const value = encodeHolding({ holder: this.holder, metadata });
-    const transaction = guardedTransaction(keys, token, [put(keys.leader, value, this.#lease)]);
+    const transaction = guardedTransaction(keys, this.#own(token), [put(keys.leader, value, this.#lease)]);
     return this.#guarded(() => this.#client.txn(transaction, callOptions(options)));
   }
 
@@ -184,7 +185,7 @@ export class ConclaveSession implements StoreSession {
     const keys = electionKeys(this.#namespace, name);
     const call = callOptions(options);
     return await withRecord(this.#client, { ...options, record: value }, call, (record) => {
-      const transaction = guardedTransaction(keys, token, record ? [putRecord(keys, record)] : []);
+      const transaction = guardedTransaction(keys, this.#own(token), record ? [putRecord(keys, record)] : []);
       return this.#guarded(() => this.#client.txn(transaction, call));
     });
   }
@@ -196,7 +197,7 @@ export class ConclaveSession implements StoreSession {
     options: StoreCallOptions = {},
   ): Promise<StoreTransactionResult | undefined> {
     this.#assertOpen();
-    const on = { keys: electionKeys(this.#namespace, name), token };
+    const on = { keys: electionKeys(this.#namespace, name), own: this.#own(token) };
     return await transactGuarded(this.#client, this.#namespace, on, transaction, callOptions(options));
   }
 
@@ -286,6 +287,10 @@ export class ConclaveSession implements StoreSession {
     } catch (error) {
       throw ConclaveError.is(error, 'lease-lost') ? this.#lost(error) : error;
     }
+  }
+
+  #own(token: number): Own {
+    return { token, lease: this.#lease };
   }
 
   #forget(name: string, token: number): void {

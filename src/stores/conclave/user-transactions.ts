@@ -21,19 +21,19 @@ import {
   type TxnRequest,
 } from '../../wire/index.ts';
 import { type ElectionKeys, startsWith } from './keys.ts';
-import { guardedTransaction } from './requests.ts';
+import { guardedTransaction, type Own } from './requests.ts';
 import { nested, type Part, put, range } from './transactions.ts';
 
 /** undefined: the token is not current. @throws 'invalid-argument' for one that is malformed or touches elections. */
 export async function transactGuarded(
   client: Pick<ConclaveClient, 'txn'>,
   namespace: string,
-  on: { readonly keys: ElectionKeys; readonly token: number },
+  on: { readonly keys: ElectionKeys; readonly own: Own },
   transaction: StoreTransaction,
   call: CallOptions,
 ): Promise<StoreTransactionResult | undefined> {
   const inner = userTransaction(namespace, transaction);
-  const response = await client.txn(guardedTransaction(on.keys, on.token, [nested(inner)]), call);
+  const response = await client.txn(guardedTransaction(on.keys, on.own, [nested(inner)]), call);
   if (!response.succeeded) return undefined;
   const answer = response.responses[0]?.response;
   if (answer?.$case !== 'responseTxn') {

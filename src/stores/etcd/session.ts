@@ -177,7 +177,7 @@ export class EtcdSession implements StoreSession {
     options: StoreCallOptions = {},
   ): Promise<StoreTransactionResult | undefined> {
     const keys = this.#keysOf(name);
-    const on = { keys: { ...keys, leader: keys.ownLeader }, token };
+    const on = { keys: { ...keys, leader: keys.ownLeader }, own: { token, lease: this.#lease } };
     const once: Pick<EtcdClient, 'txn'> = { txn: (request, call) => this.#client.txnOnce(request, call) };
     return await transactGuarded(once, this.#namespace, on, transaction, callOptions(options));
   }
