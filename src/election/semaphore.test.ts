@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sessionWith, storeWith } from '../conformance/wrapping.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
@@ -12,7 +13,7 @@ import {
   Session,
   semaphore,
 } from './index.ts';
-import type { ElectionState, LeaseStore } from './store.ts';
+import type { ElectionState, LeaseStore, StoreSession } from './store.ts';
 
 async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
   let settled = false;
@@ -247,6 +248,47 @@ test('another number of permits is refused, until it is resized; those that go a
     resizeSemaphore(store, 's', { permits: 2, ttlMs: 1000, holder: 'operator', runtime }),
   );
   await settle(runtime, take('g', { permits: 2 }));
+});
+
+/** What `change` says of each session's `writeRecord`. */
+function writingAs(store: LeaseStore, change: (session: StoreSession) => StoreSession['writeRecord']) {
+  return storeWith(store, {
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      return sessionWith(session, { writeRecord: change(session) });
+    },
+  });
+}
+
+test('who gives up while the number of permits is written is not kept waiting by that', async () => {
+  const { runtime, store } = setUp();
+  const hanging = writingAs(store, () => () => new Promise(() => {}));
+  const options = { permits: 2, ttlMs: 30_000, runtime };
+  const startMs = runtime.clock.monotonicMs();
+  await assert.rejects(settle(runtime, semaphore(hanging, 's', { ...options, waitMs: 1000 })), {
+    code: 'timeout',
+    outcome: 'not-applied',
+  });
+  await assert.rejects(settle(runtime, resizeSemaphore(hanging, 's', { ...options, waitMs: 1000 })), {
+    code: 'timeout',
+    outcome: 'unknown',
+  });
+  assert(runtime.clock.monotonicMs() <= startMs + 10_000);
+  assert.deepEqual(await leftBehind(runtime, store), []);
+});
+
+test('a resizing that the store refuses leaves nothing behind on a session that goes on', async () => {
+  const { runtime, store, take } = setUp(3);
+  await settle(runtime, (await settle(runtime, take('a'))).release());
+  const refusing = writingAs(store, () => async () => {
+    throw new ConclaveError('failed-precondition', 'permission denied');
+  });
+  const session = new Session(refusing, { ttlMs: 1000, holder: 'operator', runtime });
+  await assert.rejects(settle(runtime, resizeSemaphore(refusing, 's', { permits: 1, session })), {
+    code: 'failed-precondition',
+  });
+  assert.deepEqual(await leftBehind(runtime, store), []);
+  await settle(runtime, session[Symbol.asyncDispose]());
 });
 
 test('a grace holds back only the permit that was lost uncleanly', async () => {

@@ -3,6 +3,7 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Leadership } from './leadership.ts';
 import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
 import { retryOnSession } from './retry.ts';
+import { linkSignals } from './waiting.ts';
 
 /** undefined: nobody said yet. @throws 'data-damaged', 'data-incompatible'. */
 export function decodeSlots(name: string, record: Uint8Array | undefined): number | undefined {
@@ -15,15 +16,24 @@ export function decodeSlots(name: string, record: Uint8Array | undefined): numbe
   throw new ConclaveError('data-damaged', message);
 }
 
-/** False: the turnstile was lost meanwhile. */
-export async function writeSlots(turnstile: Leadership, slots: number): Promise<boolean> {
-  const { name, token, signal, parts } = turnstile;
+/** False: the turnstile was lost meanwhile, or the signal aborted. */
+export async function writeSlots(
+  turnstile: Leadership,
+  slots: number,
+  giveUp: AbortSignal,
+): Promise<boolean> {
+  const { name, token, parts } = turnstile;
   // A record of elections, so that a candidate for the turnstile can read it: without a grace.
   const grace = JSON.parse(new TextDecoder().decode(encodeGraceRecord({ token, graceMs: 0, clean: true })));
   const record = new TextEncoder().encode(JSON.stringify({ ...grace, slots }));
-  const bounds = { what: 'Writing the record', signal, maxMs: Number.POSITIVE_INFINITY };
-  const written = await retryOnSession(parts, bounds, (options) =>
-    parts.live.stored.writeRecord(name, token, record, options),
-  );
-  return written?.value === true;
+  const link = linkSignals(turnstile.signal, giveUp);
+  try {
+    const bounds = { what: 'Writing the record', signal: link.signal, maxMs: Number.POSITIVE_INFINITY };
+    const written = await retryOnSession(parts, bounds, (options) =>
+      parts.live.stored.writeRecord(name, token, record, options),
+    );
+    return written?.value === true;
+  } finally {
+    link.release();
+  }
 }

@@ -1,6 +1,6 @@
 /** Changes how many slots there are, while they are in use. */
 import { ConclaveError } from '../errors/index.ts';
-import { closeSlots, enterSlots, type Slots } from './slots.ts';
+import { closeSlots, enterSlots, type Slots, soon } from './slots.ts';
 import { writeSlots } from './slots-record.ts';
 import { type WaitLimit, waitAtMost } from './wait-limit.ts';
 
@@ -19,15 +19,21 @@ export async function resizeSlots(slots: Slots, options: WaitLimit): Promise<voi
           signal,
         );
         const { turnstile } = entered;
-        const isWritten = await writeSlots(turnstile, count);
-        await Promise.all(
-          [turnstile, ...entered.slots.map(({ leadership }) => leadership)].map((one) => one.resign()),
+        const held = [turnstile, ...entered.slots.map(({ leadership }) => leadership)];
+        const leave = () => Promise.all(held.map((one) => one.resign()));
+        const isWritten = await writeSlots(turnstile, count, signal).finally(() =>
+          signal.aborted ? soon(slots, leave()) : leave(),
         );
         if (isWritten) return;
-        if (signal.aborted) throw ConclaveError.aborted(`Resizing ${what}`, signal);
+        if (signal.aborted) throw mayBeDone(what, signal);
       }
     } finally {
       await closeSlots(slots);
     }
   });
+}
+
+function mayBeDone(what: string, { reason: cause }: AbortSignal): ConclaveError {
+  const message = `Resizing ${what} was aborted by its signal while the new number was written.`;
+  return new ConclaveError('aborted', message, { outcome: 'unknown', cause });
 }

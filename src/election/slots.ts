@@ -76,7 +76,8 @@ export async function enterSlots(
       const recorded = decodeSlots(name, turnstile.parts.record);
       if (agreed !== undefined && recorded !== undefined && recorded !== agreed)
         throw disagreement(slots, recorded);
-      const isAgreed = agreed === undefined || recorded === agreed || (await writeSlots(turnstile, agreed));
+      const isAgreed =
+        agreed === undefined || recorded === agreed || (await writeSlots(turnstile, agreed, signal));
       const taken = isAgreed ? await takeSlots(slots, wanted(recorded), turnstile, signal) : undefined;
       if (taken !== undefined) return { turnstile, ...taken };
     } catch (error) {
@@ -123,7 +124,7 @@ async function takeSlots(
 }
 
 /** Who gives up waits for the end of that, but not for a store that is slow: it goes on in the background. */
-async function soon({ session }: Slots, cleanup: Promise<unknown>): Promise<void> {
+export async function soon({ session }: Slots, cleanup: Promise<unknown>): Promise<void> {
   const { runtime, renewEveryMs } = session.settings;
   const enough = new AbortController();
   await Promise.race([cleanup, sleep(runtime, Math.min(1000, renewEveryMs), enough.signal)]);

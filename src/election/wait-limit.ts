@@ -29,7 +29,7 @@ export async function waitAtMost<T>(
   } catch (error) {
     if (!isOver || !ConclaveError.is(error, 'aborted')) throw error;
     const message = `Waiting for ${what} took longer than ${waitMs} ms; nothing is held.`;
-    throw new ConclaveError('timeout', message, { retryable: true });
+    throw new ConclaveError('timeout', message, { retryable: true, outcome: error.outcome });
   } finally {
     timer?.cancel();
     link.release();
