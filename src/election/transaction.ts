@@ -39,7 +39,7 @@ export type StoreOperation =
 export interface StoreTransaction {
   /** All must hold for `success`; default none, which always holds. */
   readonly compare?: readonly StoreCompare[] | undefined;
-  /** Carried out in this order, where all compares hold. A key may be written once. */
+  /** Carried out in this order, where all compares hold. A key may be written once, and not be deleted beside. */
   readonly success?: readonly StoreOperation[] | undefined;
   /** Carried out instead, where one does not. */
   readonly failure?: readonly StoreOperation[] | undefined;
@@ -104,14 +104,25 @@ function checkCompare(compare: StoreCompare): void {
 }
 
 function checkOperations(operations: readonly StoreOperation[]): void {
+  for (const operation of operations) checkOperation(operation);
   const written = new Set<string>();
   for (const operation of operations) {
-    checkOperation(operation);
     if (operation.type !== 'put') continue;
-    const key = String(new Uint8Array(keyBytes(operation.key)));
+    const key = hex(operation.key);
     if (written.has(key)) throw invalid('A transaction writes one key twice.');
     written.add(key);
   }
+  for (const operation of operations) {
+    if (operation.type !== 'delete') continue;
+    const isPrefix = 'prefix' in operation;
+    const from = hex(isPrefix ? operation.prefix : operation.key);
+    if ([...written].some((key) => (isPrefix ? key.startsWith(from) : key === from)))
+      throw invalid('A transaction writes and deletes one key: split it in two, or leave the deletion out.');
+  }
+}
+
+function hex(key: StoreKey): string {
+  return Array.from(keyBytes(key), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function checkOperation(operation: StoreOperation): void {

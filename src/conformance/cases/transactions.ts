@@ -174,6 +174,18 @@ export const transactionCases: readonly ConformanceCase[] = [
             { type: 'put', key, value: '2' },
           ],
         },
+        {
+          success: [
+            { type: 'delete', prefix: key },
+            { type: 'put', key: `${key}/a`, value: '1' },
+          ],
+        },
+        {
+          failure: [
+            { type: 'put', key, value: '1' },
+            { type: 'delete', key },
+          ],
+        },
         { success: [{ type: 'get', prefix: key, limit: 0 }] },
         { compare: [{ key, target: 'version', value: -1 }], failure: [{ type: 'put', key, value: '1' }] },
       ];
