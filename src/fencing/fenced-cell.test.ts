@@ -117,3 +117,19 @@ test('whatever is lost, late or slow: tokens never fall, and what was said to be
     { numRuns: 1000 },
   );
 });
+
+test('a leadership that ends before a lost write is tried again leaves its outcome unknown', async () => {
+  const cell = new TestCell(['well', 'very-late']);
+  let looks = 0;
+  const losing = {
+    ...leader(1),
+    assertHeld() {
+      looks += 1;
+      if (looks > 2) throw new ConclaveError('not-leading', 'It is over.');
+    },
+  };
+  const write = new FencedCell(cell, { runtime: hurried() }).write(losing, () => ['late'], {});
+  await assert.rejects(write, { code: 'not-leading', outcome: 'unknown' });
+  await Promise.all(cell.late);
+  assert.deepEqual(cell.state.content, ['late']);
+});

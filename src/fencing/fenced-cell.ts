@@ -171,7 +171,7 @@ export class FencedCell<Content, State extends CellState<Content>> {
     };
     let ambiguous: ConclaveError | undefined;
     for (let attempt = 0; attempt < ambiguousAttempts; attempt += 1) {
-      writer.assertHeld();
+      this.#assertHeld(writer, ambiguous);
       try {
         if (await this.#cell.swap(current, content, next, signal)) return next;
         if (ambiguous === undefined) return undefined;
@@ -187,6 +187,17 @@ export class FencedCell<Content, State extends CellState<Content>> {
       await sleep(this.#runtime, backoffMs(this.#runtime.random, attempt, 20, 1000));
     }
     throw this.#unknown(ambiguous);
+  }
+
+  /** An attempt before, whose answer was lost, may still take effect. */
+  #assertHeld(writer: CheckedWriter, ambiguous: ConclaveError | undefined): void {
+    try {
+      writer.assertHeld();
+    } catch (cause) {
+      if (ambiguous === undefined || !ConclaveError.is(cause)) throw cause;
+      const message = `${this.#cell.name} may or may not be written: ${cause.message}`;
+      throw new ConclaveError(cause.code, message, { outcome: 'unknown', cause, details: cause.details });
+    }
   }
 
   async #lookAgain(

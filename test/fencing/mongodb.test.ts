@@ -442,6 +442,22 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
     assert.deepEqual(await linesOf(id), ['once']);
   });
 
+  test('a transaction that the work itself ended is not taken for committed', async () => {
+    const fences = client.db(database).collection('fences');
+    for (const end of ['abortTransaction', 'commitTransaction'] as const) {
+      const id = randomUUID();
+      const work = async (session: ClientSession) => {
+        await documents.insertOne({ _id: id }, { session });
+        await session[end]();
+      };
+      await assert.rejects(fenced(client, leader(1), work, { fences, resource: id }), {
+        code: 'failed-precondition',
+        outcome: 'unknown',
+        message: /ended by the work/,
+      });
+    }
+  });
+
   test('a leader that lost its leadership while the work ran does not commit', async () => {
     const id = randomUUID();
     const fences = client.db(database).collection('fences');

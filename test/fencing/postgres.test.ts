@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import postgres, { type Sql, type TransactionSql } from 'postgres';
@@ -157,6 +158,47 @@ describe('on PostgreSQL', { skip: missing ?? false }, () => {
     const twice = fenced(pool, leader(5), (tx) => tx.query('INSERT INTO deferred VALUES (1), (1)'));
     await assert.rejects(twice, offered('failed-precondition', false));
     await pool.end();
+  });
+
+  test('a commit that the server is still at when the connection breaks is waited for, also of the first use', async () => {
+    const [pool, observer] = [newPool(server), newPool(server)];
+    const connected: pg.PoolClient[] = [];
+    pool.on('connect', (client) => void connected.push(client));
+    await observer.query(`CREATE TABLE slow (id int);
+      CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END';
+      CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION wait_at_commit()`);
+    let settled = false;
+    const someoneWaitsFor = async (event: string) => {
+      for (;;) {
+        const { rowCount } = await observer.query('SELECT 1 FROM pg_stat_activity WHERE wait_event = $1', [
+          event,
+        ]);
+        if (settled || rowCount) return;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await withClient(async (holder) => {
+      await holder.query('SELECT pg_advisory_lock(42)');
+      const work = async (tx: pg.PoolClient) => (await tx.query('INSERT INTO slow VALUES (1)')).rowCount;
+      const lost = fenced(pool, leader(5), work, { resource: 'slow' });
+      const settling = Promise.allSettled([lost]).then(() => {
+        settled = true;
+      });
+      await someoneWaitsFor('advisory');
+      for (const client of connected) {
+        (
+          client as unknown as { readonly connection: { readonly stream: Socket } }
+        ).connection.stream.destroy();
+      }
+      await someoneWaitsFor('transactionid');
+      await holder.query('SELECT pg_advisory_unlock(42)');
+      await settling;
+      assert.equal(await lost, 1);
+    });
+    assert.equal((await observer.query('SELECT 1 FROM slow')).rowCount, 1);
+    await Promise.all([pool.end(), observer.end()]);
   });
 
   test('by postgres nested savepoints get a handle that ends with the transaction, too', async () => {

@@ -110,6 +110,11 @@ export function testSqlGuard<Db extends object, Tx extends object>(subject: SqlS
       );
       await assert.rejects(throwing, (error) => error === thrown);
       assert.deepEqual(await valuesOf(db, list), ['one']);
+      for (const code of ['ENOENT', 'ECONNRESET']) {
+        const besides = Object.assign(new Error('of a file or another server'), { code });
+        const failing = fenced(db, leader(9), () => Promise.reject(besides), { resource, attempts: 3 });
+        await assert.rejects(failing, (error) => error === besides);
+      }
       await fenced(db, leader(6), () => {}, { resource });
       const stale = fenced(db, leader(5), () => assert.fail('must not run'), { resource });
       await assert.rejects(stale, offered('stale-token', false));

@@ -144,6 +144,38 @@ test('SQLite: a commit waits for readers and then takes effect, or is rolled bac
   assert.deepEqual(valuesOf(reader), ['zero', 'one']);
 });
 
+test('SQLite: a lock is waited for during lockTimeoutMs, though answerTimeoutMs is shorter', async () => {
+  await using file = await newFile();
+  const [writer, other] = [file.open(), file.open()];
+  await migrate(writer);
+  const short = { answerTimeoutMs: 1 };
+  const ticks = async () => {
+    for (let tick = 0; tick < 3; tick += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  other.exec('BEGIN IMMEDIATE');
+  const begin = fenced(writer, leader(5), (tx) => append(tx, 'after the writer'), short);
+  await Promise.race([begin, ticks()]);
+  other.exec('COMMIT');
+  await begin;
+  other.exec('BEGIN');
+  valuesOf(other);
+  const commit = fenced(writer, leader(5), (tx) => append(tx, 'after the reader'), short);
+  const thrown = new Error('of the work');
+  const next = fenced(writer, leader(5), async (tx) => {
+    append(tx, 'never');
+    await ticks();
+    throw thrown;
+  });
+  await Promise.race([commit, ticks()]);
+  other.exec('COMMIT');
+  await commit;
+  await assert.rejects(next, (error) => error === thrown);
+  assert.deepEqual(
+    [valuesOf(other), writer.isTransaction],
+    [['after the writer', 'after the reader'], false],
+  );
+});
+
 test('SQLite: tx and what was prepared with it end with the transaction, and cannot end it', async () => {
   await using file = await newFile();
   const db = file.open();

@@ -86,6 +86,7 @@ async function once<T>(
   let thrown: { readonly error: unknown } | undefined;
   let done: { readonly value: T } | undefined;
   let firstUse = false;
+  let ended = false;
   const check = () => {
     if (signal?.aborted) throw ConclaveError.aborted(what, signal);
     writer.assertHeld();
@@ -107,6 +108,11 @@ async function once<T>(
           thrown = { error };
           throw error;
         }
+        if (!session.inTransaction()) {
+          // The driver takes that for intended, and would say that all is well.
+          ended = true;
+          throw endedInside(what);
+        }
         check();
       }, settings);
     } finally {
@@ -114,6 +120,8 @@ async function once<T>(
     }
     return done ?? { error: endedInside(what), firstUse: false };
   } catch (error) {
+    // In its place the driver may throw that there is nothing to abort.
+    if (ended) return { error: endedInside(what), firstUse: false };
     if (thrown?.error === error && thrown !== undefined) return { error, firstUse: false };
     // Before `work` was done there was no commit whose answer could be lost.
     const failed = failure(what, error, done === undefined ? 'read' : 'write');

@@ -71,7 +71,9 @@ export interface Dialect {
   sql(table: string): FenceSql;
   take(table: string, parameters: TakeParameters): readonly Statement[];
   decodeTaken(row: Row): TakenRow;
-  /** Gives `attempt, previous_attempt` of the row once no other transaction holds it. */
+  /**
+   * Gives `attempt, previous_attempt` of the row once no other transaction holds it or is making it; to be rolled back.
+   */
   readAttempts(table: string, resource: string): Statement;
   classify(error: unknown): Failure;
   /** A refused commit has certainly not taken effect. */

@@ -9,6 +9,8 @@ export interface Driver<Handle extends object> {
   readonly exclusive: boolean;
   /** A transaction can be looked at after its connection broke. */
   readonly reopens: boolean;
+  /** Its begin and commit wait for locks themselves, so their answers may take `lockTimeoutMs` longer. */
+  readonly waitsToBegin?: boolean | undefined;
   /** Waits for a connection, or until the signal aborts. */
   open(signal: AbortSignal | undefined): Promise<Session<Handle>>;
   /** What the work gets: `handle`, closed with the scope. */

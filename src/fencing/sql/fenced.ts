@@ -34,7 +34,7 @@ export async function runFenced<Handle extends object, T>(
   options: ServerFenceOptions,
 ): Promise<T> {
   const writer = checkLeadership(leadership);
-  const settings = checkSettings(options, writer.election);
+  const settings = checkSettings(options, writer.election, driver);
   if (typeof work !== 'function')
     throw new ConclaveError('invalid-argument', 'The work must be a function of the transaction.');
   refuseNested(driver, settings);
@@ -95,7 +95,7 @@ async function inSession<Handle extends object, T>(
       // Half begun, unless it was refused to begin at all.
       broken = !ConclaveError.is(error, 'failed-precondition');
     }
-    const theirs = progress.threw && !isDatabaseTrouble(driver, error);
+    const theirs = progress.threw && !isDatabaseTrouble(driver, error, broken || session.broken);
     return {
       status: 'failed',
       error: theirs ? error : convertError(driver, settings.table, error),
@@ -153,11 +153,18 @@ function queryOf<Handle extends object>(settings: FenceSettings, session: Sessio
     bounded({ ...settings, answerTimeoutMs }, session.query(statement, signal), 'Taking the fence');
 }
 
-/** What the work threw but did not make: trouble of the database, of which nothing is applied. */
-function isDatabaseTrouble<Handle extends object>(driver: Driver<Handle>, error: unknown): boolean {
+/**
+ * What the work threw but did not make: trouble of the database, of which nothing is applied. Files and servers that
+ * the work uses besides fail by the same codes (ENOENT, ECONNRESET); those are of a connection of ours that broke only.
+ */
+function isDatabaseTrouble<Handle extends object>(
+  driver: Driver<Handle>,
+  error: unknown,
+  broken: boolean,
+): boolean {
   if (ConclaveError.is(error)) return false;
   const failure = (driver.classify ?? driver.dialect.classify)(error);
-  return failure === 'conflict' || failure === 'connection' || failure === 'lock-timeout';
+  return failure === 'conflict' || failure === 'lock-timeout' || (failure === 'connection' && broken);
 }
 
 function refuseAborted({ signal, resource }: { signal: AbortSignal | undefined; resource: string }): void {

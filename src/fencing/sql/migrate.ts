@@ -13,7 +13,7 @@ export async function runMigration<Handle extends object>(
   driver: Driver<Handle>,
   options: FenceTableOptions,
 ): Promise<void> {
-  const settings = checkSettings(options, 'conclave:migration');
+  const settings = checkSettings(options, 'conclave:migration', driver);
   const { runtime, signal } = settings;
   for (let attempt = 1; ; attempt++) {
     if (signal?.aborted) throw ConclaveError.aborted('The migration', signal);
@@ -48,8 +48,8 @@ async function migrateOnce<Handle extends object>(
     }
     broken = false;
   } catch (error) {
-    // Refused, and rolled back: the connection is as good as before.
-    broken = !ConclaveError.is(error) && failureOf(driver, error) === 'connection';
+    // Refused, and rolled back: the connection is as good as before. Where no answer came, it may be in a transaction.
+    broken = ConclaveError.is(error) ? error.code === 'timeout' : failureOf(driver, error) === 'connection';
     throw error;
   } finally {
     await session.release(broken || session.broken);

@@ -62,7 +62,11 @@ const nameLimitBytes = 1024;
 const isolationLevels: readonly unknown[] = ['read committed', 'repeatable read', 'serializable'];
 
 /** @throws 'invalid-argument' */
-export function checkSettings(options: ServerFenceOptions, election: string): FenceSettings {
+export function checkSettings(
+  options: ServerFenceOptions,
+  election: string,
+  { waitsToBegin = false }: { readonly waitsToBegin?: boolean | undefined } = {},
+): FenceSettings {
   if (typeof options !== 'object' || options === null)
     throw new ConclaveError('invalid-argument', 'The options must be an object.');
   const { isolation, signal } = options;
@@ -72,12 +76,14 @@ export function checkSettings(options: ServerFenceOptions, election: string): Fe
   }
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new ConclaveError('invalid-argument', 'signal must be an AbortSignal.');
+  const lockTimeoutMs = checkCount('lockTimeoutMs', options.lockTimeoutMs ?? 60_000, 1, mostMs);
+  const answerTimeoutMs = checkCount('answerTimeoutMs', options.answerTimeoutMs ?? 30_000, 1, mostMs);
   return {
     ...{ resource: checkResource(options.resource ?? election), table: checkTable(options.table) },
     ...{ signal, isolation },
     attempts: checkCount('attempts', options.attempts ?? 1, 1, 100),
-    lockTimeoutMs: checkCount('lockTimeoutMs', options.lockTimeoutMs ?? 60_000, 1, mostMs),
-    answerTimeoutMs: checkCount('answerTimeoutMs', options.answerTimeoutMs ?? 30_000, 1, mostMs),
+    lockTimeoutMs,
+    answerTimeoutMs: answerTimeoutMs + (waitsToBegin ? lockTimeoutMs : 0),
     idleTimeoutMs: checkCount('idleTimeoutMs', options.idleTimeoutMs ?? 30_000, 0, mostMs),
     runtime: options.runtime ?? nodeRuntime(),
   };

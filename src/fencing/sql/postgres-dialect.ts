@@ -90,8 +90,11 @@ export const postgresDialect: Dialect = {
     previousAttempt: textOf(previousAttempt),
     transaction: textOf(transaction),
   }),
+  // A SELECT … FOR UPDATE would not wait for a row that the lost transaction inserted and may still commit.
   readAttempts: (table, resource) => ({
-    text: `SELECT attempt, previous_attempt FROM ${quoteTable(table, '"')} WHERE resource = $1 FOR UPDATE`,
+    text: `INSERT INTO ${quoteTable(table, '"')} AS fence (resource, election, token) VALUES ($1, '', 0)
+ON CONFLICT (resource) DO UPDATE SET attempt = fence.attempt
+RETURNING attempt, previous_attempt`,
     values: [resource],
   }),
   mark: async () => {},

@@ -23,6 +23,7 @@ export function sqliteDriver(db: DatabaseSync, runtime: Runtime): Driver<Databas
     key: db,
     exclusive: true,
     reopens: true,
+    waitsToBegin: true,
     guard: (handle, scope) => guardHandle(handle, scope, rules),
     open: async () => new SqliteSession(db, runtime),
   };
@@ -37,9 +38,9 @@ export function sqliteQuery(db: DatabaseSync, { text, values }: Statement): read
 
 class SqliteSession implements Session<DatabaseSync> {
   readonly handle: DatabaseSync;
-  readonly broken = false;
   readonly #runtime: Runtime;
   #begun = false;
+  #released = false;
   #lockTimeoutMs = 0;
   #signal: AbortSignal | undefined;
 
@@ -48,11 +49,14 @@ class SqliteSession implements Session<DatabaseSync> {
     this.#runtime = runtime;
   }
 
+  get broken(): boolean {
+    return !this.handle.isOpen;
+  }
+
   async begin({ lockTimeoutMs, signal }: BeginOptions): Promise<void> {
     if (this.handle.isTransaction) throw alreadyInTransaction();
     [this.#lockTimeoutMs, this.#signal] = [lockTimeoutMs, signal];
     await this.#whileBusy('BEGIN IMMEDIATE');
-    this.#begun = true;
   }
 
   async query(statement: Statement): Promise<readonly unknown[][]> {
@@ -71,6 +75,7 @@ class SqliteSession implements Session<DatabaseSync> {
 
   /** What is still open was not committed, and must not be by the next one. */
   async release(): Promise<void> {
+    this.#released = true;
     try {
       await this.rollback();
     } catch {
@@ -78,19 +83,24 @@ class SqliteSession implements Session<DatabaseSync> {
     }
   }
 
-  /** The database's own timeout would block the event loop. */
+  /**
+   * The database's own timeout would block the event loop. After the release the handle is somebody else's: who still
+   * tries then would begin for nobody, or commit half of the next transaction.
+   */
   async #whileBusy(text: 'BEGIN IMMEDIATE' | 'COMMIT'): Promise<void> {
     const { clock } = this.#runtime;
     const deadlineMs = clock.monotonicMs() + this.#lockTimeoutMs;
     for (;;) {
       try {
         this.handle.exec(text);
+        this.#begun = true;
         return;
       } catch (error) {
         const waits = (Number(errorFields(error).errcode) & 0xff) === busy;
         if (!waits || clock.monotonicMs() >= deadlineMs) throw error;
       }
       await sleep(this.#runtime, pollMs, ...(this.#signal ? [this.#signal] : []));
+      if (this.#released) throw new ConclaveError('closed', 'The session was given up.');
       if (this.#signal?.aborted) throw ConclaveError.aborted('Waiting for the database', this.#signal);
     }
   }
