@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { ConclaveError } from '../../src/errors/index.ts';
 import { expressFencing, fencedFetch, nodeFencing } from '../../src/fencing/http/index.ts';
 import { fileGateStorage, type GateStorage, memoryGateStorage, tokenGate } from '../../src/fencing/index.ts';
 import { type Framework, frameworks, type ServerOptions } from './http-servers.ts';
@@ -148,6 +149,39 @@ for (const [framework, start] of Object.entries(frameworks)) {
     finish.resolve();
     assert.equal((await waiting).status, 200);
     assert(order.indexOf('old') < order.indexOf('new'));
+  });
+}
+
+for (const framework of ['Express', 'Fastify'] as const) {
+  test(`${framework}: work that says too late that it goes on is told so`, async () => {
+    const [entered, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const told = Promise.withResolvers<unknown>();
+    const effect: ServerOptions['effect'] = async (value, fencing) => {
+      if (value !== 'old') return value;
+      entered.resolve();
+      await finish.promise;
+      try {
+        fencing?.holdUntil(Promise.reject(new Error('of the work')));
+        told.resolve(undefined);
+      } catch (error) {
+        told.resolve(error);
+      }
+      return value;
+    };
+    const gate = tokenGate({ storage: memoryGateStorage(), waitMs: 60_000 });
+    await using server = await frameworks[framework]({ gate, effect });
+    const leaving = new AbortController();
+    const post = { method: 'POST', headers: { 'content-type': 'text/plain' } };
+    const url = `${server.url}/jobs/a`;
+    const old = fencedFetch(leader(5))(url, { ...post, body: 'old', signal: leaving.signal });
+    old.catch(() => {});
+    await entered.promise;
+    leaving.abort();
+    await assert.rejects(old, { code: 'aborted' });
+    // It gets in because the old one left.
+    assert.equal((await fencedFetch(leader(6))(url, { ...post, body: 'new' })).status, 200);
+    finish.resolve();
+    assert.equal(((await told.promise) as ConclaveError | undefined)?.code, 'closed');
   });
 }
 

@@ -18,7 +18,10 @@ export interface RequestFencing {
   readonly token: number;
   /** '': the request named none. */
   readonly election: string;
-  /** Keeps newer leaders out until this settles, too: for work that goes on although the client went away. */
+  /**
+   * Keeps newer leaders out until this settles, too: for work that goes on although the client went away. Throws
+   * 'closed' where that is too late, since the response was closed before: then the work is not guarded.
+   */
   holdUntil(work: PromiseLike<unknown>): void;
   /** Throws 'stale-token' (outcome 'unknown') where a newer token was let in through another process meanwhile. */
   recheck(): Promise<void>;
@@ -96,6 +99,7 @@ export async function judgeRequest<Request>(
 export class Stay implements RequestFencing {
   readonly #passage: Passage;
   #holders = 0;
+  #left = false;
 
   constructor(passage: Passage) {
     this.#passage = passage;
@@ -121,9 +125,14 @@ export class Stay implements RequestFencing {
     this.#holders += 1;
     const end = (): void => {
       this.#holders -= 1;
-      if (this.#holders === 0) this.#passage.leave();
+      if (this.#holders > 0) return;
+      this.#left = true;
+      this.#passage.leave();
     };
     work.then(end, end);
+    if (!this.#left) return;
+    const message = `The response for ${JSON.stringify(this.resource)} was closed already, so newer leaders are let in: call holdUntil before the work begins, and as the first thing.`;
+    throw new ConclaveError('closed', message);
   }
 }
 
