@@ -279,6 +279,64 @@ test('a grace is waited out after a crash, not after a resignation', async () =>
   await settle(runtime, (async () => three[Symbol.asyncDispose]())());
 });
 
+for (const shared of [false, true]) {
+  test(`who gives up within a grace leaves the rest of it, not all, to the next (${shared ? 'shared' : 'own'} session)`, async () => {
+    const { runtime, store, candidate } = setUp();
+    const dead = await store.openSession({ ttlMs: 1000, holder: 'dead' });
+    const outcome = await dead.acquire('n', { metadata: '', priority: 0 });
+    assert(outcome.status === 'acquired');
+    const { token } = outcome;
+    await dead.writeRecord('n', token, encodeGraceRecord({ token, graceMs: 5000, clean: false }));
+    await runtime.advance(1000);
+    const diedMs = runtime.clock.monotonicMs();
+    await using session = new Session(store, { ttlMs: 1000, holder: 'hasty', runtime });
+    for (let at = 0; at < 2; at++) {
+      await using hasty = candidate('hasty', shared ? { session } : {});
+      const stop = new AbortController();
+      const campaign = hasty.campaign({ signal: stop.signal });
+      campaign.catch(() => {});
+      await runtime.advance(2000);
+      stop.abort();
+      await assert.rejects(settle(runtime, campaign, 1), { code: 'aborted' });
+    }
+    await using patient = candidate('patient');
+    const leadership = await settle(runtime, patient.campaign());
+    const passedMs = runtime.clock.monotonicMs() - diedMs;
+    assert(passedMs >= 5000 && passedMs < 6000, `${passedMs} ms after the end`);
+    await settle(runtime, leadership.resign());
+  });
+}
+
+test('who wins and gives up before it is told so leaves no grace behind', async () => {
+  const { runtime, store, candidate } = setUp();
+  const slow = storeWith(store, {
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      let isFirst = true;
+      return sessionWith(session, {
+        writeRecord: async (...of) => {
+          const written = await session.writeRecord(...of);
+          if (isFirst) await new Promise<void>((resolve) => void runtime.timers.after(100, resolve));
+          isFirst = false;
+          return written;
+        },
+      });
+    },
+  });
+  const one = new Candidate(slow, 'n', { ttlMs: 1000, holder: 'one', runtime, graceMs: 60_000 });
+  const stop = new AbortController();
+  const campaign = one.campaign({ signal: stop.signal });
+  campaign.catch(() => {});
+  await runtime.advance(50);
+  stop.abort();
+  await assert.rejects(settle(runtime, campaign), { code: 'aborted' });
+  await using two = candidate('two');
+  const startMs = runtime.clock.monotonicMs();
+  await settle(runtime, two.campaign());
+  assert(runtime.clock.monotonicMs() < startMs + 1000);
+  await settle(runtime, (async () => one[Symbol.asyncDispose]())());
+});
+
 test('no record is written where no grace is asked for and none is pending', async () => {
   const { runtime, store, candidate } = setUp();
   await using one = candidate('one');

@@ -2,6 +2,7 @@
 import { ConclaveError } from '../errors/index.ts';
 import type { Claim } from './claims.ts';
 import { publish } from './events.ts';
+import { Grace } from './grace.ts';
 import { Leadership } from './leadership.ts';
 import type { LiveSession } from './live-session.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type ElectionSettings,
   resolveElectionSettings,
 } from './options.ts';
-import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
 import { Session } from './session.ts';
 import type { AcquiredOutcome, LeaseStore } from './store.ts';
 import { waitForTurn } from './turn.ts';
@@ -59,8 +59,7 @@ export class Candidate implements AsyncDisposable {
   #usedToken = -1;
   /** On the monotonic clock: until then no campaign begins. */
   #refusesUntilMs = Number.NEGATIVE_INFINITY;
-  /** The grace before this token was waited out. */
-  #graceServedFor = -1;
+  readonly #grace: Grace;
   #cleanup: Promise<void> = Promise.resolve();
   /** Attempts whose answers have not come, also if nobody waits for them any more. */
   readonly #acquiring = new Set<Promise<unknown>>();
@@ -79,6 +78,9 @@ export class Candidate implements AsyncDisposable {
       );
     }
     this.#use = use;
+    const { graceMs } = this.#settings;
+    const { onWaiting } = use;
+    this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, onWaiting });
   }
 
   get holder(): string {
@@ -210,7 +212,7 @@ export class Candidate implements AsyncDisposable {
     outcome: AcquiredOutcome,
     signal: AbortSignal,
   ): Promise<Leadership | undefined> {
-    const { runtime, onEvent, holder } = this.#session.settings;
+    const { onEvent, holder } = this.#session.settings;
     const { token, record } = outcome;
     const { name } = this;
     if (token <= this.#usedToken) {
@@ -220,27 +222,12 @@ export class Candidate implements AsyncDisposable {
       );
       return undefined;
     }
-    const before = record === undefined ? undefined : decodeGraceRecord(name, record);
-    const unclean = before !== undefined && !before.clean && before.token !== token;
-    if (unclean && before.graceMs > 0 && this.#graceServedFor !== token) {
-      this.#use.onWaiting?.();
-      await sleep(runtime, before.graceMs, signal, live.lost);
-      if (signal.aborted || !live.check()) return undefined;
-      this.#graceServedFor = token;
-    }
-    const { graceMs } = this.#settings;
-    const write = graceMs > 0 || (unclean && before.graceMs > 0);
-    if (write) {
-      const mine = encodeGraceRecord({ token, graceMs, clean: false });
-      const call = live.call('Writing the record', signal, (options) =>
-        live.stored.writeRecord(name, token, mine, options),
-      );
-      if (!(await call)) return undefined;
-    }
+    const grace = await this.#grace.pass(live, outcome, signal);
+    if (grace === undefined) return undefined;
     // The answers may have taken long: check our own lease before saying that we won.
     if (signal.aborted || !live.check()) return undefined;
     this.#usedToken = token;
-    const recordedGraceMs = write ? graceMs : undefined;
+    const recordedGraceMs = grace.recordedMs;
     const [store, settings, jobManaged] = [
       this.#store,
       this.#session.settings,
