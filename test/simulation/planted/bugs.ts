@@ -4,6 +4,7 @@ import { diskBugs } from './bugs/disk.ts';
 import { electionBugs } from './bugs/elections.ts';
 import { leaseBugs } from './bugs/leases.ts';
 import { readBugs } from './bugs/reads.ts';
+import { sharingBugs } from './bugs/sharing.ts';
 
 /** All bugs that are planted, one at a time. */
 export const bugs: readonly PlantedBug[] = [
@@ -12,4 +13,5 @@ export const bugs: readonly PlantedBug[] = [
   ...readBugs,
   ...leaseBugs,
   ...electionBugs,
+  ...sharingBugs,
 ];

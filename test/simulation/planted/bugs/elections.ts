@@ -100,9 +100,9 @@ export const electionBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/election/candidate.ts',
-        find: '    const leadership = new Leadership({ store, live, settings, name, token, recordedGraceMs, jobManaged });',
+        find: '    const leadership = new Leadership(parts);',
         replace:
-          '    this.#counted += 1;\n    const parts = { store, live, settings, name, token, recordedGraceMs, jobManaged, counted: this.#counted };\n    const leadership = new Leadership(parts);',
+          '    this.#counted += 1;\n    const counted: typeof parts & { counted: number } = { ...parts, counted: this.#counted };\n    const leadership = new Leadership(counted);',
       },
       {
         file: 'src/election/candidate.ts',
@@ -140,8 +140,8 @@ export const electionBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/fencing/versioned-file.ts',
-        find: '    if (writer.token < newest.token) {',
-        replace: '    if (writer.token < 0) {',
+        find: '    checkToken(this.path, writer, newest);\n',
+        replace: '',
       },
     ],
     life: { faults: 'process', clients: 1, candidates: 5 },
@@ -173,9 +173,9 @@ export const electionBugs: readonly PlantedBug[] = [
     seen: 'hashicorp/consul, lock-delay',
     edits: [
       {
-        file: 'src/election/candidate.ts',
-        find: '    if (unclean && before.graceMs > 0 && this.#graceServedFor !== token) {',
-        replace: '    if (unclean && before.graceMs < 0 && this.#graceServedFor !== token) {',
+        file: 'src/election/grace.ts',
+        find: '    let leftMs = this.#servedFor === token ? 0 : pendingMs;',
+        replace: '    let leftMs = 0;',
       },
     ],
     life: { faults: 'process', clients: 1, candidates: 5 },
@@ -188,7 +188,7 @@ export const electionBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/stores/conclave/requests.ts',
-        find: '    compare: [createdAt(keys.leader, token)],\n    success: [\n      remove(keys.leader),',
+        find: '    compare: stillLeads(keys, own),\n    success: [\n      remove(keys.leader),',
         replace: '    compare: [],\n    success: [\n      remove(keys.leader),',
       },
     ],
@@ -209,9 +209,9 @@ export const electionBugs: readonly PlantedBug[] = [
     seen: 'google/trillian#3789',
     edits: [
       {
-        file: 'src/election/candidate.ts',
-        find: '      if (leader?.holder === this.holder) await live.stored.release(name, leader.token, options);',
-        replace: '      if (leader === undefined) return;',
+        file: 'src/election/withdrawing.ts',
+        find: '    if (leader?.holder === settings.holder) await live.stored.release(name, leader.token, options);',
+        replace: '    if (leader === undefined) return;',
       },
       {
         file: 'src/stores/conclave/session.ts',
