@@ -410,3 +410,35 @@ test('an attempt that is carried out after the leadership another one won was re
   await using other = new Candidate(late, 'n', { session, runtime });
   (await settle(runtime, other.campaign())).assertHeld();
 });
+
+test('an attempt that is carried out after a release, and answered before it, leads nowhere', async () => {
+  const { runtime, store } = setUp();
+  const pause = (ms: number) => new Promise<void>((resolve) => void runtime.timers.after(ms, resolve));
+  let isFirst = true;
+  const late = storeWith(store, {
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      return sessionWith(session, {
+        acquire: async (name, more) => {
+          const isLate = isFirst;
+          isFirst = false;
+          if (isLate) await pause(2000);
+          return await session.acquire(name, more);
+        },
+        release: async (name, token, more) => {
+          const released = await session.release(name, token, more);
+          await pause(200);
+          return released;
+        },
+      });
+    },
+  });
+  await using session = new Session(late, { ttlMs: 1000, holder: 'one', runtime });
+  await using one = new Candidate(late, 'n', { session, runtime });
+  const leadership = await settle(runtime, one.campaign());
+  await runtime.advance(1900 - runtime.clock.monotonicMs());
+  await settle(runtime, leadership.resign());
+  await runtime.advance(6000);
+  const { leader, waiting } = await store.read('n');
+  assert.deepEqual([leader, waiting], [undefined, []]);
+});

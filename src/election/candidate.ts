@@ -108,10 +108,17 @@ export class Candidate implements AsyncDisposable {
     try {
       const leadership = await this.#campaign;
       this.#leadership = leadership;
+      // What is unanswered when the release is about to be sent may be carried out after it, and answered before it.
+      let isUnsure = false;
+      const onLeaving = () => {
+        isUnsure = this.#acquiring.size > 0;
+      };
+      if (leadership.signal.aborted) onLeaving();
+      else leadership.signal.addEventListener('abort', onLeaving, { once: true });
       void leadership.ended.then(() => {
         this.#leadership = undefined;
         this.#releaseClaim();
-        this.#attendLateAnswers(leadership.parts.live);
+        if (isUnsure) this.#attendLateAnswers(leadership.parts.live);
         const { clock } = this.#session.settings.runtime;
         this.#refusesUntilMs = clock.monotonicMs() + leadership.refuseForMs;
       });
@@ -254,7 +261,7 @@ export class Candidate implements AsyncDisposable {
 
   /** An attempt that was given up may be carried out after the release of the leadership that another one won. */
   #attendLateAnswers(live: LiveSession): void {
-    if (this.#acquiring.size === 0 || live.lost.aborted) return;
+    if (live.lost.aborted) return;
     const on = { store: this.#store, live, settings: this.#session.settings };
     void withdrawLate(on, this.name, this.#answers(), this.#session.claims);
   }
