@@ -10,23 +10,16 @@ const done = Promise.withResolvers<void>();
 const cluster = await openCluster();
 const workers = new Map<string, Child>();
 let paused: Child | undefined;
+const harms = [kill, pause];
 
 const payments = await startPayments(async (key, repeated) => {
   const tick = key.slice('charge/'.length);
   console.log(`payments charge ${payments.charges.get(key)} for ${tick}${repeated ? ', asked again' : ''}`);
-  if (repeated) return;
-  if (payments.charges.size === 3) {
-    const runner = await runnerOf(tick);
-    console.log(`Killing ${runner.name}: its charge is made, and nobody knows.`);
-    await runner.kill();
-    start(runner.name);
+  // Only when all workers are there, so that somebody else waits for this tick.
+  if (!repeated && [...workers.values()].every((worker) => toldBefore(worker, tick))) {
+    await harms.shift()?.(await runnerOf(tick));
   }
-  if (payments.charges.size === 5) {
-    paused = await runnerOf(tick);
-    console.log(`Pausing ${paused.name} at the same point.`);
-    paused.signal('SIGSTOP');
-  }
-  if (payments.charges.size === ticksWanted) done.resolve();
+  if (harms.length === 0 && payments.charges.size >= ticksWanted) done.resolve();
 });
 for (const name of ['worker1', 'worker2', 'worker3']) start(name);
 
@@ -56,6 +49,23 @@ function start(name: string): void {
     EVERY_MS: String(everyMs),
   };
   workers.set(name, new Child(name, join(import.meta.dirname, 'worker.ts'), { environment }));
+}
+
+async function kill(runner: Child): Promise<void> {
+  console.log(`Killing ${runner.name}: its charge is made, and nobody knows.`);
+  await runner.kill();
+  start(runner.name);
+}
+
+async function pause(runner: Child): Promise<void> {
+  console.log(`Pausing ${runner.name} at the same point.`);
+  runner.signal('SIGSTOP');
+  paused = runner;
+}
+
+/** Whether this worker has told the outcome of an earlier tick: then it comes to this one, too. */
+function toldBefore(worker: Child, tick: string): boolean {
+  return worker.lines.some((line) => line.includes(': charge ') && line < tick);
 }
 
 /** Who asked first for this tick. */

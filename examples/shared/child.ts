@@ -8,6 +8,15 @@ export interface ChildOptions {
   readonly show?: (line: string) => void;
 }
 
+/** Kills that process when this one is gone, however it went: nobody else would wake one that is paused. */
+function startGuard(pid: number): ChildProcess {
+  const script = 'read _; kill -9 "$1"';
+  return spawn('sh', ['-c', script, 'guard', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+}
+
 const children = new Set<Child>();
 // Also those that are paused, which hear nothing else.
 process.on('exit', () => {
@@ -35,6 +44,7 @@ export class Child {
       detached: true,
     });
     children.add(this);
+    const guard = startGuard(this.pid);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream === null) continue;
       createInterface({ input: stream }).on('line', (line) => {
@@ -48,6 +58,7 @@ export class Child {
       this.#process.on('close', (code) => {
         this.#over = true;
         children.delete(this);
+        guard.kill('SIGKILL');
         this.#wake();
         resolve(code ?? -1);
       });
