@@ -45,6 +45,11 @@ function demandAll(totals: Totals): void {
     'graces kept',
     'stale writes refused',
     'stale writes taken without fencing',
+    'partition leaderships',
+    'outcomes of operations told',
+    'permits taken',
+    'log appends',
+    'gate passages',
   ];
   for (const what of shown) assert.ok(totals.of(what) > 0, `no ${what} in the whole block`);
   for (const kind of faultKinds)

@@ -106,9 +106,9 @@ class Life {
       ...{ clockDriftRate: 0.01, attach: equip, candidates: options.candidates ?? 3 },
       sharedDisk: (process) => shared.of(process),
     });
-    // Drawn last: lives without it are what they were.
+    // Drawn last: lives without it are what they were. One seed shares something else under each preset.
     const sharing = drawSharing(
-      dice.fork('sharing'),
+      dice.fork(`sharing ${faults}`),
       options.sharing ?? (options.candidates === 0 ? 'none' : undefined),
     );
     this.#sharing = sharing;

@@ -16,3 +16,8 @@ test('what differs from the defaults stands in the command', () => {
   );
   assert.equal(replayCommand({ seed: 9, only: [] }), 'conclave simulate --seed 9 --only none');
 });
+
+test('what a command cannot say stands behind it as a comment', () => {
+  const command = replayCommand({ seed: 9, sharing: 'log' });
+  assert.equal(command, "conclave simulate --seed 9 # with sharing: 'log' of runLife");
+});

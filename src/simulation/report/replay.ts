@@ -11,5 +11,7 @@ export function replayCommand(options: LifeOptions, command = 'conclave simulate
   if (seconds !== 30) words.push(`--seconds ${seconds}`);
   if (only !== undefined) words.push(`--only ${only.length === 0 ? 'none' : only.join(',')}`);
   if (calmLinks === true) words.push('--calm-links');
+  // No flag: usual lives draw it. A shell passes over it.
+  if (options.sharing !== undefined) words.push(`# with sharing: '${options.sharing}' of runLife`);
   return words.join(' ');
 }
