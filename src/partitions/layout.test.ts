@@ -25,6 +25,18 @@ test('records of later versions and of others are refused', () => {
   const strange = [null, {}, 7, { partitions: { format: 1, assignment: 1 } }, { format: 1, token: 1 }];
   for (const value of [...strange, { partitions: { format: 1, assignment: 1, count: 0 } }])
     assert.throws(() => decodeLayout('work', encode(value)), { code: 'data-damaged' });
+  const unusable = [
+    { keys: ['a', 'b\n'] },
+    { keys: ['a', 'a'] },
+    { keys: ['a', 'roster'] },
+    { keys: [''] },
+    { keys: ['a'], count: 1 },
+    { count: 2 ** 53 - 1 },
+  ];
+  for (const layout of unusable) {
+    const record = encode({ partitions: { format: 1, assignment: 1, ...layout } });
+    assert.throws(() => decodeLayout('work', record), { code: 'data-damaged' });
+  }
   assert.throws(() => decodeLayout('work', Uint8Array.of(0xff)), { code: 'data-damaged' });
 });
 

@@ -2,6 +2,7 @@
 import { ConclaveError } from '../errors/index.ts';
 import { assignmentVersion } from './assignment.ts';
 import { hashKeys, hashText, modulo } from './hash.ts';
+import { checkCount, checkEachKey } from './options.ts';
 
 /** `count`: partitions '0' to count - 1, to which keys are hashed. `keys`: each key is a partition of its own. */
 export type Layout =
@@ -56,8 +57,12 @@ export function decodeLayout(name: string, bytes: Uint8Array): Layout {
     throw new ConclaveError('data-incompatible', message);
   }
   if (format !== 1 || assignment !== 1) throw damaged(name);
-  if (Number.isSafeInteger(count) && (count as number) >= 1) return { count: count as number };
-  if (Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string')) return { keys };
+  try {
+    if (keys === undefined) return { count: checkCount(name, count) };
+    if (count === undefined) return { keys: checkEachKey(name, keys) };
+  } catch (cause) {
+    throw damaged(name, cause);
+  }
   throw damaged(name);
 }
 

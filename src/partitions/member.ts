@@ -1,5 +1,5 @@
 /** What a process says of itself in the roster: JSON in the metadata of its place. */
-import { isLayout, type Layout } from './options.ts';
+import { isLayout, type Layout, leastWeight, mostWeight } from './options.ts';
 
 export interface Member {
   readonly holder: string;
@@ -20,7 +20,7 @@ export function decodeMember(holder: string, text: string): Member | undefined {
     const { format, weight, metadata, count, keys } = JSON.parse(text) as Record<string, unknown>;
     const declared = count === undefined ? { keys } : { count };
     if (format !== 1 || !isLayout(declared) || typeof metadata !== 'string') return undefined;
-    if (typeof weight !== 'number' || !(weight > 0 && weight < Number.POSITIVE_INFINITY)) return undefined;
+    if (typeof weight !== 'number' || !(weight >= leastWeight && weight <= mostWeight)) return undefined;
     return { holder, weight, metadata, declared };
   } catch {
     return undefined;

@@ -75,6 +75,8 @@ const keysLimit = 4096;
 const keyLimitBytes = 256;
 const keysLimitBytes = 16_384;
 export const rosterKey = 'roster';
+export const leastWeight = 0.01;
+export const mostWeight = 100;
 
 /** @throws 'invalid-argument' or 'unsupported'. */
 export function resolvePartitions(
@@ -95,7 +97,7 @@ export function resolvePartitions(
     }
   }
   const layout = checkLayout(name, options);
-  const weight = checkRange('weight', options.weight ?? 1, 0.01, 100);
+  const weight = checkRange('weight', options.weight ?? 1, leastWeight, mostWeight);
   resolveElectionSettings(store, { ...options, onEvent: undefined, priority: 0 });
   checkMetadata(encodeMember({ weight, metadata, declared: layout }));
   if (!store.capabilities.orderedWaiters) {
@@ -146,17 +148,32 @@ function checkLayout(name: string, given: { readonly count?: unknown; readonly k
     throw invalid('Give either count, the number of partitions, or keys, their names.');
   }
   if (keys !== undefined) return { keys: checkKeys(name, keys) };
+  return { count: checkCount(name, count) };
+}
+
+/** @throws 'invalid-argument'. */
+export function checkCount(name: string, count: unknown): number {
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > countLimit) {
     throw invalid(`count must be a whole number from 1 to ${countLimit}, not ${String(count)}.`);
   }
   checkName(partitionElection(name, String(count)));
-  return { count };
+  return count;
 }
 
 function checkKeys(name: string, keys: unknown): readonly string[] {
+  const sorted = checkEachKey(name, keys);
+  if (sorted.length > keysLimit)
+    throw invalid(`keys has ${sorted.length} entries; the limit is ${keysLimit}.`);
+  const sumBytes = new TextEncoder().encode(sorted.join('')).length;
+  if (sumBytes > keysLimitBytes) {
+    throw invalid(`keys has ${sumBytes} bytes together; the limit is ${keysLimitBytes}. Use count for more.`);
+  }
+  return sorted;
+}
+
+/** Sorted. Not how many there are: what is agreed holds those of all processes. @throws 'invalid-argument'. */
+export function checkEachKey(name: string, keys: unknown): readonly string[] {
   if (!Array.isArray(keys) || keys.length === 0) throw invalid('keys must be a list of at least one name.');
-  if (keys.length > keysLimit) throw invalid(`keys has ${keys.length} entries; the limit is ${keysLimit}.`);
-  let sumBytes = 0;
   for (const key of keys) {
     if (typeof key !== 'string' || key === '')
       throw invalid('Each of keys must be a text that is not empty.');
@@ -166,11 +183,7 @@ function checkKeys(name: string, keys: unknown): readonly string[] {
     if (sizeBytes > keyLimitBytes) {
       throw invalid(`The key ${JSON.stringify(key)} has ${sizeBytes} bytes; the limit is ${keyLimitBytes}.`);
     }
-    sumBytes += sizeBytes;
     checkName(partitionElection(name, key));
-  }
-  if (sumBytes > keysLimitBytes) {
-    throw invalid(`keys has ${sumBytes} bytes together; the limit is ${keysLimitBytes}. Use count for more.`);
   }
   const sorted = [...keys].sort();
   const twice = sorted.find((key, position) => key === sorted[position + 1]);

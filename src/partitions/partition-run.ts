@@ -1,7 +1,7 @@
 /** One partition in this process: campaigns while it is assigned here, runs the job, drains and resigns afterwards. */
 import { publish } from '../election/events.ts';
 import { Candidate, type Leadership, type LossCause, type Session } from '../election/index.ts';
-import { backoffMs, sleep } from '../election/waiting.ts';
+import { backoffMs, callBounded, sleep } from '../election/waiting.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { type PartitionsEvent, publishPartitions, type RevocationReason } from './events.ts';
 import type { StateFeed } from './feed.ts';
@@ -182,15 +182,16 @@ export class PartitionRun {
 
   /**
    * Until the signal aborts, or it is time to resign: at once where nobody is to follow, else when the one who is to
-   * lead waits for it already, so that it is without a leader for as short as can be. After a TTL it goes anyway.
+   * lead waits for it already, so that it is without a leader for as short as can be. One that does not come to wait,
+   * for example since its job of an earlier leadership still runs, takes nothing from us; unless we close.
    */
   async #untilGivenUp({ signal, name }: Leadership): Promise<void> {
-    const { feed, session } = this.#parts;
+    const { feed, session, closing } = this.#parts;
     const { runtime, ttlMs } = session.settings;
     await this.#until(() => !this.#isWanted, undefined, signal);
     const unfollow = feed.follow(name);
     const off = feed.on(name, () => this.#wake());
-    const startMs = runtime.clock.monotonicMs();
+    let startMs = runtime.clock.monotonicMs();
     while (!signal.aborted && !this.#restarting && this.#target !== undefined) {
       const target = this.#target;
       if (this.#isWanted) {
@@ -199,11 +200,29 @@ export class PartitionRun {
       }
       const waits = () => feed.get(name)?.state.waiting.some(({ holder }) => holder === target) ?? false;
       const leftMs = startMs + ttlMs - runtime.clock.monotonicMs();
-      if (leftMs <= 0 || waits()) break;
+      if (waits()) break;
+      if (leftMs <= 0) {
+        if (closing()) break;
+        if ((await this.#isWaiting(target, name, signal)) && this.#target === target) break;
+        startMs = runtime.clock.monotonicMs();
+        continue;
+      }
       await this.#until(() => this.#restarting || this.#target !== target || waits(), leftMs, signal);
     }
     off();
     unfollow();
+  }
+
+  /** By the store, since the watch may be down. */
+  async #isWaiting(holder: string, name: string, signal: AbortSignal): Promise<boolean> {
+    const { runtime, renewEveryMs } = this.#parts.session.settings;
+    const bounds = { what: 'Reading who waits', timeoutMs: renewEveryMs, signal };
+    try {
+      const { waiting } = await callBounded(runtime, bounds, (call) => this.#parts.store.read(name, call));
+      return waiting.some((one) => one.holder === holder);
+    } catch {
+      return false;
+    }
   }
 
   async #reportOverrun(leadership: Leadership, work: Promise<unknown>): Promise<void> {

@@ -172,7 +172,8 @@ export class Partitions implements AsyncDisposable {
     const view = this.#view();
     if (view === undefined) return;
     const there = new Map(view.members.map((member) => [member.holder, member]));
-    const left = [...this.#members.keys()].filter((holder) => !there.has(holder));
+    // One that came back under its old name with another weight is another member: all must count it alike.
+    const left = [...this.#members].filter(([holder, { weight }]) => there.get(holder)?.weight !== weight);
     const joining = [...there.keys()].filter((holder) => !this.#members.has(holder));
     this.#follow(view.layout);
     if (left.length > 0)
@@ -299,7 +300,8 @@ export class Partitions implements AsyncDisposable {
     void run.ended.then(() => {
       if (this.#runs.get(partition) === run) this.#runs.delete(partition);
       // It may have been assigned to us again while it ended.
-      this.#reconcile();
+      if (this.#layout === undefined || this.#isClosing || this.#runs.has(partition)) return;
+      if (this.#assign(this.#layout).get(partition) === this.holder) this.#start(partition);
     });
   }
 
