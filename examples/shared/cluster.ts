@@ -3,7 +3,8 @@
  * their own. Those run in threads of this process, on loopback, with their data in a temporary folder. In production
  * they are three machines with `conclave serve`, or one in each instance of the app (README.md, "Stores").
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ export async function openCluster(): Promise<Cluster> {
   const existing = process.env.CONCLAVE_ENDPOINTS;
   if (existing !== undefined) return { endpoints: existing, stop: async () => {} };
   const folder = await mkdtemp(join(tmpdir(), 'conclave-example-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const ports = await freePorts(6);
   const parts = ['m1', 'm2', 'm3'].map((name, position) => ({
     name,
@@ -41,7 +43,6 @@ export async function openCluster(): Promise<Cluster> {
     endpoints: parts.map(({ clients }) => `http://127.0.0.1:${clients.port}`).join(','),
     async stop() {
       await Promise.all(members.map((member) => member.stop()));
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -79,7 +79,7 @@ describe('each demonstration ends well, and shows what its README says', { concu
   demonstrate('singleton-http', [/requests were redirected$/m, /^no ticket was handed out twice$/m]);
   demonstrate(
     'queue',
-    [/^300 orders, 300 shipments/m, /^each order once, each partition in its order$/m],
+    [/^(\d+) orders, \1 shipments by 3 consumers$/m, /^each order once, each partition in its order$/m],
     () => ({
       DATABASE_URL: settings.databaseUrl,
     }),
