@@ -256,6 +256,26 @@ test('damage is noticed: reading falls back and says so, writing is refused', as
   await assert.rejects(file.read(), { code: 'data-damaged' });
 });
 
+test('a file system that repeats a link it has carried out, and then says that the name exists, is seen through', async () => {
+  const { runtime } = await setUp();
+  const { disk } = runtime;
+  const repeating = new Proxy(disk, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== 'function') return value;
+      if (property !== 'link') return value.bind(target);
+      return async (from: string, to: string) => {
+        await target.link(from, to);
+        await target.link(from, to);
+      };
+    },
+  });
+  const file = versionedFile(path, { runtime: { ...runtime, disk: repeating } });
+  for (const expectedVersion of [0, 1]) await file.write(bytes('a'), { token: 5, expectedVersion });
+  await assert.rejects(file.write(bytes('b'), { token: 4, expectedVersion: 2 }), { code: 'stale-token' });
+  assert.equal((await file.read()).version, 2);
+});
+
 test('a full or failing disk is reported, and leaves the last version', async () => {
   const { file, runtime } = await setUp();
   await file.write(bytes('good'), { token: 1, expectedVersion: 0 });

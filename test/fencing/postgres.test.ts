@@ -160,6 +160,40 @@ describe('on PostgreSQL', { skip: missing ?? false }, () => {
     await pool.end();
   });
 
+  test('a lost commit is recognised behind one later transaction, and is unknown where it cannot be told', async () => {
+    await using proxy = await startCommitProxy(server);
+    const [through, direct] = [newPool({ host: '127.0.0.1', port: proxy.port }), newPool(server)];
+    const lost = (lose: 'request' | 'answer', later: number) => {
+      const resource = `${lose} lost, ${later} later`;
+      let connections = 0;
+      const pool = {
+        totalCount: 1,
+        query: () => assert.fail('must not be used'),
+        async connect() {
+          connections += 1;
+          // The second is for the look.
+          for (let count = 0; connections === 2 && count < later; count += 1)
+            await fenced(direct, leader(5), () => {}, { resource });
+          return await through.connect();
+        },
+      };
+      return fenced(
+        pool,
+        leader(5),
+        () => {
+          proxy.lose = lose;
+          return 'done';
+        },
+        { resource },
+      );
+    };
+    for (const later of [0, 1]) assert.equal(await lost('answer', later), 'done');
+    await assert.rejects(lost('request', 0), offered('unavailable', true));
+    for (const lose of ['request', 'answer'] as const)
+      await assert.rejects(lost(lose, 2), offered('unavailable', false, 'unknown'));
+    await Promise.all([through.end(), direct.end()]);
+  });
+
   test('a commit that the server is still at when the connection breaks is waited for, also of the first use', async () => {
     const [pool, observer] = [newPool(server), newPool(server)];
     const connected: pg.PoolClient[] = [];

@@ -143,7 +143,10 @@ test('a transaction in the store is carried out for the owner alone, and not onc
     });
     return succeeded;
   };
-  assert.equal(await resultOf(runtime, once(store, 'a', pay, options)), true);
+  await using session = new Session(store, options);
+  assert.equal(await resultOf(runtime, once(store, 'a', pay, { session })), true);
+  assert.throws(() => kept?.leadership.assertHeld(), { code: 'not-leading' });
+  assert.deepEqual([kept?.leadership.remainingMs(), kept?.leadership.signal.aborted], [0, true]);
   const late = kept?.leadership.txn({ success: [{ type: 'delete', key: 'paid/a' }] });
   assert(ConclaveError.is(await errorOf(runtime, late ?? Promise.resolve()), 'not-leading'));
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorOf, passUntil, resultOf, stopping } from '../../../test/fencing/once-stopping.ts';
+import { errorOf, held, passUntil, resultOf, stopping, world } from '../../../test/fencing/once-stopping.ts';
 import { type LosableOperation, losingAnswers, sessionWith, storeWith } from '../../conformance/wrapping.ts';
 import { Session } from '../../election/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
@@ -163,6 +163,28 @@ test('an owner that lost its lease, and after whom nobody came, says that the ou
   assert.deepEqual([error.outcome, error.retryable], ['unknown', true]);
   const again = once(store, 'a', ({ attempt, takenOver }) => ({ attempt, takenOver }), options);
   assert.deepEqual(await resultOf(runtime, again), { attempt: 2, takenOver: true });
+});
+
+test('a shared session that is closed while the function runs lets nobody else in before that has ended', async () => {
+  const { runtime, store, options } = world();
+  const session = new Session(store, { ...options, ttlMs: 60_000, holder: 'first' });
+  const first = held('first');
+  const running = once(store, 'a', first.fn, { session });
+  running.catch(() => {});
+  await runtime.advance(10);
+  const closing = session[Symbol.asyncDispose]();
+  const second = held('second');
+  const waiting = once(store, 'a', second.fn, options);
+  await runtime.advance(5000);
+  assert.deepEqual([first.contexts[0]?.signal.aborted, second.contexts.length], [true, 0]);
+  first.open();
+  await runtime.advance(5000);
+  assert.deepEqual([second.contexts[0]?.takenOver, second.contexts.length], [true, 1]);
+  second.open();
+  assert.equal(await resultOf(runtime, waiting), 'second');
+  const told = await errorOf(runtime, running);
+  assert(ConclaveError.is(told, 'lease-lost') && told.outcome === 'unknown');
+  await closing;
 });
 
 test('a session that ends under waiting callers is opened again', async () => {
