@@ -424,12 +424,13 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
   test('a commit whose answer was lost is looked up in the fence', async () => {
     const id = randomUUID();
     const fences = client.db(database).collection('fences');
+    let carriedOut = true;
     const losing: Pick<MongoClient, 'startSession'> = {
       startSession() {
         const session = client.startSession();
         const commit = session.commitTransaction.bind(session);
         session.commitTransaction = async () => {
-          await commit();
+          if (carriedOut) await commit();
           throw Object.assign(new Error('connection closed'), { name: 'MongoNetworkError' });
         };
         return session;
@@ -440,6 +441,13 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
     const { insertedId } = await fenced(losing, leader(1), work, { fences, resource: id });
     assert.equal(insertedId, id);
     assert.deepEqual(await linesOf(id), ['once']);
+    carriedOut = false;
+    const other = randomUUID();
+    const lost = fenced(losing, leader(1), (session) => documents.insertOne({ _id: other }, { session }), {
+      ...{ fences, resource: id },
+    });
+    await assert.rejects(lost, { code: 'unavailable', outcome: 'unknown' });
+    assert.equal(await documents.findOne({ _id: other }), null);
   });
 
   test('a transaction that the work itself ended is not taken for committed', async () => {

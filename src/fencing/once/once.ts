@@ -19,7 +19,10 @@ export interface OnceContext {
   readonly operationId: string;
   /** 1 for the first run that the store knows of, one more for each that began after it. */
   readonly attempt: number;
-  /** The run before ended without a word: its effect may have taken place, and its process may still be running. */
+  /**
+   * The run before ended without a word: its effect may have taken place, and its process may still be running. Known
+   * for `retainMs` after that run began.
+   */
   readonly takenOver: boolean;
   /** Of `leadership`. */
   readonly token: number;
