@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { storeWith } from '../conformance/wrapping.ts';
 import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import { type ReadWriteLockOptions, readWriteLock, resizeReadWriteLock, Session } from './index.ts';
+import type { StoreSession } from './store.ts';
 
 async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
   let settled = false;
@@ -103,6 +105,41 @@ test('a writer that dies is followed by the next, and knows before', async () =>
   await store.read('any');
   await stalled;
   assert((await settle(runtime, next)).token > writer.token);
+});
+
+test('a writer that lost any of what it holds has lost the lock', async () => {
+  for (const slot of [0, 1, 2]) {
+    const { runtime, store } = setUp();
+    const opened: StoreSession[] = [];
+    const seen = storeWith(store, {
+      openSession: async (options) => {
+        const session = await store.openSession(options);
+        opened.push(session);
+        return session;
+      },
+    });
+    const options = { mode: 'write', maxReaders: 3, ttlMs: 1000, holder: 'w', runtime } as const;
+    const writer = await settle(runtime, readWriteLock(seen, 'c', options));
+    const name = `~read-write-lock/c/slot-${slot}`;
+    const token = (await store.read(name)).leader?.token ?? -1;
+    assert.equal(await opened[0]?.release(name, token), true);
+    await runtime.advance(100);
+    assert.equal(writer.signal.aborted, true, `slot ${slot}`);
+    assert.throws(() => writer.assertHeld(), { code: 'not-leading', message: /it was lost/ });
+    await settle(runtime, writer.release());
+  }
+});
+
+test('those behind a writer wait at one place only', async () => {
+  const { runtime, store, take } = setUp();
+  const writer = await settle(runtime, take('write', 'w'));
+  const waits = [take('read', 'a'), take('write', 'b')];
+  await runtime.advance(3000);
+  for (let slot = 0; slot < 3; slot++) {
+    assert.deepEqual((await store.read(`~read-write-lock/c/slot-${slot}`)).waiting, []);
+  }
+  await settle(runtime, writer.release());
+  for (const wait of waits) await settle(runtime, (await settle(runtime, wait)).release());
 });
 
 test('through one session, a reader and a writer exclude each other too', async () => {

@@ -250,6 +250,31 @@ test('another number of permits is refused, until it is resized; those that go a
   await settle(runtime, take('g', { permits: 2 }));
 });
 
+test('a permit that is given back closes its session, and a given one not', async () => {
+  const { runtime, store } = setUp();
+  const open = new Set<string>();
+  const counting = storeWith(store, {
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      open.add(session.id);
+      return sessionWith(session, {
+        [Symbol.asyncDispose]: async () => {
+          open.delete(session.id);
+          await session[Symbol.asyncDispose]();
+        },
+      });
+    },
+  });
+  const options = { permits: 2, ttlMs: 1000, runtime };
+  const permit = await settle(runtime, semaphore(counting, 's', options));
+  assert.equal(open.size, 1);
+  await settle(runtime, permit.release());
+  assert.equal(open.size, 0);
+  await using session = new Session(counting, { ttlMs: 1000, runtime });
+  await settle(runtime, (await settle(runtime, semaphore(counting, 's', { ...options, session }))).release());
+  assert.equal(open.size, 1);
+});
+
 /** What `change` says of each session's `writeRecord`. */
 function writingAs(store: LeaseStore, change: (session: StoreSession) => StoreSession['writeRecord']) {
   return storeWith(store, {
@@ -309,6 +334,9 @@ test('a grace holds back only the permit that was lost uncleanly', async () => {
   const releasedMs = runtime.clock.monotonicMs();
   await settle(runtime, take('last', { graceMs: 5000 }));
   assert(runtime.clock.monotonicMs() < releasedMs + 1000);
+  await assert.rejects(settle(runtime, take('wrong', { graceMs: 5000, permits: 3 })), {
+    code: 'failed-precondition',
+  });
 });
 
 test('bad options are refused before any effect, with the name of what is wrong', async () => {
