@@ -39,13 +39,17 @@ function disturb(world: World, random: SeededRandom): void {
   }
 }
 
-for (const watchAll of [true, false]) {
-  const over = watchAll ? 'one watch of all' : 'a watch for each';
+const stores = [
+  { watchAll: true, over: 'one watch of all' },
+  { watchAll: false, over: 'a watch for each' },
+  { watchAll: true, showsWaiters: false, over: 'a store that does not show who waits' },
+];
+for (const { over, ...shown } of stores) {
   test(`joins, leaves, crashes, pauses and slow drains, over ${over}: never two leaders, and quiet brings balance`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 31 }), async (seed) => {
         const random = new SeededRandom(seed);
-        const world = new World(seed, { watchAll });
+        const world = new World(seed, shown);
         const tokens = new Map<string, number>();
         for (let step = 0; step < 60; step++) {
           if (random.unit() < 0.5) disturb(world, random);

@@ -2,16 +2,30 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeGraceRecord } from '../election/record.ts';
-import { decodeLayout, encodeLayout, grown, type Layout, partitionOf, partitionsOf } from './layout.ts';
+import { decodeRecord, encodeRecord, grown, type Layout, partitionOf, partitionsOf } from './layout.ts';
 
 const layouts: readonly Layout[] = [{ count: 1 }, { count: 4096 }, { keys: ['a', 'ü'] }];
 
 test('a record tells the layout, and is a clean record of an election to those that read it as such', () => {
   for (const layout of layouts) {
-    const record = encodeLayout(17, layout);
-    assert.deepEqual(decodeLayout('work', record), layout);
+    const record = encodeRecord(17, { layout, seated: undefined });
+    assert.deepEqual(decodeRecord('work', record), { layout, seated: undefined });
     assert.deepEqual(decodeGraceRecord('work/roster', record), { token: 17, graceMs: 0, clean: true });
   }
+});
+
+test('a record tells who has a seat, where there are seats', () => {
+  const given = {
+    layout: { count: 4 },
+    seated: {
+      seats: 8,
+      members: [
+        ['a', 1],
+        ['b', 0.5],
+      ],
+    },
+  } as const;
+  assert.deepEqual(decodeRecord('work', encodeRecord(3, given)), given);
 });
 
 test('records of later versions and of others are refused', () => {
@@ -21,10 +35,10 @@ test('records of later versions and of others are refused', () => {
     { format: 1, assignment: 2, count: 4 },
   ];
   for (const partitions of later)
-    assert.throws(() => decodeLayout('work', encode({ partitions })), { code: 'data-incompatible' });
+    assert.throws(() => decodeRecord('work', encode({ partitions })), { code: 'data-incompatible' });
   const strange = [null, {}, 7, { partitions: { format: 1, assignment: 1 } }, { format: 1, token: 1 }];
   for (const value of [...strange, { partitions: { format: 1, assignment: 1, count: 0 } }])
-    assert.throws(() => decodeLayout('work', encode(value)), { code: 'data-damaged' });
+    assert.throws(() => decodeRecord('work', encode(value)), { code: 'data-damaged' });
   const unusable = [
     { keys: ['a', 'b\n'] },
     { keys: ['a', 'a'] },
@@ -32,12 +46,16 @@ test('records of later versions and of others are refused', () => {
     { keys: [''] },
     { keys: ['a'], count: 1 },
     { count: 2 ** 53 - 1 },
+    { count: 1, seats: 8 },
+    { count: 1, seats: 0, members: [] },
+    { count: 1, seats: 8, members: [['a']] },
+    { count: 1, seats: 8, members: [['a', 0]] },
   ];
   for (const layout of unusable) {
     const record = encode({ partitions: { format: 1, assignment: 1, ...layout } });
-    assert.throws(() => decodeLayout('work', record), { code: 'data-damaged' });
+    assert.throws(() => decodeRecord('work', record), { code: 'data-damaged' });
   }
-  assert.throws(() => decodeLayout('work', Uint8Array.of(0xff)), { code: 'data-damaged' });
+  assert.throws(() => decodeRecord('work', Uint8Array.of(0xff)), { code: 'data-damaged' });
 });
 
 test('layouts only grow, and counts do not mix with keys', () => {

@@ -42,6 +42,7 @@ test('keys that are twice there, empty, too long, too many, reserved or no texts
   refused({ keys: ['a', ''], onAssigned }, 'invalid-argument', /not empty/);
   refused({ keys: ['a', 7], onAssigned }, 'invalid-argument', /text/);
   refused({ keys: ['roster'], onAssigned }, 'invalid-argument', /cannot be "roster"/);
+  refused({ keys: ['roster/1'], onAssigned }, 'invalid-argument', /cannot be "roster\/1"/);
   refused({ keys: ['ä'.repeat(129)], onAssigned }, 'invalid-argument', /258 bytes; the limit is 256/);
   refused({ keys: ['a\nb'], onAssigned }, 'invalid-argument', /control character/);
   const long = Array.from({ length: 100 }, (_, number) => `${number}`.padStart(200, 'x'));
@@ -70,8 +71,6 @@ test('weights, times, jobs, names and metadata that are none', () => {
 
 test('stores that cannot carry partitions, and a signal that aborted already', () => {
   const store = memoryStore({ runtime });
-  const unordered = storeWith(store, { capabilities: { ...store.capabilities, orderedWaiters: false } });
-  assert.throws(() => new Partitions(unordered, 'work', { count: 1, onAssigned }), { code: 'unsupported' });
   const advisory = storeWith(store, { capabilities: { ...store.capabilities, consistency: 'advisory' } });
   assert.throws(() => new Partitions(advisory, 'work', { count: 1, onAssigned }), { code: 'unsupported' });
   assert.throws(() => new Partitions({} as never, 'work', { count: 1, onAssigned }), {

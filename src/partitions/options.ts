@@ -20,7 +20,7 @@ export interface PartitionsOptions extends Omit<ElectionOptions, 'priority' | 'y
    * either this or `keys`.
    */
   readonly count?: number | undefined;
-  /** Partitions by name, each its own: 1 to 4096 of 1 to 256 bytes, together at most 16384; not 'roster'. */
+  /** Partitions by name, each its own: 1 to 4096 of 1 to 256 bytes, together at most 16384; not 'roster' or 'roster/…'. */
   readonly keys?: readonly string[] | undefined;
   /** This process's share beside the others' shares. 0.01 to 100; default 1. */
   readonly weight?: number | undefined;
@@ -75,6 +75,8 @@ const keysLimit = 4096;
 const keyLimitBytes = 256;
 const keysLimitBytes = 16_384;
 export const rosterKey = 'roster';
+/** Where processes take seats: see `seats.ts`. */
+export const mostSeats = 4096;
 export const leastWeight = 0.01;
 export const mostWeight = 100;
 
@@ -100,12 +102,6 @@ export function resolvePartitions(
   const weight = checkRange('weight', options.weight ?? 1, leastWeight, mostWeight);
   resolveElectionSettings(store, { ...options, onEvent: undefined, priority: 0 });
   checkMetadata(encodeMember({ weight, metadata, declared: layout }));
-  if (!store.capabilities.orderedWaiters) {
-    throw new ConclaveError(
-      'unsupported',
-      `${store.description} does not show who waits for an election, so nobody could know which processes are there to share partitions among.`,
-    );
-  }
   return {
     layout,
     weight,
@@ -122,11 +118,15 @@ export function resolvePartitions(
 /** @throws 'invalid-argument'. */
 export function checkPartitionsName(name: string): void {
   if (typeof name !== 'string' || name === '') throw invalid('The name of the partitions must be a text.');
-  checkName(rosterElection(name));
+  checkName(seatElection(name, Number.MAX_SAFE_INTEGER));
 }
 
 export function rosterElection(name: string): string {
   return `${name}/${rosterKey}`;
+}
+
+export function seatElection(name: string, seat: number): string {
+  return `${rosterElection(name)}/${seat}`;
 }
 
 export function partitionElection(name: string, partition: string): string {
@@ -177,8 +177,8 @@ export function checkEachKey(name: string, keys: unknown): readonly string[] {
   for (const key of keys) {
     if (typeof key !== 'string' || key === '')
       throw invalid('Each of keys must be a text that is not empty.');
-    if (key === rosterKey)
-      throw invalid(`A key cannot be ${JSON.stringify(rosterKey)}: choose another name.`);
+    if (key === rosterKey || key.startsWith(`${rosterKey}/`))
+      throw invalid(`A key cannot be ${JSON.stringify(key)}: choose another name.`);
     const sizeBytes = new TextEncoder().encode(key).length;
     if (sizeBytes > keyLimitBytes) {
       throw invalid(`The key ${JSON.stringify(key)} has ${sizeBytes} bytes; the limit is ${keyLimitBytes}.`);

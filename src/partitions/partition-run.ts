@@ -183,11 +183,13 @@ export class PartitionRun {
   /**
    * Until the signal aborts, or it is time to resign: at once where nobody is to follow, else when the one who is to
    * lead waits for it already, so that it is without a leader for as short as can be. One that does not come to wait,
-   * for example since its job of an earlier leadership still runs, takes nothing from us; unless we close.
+   * for example since its job of an earlier leadership still runs, takes nothing from us; unless we close. Also at once
+   * where the store does not show who waits.
    */
   async #untilGivenUp({ signal, name }: Leadership): Promise<void> {
-    const { feed, session, closing } = this.#parts;
+    const { feed, session, closing, store } = this.#parts;
     const { runtime, ttlMs } = session.settings;
+    const { orderedWaiters } = store.capabilities;
     await this.#until(() => !this.#isWanted, undefined, signal);
     const unfollow = feed.follow(name);
     const off = feed.on(name, () => this.#wake());
@@ -200,7 +202,7 @@ export class PartitionRun {
       }
       const waits = () => feed.get(name)?.state.waiting.some(({ holder }) => holder === target) ?? false;
       const leftMs = startMs + ttlMs - runtime.clock.monotonicMs();
-      if (waits()) break;
+      if (!orderedWaiters || waits()) break;
       if (leftMs <= 0) {
         if (closing()) break;
         if ((await this.#isWaiting(target, name, signal)) && this.#target === target) break;

@@ -9,6 +9,7 @@ import type { RosterView } from './roster.ts';
 export interface MemberStatus {
   readonly holder: string;
   readonly weight: number;
+  /** As the process gave it; '' on a store that does not show who waits, where only leaders of partitions show it. */
   readonly metadata: string;
   /** How many partitions belong to it. */
   readonly assigned: number;

@@ -1,7 +1,7 @@
 /** Many processes with partitions in one test: each with a store that can hang and timers that can stand still. */
 import assert from 'node:assert/strict';
 import { sessionWith, storeWith } from '../../src/conformance/wrapping.ts';
-import type { ElectionEvent, Leadership, LeaseStore } from '../../src/election/index.ts';
+import type { ElectionEvent, ElectionState, Leadership, LeaseStore } from '../../src/election/index.ts';
 import { Partitions, type PartitionsEvent, type PartitionsOptions } from '../../src/partitions/index.ts';
 import { type ManualRuntime, manualRuntime } from '../../src/runtime/testing.ts';
 import type { Runtime } from '../../src/runtime/types.ts';
@@ -87,6 +87,33 @@ export class Gate {
   }
 }
 
+/** As a store that only knows who leads. */
+function hidingWaiters(store: LeaseStore): LeaseStore {
+  const hidden = (state: ElectionState): ElectionState => ({ ...state, waiting: [] });
+  return storeWith(store, {
+    capabilities: { ...store.capabilities, orderedWaiters: false },
+    read: async (name, options) => hidden(await store.read(name, options)),
+    watch: async function* (name, options) {
+      for await (const state of store.watch(name, options)) yield hidden(state);
+    },
+    ...(store.watchAll && {
+      watchAll: async function* (prefix, options) {
+        for await (const states of store.watchAll?.(prefix, options) ?? nothing())
+          yield new Map([...states].map(([name, state]) => [name, hidden(state)]));
+      },
+    }),
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      return sessionWith(session, {
+        acquire: async (name, more) => {
+          const outcome = await session.acquire(name, more);
+          return outcome.status === 'waiting' ? { ...outcome, state: hidden(outcome.state) } : outcome;
+        },
+      });
+    },
+  });
+}
+
 async function* nothing(): AsyncGenerator<never> {}
 
 export interface Job {
@@ -149,7 +176,7 @@ export class World {
   /** Without `watchAll`, for stores that have none. */
   shownStore: LeaseStore;
 
-  constructor(seed = 1, options: { readonly watchAll?: boolean } = {}) {
+  constructor(seed = 1, options: { readonly watchAll?: boolean; readonly showsWaiters?: boolean } = {}) {
     this.runtime = manualRuntime({ seed });
     this.store = memoryStore({ runtime: this.runtime });
     this.shownStore = this.store;
@@ -157,6 +184,7 @@ export class World {
       const { watchAll: _, ...rest } = storeWith(this.store, {});
       this.shownStore = rest;
     }
+    if (options.showsWaiters === false) this.shownStore = hidingWaiters(this.shownStore);
   }
 
   start(holder: string, options: Partial<PartitionsOptions> = {}): Process {
