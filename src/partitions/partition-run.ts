@@ -123,9 +123,9 @@ export class PartitionRun {
     this.phase = 'leading';
     this.#publish(leadership, { type: 'partition-led' });
     let failed = false;
-    const job = this.#call(leadership, this.#parts.settings.onAssigned).then((threw) => {
-      if (threw) failed = true;
-      if (threw) void leadership.resign();
+    const job = this.#call(leadership, this.#parts.settings.onAssigned, () => {
+      failed = true;
+      void leadership.resign();
     });
     let revokedAtMs = 0;
     const revoked = whenAborted(leadership.signal).then(async () => {
@@ -135,8 +135,13 @@ export class PartitionRun {
       this.#publish(leadership, { type: 'partition-revoked', reason, to: this.#target });
       const { onRevoked } = this.#parts.settings;
       if (onRevoked === undefined) return;
-      const threw = await this.#call(leadership, (given, partition) => onRevoked(given, partition, reason));
-      if (threw) failed = true;
+      await this.#call(
+        leadership,
+        (given, partition) => onRevoked(given, partition, reason),
+        () => {
+          failed = true;
+        },
+      );
     });
     const work = Promise.all([job, revoked]);
     const ended = new AbortController();
@@ -153,23 +158,23 @@ export class PartitionRun {
     return failed;
   }
 
-  /** Never rejects. True: it threw, and not just since its leadership ended. */
+  /** Never rejects. `onFailed`: it threw, and not just since its leadership ended. */
   async #call(
     leadership: Leadership,
     call: (given: Leadership, partition: string) => unknown,
-  ): Promise<boolean> {
+    onFailed: () => void,
+  ): Promise<void> {
     try {
       await call(leadership, this.partition);
-      return false;
     } catch (error) {
-      if (leadership.signal.aborted && isConsequence(error, leadership)) return false;
+      if (leadership.signal.aborted && isConsequence(error, leadership)) return;
       this.#publish(leadership, { type: 'partition-job-failed', error });
+      onFailed();
       try {
         await this.#parts.settings.onJobError?.(error, leadership, this.partition);
       } catch {
         // A handler that throws has heard it all the same.
       }
-      return true;
     }
   }
 

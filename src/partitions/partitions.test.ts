@@ -245,6 +245,33 @@ test('what a job throws is reported and tried again, later each time; the other 
   await world.end();
 });
 
+test('a job that threw is reported as draining while its handler does not come back, not as leading', async () => {
+  const world = new World();
+  let come = () => {};
+  const a = world.start('a', {
+    count: 1,
+    drainMs: 500,
+    onAssigned: () => {
+      throw new Error('no such table');
+    },
+    onJobError: () =>
+      new Promise<void>((resolve) => {
+        come = resolve;
+      }),
+  });
+  await world.pass(2000);
+  assert.equal((await a.partitions.status()).totals.draining, 1);
+  assert(a.events.some(({ type }) => type === 'drain-overran'));
+  assert.deepEqual(
+    a.events.filter((event) => event.type === 'partition-revoked').map(({ reason }) => reason),
+    ['job-failed'],
+  );
+  const ended = a.partitions[Symbol.asyncDispose]();
+  come();
+  await world.pass(500);
+  await ended;
+});
+
 test('heavier members get more', async () => {
   const world = new World();
   const heavy = world.start('heavy', { count: 90, weight: 2 });
