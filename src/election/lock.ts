@@ -37,8 +37,8 @@ export interface Lock extends AsyncDisposable {
  * Waits until it holds the lock: `await using held = await lock(store, 'reports')`. A lock and an election of one
  * name in one store exclude each other.
  *
- * @throws 'aborted', 'timeout' after `waitMs`: nothing is left behind; 'invalid-argument' and 'unsupported' before anything has an effect; an error of the store that
- * trying again cannot cure.
+ * @throws 'aborted', 'timeout' after `waitMs`: nothing is left behind; 'invalid-argument' and 'unsupported' before
+ * anything has an effect; an error of the store that trying again cannot cure.
  */
 export async function lock(store: LeaseStore, name: string, options: LockOptions = {}): Promise<Lock> {
   const { candidate, leadership } = await take(store, name, options);
