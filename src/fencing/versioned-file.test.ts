@@ -143,6 +143,9 @@ test('wrong arguments are refused', async () => {
   await assert.rejects(file.write('a' as never, { token: 1, expectedVersion: 0 }), {
     code: 'invalid-argument',
   });
+  for (const leadership of [null, {}, { token: 1, assertHeld() {} }] as never[]) {
+    await assert.rejects(file.claim(leadership), { code: 'invalid-argument' });
+  }
 });
 
 test('old versions and left-over temporary files are collected, the newest stay', async () => {

@@ -38,6 +38,9 @@ export function checkLeadership(leadership: FencedLeadership): CheckedWriter {
     throw new ConclaveError('invalid-argument', 'A leadership is needed, as a campaign gives it.');
   }
   const { name, token, tokenSurvivesDeletion } = leadership;
+  if (typeof name !== 'string') {
+    throw new ConclaveError('invalid-argument', 'A leadership names its election: name must be a string.');
+  }
   checkCount('The token', token, 0, Number.MAX_SAFE_INTEGER);
   if (tokenSurvivesDeletion === false) {
     const message = `The tokens of election ${JSON.stringify(name)} may begin anew when its records are deleted from their store, so they cannot fence: use a store whose tokens survive that.`;

@@ -364,11 +364,18 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
 
   test('a damaged fence is refused', async () => {
     const id = randomUUID();
-    await documents.insertOne({ _id: id, fence: { token: 'x' } } as never);
-    const document = fencedDocument(documents, { id, adopt: true });
-    await assert.rejects(document.read(), { code: 'data-damaged' });
-    await assert.rejects(document.write(leader(9), {}), { code: 'data-damaged' });
-    await assert.rejects(document.apply(leader(9), { $set: { a: 1 } }), { code: 'data-damaged' });
+    const sound = { election: 'jobs', token: 5, version: 1, writeId: 'x' };
+    // Types that compare with no token: nothing would ever match.
+    for (const damage of [{ token: 'x' }, { token: '5' }, { token: null }]) {
+      await documents.replaceOne({ _id: id }, { fence: { ...sound, ...damage } } as never, { upsert: true });
+      const document = fencedDocument(documents, { id, adopt: true });
+      const signal = AbortSignal.timeout(30_000);
+      await assert.rejects(document.read(), { code: 'data-damaged' });
+      await assert.rejects(document.write(leader(9), {}, { signal }), { code: 'data-damaged' });
+      await assert.rejects(document.apply(leader(9), { $set: { a: 1 } }, { signal }), {
+        code: 'data-damaged',
+      });
+    }
   });
 
   test('a fenced transaction is all or nothing, and returns what its work returned', async () => {

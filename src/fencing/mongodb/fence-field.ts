@@ -6,7 +6,7 @@ import type { Fence } from '../fenced-cell.ts';
 export function decodeFence(name: string, value: unknown): Fence | undefined {
   if (value === undefined) return undefined;
   const { election = '', token, version, writeId } = (value ?? {}) as Record<string, unknown>;
-  const [tokenNumber, versionNumber] = [Number(token), Number(version)];
+  const [tokenNumber, versionNumber] = [countOf(token), countOf(version)];
   const sound =
     typeof election === 'string' &&
     typeof writeId === 'string' &&
@@ -17,6 +17,12 @@ export function decodeFence(name: string, value: unknown): Fence | undefined {
   if (sound) return { election, token: tokenNumber, version: versionNumber, writeId };
   const message = `The fence of ${name} is damaged, so its highest token is unknown. Look who else writes it.`;
   throw new ConclaveError('data-damaged', message);
+}
+
+/** Of a number, or of the driver's own type for one; other types compare with no number in a filter. */
+function countOf(value: unknown): number {
+  const isNumber = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'object';
+  return isNumber && value !== null ? Number(value) : Number.NaN;
 }
 
 /** Matches where this token may write. */

@@ -27,7 +27,10 @@ export interface SqlFenceOptions extends TransactionFenceOptions {
    * deadlock or a broken connection of which it is certain that nothing was committed: it must bear that.
    */
   readonly attempts?: number | undefined;
-  /** How long to wait for the fence, which another transaction of the resource may hold. Default 60000. */
+  /**
+   * How long to wait for the fence, which another transaction of the resource may hold. Default 60000. On PostgreSQL,
+   * MySQL and MariaDB it is set for the transaction, so it bounds each wait of the work for a lock, too.
+   */
   readonly lockTimeoutMs?: number | undefined;
   /** How long the database may leave one of our statements (not the work's) unanswered. Default 30000. */
   readonly answerTimeoutMs?: number | undefined;
