@@ -44,8 +44,8 @@ export async function hunt(bug: PlantedBug, seconds = limitSeconds): Promise<Hun
   const scratch = copySource();
   try {
     plant(bug, scratch.folder);
-    const { life, graphs } = bug;
-    const options = { life, graphs, from: firstSeed, seeds: Number.MAX_SAFE_INTEGER, seconds };
+    const { graphs } = bug;
+    const options = { life: lifeOf(bug), graphs, from: firstSeed, seeds: Number.MAX_SAFE_INTEGER, seconds };
     const outcome = await liveSeeds(scratch.folder, options);
     const { caught } = outcome;
     return { bug, outcome, found: caught !== undefined && bug.checkers.includes(caught.checker) };
@@ -59,11 +59,22 @@ export async function liveWithout(bug: PlantedBug, seeds: number): Promise<Outco
   const scratch = copySource();
   try {
     apply(`settings for ${bug.id}`, bug.settings ?? [], scratch.folder);
-    const { life, graphs } = bug;
-    return await liveSeeds(scratch.folder, { life, graphs, from: firstSeed, seeds, seconds: 3600 });
+    const { graphs } = bug;
+    return await liveSeeds(scratch.folder, {
+      life: lifeOf(bug),
+      graphs,
+      from: firstSeed,
+      seeds,
+      seconds: 3600,
+    });
   } finally {
     scratch.remove();
   }
+}
+
+/** Nothing is shared, unless the bug is in that: its checkers might find other bugs first, and it takes time. */
+function lifeOf({ life }: PlantedBug): PlantedBug['life'] {
+  return { sharing: 'none', ...life };
 }
 
 /** Lives on the source in `folder`, in a process of its own. */

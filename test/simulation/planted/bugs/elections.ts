@@ -219,9 +219,8 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: 'withdrawTransaction(keys, part.place, this.#lease, false);',
       },
     ],
-    life: { faults: 'all', clients: 1, candidates: 5 },
-    checkers: ['elections-complete', '21-one-holder', 'tokens-rise'],
-    outOfReach: 'no candidate of a life shares its session with others, and one of its own is closed instead',
+    life: { faults: 'process', clients: 0, candidates: 0, sharing: 'permits' },
+    checkers: ['sharing-completes', 'permits-kept'],
   },
   {
     id: 'published-before-synced',
