@@ -241,7 +241,9 @@ export class Candidate implements AsyncDisposable {
       this.#use.jobManaged ?? false,
     ];
     const yieldAbove = this.#settings.yieldToPriority ? this.#settings.priority : undefined;
-    const parts = { store, live, settings, name, token, record, recordedGraceMs, jobManaged, yieldAbove };
+    const sharedSession = !this.#ownsSession;
+    const what = { store, live, settings, name, token, record, recordedGraceMs };
+    const parts = { ...what, sharedSession, jobManaged, yieldAbove };
     const leadership = new Leadership(parts);
     publish({ type: 'elected', name, holder, token, remainingMs: leadership.remainingMs() }, onEvent);
     return leadership;

@@ -12,6 +12,7 @@ import {
   type ElectionEvent,
   electionChannels,
   type Leadership,
+  Session,
 } from './index.ts';
 import type { LeaseStore, StoreSession } from './store.ts';
 
@@ -345,6 +346,24 @@ test('a hand-off whose answer is lost is seen through, and its token never leads
   await settle(leadership.handOff('two'));
   assert.equal(await leadership.ended, 'handed-off');
   assert((await settle(next)).token > leadership.token);
+});
+
+test('a resignation that cannot reach the store for long does not end the other leaderships of its session', async () => {
+  const { runtime, store, broken, win, settle, memory } = setUp();
+  await using session = new Session(store, { ttlMs: 60_000, holder: 'one', runtime });
+  await using one = new Candidate(store, 'one', { session });
+  await using other = new Candidate(store, 'other', { session });
+  const [leaving, staying] = [await win(one), await win(other)];
+  broken.set('release', 'fails');
+  const resigned = leaving.resign();
+  await runtime.advance(40_000);
+  staying.assertHeld();
+  assert.equal((await memory.read('one')).leader?.token, leaving.token);
+  broken.clear();
+  await settle(resigned);
+  assert.equal(await leaving.ended, 'resigned');
+  assert.equal((await memory.read('one')).leader, undefined);
+  staying.assertHeld();
 });
 
 test('metadata is proclaimed in the order of the calls, through trouble with the store', async () => {

@@ -13,15 +13,17 @@ export interface Leaving {
   readonly token: number;
   /** The grace in the unclean record written on winning; undefined where none was written. */
   readonly recordedGraceMs: number | undefined;
+  /** Other names hang on the session: it is not given up because this one cannot be released for a while. */
+  readonly sharedSession: boolean;
 }
 
-/** False: the session was lost, or the store could not be reached for a whole TTL. */
+/** False: the session was lost, or is to be given up, since the store could not be reached for long. */
 export async function releaseAtStore(leaving: Leaving): Promise<boolean> {
   const { live, name, token } = leaving;
   try {
     const released = await retryOnSession(
       leaving,
-      { what: 'Resigning', maxMs: giveUpAfterMs(live) },
+      { what: 'Resigning', maxMs: giveUpAfterMs(leaving) },
       (options) => live.stored.release(name, token, { ...options, ...cleanRecord(leaving) }),
     );
     return released !== undefined;
@@ -35,7 +37,7 @@ export async function releaseAtStore(leaving: Leaving): Promise<boolean> {
 export async function transferAtStore(leaving: Leaving, toHolder: string): Promise<boolean> {
   const { store, live, name, token } = leaving;
   try {
-    const bounds = { what: 'Handing off', maxMs: giveUpAfterMs(live) };
+    const bounds = { what: 'Handing off', maxMs: giveUpAfterMs(leaving) };
     const transferred = await retryOnSession(leaving, bounds, (options) =>
       live.stored.transfer(name, token, toHolder, { ...options, ...cleanRecord(leaving) }),
     );
@@ -50,8 +52,9 @@ export async function transferAtStore(leaving: Leaving, toHolder: string): Promi
   }
 }
 
-function giveUpAfterMs(live: LiveSession): number {
-  return Math.min(live.stored.ttlMs, 10_000);
+/** A session of its own can be given up instead, and then the lease runs out. */
+function giveUpAfterMs({ live, sharedSession }: Leaving): number {
+  return sharedSession ? Number.POSITIVE_INFINITY : Math.min(live.stored.ttlMs, 10_000);
 }
 
 function cleanRecord({ token, recordedGraceMs: graceMs }: Leaving): { record?: Uint8Array } {
