@@ -29,6 +29,10 @@ for (const watchAll of [true, false]) {
     world.processes.find(({ holder }) => holder === leader?.holder)?.crash();
     await world.pass(4000);
     await checkQuiet(world);
+    for (const { events, holder } of world.alive) {
+      const left = events.flatMap((event) => (event.type === 'partitions-members' ? event.left : []));
+      assert.deepEqual(left, [leader?.holder], `${holder} missed nobody else`);
+    }
     const leaving = world.alive.find((one) => one !== a) ?? a;
     void leaving?.partitions[Symbol.asyncDispose]();
     await world.pass(3000);
