@@ -13,6 +13,7 @@ import {
   honoFencing,
   nodeFencing,
   type RequestFencing,
+  unfenced,
 } from '../../src/fencing/http/index.ts';
 import type { TokenGate } from '../../src/fencing/index.ts';
 
@@ -23,6 +24,8 @@ export interface ServerOptions {
   readonly gate: TokenGate;
   readonly effect: Effect;
   readonly missingToken?: 'refuse' | 'pass';
+  /** Default: the route's resource, and what is no route is unfenced. */
+  readonly resource?: () => string;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -31,12 +34,12 @@ export interface RunningServer extends AsyncDisposable {
 
 export type Framework = 'node:http' | 'Express' | 'Fastify' | 'Hono';
 
-const resourceIn = (url: string): string | undefined => /^\/jobs\/([^/?]+)$/.exec(url)?.[1];
+const resourceIn = (url: string) => /^\/jobs\/([^/?]+)$/.exec(url)?.[1] ?? unfenced;
 
 export const frameworks: Readonly<Record<Framework, (options: ServerOptions) => Promise<RunningServer>>> = {
   'node:http': async ({ effect, ...options }) => {
     const resource = (request: IncomingMessage) => resourceIn(request.url ?? '');
-    const listener = nodeFencing({ ...options, resource }, async (request: IncomingMessage, response) => {
+    const listener = nodeFencing({ resource, ...options }, async (request: IncomingMessage, response) => {
       response.end(await effect(await text(request), fencingOf(request)));
     });
     return await listening(createServer(listener).listen(0, '127.0.0.1'));
@@ -44,7 +47,7 @@ export const frameworks: Readonly<Record<Framework, (options: ServerOptions) => 
   Express: async ({ effect, ...options }) => {
     const app = express();
     const resource = (request: express.Request) => resourceIn(request.path);
-    app.use(expressFencing({ ...options, resource }));
+    app.use(expressFencing({ resource, ...options }));
     app.use(express.text());
     app.post('/jobs/:name', async (request, response) => {
       response.send(await effect(String(request.body), fencingOf(request)));
@@ -54,7 +57,7 @@ export const frameworks: Readonly<Record<Framework, (options: ServerOptions) => 
   Fastify: async ({ effect, ...options }) => {
     const app = fastify();
     const resource = (request: FastifyRequest) => resourceIn(request.url);
-    app.addHook('preHandler', fastifyFencing({ ...options, resource }));
+    app.addHook('preHandler', fastifyFencing({ resource, ...options }));
     app.post('/jobs/*', async (request) => await effect(String(request.body), fencingOf(request.raw)));
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     return {
@@ -67,7 +70,7 @@ export const frameworks: Readonly<Record<Framework, (options: ServerOptions) => 
   },
   Hono: async ({ effect, ...options }) => {
     const app = new Hono();
-    app.use(honoFencing({ ...options, resource: (context: Context) => resourceIn(context.req.path) }));
+    app.use(honoFencing({ resource: (context: Context) => resourceIn(context.req.path), ...options }));
     app.post('/jobs/:name', async (context) =>
       context.text(await effect(await context.req.text(), fencingOf(context.req.raw))),
     );

@@ -79,7 +79,21 @@ for (const [framework, start] of Object.entries(frameworks)) {
     assert.equal((await refusal(await post('x', { 'fencing-election': 'jobs' })))[0], 400);
     assert.equal((await refusal(await post('x', { 'fencing-token': '5' }, 'r'.repeat(600))))[0], 400);
     assert.deepEqual(values, []);
-    assert.notEqual((await post('x', {}, 'a/b')).status, 428, 'no resource: not fenced');
+    assert([200, 404].includes((await post('x', {}, 'a/b')).status), 'unfenced');
+  });
+
+  test(`${framework}: a request whose resource has no name is refused, with a token or without`, async () => {
+    for (const name of [undefined, '', null, 7, ['a'], Promise.resolve('a')]) {
+      const { values, post, server } = await run({ resource: () => name as string });
+      await using _ = server;
+      for (const headers of [{}, { 'fencing-token': '5' }]) {
+        const response = await post('x', headers);
+        const body = await response.clone().text();
+        assert.deepEqual(await refusal(response), [500, 'failed-precondition', {}]);
+        assert.match(body, /option resource gave .* or unfenced/);
+      }
+      assert.deepEqual(values, []);
+    }
   });
 
   test(`${framework}: a storage that fails lets nobody in`, async () => {

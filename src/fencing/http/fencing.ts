@@ -3,10 +3,16 @@ import { ConclaveError, type ErrorCode } from '../../errors/index.ts';
 import type { Passage, TokenGate } from '../token-gate.ts';
 import { fencingHeaders, readHeaders } from './headers.ts';
 
+/** What `resource` returns for a request that has an effect on nothing fenced: it passes, with any token or none. */
+export const unfenced: unique symbol = Symbol.for('conclave.unfenced');
+
 export interface FencingOptions<Request> {
   readonly gate: TokenGate;
-  /** What the request has an effect on; a function of the request. undefined: not fenced, the request passes. */
-  readonly resource: string | ((request: Request) => string | undefined);
+  /**
+   * The name of what the request has an effect on, or a function of the request that gives it. Where that gives no name
+   * (undefined, '', what is no string), the request is answered with 500; `unfenced` lets it pass.
+   */
+  readonly resource: string | ((request: Request) => string | typeof unfenced);
   /** What becomes of a request without a token: 'refuse' (428, the default), or 'pass': whoever sends none is not fenced. */
   readonly missingToken?: 'refuse' | 'pass' | undefined;
 }
@@ -78,8 +84,9 @@ export async function judgeRequest<Request>(
   signal?: AbortSignal,
 ): Promise<Judgement> {
   const { gate, resource, missingToken = 'refuse' } = options;
-  const name = typeof resource === 'function' ? resource(request) : resource;
-  if (name === undefined) return { kind: 'unfenced' };
+  const name: unknown = typeof resource === 'function' ? resource(request) : resource;
+  if (name === unfenced) return { kind: 'unfenced' };
+  if (typeof name !== 'string' || name === '') return { kind: 'refused', refusal: unnamed(name) };
   try {
     const sent = readHeaders(header);
     if (sent === undefined) {
@@ -139,6 +146,13 @@ export class Stay implements RequestFencing {
 function tokenMissing(): Refusal {
   const message = "This resource is fenced: send the leader's token in Fencing-Token.";
   return refusalFor(new ConclaveError('failed-precondition', message), 428);
+}
+
+/** Closed where it is in doubt: a route without its parameter would let everything pass. */
+function unnamed(name: unknown): Refusal {
+  const given = name === '' ? 'an empty string' : `${name === null ? 'null' : typeof name}`;
+  const message = `This server cannot tell which resource the request is for: its option resource gave ${given}. It must give a name, or unfenced (of conclave/fencing/http) for what is not fenced; parameters of a route are known only to middleware of that route.`;
+  return refusalFor(new ConclaveError('failed-precondition', message), 500);
 }
 
 function refusalFor(error: ConclaveError, status: number): Refusal {

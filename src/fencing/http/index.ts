@@ -15,7 +15,7 @@
  * Must not: import a framework.
  */
 export { type FencedFetchOptions, fencedFetch } from './client.ts';
-export { type FencingOptions, fencingOf, type RequestFencing } from './fencing.ts';
+export { type FencingOptions, fencingOf, type RequestFencing, unfenced } from './fencing.ts';
 export { fencingHeaders } from './headers.ts';
 export {
   expressFencing,
