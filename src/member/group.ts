@@ -76,6 +76,7 @@ export class Group {
         configuration: { voters: setup.members.map((member) => member.memberId) },
         heartbeatIntervalMs: setup.heartbeatIntervalMs,
         ...(setup.electionTimeoutMs === undefined ? {} : { electionTimeoutMs: setup.electionTimeoutMs }),
+        ...setup.queueBounds,
         leaseReads: setup.leaseReads,
         random: () => runtime.random.unit(),
       },

@@ -10,6 +10,6 @@ export type { Logger } from './logger.ts';
 export { silentLogger } from './logger.ts';
 export { Member } from './member.ts';
 export type { MemberObserver } from './observer.ts';
-export { hexId, type InitialMember, type MemberOptions, parseUrl } from './options.ts';
+export { hexId, type InitialMember, type MemberOptions, parseUrl, type QueueBounds } from './options.ts';
 export type * from './types.ts';
 export { version } from './version.ts';

@@ -10,6 +10,16 @@ export interface InitialMember {
   readonly peerUrls: readonly string[];
 }
 
+/** In bytes of log entries, each of which costs 32 besides its data. At least 1. */
+export interface QueueBounds {
+  /** In one append message. Default 1 MiB. */
+  readonly maxAppendBytes: number;
+  /** On the way to one follower. Default 16 MiB. */
+  readonly maxInflightBytes: number;
+  /** Not committed yet; what comes beyond is refused with 'too-many-requests'. Default 64 MiB. */
+  readonly maxUncommittedBytes: number;
+}
+
 export interface MemberOptions {
   /** Human-readable, unique in the cluster; must stand in `initialCluster`. */
   readonly name: string;
@@ -41,6 +51,8 @@ export interface MemberOptions {
    * Default 64 MiB, at least 4 KiB.
    */
   readonly logSegmentBytes?: number;
+  /** Advanced: how much a leader holds; see `QueueBounds`. */
+  readonly queueBounds?: Partial<QueueBounds>;
   readonly leaseReads?: boolean;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
@@ -69,6 +81,7 @@ export interface MemberSetup {
   readonly snapshotLogBytes: number;
   readonly snapshotCatchUpEntries: number;
   readonly logSegmentBytes: number;
+  readonly queueBounds: QueueBounds;
   readonly leaseReads: boolean;
   readonly observer: MemberObserver;
 }
@@ -190,8 +203,20 @@ export function setUp(options: MemberOptions): MemberSetup {
       4096,
       2 ** 31,
     ),
+    queueBounds: checkBounds(options.queueBounds ?? {}),
     leaseReads: options.leaseReads ?? false,
     observer: options.observer ?? {},
+  };
+}
+
+function checkBounds(bounds: Partial<QueueBounds>): QueueBounds {
+  const mebibyte = 1024 * 1024;
+  const bytes = (name: keyof QueueBounds, usual: number): number =>
+    wholeInRange(`queueBounds.${name}`, bounds[name] ?? usual, 1, 2 ** 31);
+  return {
+    maxAppendBytes: bytes('maxAppendBytes', mebibyte),
+    maxInflightBytes: bytes('maxInflightBytes', 16 * mebibyte),
+    maxUncommittedBytes: bytes('maxUncommittedBytes', 64 * mebibyte),
   };
 }
 

@@ -56,7 +56,7 @@ class Cluster {
     this.draw = new Draw(seed);
     this.nodes = this.made.life.members.map((member) => new Node(member));
     this.made.life.members = this.nodes;
-    this.checkers = consensusCheckers.map((make) => make(this.made.life));
+    this.checkers = consensusCheckers().map((make) => make(this.made.life));
     for (const node of this.nodes) {
       node.durable.term = 0;
       this.start(node);

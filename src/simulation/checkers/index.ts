@@ -17,14 +17,14 @@ import { indexesInOrder } from './10-indexes-in-order.ts';
 import { durableBeforeSent } from './11-durable-before-sent.ts';
 import { matchIsOnDisk } from './12-match-is-on-disk.ts';
 import { heartbeatCommit } from './14-heartbeat-commit.ts';
-import { boundedQueues } from './20-bounded-queues.ts';
+import { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
 import { electionTimer } from './election-timer.ts';
 
 export { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
 export { CommittedEntries } from './committed-log.ts';
 
-/** For members with the core's default bounds on queues. */
-export const consensusCheckers: readonly CheckerFactory[] = [
+/** @param bounds of the members' queues, as they are configured; default: those of the core. */
+export const consensusCheckers = (bounds?: QueueBounds): readonly CheckerFactory[] => [
   oneLeaderForATerm,
   leaderAppendOnly,
   logMatching,
@@ -38,6 +38,6 @@ export const consensusCheckers: readonly CheckerFactory[] = [
   durableBeforeSent,
   matchIsOnDisk,
   heartbeatCommit,
-  boundedQueues(),
+  boundedQueues(bounds),
   electionTimer,
 ];

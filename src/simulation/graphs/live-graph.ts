@@ -98,7 +98,7 @@ class GraphLife {
     this.#cluster = new SimulatedCluster({ world, hub: this.#hub, network: this.#network }, settings);
     this.#network.onFrame = wireTap(this.#cluster, this.#hub);
     this.#watch = new LeaderWatch(this.#cluster);
-    this.#hub.add(...consensusCheckers, () => this.#watch);
+    this.#hub.add(...consensusCheckers(settings.queueBounds), () => this.#watch);
     this.#client = new ClientWriter(world, this.#network, this.#cluster).writer;
     world.scheduler.onSettled = () => this.#hub.settled();
   }

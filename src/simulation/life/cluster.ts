@@ -70,6 +70,7 @@ function memberOptions(
     heartbeatIntervalMs,
     electionTimeoutMs,
     leaseReads,
+    queueBounds,
   } = settings;
   return {
     ...{ name: host.name, dataDir, heartbeatIntervalMs, leaseReads },
@@ -78,5 +79,6 @@ function memberOptions(
     clientAdvertiseUrls: [`http://${host.address}:${clientPort}`],
     initialCluster: hosts.map((each) => ({ name: each.name, peerUrls: [peerUrl(each)] })),
     ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
+    ...(queueBounds === undefined ? {} : { queueBounds }),
   };
 }

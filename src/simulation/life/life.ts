@@ -182,7 +182,7 @@ class Life {
   #addCheckers(): void {
     const hub = this.#hub;
     this.#network.onFrame = wireTap(this.#cluster, hub);
-    hub.add(...consensusCheckers);
+    hub.add(...consensusCheckers(this.#settings.queueBounds));
     const { members } = this.#cluster;
     hub.add(stuckDiskChecker(({ position }) => (members[position] as (typeof members)[number]).disk));
     const leaseReads = this.#settings.leaseReads;

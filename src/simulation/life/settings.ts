@@ -1,3 +1,4 @@
+import type { QueueBounds } from '../../member/index.ts';
 import type { FaultOptions } from '../faults/options.ts';
 import type { Draw } from '../world/random.ts';
 
@@ -14,7 +15,12 @@ export interface ClusterSettings {
   /** undefined: adaptive. */
   readonly electionTimeoutMs: number | undefined;
   readonly leaseReads: boolean;
+  /** Now and then so small that leaders are at their bounds; undefined: the usual, which no life comes near. */
+  readonly queueBounds: QueueBounds | undefined;
 }
+
+/** About one entry of the workload in an append, two on the way, a dozen waiting. */
+const narrow: QueueBounds = { maxAppendBytes: 200, maxInflightBytes: 400, maxUncommittedBytes: 2000 };
 
 export function drawCluster(random: Draw, members: number): ClusterSettings {
   const fixed = random.chance(0.25);
@@ -27,16 +33,18 @@ export function drawCluster(random: Draw, members: number): ClusterSettings {
     heartbeatIntervalMs,
     electionTimeoutMs: fixed ? heartbeatIntervalMs * random.between(4, 10) : undefined,
     leaseReads: random.chance(0.15),
+    queueBounds: random.chance(0.2) ? narrow : undefined,
   };
 }
 
 export function describeSettings(cluster: ClusterSettings, faults: FaultOptions): string {
-  const { members, snapshotCount, heartbeatIntervalMs, electionTimeoutMs, leaseReads } = cluster;
+  const { members, snapshotCount, heartbeatIntervalMs, electionTimeoutMs, leaseReads, queueBounds } = cluster;
   const percent = (rate: number): string => `${Math.round(rate * 100)}%`;
   const timeout = electionTimeoutMs === undefined ? 'adaptive timeout' : `timeout ${electionTimeoutMs} ms`;
   return [
     `${members} members, heartbeat ${heartbeatIntervalMs} ms, ${timeout}, a snapshot each ${snapshotCount} commands`,
     ...(leaseReads ? ['lease reads'] : []),
+    ...(queueBounds ? ['narrow queues'] : []),
     `links ${faults.latencyUs} + ${faults.jitterUs} us, ${percent(faults.lossRate)} lost, ` +
       `${percent(faults.repeatRate)} repeated, ${percent(faults.reorderRate)} overtaken`,
     `clocks within ${percent(faults.clockDriftRate)}`,
