@@ -4,7 +4,7 @@ import { losingAnswers } from '../conformance/index.ts';
 import { sessionWith, storeWith } from '../conformance/wrapping.ts';
 import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
-import { Candidate, type CandidateOptions, elect, lock } from './index.ts';
+import { Candidate, type CandidateOptions, elect, lock, type StoreTransaction } from './index.ts';
 
 async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
   let settled = false;
@@ -196,6 +196,29 @@ test('elect leads again only after the refusal its job named', async () => {
   assert((startsMs[1] ?? 0) - (startsMs[0] ?? 0) >= 20_000);
   stop.abort();
   await settle(runtime, running);
+});
+
+const senseless: [unknown, RegExp][] = [
+  [{}, /needs a compare or an operation/],
+  [{ success: [], failure: [] }, /needs a compare or an operation/],
+  [{ sucess: [{ type: 'put', key: 'k', value: 'v' }] }, /must not contain "sucess"\. Did you mean success\?/],
+  [{ success: [{ type: 'put', key: 'k', value: 'v', lease: 7 }] }, /type 'put' must not contain "lease"/],
+  [{ success: [{ type: 'get', key: 'k', prefix: 'k' }] }, /a key or a prefix, not both/],
+  [{ compare: [{ key: 'k', target: 'version', value: 1, op: '>' }] }, /A compare must not contain "op"/],
+  [{ success: ['put'] }, /type of an operation/],
+  [{ compare: [null] }, /A compare must be an object, not null/],
+];
+
+test('a transaction that would not do what was meant is refused, with what is wrong in it named', async () => {
+  const { runtime, candidate } = setUp();
+  await using one = candidate('one');
+  const leadership = await settle(runtime, one.campaign());
+  for (const [transaction, message] of senseless) {
+    const made = leadership.txn(transaction as StoreTransaction);
+    await assert.rejects(made, { code: 'invalid-argument', outcome: 'not-applied', message });
+  }
+  const checked = await leadership.txn({ compare: [{ key: 'k', target: 'exists', value: false }] });
+  assert.equal(checked.succeeded, true);
 });
 
 test('a transaction commits under a leadership, and tells what it found', async () => {

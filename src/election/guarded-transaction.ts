@@ -28,6 +28,11 @@ export function checkTransactionFor({ store, live }: Guarded, transaction: Store
     );
   }
   checkTransaction(transaction);
+  const { compare = [], success = [], failure = [] } = transaction;
+  if (compare.length + success.length + failure.length > 0) return;
+  // It would succeed, and look like the write that somebody meant.
+  const message = 'A transaction needs a compare or an operation: give compare, success or failure.';
+  throw new ConclaveError('invalid-argument', message);
 }
 
 /** undefined: the token is not current. */

@@ -1,5 +1,6 @@
 /** Transactions on a store's own keys, as `leadership.txn()` takes them: the same for every store that has such keys. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames, shown } from './option-names.ts';
 
 /** Text is taken as UTF-8. Not empty. */
 export type StoreKey = string | Uint8Array;
@@ -73,6 +74,7 @@ export function checkTransaction(transaction: StoreTransaction): void {
   if (typeof transaction !== 'object' || transaction === null) {
     throw invalid('A transaction is an object, like { success: [{ type: "put", key, value }] }.');
   }
+  checkNames('A transaction', transaction, ['compare', 'success', 'failure']);
   const { compare = [], success = [], failure = [] } = transaction;
   for (const list of [compare, success, failure]) {
     if (!Array.isArray(list)) throw invalid('compare, success and failure of a transaction must be arrays.');
@@ -82,11 +84,12 @@ export function checkTransaction(transaction: StoreTransaction): void {
 }
 
 function checkCompare(compare: StoreCompare): void {
+  checkNames('A compare', compare, ['key', 'target', 'result', 'value']);
   checkBytes('The key of a compare', compare?.key, true);
   const { target, value } = compare;
   if (target === 'exists') {
     if (typeof value === 'boolean') return;
-    throw invalid(`A compare of 'exists' takes true or false, not ${String(value)}.`);
+    throw invalid(`A compare of 'exists' takes true or false, not ${shown(value)}.`);
   }
   const { result = '=' } = compare;
   if (!['=', '!=', '<', '>'].includes(result)) {
@@ -99,7 +102,7 @@ function checkCompare(compare: StoreCompare): void {
     );
   }
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw invalid(`A compare of '${target}' takes a whole number of at least 0, not ${String(value)}.`);
+    throw invalid(`A compare of '${target}' takes a whole number of at least 0, not ${shown(value)}.`);
   }
 }
 
@@ -125,20 +128,29 @@ function hex(key: StoreKey): string {
   return Array.from(keyBytes(key), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+const operationNames = {
+  get: ['type', 'key', 'prefix', 'limit'],
+  put: ['type', 'key', 'value'],
+  delete: ['type', 'key', 'prefix'],
+} as const;
+
 function checkOperation(operation: StoreOperation): void {
   const type: unknown = operation?.type;
   if (type !== 'get' && type !== 'put' && type !== 'delete') {
     throw invalid(`The type of an operation must be 'get', 'put' or 'delete', not ${JSON.stringify(type)}.`);
   }
+  checkNames(`An operation of type '${type}'`, operation, operationNames[type]);
   if (operation.type === 'put') {
     checkBytes('The key to put', operation.key, true);
     return checkBytes('The value to put', operation.value, false);
   }
+  if ('key' in operation && 'prefix' in operation)
+    throw invalid(`A ${type} takes a key or a prefix, not both.`);
   if ('key' in operation) return checkBytes(`The key to ${type}`, operation.key, true);
   checkBytes(`The prefix to ${type}`, operation.prefix, true);
   if (operation.type !== 'get' || operation.limit === undefined) return;
   if (!Number.isSafeInteger(operation.limit) || operation.limit < 1) {
-    throw invalid(`The limit of a get must be a whole number of at least 1, not ${operation.limit}.`);
+    throw invalid(`The limit of a get must be a whole number of at least 1, not ${shown(operation.limit)}.`);
   }
 }
 
