@@ -68,7 +68,7 @@ export function checkToken(
   if (writer.token < seen.token) {
     throw new ConclaveError(
       'stale-token',
-      `${resource} has seen token ${seen.token}; token ${writer.token} is refused: its leadership is over.`,
+      `${resource} has seen token ${seen.token}; token ${writer.token} is refused: its leadership is over, or its store was begun anew.`,
       { details: { token: writer.token, highestToken: seen.token } },
     );
   }
