@@ -3,6 +3,7 @@ import { LinearizableReads } from './15-linearizable-reads.ts';
 import { LeaseReads } from './16-lease-reads.ts';
 import { RetriedOnce } from './17-retried-once.ts';
 import { WatchesAreWhole } from './19-watches.ts';
+import { FinalState } from './final-state.ts';
 import type { History } from './history.ts';
 import { LinearizableHistory } from './linearizable-history.ts';
 import { LogWitness } from './log-witness.ts';
@@ -26,6 +27,7 @@ export function workloadCheckers(
     ...(options.leaseReads === true ? [new LeaseReads(parts)] : []),
     new RetriedOnce(parts),
     new WatchesAreWhole(parts),
+    new FinalState(parts),
     new LinearizableHistory(parts),
   ];
 }

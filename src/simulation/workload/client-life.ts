@@ -12,8 +12,9 @@ import {
   type WatchEnd,
   type WatchView,
 } from './history.ts';
+import { bytesOf } from './model-values.ts';
 import type { OperationSource } from './operation-source.ts';
-import { bytesOf, eventOf, perform } from './perform.ts';
+import { eventOf, perform } from './perform.ts';
 import type { WorkloadRates } from './rates.ts';
 
 export interface ClientLifeParts {

@@ -1,5 +1,5 @@
 /** What the model of the keyspace is made of, and etcd's rules for ranges and compares. */
-import type { CommandFailure, Compare } from '../../keyspace/index.ts';
+import type { CommandFailure, Compare, KeyValue } from '../../keyspace/index.ts';
 import type { Pair, StepAnswer } from './history.ts';
 
 /** One change of one key, in the order of the log. */
@@ -42,6 +42,25 @@ export function textOf(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at++) text += String.fromCharCode(bytes[at] as number);
   return text;
+}
+
+/** One byte for each char; the workload writes nothing but ASCII. */
+export function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+/** Of a key as members and clients have it. */
+export function pairOf(kv: KeyValue): Pair {
+  return {
+    key: textOf(kv.key),
+    value: textOf(kv.value),
+    create: kv.createRevision,
+    mod: kv.modRevision,
+    version: kv.version,
+    lease: kv.lease,
+  };
 }
 
 /** All keys of a range, by etcd's rules for its end. */

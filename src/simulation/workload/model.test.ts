@@ -9,8 +9,7 @@ import {
   type Operation,
 } from '../../keyspace/index.ts';
 import { ModelKeyspace } from './model.ts';
-import { textOf } from './model-values.ts';
-import { bytesOf } from './perform.ts';
+import { bytesOf, textOf } from './model-values.ts';
 
 const text = fc.constantFrom('a', 'b', 'c', 'd');
 const lease = fc.constantFrom(0n, 0n, 1n, 2n);

@@ -11,7 +11,7 @@ import {
   type ResponseOp,
 } from '../../wire/index.ts';
 import type { Answer, Call, Guard, Pair, SeenEvent, Step, StepAnswer } from './history.ts';
-import { textOf } from './model-values.ts';
+import { bytesOf, pairOf } from './model-values.ts';
 
 /** Does what `call` says with a real client, and puts its answer as the history has it. @throws as the client */
 export async function perform(client: ConclaveClient, call: Call, options: CallOptions): Promise<Answer> {
@@ -71,24 +71,6 @@ async function performOther(
 export function eventOf({ type, kv, prevKv }: Event): SeenEvent {
   if (kv === undefined) throw new Error('A watch event without a key.');
   return { pair: pairOf(kv), deleted: type === Event_EventType.DELETE, previous: pairOrNone(prevKv) };
-}
-
-/** One byte for each char; the workload writes nothing but ASCII. */
-export function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
-  return bytes;
-}
-
-function pairOf(kv: KeyValue): Pair {
-  return {
-    key: textOf(kv.key),
-    value: textOf(kv.value),
-    create: kv.createRevision,
-    mod: kv.modRevision,
-    version: kv.version,
-    lease: kv.lease,
-  };
 }
 
 function pairOrNone(kv: KeyValue | undefined): Pair | undefined {

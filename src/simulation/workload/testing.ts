@@ -26,7 +26,7 @@ interface Seat {
 /** For tests: a sight of a life whose committed log is filled by hand. */
 export class TestingLife implements LifeSight {
   nowUs = 0;
-  readonly members: readonly MemberSight[] = [];
+  readonly members: MemberSight[] = [];
   readonly clockDriftRate = 0;
   readonly entries: (Entry | undefined)[] = [];
   readonly #atUs: number[] = [];

@@ -10,7 +10,7 @@ import type { Entry } from '../../../raft/index.ts';
 import { type Checker, type MemberSight, Violation } from '../../observation.ts';
 import { workloadCheckers } from '../checkers.ts';
 import { type Answer, type Call, History, type Operation, type Pair } from '../history.ts';
-import { bytesOf } from '../perform.ts';
+import { bytesOf } from '../model-values.ts';
 import { TestingLife } from '../testing.ts';
 
 /** For tests of checkers: a history and a log written by hand, with a real keyspace as the only member. */
@@ -24,6 +24,13 @@ export class CheckerBench {
 
   constructor(options: { leaseReads?: boolean } = {}) {
     this.checkers = workloadCheckers(this.life, this.history, options);
+    const bench = this;
+    this.life.members.push({
+      ...{ name: 'm1', position: 0, memberId: 1, running: true },
+      get keyspace() {
+        return bench.keyspace;
+      },
+    } as unknown as MemberSight);
   }
 
   get sight(): MemberSight {
