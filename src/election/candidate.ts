@@ -5,13 +5,16 @@ import { publish } from './events.ts';
 import { Grace } from './grace.ts';
 import { Leadership } from './leadership.ts';
 import type { LiveSession } from './live-session.ts';
+import { checkNames } from './option-names.ts';
 import {
+  candidateOptionNames,
   checkName,
   checkSignal,
   checkStore,
   type ElectionOptions,
   type ElectionSettings,
   resolveElectionSettings,
+  sessionOptionsOf,
 } from './options.ts';
 import { Session } from './session.ts';
 import type { AcquiredOutcome, LeaseStore } from './store.ts';
@@ -66,11 +69,12 @@ export class Candidate implements AsyncDisposable {
 
   constructor(store: LeaseStore, name: string, options: CandidateOptions = {}, use: CandidateUse = {}) {
     checkStore(store);
+    checkNames('The options of a candidate', options, candidateOptionNames);
     this.name = use.reserved ? name : checkName(name);
     this.#store = store;
     this.#settings = resolveElectionSettings(store, options);
     this.#ownsSession = options.session === undefined;
-    this.#session = options.session ?? new Session(store, options);
+    this.#session = options.session ?? new Session(store, sessionOptionsOf(options));
     if (this.#session.store !== store) {
       throw new ConclaveError(
         'invalid-argument',
@@ -95,6 +99,7 @@ export class Candidate implements AsyncDisposable {
    * and name, lasts; an error of the store that trying again cannot cure.
    */
   async campaign(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Leadership> {
+    checkNames('The options of campaign()', options, ['signal']);
     const { signal } = options;
     checkSignal(signal);
     if (this.#closing.signal.aborted) throw this.#closedError();

@@ -3,7 +3,8 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
-import { checkSignal } from './options.ts';
+import { checkNames } from './option-names.ts';
+import { candidateOptionNames, checkSignal } from './options.ts';
 import type { LeaseStore } from './store.ts';
 import { backoffMs, sleep } from './waiting.ts';
 
@@ -25,6 +26,8 @@ export interface ElectOptions extends CandidateOptions {
   readonly onJobError?: ((error: unknown, leadership: Leadership) => unknown) | undefined;
 }
 
+const electOptionNames = [...candidateOptionNames, 'signal', 'whenJobReturns', 'onJobError'];
+
 type Ending = { readonly status: 'returned' } | { readonly status: 'threw'; readonly error: unknown };
 
 /**
@@ -41,16 +44,20 @@ export async function elect(
   job: Job,
   options: ElectOptions = {},
 ): Promise<void> {
-  const { signal, whenJobReturns = 'campaign', onJobError } = options;
+  checkNames('The options of elect', options, electOptionNames);
+  const { signal, whenJobReturns = 'campaign', onJobError, ...rest } = options;
   checkSignal(signal);
   if (typeof job !== 'function') throw new ConclaveError('invalid-argument', 'The job must be a function.');
+  if (onJobError !== undefined && typeof onJobError !== 'function') {
+    throw new ConclaveError('invalid-argument', 'onJobError must be a function.');
+  }
   if (whenJobReturns !== 'campaign' && whenJobReturns !== 'stop') {
     const message = `whenJobReturns must be 'campaign' or 'stop', not ${JSON.stringify(whenJobReturns)}.`;
     throw new ConclaveError('invalid-argument', message);
   }
   const runtime = options.session?.settings.runtime ?? options.runtime ?? nodeRuntime();
   const ttlMs = options.session?.settings.ttlMs ?? options.ttlMs ?? 5000;
-  await using candidate = new Candidate(store, name, { ...options, runtime }, { jobManaged: true });
+  await using candidate = new Candidate(store, name, { ...rest, runtime }, { jobManaged: true });
   let shortRuns = 0;
   while (!signal?.aborted) {
     const leadership = await candidate.campaign({ signal }).catch((error: unknown) => {

@@ -126,8 +126,9 @@ test('a yield whose reading fails is tried again', async () => {
 
 test('a lock is not given away, whatever comes', async () => {
   const { runtime, store, options, candidate } = setUp();
-  const given = { ...options('one'), yieldToPriority: true };
-  const held = await settle(runtime, lock(store, 'n', given));
+  const yielding = { ...options('one'), yieldToPriority: true };
+  await assert.rejects(lock(store, 'n', yielding), { code: 'invalid-argument', message: /yieldToPriority/ });
+  const held = await settle(runtime, lock(store, 'n', options('one')));
   await using high = candidate('high', { priority: 9 });
   high.campaign().catch(() => {});
   await runtime.advance(10_000);

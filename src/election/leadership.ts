@@ -4,7 +4,8 @@ import { type LossCause, publish } from './events.ts';
 import { checkTransactionFor, type TransactionOptions, transactGuarded } from './guarded-transaction.ts';
 import { Jobs } from './jobs.ts';
 import { type Leaving, releaseAtStore, transferAtStore } from './leaving.ts';
-import { checkHolder, checkMetadata, checkRefusal } from './options.ts';
+import { checkNames, shown } from './option-names.ts';
+import { checkHolder, checkMetadata, checkRefusal, checkSignal } from './options.ts';
 import { retryOnSession } from './retry.ts';
 import type { ElectionState, StoreTransaction, StoreTransactionResult } from './store.ts';
 import { guardToken } from './token-guard.ts';
@@ -116,9 +117,15 @@ export class Leadership implements AsyncDisposable {
   /**
    * Holds the release at a resignation back until this has settled, so that the next leader starts after our work
    * ended; the lease is renewed meanwhile. After a loss nothing can be held back. `elect` does this for its job.
+   * @throws 'invalid-argument' for what is no promise.
    */
   settle(work: Promise<unknown>): void {
-    this.#jobs.add(work);
+    const given: { then?: unknown } | null | undefined = work;
+    if (typeof given?.then !== 'function') {
+      const message = `settle() takes the promise of the work to wait for, not ${shown(work)}.`;
+      throw new ConclaveError('invalid-argument', message);
+    }
+    this.#jobs.add(Promise.resolve(work));
   }
 
   /**
@@ -133,6 +140,8 @@ export class Leadership implements AsyncDisposable {
     transaction: StoreTransaction,
     options: TransactionOptions = {},
   ): Promise<StoreTransactionResult> {
+    checkNames('The options of txn()', options, ['signal']);
+    checkSignal(options.signal);
     checkTransactionFor(this.#parts, transaction);
     this.assertHeld();
     const result = await transactGuarded(this.#parts, transaction, options);
@@ -146,7 +155,7 @@ export class Leadership implements AsyncDisposable {
    * Gives the leadership up: aborts the signal, waits for what was given to `settle`, then releases it at the store
    * in one step. Resolves when that is done, or when the lease has run out; never rejects. Idempotent. Under
    * `elect`, where the job itself may await this, it resolves as soon as the signal is aborted; see `ended`.
-   * @throws 'invalid-argument' for a `refuseForMs` out of range.
+   * @throws 'invalid-argument' for a `refuseForMs` out of range, or an option that it does not know.
    */
   async resign(options: ResignOptions = {}): Promise<void> {
     this.#refuseForMs = Math.max(this.#refuseForMs, checkRefusal(options));

@@ -3,7 +3,8 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
-import { checkSignal } from './options.ts';
+import { checkNames } from './option-names.ts';
+import { checkSignal, waitingOptionNames } from './options.ts';
 import type { LeaseStore } from './store.ts';
 import { waitAtMost } from './wait-limit.ts';
 
@@ -87,9 +88,11 @@ async function take(
   name: string,
   options: LockOptions,
 ): Promise<{ candidate: Candidate; leadership: Leadership }> {
+  checkNames('The options of a lock', options, waitingOptionNames);
+  const { signal: _, waitMs: __, ...rest } = options;
   checkSignal(options.signal);
   // Who holds a lock gives it up when its work is done, not when it is told to.
-  const candidate = new Candidate(store, name, { ...options, yieldToPriority: false });
+  const candidate = new Candidate(store, name, { ...rest, yieldToPriority: false });
   try {
     const runtime = options.session?.settings.runtime ?? options.runtime ?? nodeRuntime();
     const leadership = await waitAtMost(runtime, `lock ${JSON.stringify(name)}`, options, (signal) =>

@@ -3,6 +3,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type EventListener, publish } from './events.ts';
+import { checkNames } from './option-names.ts';
 import { checkName } from './options.ts';
 import type { ElectionState, LeaseStore } from './store.ts';
 import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
@@ -29,6 +30,7 @@ export function observe(
   name: string,
   options: ObserveOptions = {},
 ): AsyncGenerator<ObservedLeader | undefined, void, undefined> {
+  checkNames('The options of observe', options, ['signal', 'onEvent', 'runtime']);
   checkName(name);
   const runtime = options.runtime ?? nodeRuntime();
   return observeStates(store, name, runtime, options);

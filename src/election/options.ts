@@ -4,6 +4,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { EventListener } from './events.ts';
+import { checkNames, shown } from './option-names.ts';
 import type { LeaseStore } from './store.ts';
 import { clockMarginMs } from './validity.ts';
 
@@ -48,6 +49,44 @@ export interface ElectionOptions extends ElectionSessionOptions {
    * words of your own, why that is acceptable; without it such a store is refused.
    */
   readonly acceptAdvisory?: string | undefined;
+}
+
+/** Complete: an option that is not here would be refused, and the compiler says so. */
+const sessionNames = {
+  ttlMs: true,
+  renewEveryMs: true,
+  clockDriftRate: true,
+  holder: true,
+  releaseOnDisconnect: true,
+  onEvent: true,
+  runtime: true,
+} as const satisfies Record<keyof ElectionSessionOptions, true>;
+
+const electionNames = {
+  ...sessionNames,
+  graceMs: true,
+  priority: true,
+  yieldToPriority: true,
+  metadata: true,
+  acceptAdvisory: true,
+} as const satisfies Record<keyof ElectionOptions, true>;
+
+export const sessionOptionNames: readonly string[] = Object.keys(sessionNames);
+
+export const candidateOptionNames: readonly string[] = [...Object.keys(electionNames), 'session'];
+
+/** For what never yields: a lock and its like. */
+export const waitingOptionNames: readonly string[] = [
+  ...candidateOptionNames.filter((name) => name !== 'yieldToPriority'),
+  'signal',
+  'waitMs',
+];
+
+/** Those among the options of something greater that are its session's. */
+export function sessionOptionsOf(options: ElectionSessionOptions): ElectionSessionOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => sessionOptionNames.includes(name)),
+  ) as ElectionSessionOptions;
 }
 
 export interface SessionSettings {
@@ -161,7 +200,9 @@ export function resolveElectionSettings(store: LeaseStore, options: ElectionOpti
 }
 
 /** @throws 'invalid-argument'. */
-export function checkRefusal({ refuseForMs = 0 }: { readonly refuseForMs?: number | undefined }): number {
+export function checkRefusal(options: { readonly refuseForMs?: number | undefined }): number {
+  checkNames('The options of resign()', options, ['refuseForMs']);
+  const { refuseForMs = 0 } = options;
   return checkRange('refuseForMs', refuseForMs, 0, dayMs);
 }
 
@@ -207,7 +248,7 @@ function isWellFormed(text: string): boolean {
 
 export function checkRange(what: string, value: number, least: number, most: number): number {
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw invalid(`${what} must be a number from ${least} to ${most}, not ${String(value)}.`);
+    throw invalid(`${what} must be a number from ${least} to ${most}, not ${shown(value)}.`);
   }
   return value;
 }

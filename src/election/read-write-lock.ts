@@ -3,7 +3,15 @@ import { ConclaveError } from '../errors/index.ts';
 import type { CandidateOptions } from './candidate.ts';
 import { Held } from './held.ts';
 import type { Lock } from './lock.ts';
-import { checkName, checkSignal, checkStore, reservedPrefix, resolveElectionSettings } from './options.ts';
+import { checkNames, shown } from './option-names.ts';
+import {
+  checkName,
+  checkSignal,
+  checkStore,
+  reservedPrefix,
+  resolveElectionSettings,
+  waitingOptionNames,
+} from './options.ts';
 import {
   anyOrder,
   checkSlotCount,
@@ -29,6 +37,8 @@ export interface ReadWriteLockOptions extends Omit<CandidateOptions, 'yieldToPri
   /** Gives up waiting after this long, with 'timeout'. More than 0, at most 86400000; default: never. */
   readonly waitMs?: number | undefined;
 }
+
+const readWriteNames = [...waitingOptionNames, 'maxReaders'];
 
 /** Like every lease it can be lost: mind `signal`, `assertHeld()` and, for what a writer writes, `token`. */
 export interface HeldReadWriteLock extends Lock {
@@ -56,12 +66,13 @@ export async function readWriteLock(
   name: string,
   options: ReadWriteLockOptions,
 ): Promise<HeldReadWriteLock> {
-  const mode = options?.mode;
+  checkNames('The options of a read-write lock', options, [...readWriteNames, 'mode']);
+  const { mode, ...rest } = options;
   if (mode !== 'read' && mode !== 'write') {
-    const message = `The mode of a read-write lock must be 'read' or 'write', not ${JSON.stringify(mode)}.`;
+    const message = `The mode of a read-write lock must be 'read' or 'write', not ${shown(mode)}.`;
     throw new ConclaveError('invalid-argument', message);
   }
-  const slots = readWriteSlots(store, name, options);
+  const slots = readWriteSlots(store, name, rest);
   const { runtime } = slots.session.settings;
   const entered = await waitAtMost(runtime, slots.what, options, async (signal) => {
     try {
@@ -91,6 +102,7 @@ export async function resizeReadWriteLock(
 
 function readWriteSlots(store: LeaseStore, name: string, options: Omit<ReadWriteLockOptions, 'mode'>): Slots {
   checkStore(store);
+  checkNames('The options of a read-write lock', options, readWriteNames);
   checkName(name, 'The name of the read-write lock', 960);
   const count = checkSlotCount('maxReaders', options.maxReaders ?? 16);
   checkSignal(options.signal);

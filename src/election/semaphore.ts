@@ -2,7 +2,15 @@
 import type { CandidateOptions } from './candidate.ts';
 import { Held } from './held.ts';
 import type { Lock } from './lock.ts';
-import { checkName, checkSignal, checkStore, reservedPrefix, resolveElectionSettings } from './options.ts';
+import { checkNames } from './option-names.ts';
+import {
+  checkName,
+  checkSignal,
+  checkStore,
+  reservedPrefix,
+  resolveElectionSettings,
+  waitingOptionNames,
+} from './options.ts';
 import {
   anyOrder,
   checkSlotCount,
@@ -83,6 +91,7 @@ export async function resizeSemaphore(
 function semaphoreSlots(store: LeaseStore, name: string, options: SemaphoreOptions): Slots {
   checkStore(store);
   checkName(name, 'The name of the semaphore', 960);
+  checkNames('The options of a semaphore', options ?? {}, [...waitingOptionNames, 'permits']);
   const count = checkSlotCount('permits', options?.permits);
   checkSignal(options.signal);
   resolveElectionSettings(store, options);

@@ -3,11 +3,13 @@ import { ConclaveError } from '../errors/index.ts';
 import { Claims } from './claims.ts';
 import { publish } from './events.ts';
 import { LiveSession } from './live-session.ts';
+import { checkNames } from './option-names.ts';
 import {
   checkStore,
   type ElectionSessionOptions,
   resolveSessionSettings,
   type SessionSettings,
+  sessionOptionNames,
 } from './options.ts';
 import type { LeaseStore, StoreSession } from './store.ts';
 import { readMoment } from './validity.ts';
@@ -38,6 +40,7 @@ export class Session implements AsyncDisposable {
 
   constructor(store: LeaseStore, options: ElectionSessionOptions = {}) {
     checkStore(store);
+    checkNames('The options of a session', options, sessionOptionNames);
     this.store = store;
     this.settings = resolveSessionSettings(store, options);
   }

@@ -9,6 +9,7 @@
 import { ConclaveError } from '../errors/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
+import { sessionOptionsOf } from './options.ts';
 import { Session } from './session.ts';
 import { decodeSlots, writeSlots } from './slots-record.ts';
 import type { LeaseStore } from './store.ts';
@@ -52,7 +53,7 @@ export function openSlots(
   options: CandidateOptions,
   parts: Pick<Slots, 'what' | 'counted' | 'base' | 'count'>,
 ): Slots {
-  const session = options.session ?? new Session(store, options);
+  const session = options.session ?? new Session(store, sessionOptionsOf(options));
   return { store, session, ownsSession: options.session === undefined, options, ...parts };
 }
 

@@ -1,6 +1,6 @@
 /** Spreads partitions over the live processes; each partition has a leader of its own. */
 import { type Leadership, type LeaseStore, Session } from '../election/index.ts';
-import { resolveSessionSettings } from '../election/options.ts';
+import { resolveSessionSettings, sessionOptionsOf } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
 import type { Timer } from '../runtime/types.ts';
 import { assign } from './assignment.ts';
@@ -77,7 +77,7 @@ export class Partitions implements AsyncDisposable {
     if (options.signal?.aborted) throw ConclaveError.aborted('Starting partitions', options.signal);
     this.#feed = new StateFeed({ store, prefix: `${name}/`, runtime, holder, onEvent });
     this.#store = new SharedStore(store, this.#feed, holder);
-    this.#session = new Session(this.#store, { ...options, runtime, holder });
+    this.#session = new Session(this.#store, { ...sessionOptionsOf(options), runtime, holder });
     this.#router = new PartitionRouter({ store: this.#store, name, runtime, feed: this.#feed });
     this.#stopListening = this.#feed.on(rosterElection(name), () => this.#rosterChanged());
     this.#roster = new Roster({

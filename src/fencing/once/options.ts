@@ -1,6 +1,11 @@
 /** The options of `once`, their defaults, and their checks: all of them before anything has an effect. */
 import { type ElectionSessionOptions, type LeaseStore, Session } from '../../election/index.ts';
-import { checkSignal, checkStore, resolveElectionSettings } from '../../election/options.ts';
+import {
+  checkSignal,
+  checkStore,
+  resolveElectionSettings,
+  sessionOptionsOf,
+} from '../../election/options.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { jsonCodec, type ResultCodec } from './codec.ts';
 
@@ -79,7 +84,8 @@ export function resolveOnce(
     signal,
   };
   checkPromises(store, options.acceptAdvisory);
-  if (session === undefined) return { ...settings, session: new Session(store, options), ownsSession: true };
+  if (session === undefined)
+    return { ...settings, session: new Session(store, sessionOptionsOf(options)), ownsSession: true };
   if (session.store !== store) throw invalid('The session given to once belongs to another store.');
   return { ...settings, session, ownsSession: false };
 }
