@@ -5,7 +5,10 @@ import { GrpcTransport, parseEndpoint, type TlsOptions } from './grpc-transport.
 import type { TransportFactory } from './transport.ts';
 
 export interface ConnectOptions {
-  /** `host:port`, `http://host:port` or `https://host:port`; several in an array, or separated by commas. */
+  /**
+   * `host:port` or `http://host:port`; several in an array, or separated by commas. `https://host:port` only for a
+   * TLS proxy in front of a member: members speak no TLS themselves.
+   */
   readonly endpoints: string | readonly string[];
   /** Shown to the cluster for this client. Default 'conclave'. */
   readonly name?: string;
@@ -15,6 +18,7 @@ export interface ConnectOptions {
   readonly silenceMs?: number;
   /** How long it has for that sign, before its connection is given up. Default 300. */
   readonly probeTimeoutMs?: number;
+  /** For `https://` endpoints. */
   readonly tls?: TlsOptions;
   /** False where the end of a connection does not tell that this process died. Default true. */
   readonly connectionBound?: boolean;
@@ -24,11 +28,14 @@ export interface ConnectOptions {
   readonly transport?: TransportFactory;
 }
 
+const tlsHint =
+  'Conclave members speak no TLS: https:// is for a TLS proxy in front of one; otherwise write http://.';
+
 /** Makes a client. It connects with its first call. @throws 'invalid-argument' */
 export function connectClient(options: ConnectOptions): ConclaveClient {
   const runtime = options.runtime ?? nodeRuntime();
   const endpoints = parseEndpoints(options.endpoints, options.transport === undefined);
-  const grpc = options.tls === undefined ? { runtime } : { runtime, tls: options.tls };
+  const grpc = { runtime, tlsHint, ...(options.tls && { tls: options.tls }) };
   return new ConclaveClient({
     endpoints,
     transport: options.transport ?? ((endpoint) => new GrpcTransport(endpoint, grpc)),

@@ -30,6 +30,8 @@ export interface TlsOptions {
 export interface GrpcTransportOptions {
   readonly runtime: Runtime;
   readonly tls?: TlsOptions;
+  /** What to say where no connection by TLS could be made: the servers may speak none. */
+  readonly tlsHint?: string;
   /** Sent with each call and stream, as they are when it begins. */
   readonly headers?: () => Readonly<Record<string, string>>;
 }
@@ -59,6 +61,8 @@ export class GrpcTransport implements Transport {
   readonly #breakListeners = new Set<(cause: ConclaveError) => void>();
   /** How to end each call and stream under way. */
   readonly #active = new Set<(cause: ConclaveError) => void>();
+  readonly #tlsHint: string;
+  #established = false;
   #broken: ConclaveError | undefined;
 
   constructor(endpoint: string, options: GrpcTransportOptions) {
@@ -66,6 +70,7 @@ export class GrpcTransport implements Transport {
     this.endpoint = endpoint;
     this.#runtime = options.runtime;
     this.#headers = options.headers;
+    this.#tlsHint = secure && options.tlsHint !== undefined ? ` ${options.tlsHint}` : '';
     const { certificateAuthority, key, certificate } = options.tls ?? {};
     const channelCredentials = secure
       ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate))
@@ -180,16 +185,16 @@ export class GrpcTransport implements Transport {
   /** A channel reconnects by itself, with waits of its own; a transport must not, so any loss ends it. */
   #watchConnection(): void {
     const channel = this.#client.getChannel();
-    let established = false;
     const look = (): void => {
       if (this.#broken !== undefined) return;
       const state = channel.getConnectivityState(false);
       if (state === connectivityState.SHUTDOWN) return;
-      if (state === connectivityState.READY) established = true;
-      else if (established || state === connectivityState.TRANSIENT_FAILURE) {
-        const what = established ? 'was lost' : 'could not be made';
+      if (state === connectivityState.READY) this.#established = true;
+      else if (this.#established || state === connectivityState.TRANSIENT_FAILURE) {
+        const established = this.#established;
+        const what = established ? 'was lost.' : `could not be made.${this.#tlsHint}`;
         // Calls under way learn first from grpc itself, which knows what never left.
-        const cause = new ConclaveError('unavailable', `The connection to ${this.endpoint} ${what}.`, {
+        const cause = new ConclaveError('unavailable', `The connection to ${this.endpoint} ${what}`, {
           retryable: true,
           outcome: established ? 'unknown' : 'not-applied',
         });
@@ -217,10 +222,13 @@ export class GrpcTransport implements Transport {
       return new ConclaveError('internal', `${path} was answered with nothing.`, { outcome: 'unknown' });
     const what = `${path} at ${this.endpoint}`;
     if (error.code === status.UNAVAILABLE && this.#broken !== undefined) return mayHaveLeft(this.#broken);
-    return errorFromStatus(
+    const received = errorFromStatus(
       { status: error.code, text: error.details, trailer: (name) => trailerOf(error.metadata, name) },
       what,
     );
+    if (this.#established || this.#tlsHint === '' || received.code !== 'unavailable') return received;
+    const { code, message, retryable, outcome, details } = received;
+    return new ConclaveError(code, `${message}${this.#tlsHint}`, { retryable, outcome, details });
   }
 }
 
