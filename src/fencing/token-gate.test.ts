@@ -232,6 +232,11 @@ test('wrong arguments and tokens that cannot fence are refused before the storag
   const unfit = { leadership: { ...leader(1).leadership, tokenSurvivesDeletion: false } };
   await assert.rejects(gate.admit('a', unfit), { code: 'unsupported' });
   await assert.rejects(gate.guard('a', unfit, nothing), { code: 'unsupported' });
+  for (const effect of [undefined, 'open'] as never[]) {
+    await assert.rejects(gate.guard('a', leader(1), effect), { code: 'invalid-argument' });
+  }
+  await assert.rejects(gate.admit('a', undefined as never), { code: 'invalid-argument' });
+  assert.throws(() => tokenGate(undefined as never), { code: 'invalid-argument' });
   assert.throws(() => tokenGate({ storage: {} as never }), { code: 'invalid-argument' });
   assert.throws(() => tokenGate({ storage, waitMs: -1 }), { code: 'invalid-argument' });
   assert.throws(() => memoryGateStorage({ maxResources: 0 }), { code: 'invalid-argument' });

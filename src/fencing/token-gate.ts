@@ -3,7 +3,15 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { Queue } from './token-gate-queue.ts';
-import { type CheckedWriter, checkCount, checkToken, checkWriter, type Writer } from './writer.ts';
+import {
+  type CheckedWriter,
+  checkCount,
+  checkFunction,
+  checkObject,
+  checkToken,
+  checkWriter,
+  type Writer,
+} from './writer.ts';
 
 /** The highest token that was let into a resource. */
 export interface GateEntry {
@@ -71,6 +79,7 @@ const longestName = 512;
  * A resource that can compare tokens itself (SQL, objects, the files here) is always the better guard.
  */
 export function tokenGate(options: TokenGateOptions): TokenGate {
+  checkObject('A token gate needs options: { storage }', options);
   return new TokenGate(options);
 }
 
@@ -114,6 +123,7 @@ export class TokenGate {
     effect: () => T | Promise<T>,
     options: GuardOptions = {},
   ): Promise<T> {
+    checkFunction('The effect behind the gate', effect);
     await using passage = await this.enter(resource, writer, options);
     const result = await effect();
     await passage.recheck();

@@ -129,6 +129,21 @@ test('a leadership whose tokens may begin anew is refused, also where its token 
   assert.equal((await file.read()).version, 1);
 });
 
+test('a change or options that are missing are told of before the disk is asked', async () => {
+  const { file, runtime } = await setUp();
+  const before = runtime.disk.operations;
+  const change = {
+    code: 'invalid-argument',
+    message: /change of an update must be a function, not undefined/,
+  };
+  await assert.rejects(file.update({ name: 'jobs', token: 5, assertHeld() {} }, undefined as never), change);
+  const options = { code: 'invalid-argument', message: /write needs options/ };
+  for (const wrong of [undefined, null, 5] as never[]) {
+    await assert.rejects(file.write(bytes('a'), wrong), options);
+  }
+  assert.equal(runtime.disk.operations, before);
+});
+
 test('wrong arguments are refused', async () => {
   const { file } = await setUp();
   for (const wrong of ['', 'folder/', 'a\0b'])

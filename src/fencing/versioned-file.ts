@@ -7,7 +7,9 @@ import { VersionFolder } from './version-folder.ts';
 import {
   type CheckedWriter,
   checkCount,
+  checkFunction,
   checkLeadership,
+  checkObject,
   checkToken,
   checkWriter,
   type FencedLeadership,
@@ -113,6 +115,10 @@ export class VersionedFile {
    * token it had is unknown; 'disk-full', 'disk-failed' (outcome 'unknown' when it failed while publishing).
    */
   async write(data: Uint8Array, options: WriteOptions): Promise<Written> {
+    checkObject(
+      'A write needs options: { leadership, expectedVersion }, or { token, expectedVersion }',
+      options,
+    );
     if (!(data instanceof Uint8Array))
       throw new ConclaveError('invalid-argument', 'data must be a Uint8Array.');
     if (data.length > limitBytes) {
@@ -174,6 +180,7 @@ export class VersionedFile {
     leadership: FencedLeadership,
     change: (current: FileVersion) => Uint8Array | Promise<Uint8Array>,
   ): Promise<Written> {
+    checkFunction('The change of an update', change);
     for (;;) {
       const current = await this.claim(leadership);
       const written = await this.#writeUnlessConflict(await change(current), leadership, current.version);

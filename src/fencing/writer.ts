@@ -24,7 +24,9 @@ export interface CheckedWriter {
 }
 
 /** @throws 'invalid-argument'; 'unsupported' for a leadership whose tokens do not survive deletion. */
-export function checkWriter({ leadership, token, election }: Writer): CheckedWriter {
+export function checkWriter(writer: Writer): CheckedWriter {
+  checkObject('Who writes must be said: { leadership }, or { token, election }', writer);
+  const { leadership, token, election } = writer;
   if (leadership === undefined) {
     checkCount('The token', token, 0, Number.MAX_SAFE_INTEGER);
     return { token, election: election ?? '', assertHeld: () => {} };
@@ -72,6 +74,18 @@ export function checkToken(
       { details: { token: writer.token, highestToken: seen.token } },
     );
   }
+}
+
+/** @throws 'invalid-argument': `need`. */
+export function checkObject(need: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) return;
+  throw new ConclaveError('invalid-argument', `${need}.`);
+}
+
+/** Before any effect; what is called only after one would be found missing too late. @throws 'invalid-argument' */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw new ConclaveError('invalid-argument', `${what} must be a function, not ${typeof value}.`);
 }
 
 export function checkCount(what: string, value: number, least: number, most: number): number {

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConclaveError } from '../../src/errors/index.ts';
-import { expressFencing, fencedFetch, nodeFencing } from '../../src/fencing/http/index.ts';
+import {
+  expressFencing,
+  fastifyFencing,
+  fencedFetch,
+  honoFencing,
+  nodeFencing,
+} from '../../src/fencing/http/index.ts';
 import { fileGateStorage, type GateStorage, memoryGateStorage, tokenGate } from '../../src/fencing/index.ts';
 import { type Framework, frameworks, type ServerOptions } from './http-servers.ts';
 import { type GuardedResource, testTwoLeaders } from './two-leaders.ts';
@@ -316,5 +322,9 @@ test('options of the middleware that are wrong are refused', async () => {
   const invalid = { code: 'invalid-argument' };
   assert.throws(() => expressFencing({ gate: undefined as never, resource: 'a' }), invalid);
   assert.throws(() => expressFencing({ gate, resource: '' }), invalid);
+  for (const fencing of [nodeFencing, expressFencing, fastifyFencing, honoFencing]) {
+    assert.throws(() => (fencing as (...wrong: unknown[]) => unknown)(), invalid);
+  }
+  assert.throws(() => nodeFencing({ gate, resource: 'a' }, undefined as never), invalid);
   assert.throws(() => nodeFencing({ gate, resource: 'a', missingToken: 'no' as never }, () => {}), invalid);
 });

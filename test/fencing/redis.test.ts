@@ -277,6 +277,8 @@ describe('keys of Redis', { skip: redisMissing ?? false }, () => {
     });
     const invalid = { code: 'invalid-argument' };
     assert.throws(() => fencedKey({} as never, { key: 'a' }), invalid);
+    assert.throws(() => fencedKey(counting, undefined as never), invalid);
+    assert.throws(() => fencedScript(counting, undefined as never), invalid);
     assert.throws(() => fencedKey(counting, { key: '' }), invalid);
     assert.throws(() => fencedKey(counting, { key: 'a', fenceKey: 'a' }), invalid);
     assert.throws(() => fencedKey(counting, { key: 'a', fenceKey: 'b' }), invalid);
@@ -295,6 +297,7 @@ describe('keys of Redis', { skip: redisMissing ?? false }, () => {
       [() => key.write(leader(1), 7 as never), 'invalid-argument'],
       [() => key.write(leader(1), '\ud800'), 'invalid-argument'],
       [() => key.write(leader(1), 'x', { ttlMs: 0 }), 'invalid-argument'],
+      [() => key.update(leader(1), undefined as never), 'invalid-argument'],
       [() => key.update(leader(1), () => 'x', { ttlMs: 0.5 }), 'invalid-argument'],
       [() => key.write(leader(1), 'x', { expectedVersion: -1 }), 'invalid-argument'],
       [() => key.write({ ...leader(1), tokenSurvivesDeletion: false }, 'x'), 'unsupported'],

@@ -255,6 +255,7 @@ describe('objects of an S3 store', { skip: s3Missing ?? false }, () => {
       sent += 1;
     });
     assert.throws(() => fencedObject({} as never, place()), { code: 'invalid-argument' });
+    assert.throws(() => fencedObject(client, undefined as never), { code: 'invalid-argument' });
     assert.throws(() => fencedObject(client, place({ key: '' })), { code: 'invalid-argument' });
     assert.throws(() => fencedObject(client, place({ bucket: '' })), { code: 'invalid-argument' });
     const object = fencedObject(counting, place());
@@ -274,6 +275,7 @@ describe('objects of an S3 store', { skip: s3Missing ?? false }, () => {
     await assert.rejects(object.write({ ...leader(1), tokenSurvivesDeletion: false }, 'x'), {
       code: 'unsupported',
     });
+    await assert.rejects(object.update(leader(1), undefined as never), { code: 'invalid-argument' });
     await assert.rejects(object.update({} as never, append('x')), { code: 'invalid-argument' });
     await assert.rejects(object.claim(lost), { code: 'not-leading' });
     await assert.rejects(object.write(leader(1), 'x', { signal: AbortSignal.abort() }), { code: 'aborted' });

@@ -1,6 +1,7 @@
 /** What the middleware of all frameworks share: from the headers of a request to a passage or a refusal. */
 import { ConclaveError, type ErrorCode } from '../../errors/index.ts';
 import type { Passage, TokenGate } from '../token-gate.ts';
+import { checkObject } from '../writer.ts';
 import { fencingHeaders, readHeaders } from './headers.ts';
 
 /** What `resource` returns for a request that has an effect on nothing fenced: it passes, with any token or none. */
@@ -62,6 +63,7 @@ export function fencingOf(request: object): RequestFencing | undefined {
 }
 
 export function checkOptions<Request>(options: FencingOptions<Request>): void {
+  checkObject('The fencing of requests needs options: { gate, resource }', options);
   const { gate, resource, missingToken } = options;
   if (typeof gate?.enter !== 'function') throw invalid('gate must be a token gate');
   if (typeof resource !== 'function' && (typeof resource !== 'string' || resource === '')) {

@@ -1,5 +1,6 @@
 /** The middleware of each framework. Their types are structural: no framework is imported. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { checkFunction } from '../writer.ts';
 import { checkOptions, type FencingOptions, type Judgement, judgeRequest, type Refusal } from './fencing.ts';
 
 /** What is needed of node:http's `IncomingMessage`; Express's request is one. */
@@ -35,6 +36,7 @@ export function nodeFencing<
   handler: (request: Request, response: Response) => unknown,
 ): (request: Request, response: Response) => void {
   checkOptions(options);
+  checkFunction('The handler of the requests', handler);
   const failed = (error: unknown, request: Request, response: Response): void => {
     if (response.headersSent) response.destroy();
     else answer(response, { status: 500, headers: {}, body: '' });

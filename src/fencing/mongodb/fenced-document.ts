@@ -5,7 +5,14 @@ import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { type CellState, type Fence, FencedCell } from '../fenced-cell.ts';
-import { type CheckedWriter, checkLeadership, checkToken, type FencedLeadership } from '../writer.ts';
+import {
+  type CheckedWriter,
+  checkFunction,
+  checkLeadership,
+  checkObject,
+  checkToken,
+  type FencedLeadership,
+} from '../writer.ts';
 import type { DocumentCollection } from './collection.ts';
 import { DocumentCell } from './document-cell.ts';
 
@@ -70,6 +77,7 @@ export function fencedDocument(
   collection: DocumentCollection,
   options: FencedDocumentOptions,
 ): FencedDocument {
+  checkObject('A fenced document needs options: { id }', options);
   return new FencedDocument(collection, options);
 }
 
@@ -133,6 +141,7 @@ export class FencedDocument {
     change: (current: DocumentVersion) => Document | Promise<Document>,
     options: DocumentCallOptions = {},
   ): Promise<DocumentWritten> {
+    checkFunction('The change of an update', change);
     const next = async (current: State) => this.#document.checkDocument(await change(publicVersion(current)));
     return written(await this.#cell.update(leadership, next, options.signal));
   }

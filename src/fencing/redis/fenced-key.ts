@@ -6,7 +6,9 @@ import type { Runtime } from '../../runtime/types.ts';
 import {
   type CheckedWriter,
   checkCount,
+  checkFunction,
   checkLeadership,
+  checkObject,
   checkToken,
   type FencedLeadership,
 } from '../writer.ts';
@@ -76,6 +78,7 @@ export interface KeyWritten {
  * not happen, fence in another store.
  */
 export function fencedKey(client: RedisClient, options: FencedKeyOptions): FencedKey {
+  checkObject('A fenced key needs options: { key }', options);
   return new FencedKey(client, options);
 }
 
@@ -152,6 +155,7 @@ export class FencedKey {
     change: (current: KeyVersion) => string | Promise<string>,
     options: KeyUpdateOptions = {},
   ): Promise<KeyWritten> {
+    checkFunction('The change of an update', change);
     const writer = checkLeadership(leadership);
     const { ttlMs, signal } = options;
     valueArguments('', ttlMs);

@@ -2,7 +2,7 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
-import { checkLeadership, type FencedLeadership } from '../writer.ts';
+import { checkLeadership, checkObject, type FencedLeadership } from '../writer.ts';
 import { type RedisClient, scriptRunner } from './client.ts';
 import { Fence } from './fence.ts';
 import { checkKey, checkSlots, checkText } from './keys.ts';
@@ -32,6 +32,7 @@ export interface ScriptCallOptions {
  * the script's last effects. Redis does not undo a script that fails on its way.
  */
 export function fencedScript(client: RedisClient, options: FencedScriptOptions): FencedScript {
+  checkObject('A fenced script needs options: { fenceKey, script }', options);
   return new FencedScript(client, options);
 }
 

@@ -4,7 +4,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { type Cell, type CellState, type Fence, FencedCell } from '../fenced-cell.ts';
-import { checkLeadership, type FencedLeadership } from '../writer.ts';
+import { checkFunction, checkLeadership, checkObject, type FencedLeadership } from '../writer.ts';
 import { commands } from './commands.ts';
 import { failure, isAbsent, refusedSwap } from './failures.ts';
 import {
@@ -105,6 +105,7 @@ const keptHeaders = [
  * another bucket is asynchronous and no fence. Tags and ACLs are not kept from one write to the next.
  */
 export function fencedObject(client: ObjectClient, options: FencedObjectOptions): FencedObject {
+  checkObject('A fenced object needs options: { bucket, key }', options);
   return new FencedObject(client, options);
 }
 
@@ -175,6 +176,7 @@ export class FencedObject {
     change: (current: ObjectVersion) => Uint8Array | string | Promise<Uint8Array | string>,
     options: ObjectCallOptions = {},
   ): Promise<ObjectWritten> {
+    checkFunction('The change of an update', change);
     checkLeader(leadership);
     const next = async (current: State): Promise<Content> => ({
       ...current.content,
