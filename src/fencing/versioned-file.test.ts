@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -127,6 +128,19 @@ test('a leadership whose tokens may begin anew is refused, also where its token 
   );
   await assert.rejects(file.claim(undefined as never), { code: 'invalid-argument' });
   assert.equal((await file.read()).version, 1);
+});
+
+test('another program finds the newest version by its name, and the data where the guide says', async () => {
+  const { file, runtime } = await setUp();
+  await file.write(bytes('older'), { token: 6, election: 'jöbs', expectedVersion: 0 });
+  await file.write(bytes('newest data'), { token: 6, election: 'jöbs', expectedVersion: 1 });
+  const names = await runtime.disk.list('/data');
+  assert.deepEqual(names, ['state.v0000000000000001', 'state.v0000000000000002']);
+  const content = Buffer.from(await runtime.disk.read(`/data/${names.at(-1)}`));
+  const start = 56 + content.readUInt32BE(12);
+  assert.equal(content.toString('utf8', start, start + Number(content.readBigUInt64BE(32))), 'newest data');
+  const sum = createHash('sha256').update(content.subarray(0, -32)).digest();
+  assert.deepEqual(content.subarray(-32), sum);
 });
 
 test('a change or options that are missing are told of before the disk is asked', async () => {

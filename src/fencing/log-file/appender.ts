@@ -4,7 +4,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { File, Runtime } from '../../runtime/types.ts';
 import { encodeFrame } from './frame.ts';
 import type { History } from './history.ts';
-import { LogScan } from './scan.ts';
+import { failureAt, LogScan } from './scan.ts';
 
 export interface FrameToAppend {
   readonly token: number;
@@ -89,7 +89,9 @@ export class LogAppender {
   async #open(): Promise<{ readonly file: File; readonly scan: LogScan }> {
     if (this.#opened !== undefined) return this.#opened;
     const { disk } = this.#runtime;
-    const file = await disk.open(this.#path, { create: true, append: true });
+    const file = await disk.open(this.#path, { create: true, append: true }).catch((error: unknown) => {
+      throw failureAt(this.#path, error);
+    });
     try {
       // Else a log that was just made could go with all that is in it.
       await disk.syncFolder(dirname(this.#path));

@@ -270,6 +270,48 @@ test('damage to any byte before the last record is reported, behind what is whol
   assert.equal((await records(log)).length, 3);
 });
 
+test('the file of another program is neither appended to nor read as an empty log', async () => {
+  const marker = [0xc1, 0x66, 0x6c, 0x6f, 0x67, 0x01, 0x0d, 0x0a];
+  const long = 'line\n'.repeat(200_000);
+  for (const foreign of [
+    bytes('a'),
+    bytes('notes\n'),
+    bytes(long),
+    Uint8Array.of(...marker.slice(0, 7), 9),
+  ]) {
+    const { log, runtime } = await setUp();
+    const file = await runtime.disk.open(path, { create: true, append: true });
+    await file.append(foreign);
+    const refusal = {
+      code: 'data-incompatible',
+      message: /is no fenced log: give the log a path of its own/,
+    };
+    for (const _ of ['first', 'again']) {
+      await assert.rejects(log.append(leader(5), bytes('x')), refusal);
+      await assert.rejects(log.claim(leader(5)), refusal);
+      await assert.rejects(records(log), refusal);
+      await assert.rejects(log.state(), refusal);
+    }
+    assert.deepEqual(Buffer.from(runtime.disk.contents(path)), Buffer.from(foreign));
+  }
+});
+
+test('what a crash left of the first append, cut off or as zeros, is no foreign file', async () => {
+  const { log: source, runtime: origin } = await setUp();
+  await source.append(leader(5), bytes('lost'));
+  const whole = origin.disk.contents(path);
+  for (const left of [0, 1, 7, 8, 9, 31, whole.length - 1].map((size) => whole.subarray(0, size))) {
+    for (const rest of [left, new Uint8Array(left.length)]) {
+      const { log, runtime } = await setUp();
+      const file = await runtime.disk.open(path, { create: true, append: true });
+      await file.append(rest);
+      assert.deepEqual(await records(log), []);
+      await log.append(leader(5), bytes('kept'));
+      assert.deepEqual(await records(another(runtime)), ['1 5 kept']);
+    }
+  }
+});
+
 test('a file that was cut by others is noticed by who has it open', async () => {
   const { log, runtime } = await setUp();
   for (const text of ['one', 'two']) await log.append(leader(5), bytes(text));

@@ -14,7 +14,7 @@ import { LogAppender } from './appender.ts';
 import { Appends, type Waiting } from './appends.ts';
 import { limits } from './frame.ts';
 import type { History } from './history.ts';
-import { LogScan } from './scan.ts';
+import { failureAt, LogScan } from './scan.ts';
 
 export interface FencedLogOptions {
   /** Bytes of appends that may wait in this process; beyond it they are refused. 1 to 2^32, default 64 MiB. */
@@ -100,7 +100,7 @@ export class FencedLog implements AsyncDisposable {
    * @throws 'stale-token': a newer leader has appended or claimed; 'version-conflict': see `expectedSequence`;
    * 'not-leading' from `assertHeld()`, which is checked although safety does not depend on it; 'failed-precondition':
    * the log is guarded by another election; 'unsupported': tokens that cannot fence; 'too-large';
-   * 'too-many-requests'; 'data-damaged', 'data-incompatible'; 'disk-full', 'disk-failed' (outcome 'unknown' where the
+   * 'too-many-requests'; 'data-damaged'; 'data-incompatible': a newer format, or another program's file; 'disk-full', 'disk-failed' (outcome 'unknown' where the
    * record may be there; after a failed sync this object appends no more); 'closed'.
    */
   async append(
@@ -192,7 +192,7 @@ export class FencedLog implements AsyncDisposable {
     try {
       return await this.#runtime.disk.open(this.path, { readOnly: true });
     } catch (error) {
-      if (!ConclaveError.is(error, 'not-found')) throw error;
+      if (!ConclaveError.is(error, 'not-found')) throw failureAt(this.path, error);
       await this.#runtime.disk.list(dirname(this.path));
       return undefined;
     }

@@ -1,4 +1,5 @@
 /** Reads a log file forward, once: finds the frames, passes over what was cut off, and judges. */
+import { join } from 'node:path';
 import { ConclaveError } from '../../errors/index.ts';
 import type { File } from '../../runtime/types.ts';
 import { decodeFrame, type FoundFrame, marker } from './frame.ts';
@@ -20,6 +21,8 @@ export class LogScan {
   /** Read but not decoded, from `#position` on. */
   #rest: Buffer = nothing;
   #position = 0;
+  /** It begins as no log does. What is found in it all the same decides. */
+  #foreign = false;
   /** Of the part that was scanned. */
   history: History = emptyHistory;
 
@@ -36,7 +39,8 @@ export class LogScan {
   /**
    * The frames that end at or before `size` and were not given before. What follows the last one may be a frame that
    * is still being written; the next call goes on there.
-   * @throws 'data-damaged' where an accepted frame is missing or damaged; 'data-incompatible' for a newer format.
+   * @throws 'data-damaged' where an accepted frame is missing or damaged; 'data-incompatible' for a newer format, and
+   * for what is no log: another program's file must not be appended to; 'invalid-argument' for a folder.
    */
   async *frames(size: number): AsyncGenerator<JudgedFrame, void> {
     if (size < this.readTo) throw this.#damaged('it has become shorter than it was');
@@ -48,8 +52,14 @@ export class LogScan {
       }
       const wanted = Math.max(chunkBytes, decoded.sizeBytes - this.#rest.length);
       const length = Math.min(wanted, size - this.readTo);
-      if (length <= 0) return;
-      const chunk = await this.#file.readAt(this.readTo, length);
+      if (length <= 0) {
+        if (this.#foreign && this.history.index === 0) throw this.#notALog();
+        return;
+      }
+      const chunk = await this.#file.readAt(this.readTo, length).catch((error: unknown) => {
+        throw failureAt(this.#path, error);
+      });
+      if (this.readTo === 0) this.#foreign = !mayBegin(chunk);
       if (chunk.length === 0) throw this.#damaged('it has become shorter than it was');
       this.#rest = this.#rest.length === 0 ? bufferOf(chunk) : Buffer.concat([this.#rest, chunk]);
     }
@@ -91,11 +101,29 @@ export class LogScan {
     return { frame, accepted, end: this.#position };
   }
 
+  #notALog(): ConclaveError {
+    const message = `${this.#path} is not empty and is no fenced log: give the log a path of its own. If it was a log, it is damaged from its beginning: restore it from a copy.`;
+    return new ConclaveError('data-incompatible', message, { details: { path: this.#path } });
+  }
+
   #damaged(what: string): ConclaveError {
     const message = `${this.#path} is damaged before byte ${this.#position}: ${what}. Restore it from a copy.`;
     const details = { path: this.#path, offset: this.#position, sequence: this.history.sequence };
     return new ConclaveError('data-damaged', message, { details });
   }
+}
+
+/** What the disk said, but where a folder is in the log's place: that is the caller's to change. */
+export function failureAt(path: string, error: unknown): unknown {
+  if (!ConclaveError.is(error) || error.details.errno !== 'EISDIR') return error;
+  const message = `${path} is a folder: give the path of a file, such as ${join(path, 'journal')}.`;
+  return new ConclaveError('invalid-argument', message, { cause: error, details: error.details });
+}
+
+/** A marker, as much of one as there is, or the zeros that a crash leaves of an append that was not synced. */
+function mayBegin(bytes: Uint8Array): boolean {
+  const first = bytes.subarray(0, marker.length);
+  return first.every((byte, position) => byte === marker[position]) || first.every((byte) => byte === 0);
 }
 
 function bufferOf(chunk: Uint8Array): Buffer {
