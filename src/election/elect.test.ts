@@ -266,3 +266,33 @@ test('withLock says so when the lock was lost while the block ran', async () => 
   const running = withLock(store, 'n', block, { ttlMs: 1000, runtime });
   await assert.rejects(settle(runtime, running), { code: 'not-leading', outcome: 'unknown' });
 });
+
+test('withLock refuses a block that is none before it takes the lock', async () => {
+  const { runtime, store } = setUp();
+  const refused = { code: 'invalid-argument', message: /third argument of withLock must be a function/ };
+  const openSession = () => assert.fail('a session was opened');
+  const untouched = { ...store, capabilities: store.capabilities, openSession } as unknown as typeof store;
+  for (const block of [undefined, {}, Promise.resolve()])
+    await assert.rejects(withLock(untouched, 'n', block as never, { runtime }), refused);
+});
+
+test('a block that releases the lock itself has not lost it; one that releases what it lost has', async () => {
+  const { runtime, store } = setUp();
+  const releasing = withLock(
+    store,
+    'n',
+    async (held) => {
+      await held.release();
+      assert.throws(() => held.assertHeld(), { code: 'not-leading' });
+      return 'done';
+    },
+    { ttlMs: 1000, runtime },
+  );
+  assert.equal(await settle(runtime, releasing), 'done');
+  const late = async (held: AsyncDisposable) => {
+    runtime.clock.jumpWall(5000);
+    await held[Symbol.asyncDispose]();
+  };
+  const running = withLock(store, 'n', late, { ttlMs: 1000, runtime });
+  await assert.rejects(settle(runtime, running), { code: 'not-leading', outcome: 'unknown' });
+});

@@ -42,9 +42,23 @@ export interface Lock extends AsyncDisposable {
  * anything has an effect; an error of the store that trying again cannot cure.
  */
 export async function lock(store: LeaseStore, name: string, options: LockOptions = {}): Promise<Lock> {
+  return (await hold(store, name, options)).held;
+}
+
+interface Holding {
+  readonly held: Lock;
+  /** Whether it was released by its holder, who still had it then. */
+  readonly letGo: () => boolean;
+}
+
+async function hold(store: LeaseStore, name: string, options: LockOptions): Promise<Holding> {
   const { candidate, leadership } = await take(store, name, options);
-  const release = () => candidate[Symbol.asyncDispose]();
-  return {
+  let letGo = false;
+  const release = () => {
+    letGo ||= isHeld(leadership);
+    return candidate[Symbol.asyncDispose]();
+  };
+  const held: Lock = {
     name,
     token: leadership.token,
     holder: leadership.holder,
@@ -58,10 +72,20 @@ export async function lock(store: LeaseStore, name: string, options: LockOptions
     release,
     [Symbol.asyncDispose]: release,
   };
+  return { held, letGo: () => letGo };
+}
+
+function isHeld(leadership: Leadership): boolean {
+  try {
+    leadership.assertHeld();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
- * Runs `block` under the lock and returns what it returned.
+ * Runs `block` under the lock and returns what it returned. The block may release the lock before it ends.
  *
  * @throws what the block threw; 'not-leading' (outcome 'unknown') where the lock was lost before the block ended, so
  * that another may have run at the same time; and what `lock` throws.
@@ -72,10 +96,15 @@ export async function withLock<T>(
   block: (held: Lock) => T | Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
-  await using held = await lock(store, name, options);
+  if (typeof block !== 'function') {
+    const message = 'The third argument of withLock must be a function: what is to run under the lock.';
+    throw new ConclaveError('invalid-argument', message);
+  }
+  const holding = await hold(store, name, options);
+  await using held = holding.held;
   const value = await block(held);
   try {
-    held.assertHeld();
+    if (!holding.letGo()) held.assertHeld();
   } catch (cause) {
     const message = `The lock ${JSON.stringify(name)} was lost while the block ran; another may have run beside it.`;
     throw new ConclaveError('not-leading', message, { outcome: 'unknown', cause });
