@@ -25,5 +25,6 @@ export {
   partitionRouter,
   type Route,
   type RouteOptions,
+  type WaitOptions,
 } from './router.ts';
 export type { MemberStatus, PartitionStatus, PartitionsStatus } from './status.ts';

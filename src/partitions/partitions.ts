@@ -16,7 +16,7 @@ import {
 } from './options.ts';
 import { PartitionRun } from './partition-run.ts';
 import { Roster, type RosterView, viewRoster } from './roster.ts';
-import { PartitionRouter, type Route, type RouteOptions } from './router.ts';
+import { PartitionRouter, type Route, type RouteOptions, type WaitOptions } from './router.ts';
 import { SharedStore } from './shared-store.ts';
 import { Slots } from './slots.ts';
 import { type PartitionsStatus, statusOf } from './status.ts';
@@ -135,13 +135,13 @@ export class Partitions implements AsyncDisposable {
   }
 
   /** The partition of a key by what is agreed now. @throws as `router`. */
-  partitionOf(key: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<string> {
+  partitionOf(key: string, options: WaitOptions = {}): Promise<string> {
     return this.#router.partitionOf(key, options);
   }
 
   /** For dashboards: members, partitions, totals. The first call waits for the store. @throws 'aborted', 'closed'. */
-  async status(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<PartitionsStatus> {
-    return statusOf({ ...(await this.#router.statusParts(options.signal)), runs: this.#runs });
+  async status(options: WaitOptions = {}): Promise<PartitionsStatus> {
+    return statusOf({ ...(await this.#router.statusParts(options)), runs: this.#runs });
   }
 
   /**

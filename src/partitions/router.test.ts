@@ -136,3 +136,40 @@ test('while the watch is down a route says so; it comes back by itself and catch
   assert.deepEqual([seeing.holder, seeing.watching], ['b', true]);
   await world.end();
 });
+
+test('a route where nobody has ever taken part fails in words, and comes when somebody does in time', async () => {
+  const world = new World(1);
+  await using router = partitionRouter(world.shownStore, 'work', { runtime: world.runtime });
+  const late = router.route('customer-42', { waitMs: 500 }).catch((error: unknown) => error);
+  await world.pass(600);
+  const error = await late;
+  assert(ConclaveError.is(error, 'not-found') && error.retryable);
+  assert.match(
+    error.message,
+    /No process has ever taken part in the partitions "work" \(waited for 500 ms\)/,
+  );
+  await assert.rejects(router.route('customer-42', { waitMs: -1 }), { code: 'invalid-argument' });
+  const soon = router.route('customer-42');
+  world.start('a');
+  await world.pass(3000);
+  assert.equal((await soon).cached, true);
+  await world.end();
+});
+
+test('a route says that the store tells nothing', async () => {
+  const world = new World(1);
+  const silent = storeWith(world.shownStore, {
+    read: () => new Promise(() => {}),
+    watch: async function* (_name: string, { signal }: { signal: AbortSignal }) {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    },
+    watchAll: async function* (_prefix: string, { signal }: { signal: AbortSignal }) {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    },
+  });
+  await using router = partitionRouter(silent, 'work', { runtime: world.runtime });
+  const late = router.route('customer-42').catch((error: unknown) => error);
+  await world.pass(11_000);
+  assert(ConclaveError.is(await late, 'unavailable'));
+  await world.end();
+});

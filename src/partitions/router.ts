@@ -8,6 +8,7 @@ import type { PartitionsEventListener } from './events.ts';
 import { type Seen, StateFeed } from './feed.ts';
 import { type Layout, partitionOf, partitionsOf } from './layout.ts';
 import { checkPartitionsName, partitionElection, rosterElection } from './options.ts';
+import { Patience } from './patience.ts';
 import { type RosterView, viewRoster } from './roster.ts';
 import { type PartitionsStatus, statusOf } from './status.ts';
 
@@ -27,11 +28,19 @@ export interface Route {
   readonly watching: boolean;
 }
 
-export interface RouteOptions {
+export interface WaitOptions {
+  /**
+   * How long to wait where nothing is known yet: for a first answer of the store, and for the first process that
+   * takes part. 0 to 86400000; default 10000.
+   */
+  readonly waitMs?: number | undefined;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RouteOptions extends WaitOptions {
   /** Read it from the store, linearizable where that is. Default false: from the watch, without a request. */
   readonly fresh?: boolean | undefined;
-  /** Ends the waiting for a first answer of the store. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PartitionRouterOptions {
@@ -78,54 +87,53 @@ export class PartitionRouter implements AsyncDisposable {
    * Who leads the partition of this key. The first call waits until the partitions are laid out and known here; later
    * ones are answered from memory. An address may be that of a leader that is gone since: whoever is asked there
    * checks its own leadership, and on a refusal ask again.
-   * @throws 'not-found' for a key that is none of `keys`; 'aborted', 'closed', and what reading the store throws.
+   * @throws 'not-found' for a key that is none of `keys`, and (then retryable) where no process has ever taken part;
+   * 'unavailable' where the store says nothing for `waitMs`; 'aborted', 'closed', and what reading the store throws.
    */
   async route(key: string, options: RouteOptions = {}): Promise<Route> {
     const { signal, fresh = false } = options;
-    checkSignal(signal);
     if (typeof key !== 'string') throw new ConclaveError('invalid-argument', 'The key must be a text.');
-    const partition = partitionOf(await this.#layout(signal), key);
-    if (partition === undefined) {
-      const message = `${JSON.stringify(key)} is none of the partitions ${JSON.stringify(this.name)}.`;
-      throw new ConclaveError('not-found', message, { details: { name: this.name, key } });
-    }
+    using patience = this.#patience(options);
+    const partition = await this.#partitionOf(key, patience);
     const election = partitionElection(this.name, partition);
     if (fresh) {
       const state = await this.#parts.store.read(election, signal ? { signal } : {});
       return routeOf(partition, state.leader, false, this.#parts.runtime.clock.wallMs(), true);
     }
     this.#follow(election);
-    const { state, arrivedMs } = await this.#first(election, signal);
+    const { state, arrivedMs } = await this.#first(election, patience);
     return routeOf(partition, state.leader, true, arrivedMs, this.#parts.feed.isCurrent(election));
   }
 
   /** The partition of a key by what is agreed now. @throws as `route`. */
-  async partitionOf(
-    key: string,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<string> {
-    const partition = partitionOf(await this.#layout(options.signal), key);
+  async partitionOf(key: string, options: WaitOptions = {}): Promise<string> {
+    using patience = this.#patience(options);
+    return await this.#partitionOf(key, patience);
+  }
+
+  async #partitionOf(key: string, patience: Patience): Promise<string> {
+    const partition = partitionOf(await this.#layout(patience), key);
     if (partition !== undefined) return partition;
     const message = `${JSON.stringify(key)} is none of the partitions ${JSON.stringify(this.name)}.`;
     throw new ConclaveError('not-found', message, { details: { name: this.name, key } });
   }
 
   /** For dashboards: members, partitions, totals. The first call waits for the store. @throws as `route`. */
-  async status(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<PartitionsStatus> {
-    return statusOf({ ...(await this.statusParts(options.signal)), runs: new Map() });
+  async status(options: WaitOptions = {}): Promise<PartitionsStatus> {
+    return statusOf({ ...(await this.statusParts(options)), runs: new Map() });
   }
 
   /** @internal */
-  async statusParts(signal: AbortSignal | undefined) {
-    checkSignal(signal);
+  async statusParts(options: WaitOptions) {
+    using patience = this.#patience(options);
     const { feed, name } = this.#parts;
     const roster = rosterElection(name);
-    const { state } = await this.#first(roster, signal);
+    const { state } = await this.#first(roster, patience);
     const view: RosterView = viewRoster(name, state);
     if (view.layout !== undefined && !feed.whole) {
       const elections = partitionsOf(view.layout).map((partition) => partitionElection(name, partition));
       for (const election of elections) this.#follow(election);
-      await Promise.all(elections.map((election) => this.#first(election, signal)));
+      await Promise.all(elections.map((election) => this.#first(election, patience)));
     }
     return { name, feed, view, current: feed.isCurrent(roster) };
   }
@@ -141,36 +149,36 @@ export class PartitionRouter implements AsyncDisposable {
     this.#parts.feed.follow(election);
   }
 
-  async #layout(signal: AbortSignal | undefined): Promise<Layout> {
+  #patience({ signal, waitMs = 10_000 }: WaitOptions): Patience {
+    checkSignal(signal);
+    if (!(typeof waitMs === 'number' && waitMs >= 0 && waitMs <= 86_400_000)) {
+      const message = `waitMs must be a number from 0 to 86400000, not ${JSON.stringify(waitMs)}.`;
+      throw new ConclaveError('invalid-argument', message);
+    }
+    return new Patience(this.#parts, signal, waitMs);
+  }
+
+  async #layout(patience: Patience): Promise<Layout> {
     const roster = rosterElection(this.name);
     for (;;) {
-      const { state } = await this.#first(roster, signal);
+      const { state } = await this.#first(roster, patience);
       const { layout } = viewRoster(this.name, state);
       if (layout !== undefined) return layout;
-      await this.#change(roster, signal);
+      await patience.change(roster);
     }
   }
 
-  async #first(election: string, signal: AbortSignal | undefined): Promise<Seen> {
+  async #first(election: string, patience: Patience): Promise<Seen> {
     for (;;) {
       const seen = this.#parts.feed.get(election);
       if (this.#parts.feed.stopped.aborted) {
         throw new ConclaveError('closed', `The partitions ${JSON.stringify(this.name)} are closed.`);
       }
       if (seen !== undefined) return seen;
-      await this.#change(election, signal);
-    }
-  }
-
-  async #change(election: string, signal: AbortSignal | undefined): Promise<void> {
-    if (!signal?.aborted) await this.#parts.feed.changed(election, signal ?? neverAborted);
-    if (signal?.aborted) {
-      throw ConclaveError.aborted(`Waiting for the partitions ${JSON.stringify(this.name)}`, signal);
+      await patience.change(election);
     }
   }
 }
-
-const neverAborted = new AbortController().signal;
 
 function routeOf(
   partition: string,
