@@ -87,6 +87,11 @@ export class Candidate implements AsyncDisposable {
     this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, onWaiting });
   }
 
+  /** @internal */
+  get trouble(): Session['trouble'] {
+    return this.#session.trouble;
+  }
+
   get holder(): string {
     return this.#session.holder;
   }

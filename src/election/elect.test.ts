@@ -10,8 +10,12 @@ import {
   elect,
   type Job,
   type Leadership,
+  type LeaseStore,
   lock,
   observe,
+  readWriteLock,
+  Session,
+  semaphore,
   withLock,
 } from './index.ts';
 
@@ -295,4 +299,53 @@ test('a block that releases the lock itself has not lost it; one that releases w
   };
   const running = withLock(store, 'n', late, { ttlMs: 1000, runtime });
   await assert.rejects(settle(runtime, running), { code: 'not-leading', outcome: 'unknown' });
+});
+
+/** Nobody answers, or all is well again from the `healthyFrom`th session that is asked for. */
+function troubled(store: LeaseStore, healthyFrom = Number.POSITIVE_INFINITY): LeaseStore {
+  let asked = 0;
+  return storeWith(store, {
+    openSession: async (options) => {
+      asked += 1;
+      if (asked >= healthyFrom) return await store.openSession(options);
+      throw new ConclaveError('unavailable', 'nobody is at 10.0.0.1:2379', { retryable: true });
+    },
+  });
+}
+
+test('who gives up waiting for a lock learns that the store could not be reached', async () => {
+  const { runtime, store } = setUp();
+  const down = troubled(store);
+  const options = { ttlMs: 1000, waitMs: 700, runtime };
+  const says = (error: unknown) => {
+    assert(ConclaveError.is(error, 'timeout'));
+    assert.match(
+      error.message,
+      /longer than 700 ms; nothing is held\. Opening a session failed last: nobody is/,
+    );
+    assert(ConclaveError.is(error.cause, 'unavailable'));
+    return true;
+  };
+  await assert.rejects(settle(runtime, lock(down, 'n', options)), says);
+  await assert.rejects(settle(runtime, semaphore(down, 'n', { ...options, permits: 2 })), says);
+  await assert.rejects(settle(runtime, readWriteLock(down, 'n', { ...options, mode: 'read' })), says);
+  await using session = new Session(down, { ttlMs: 1000, runtime });
+  await assert.rejects(settle(runtime, lock(down, 'n', { session, waitMs: 700, runtime })), says);
+});
+
+test('trouble that is over is not named by who gives up waiting for a lock that another holds', async () => {
+  const { runtime, store } = setUp();
+  await using other = await settle(runtime, lock(store, 'n', { runtime, holder: 'other' }));
+  const waiting = lock(troubled(store, 2), 'n', { ttlMs: 1000, waitMs: 2000, runtime });
+  await assert.rejects(settle(runtime, waiting), {
+    code: 'timeout',
+    message: 'Waiting for lock "n" took longer than 2000 ms; nothing is held.',
+  });
+  await settle(runtime, other.release());
+});
+
+test('waitMs is refused in words that a person reads', async () => {
+  const { runtime, store } = setUp();
+  const message = 'waitMs must be a number above 0 and at most 86400000, not 0.';
+  await assert.rejects(lock(store, 'n', { runtime, waitMs: 0 }), { code: 'invalid-argument', message });
 });

@@ -50,7 +50,7 @@ export type ElectionEvent =
       readonly name: string;
       readonly holder: string;
       readonly token: number;
-      /** Present after a hand-off. */
+      /** Present after a hand-off: by `handOff()`, or by `yieldToPriority`. */
       readonly handedTo?: string;
     }
   /** The job still runs this long after its signal aborted. Repeated with growing distance. */

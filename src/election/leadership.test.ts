@@ -296,6 +296,7 @@ test('a hand-off lets the target lead next, past the queue, and its token rises'
   const third = three.campaign();
   await runtime.advance(10);
   await settle(leadership.handOff('three'));
+  assert.throws(() => leadership.assertHeld(), { message: /: it was given up, to hand it to "three"\.$/ });
   assert.equal(await leadership.ended, 'handed-off');
   assert((await settle(third)).token > leadership.token);
   assert(events.some((event) => event.type === 'resigned' && event.handedTo === 'three'));

@@ -225,7 +225,9 @@ export class Leadership implements AsyncDisposable {
     if (this.#cause !== undefined) return Promise.resolve();
     if (this.#leaving === undefined) {
       this.#abort(
-        toHolder === undefined ? 'it was resigned' : `it is being handed to ${JSON.stringify(toHolder)}`,
+        toHolder === undefined
+          ? 'it was resigned'
+          : `it was given up, to hand it to ${JSON.stringify(toHolder)}`,
       );
       this.#leaving = this.#leave(toHolder);
     }

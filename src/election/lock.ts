@@ -11,7 +11,10 @@ import { waitAtMost } from './wait-limit.ts';
 export interface LockOptions extends Omit<CandidateOptions, 'yieldToPriority'> {
   /** Gives up waiting for the lock. Does not end a lock that is held. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up waiting after this long, with 'timeout'. More than 0, at most 86400000; default: never. */
+  /**
+   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
+   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
+   */
   readonly waitMs?: number | undefined;
 }
 
@@ -124,8 +127,12 @@ async function take(
   const candidate = new Candidate(store, name, { ...rest, yieldToPriority: false });
   try {
     const runtime = options.session?.settings.runtime ?? options.runtime ?? nodeRuntime();
-    const leadership = await waitAtMost(runtime, `lock ${JSON.stringify(name)}`, options, (signal) =>
-      candidate.campaign({ signal }),
+    const leadership = await waitAtMost(
+      runtime,
+      `lock ${JSON.stringify(name)}`,
+      options,
+      candidate,
+      (signal) => candidate.campaign({ signal }),
     );
     return { candidate, leadership };
   } catch (error) {

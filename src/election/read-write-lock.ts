@@ -34,7 +34,10 @@ export interface ReadWriteLockOptions extends Omit<CandidateOptions, 'yieldToPri
   readonly maxReaders?: number | undefined;
   /** Gives up waiting. Does not end a lock that is held. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up waiting after this long, with 'timeout'. More than 0, at most 86400000; default: never. */
+  /**
+   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
+   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
+   */
   readonly waitMs?: number | undefined;
 }
 
@@ -74,7 +77,7 @@ export async function readWriteLock(
   }
   const slots = readWriteSlots(store, name, rest);
   const { runtime } = slots.session.settings;
-  const entered = await waitAtMost(runtime, slots.what, options, async (signal) => {
+  const entered = await waitAtMost(runtime, slots.what, options, slots.session, async (signal) => {
     try {
       const wanted = mode === 'read' ? { any: anyOrder(slots) } : { all: anyOrder(slots) };
       return await enterSlots(slots, () => wanted, slots.count, signal);

@@ -29,7 +29,10 @@ export interface SemaphoreOptions extends Omit<CandidateOptions, 'yieldToPriorit
   readonly permits: number;
   /** Gives up waiting. Does not end a permit that is held. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up waiting after this long, with 'timeout'. More than 0, at most 86400000; default: never. */
+  /**
+   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
+   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
+   */
   readonly waitMs?: number | undefined;
 }
 
@@ -62,14 +65,20 @@ export interface Permit extends Lock {
  */
 export async function semaphore(store: LeaseStore, name: string, options: SemaphoreOptions): Promise<Permit> {
   const slots = semaphoreSlots(store, name, options);
-  const entered = await waitAtMost(slots.session.settings.runtime, slots.what, options, async (signal) => {
-    try {
-      return await enterSlots(slots, () => ({ any: anyOrder(slots) }), slots.count, signal);
-    } catch (error) {
-      await closeSlots(slots);
-      throw error;
-    }
-  });
+  const entered = await waitAtMost(
+    slots.session.settings.runtime,
+    slots.what,
+    options,
+    slots.session,
+    async (signal) => {
+      try {
+        return await enterSlots(slots, () => ({ any: anyOrder(slots) }), slots.count, signal);
+      } catch (error) {
+        await closeSlots(slots);
+        throw error;
+      }
+    },
+  );
   return permitOf(slots, entered);
 }
 

@@ -1,7 +1,7 @@
 /** A session that is opened again whenever it was lost. One of them can carry any number of names. */
 import { ConclaveError } from '../errors/index.ts';
 import { Claims } from './claims.ts';
-import { publish } from './events.ts';
+import { type ElectionEvent, publish } from './events.ts';
 import { LiveSession } from './live-session.ts';
 import { checkNames } from './option-names.ts';
 import {
@@ -14,6 +14,8 @@ import {
 import type { LeaseStore, StoreSession } from './store.ts';
 import { readMoment } from './validity.ts';
 import { backoffMs, callBounded, isPermanent, sleep } from './waiting.ts';
+
+type Trouble = Pick<ElectionEvent & { readonly type: 'trouble' }, 'what' | 'error'>;
 
 interface Opening {
   readonly result: Promise<LiveSession>;
@@ -37,16 +39,27 @@ export class Session implements AsyncDisposable {
   readonly #closing = new AbortController();
   #live: LiveSession | undefined;
   #opening: Opening | undefined;
+  #trouble: Trouble | undefined;
 
   constructor(store: LeaseStore, options: ElectionSessionOptions = {}) {
     checkStore(store);
     checkNames('The options of a session', options, sessionOptionNames);
     this.store = store;
-    this.settings = resolveSessionSettings(store, options);
+    const settings = resolveSessionSettings(store, options);
+    const onEvent = (event: ElectionEvent): unknown => {
+      this.#hear(event);
+      return settings.onEvent?.(event);
+    };
+    this.settings = { ...settings, onEvent };
   }
 
   get holder(): string {
     return this.settings.holder;
+  }
+
+  /** @internal What failed last and was not seen to work since, for those who give up waiting. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
   }
 
   /**
@@ -73,6 +86,7 @@ export class Session implements AsyncDisposable {
     const stop = new AbortController();
     const result = this.#open(stop.signal).then((live) => {
       this.#live = live;
+      this.#trouble = undefined;
       return live;
     });
     const opening = { result, stop, waiting: 0 };
@@ -100,6 +114,11 @@ export class Session implements AsyncDisposable {
         .then(resolve, (error: unknown) => reject(this.#closing.signal.aborted ? this.#closedError() : error))
         .finally(() => signal?.removeEventListener('abort', onAbort));
     });
+  }
+
+  #hear(event: ElectionEvent): void {
+    if (event.type === 'trouble') this.#trouble = event;
+    if (event.type === 'renewed') this.#trouble = undefined;
   }
 
   async #open(signal: AbortSignal): Promise<LiveSession> {

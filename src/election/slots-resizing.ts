@@ -7,7 +7,7 @@ import { type WaitLimit, waitAtMost } from './wait-limit.ts';
 /** Through the turnstile, so that nobody enters meanwhile; those slots that go away are waited for and held. */
 export async function resizeSlots(slots: Slots, options: WaitLimit): Promise<void> {
   const { session, count, what } = slots;
-  await waitAtMost(session.settings.runtime, what, options, async (signal) => {
+  await waitAtMost(session.settings.runtime, what, options, session, async (signal) => {
     try {
       for (;;) {
         const entered = await enterSlots(

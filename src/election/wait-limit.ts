@@ -1,7 +1,8 @@
 /** Waiting that ends with 'timeout' after a time that the caller chose. */
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
-import { checkRange } from './options.ts';
+import { shown } from './option-names.ts';
+import type { Session } from './session.ts';
 import { linkSignals } from './waiting.ts';
 
 export interface WaitLimit {
@@ -9,11 +10,14 @@ export interface WaitLimit {
   readonly waitMs?: number | undefined;
 }
 
-/** `wait` must end with an error when its signal aborts. @throws 'invalid-argument' before it is called. */
+/**
+ * `wait` must end with an error when its signal aborts. `session`: whose trouble the 'timeout' names. @throws 'invalid-argument' before it is called.
+ */
 export async function waitAtMost<T>(
   runtime: Runtime,
   what: string,
   { signal, waitMs }: WaitLimit,
+  session: Pick<Session, 'trouble'>,
   wait: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   if (waitMs !== undefined) checkWait(waitMs);
@@ -28,8 +32,11 @@ export async function waitAtMost<T>(
     return await wait(link.signal);
   } catch (error) {
     if (!isOver || !ConclaveError.is(error, 'aborted')) throw error;
-    const message = `Waiting for ${what} took longer than ${waitMs} ms; nothing is held.`;
-    throw new ConclaveError('timeout', message, { retryable: true, outcome: error.outcome });
+    const { trouble } = session;
+    const why = trouble === undefined ? '' : ` ${trouble.what} failed last: ${messageOf(trouble.error)}`;
+    const message = `Waiting for ${what} took longer than ${waitMs} ms; nothing is held.${why}`;
+    const { outcome } = error;
+    throw new ConclaveError('timeout', message, { retryable: true, outcome, cause: trouble?.error });
   } finally {
     timer?.cancel();
     link.release();
@@ -37,5 +44,11 @@ export async function waitAtMost<T>(
 }
 
 export function checkWait(waitMs: number): void {
-  checkRange('waitMs', waitMs, Number.MIN_VALUE, 86_400_000);
+  if (typeof waitMs === 'number' && waitMs > 0 && waitMs <= 86_400_000) return;
+  const message = `waitMs must be a number above 0 and at most 86400000, not ${shown(waitMs)}.`;
+  throw new ConclaveError('invalid-argument', message);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -32,6 +32,10 @@ describe('the guide to locks', () => {
     for (const lines of both) assert.deepEqual(lines.slice(1), ['step 1', 'step 2', 'step 3', '42 rows']);
   });
 
+  test('patient.ts: it waits with an ear on the store, and holds the lock', patience, async () => {
+    assert.match((await linesOf('patient.ts')).join('\n'), /^held with token \d+$/);
+  });
+
   test('exports.ts: at most two jobs at a time, with rising tokens', patience, async () => {
     const lines = await linesOf('exports.ts');
     const found = lines.slice(0, 5).map((line) => /permit ([01]), token (\d+); ([12]) running$/.exec(line));
