@@ -21,9 +21,85 @@ test('an operation may have no result, and every caller gets what was recorded, 
     ),
     undefined,
   );
-  const fn = () => ({ left: undefined, list: [Number.NaN] });
+  const fn = () => ({ left: undefined, list: [-0, null] });
   const recorded = await resultOf(runtime, once(store, 'changed', fn, options));
-  assert.deepEqual(recorded, { list: [null] });
+  assert.deepEqual(recorded, { list: [0, null] });
+});
+
+test('what JSON would not give back equal is refused when it is run, too: a final failure for every caller', async () => {
+  const { runtime, store, options } = world();
+  class Money {
+    cents = 5;
+    double(): number {
+      return 2 * this.cents;
+    }
+  }
+  const lost: readonly (readonly [unknown, RegExp])[] = [
+    [new Date(0), /it is of class Date,/],
+    [{ at: [new Date(0)] }, /it\.at\[0\] is of class Date,/],
+    [new Map([[1, 2]]), /it is of class Map,/],
+    [{ of: new Set() }, /it\.of is of class Set,/],
+    [/x/, /it is of class RegExp,/],
+    [new Error('x'), /it is of class Error,/],
+    [new Uint8Array(2), /it is of class Uint8Array,/],
+    [Number.NaN, /it is NaN,/],
+    [[1, Number.POSITIVE_INFINITY], /it\[1\] is Infinity,/],
+    [[undefined], /it\[0\] is undefined,/],
+    [new Array(1), /it\[0\] is undefined,/],
+    [/x/.exec('x'), /it is an array with properties/],
+    [{ run() {} }, /no function for it\.run/],
+    [{ of: Symbol('x') }, /no symbol for it\.of/],
+    [{ toJSON: () => 1 }, /it is of class Object,/],
+    [new Money(), /it is of class Money,/],
+    [Object(''), /it is of class String,/],
+    [5n, /BigInt/],
+  ];
+  for (const [place, [value, why]] of lost.entries()) {
+    let runs = 0;
+    const run = () => {
+      runs += 1;
+      return value;
+    };
+    for (const _ of ['who ran it', 'another']) {
+      const error = await errorOf(runtime, once(store, `lost-${place}`, run, options));
+      assert(ConclaveError.is(error, 'invalid-argument'), String(error));
+      assert.equal(error.outcome, 'unknown');
+      assert.match(error.message, why);
+    }
+    assert.equal(runs, 1);
+  }
+});
+
+test('what JSON gives back equal is recorded: nested, without a prototype, or of a class without methods', async () => {
+  const { runtime, store, options } = world();
+  class Row {
+    id = 7;
+  }
+  const kept: readonly unknown[] = [null, 0, '\ud800', false, [], [[{ a: { b: [null] } }]]];
+  for (const [place, value] of kept.entries()) {
+    assert.deepEqual(
+      await resultOf(
+        runtime,
+        once(store, `kept-${place}`, () => value, options),
+      ),
+      value,
+    );
+  }
+  const bare: unknown = Object.assign(Object.create(null), { a: 1 });
+  assert.deepEqual(
+    await resultOf(
+      runtime,
+      once(store, 'bare', () => bare, options),
+    ),
+    { a: 1 },
+  );
+  assert.deepEqual(
+    await resultOf(
+      runtime,
+      once(store, 'row', () => [new Row()], options),
+    ),
+    [{ id: 7 }],
+  );
 });
 
 test('a codec of the caller makes the bytes, and JSON-less types ask for one when compiled', async () => {
