@@ -180,3 +180,28 @@ test('bad options are refused before any effect, with the name of what is wrong'
   await assert.rejects(readWriteLock(store, 'c', {}), { code: 'invalid-argument', message: /mode/ });
   await assert.rejects(take('write', 'a', { waitMs: -1 }), { code: 'invalid-argument', message: /waitMs/ });
 });
+
+test('a writer that lost its place at the head of the line has lost the lock: a resizing could let a reader in', async () => {
+  const { runtime, store } = setUp();
+  let session: StoreSession | undefined;
+  const opening = storeWith(store, {
+    openSession: async (options) => {
+      session = await store.openSession(options);
+      return session;
+    },
+  });
+  const options = { mode: 'write', maxReaders: 1, ttlMs: 1000, holder: 'writer', runtime } as const;
+  const writer = await settle(runtime, readWriteLock(opening, 'c', options));
+  writer.assertHeld();
+  // As if somebody deleted it in the store.
+  assert.equal(await session?.release(writer.name, writer.token), true);
+  await settle(runtime, resizeReadWriteLock(store, 'c', { maxReaders: 2, ttlMs: 1000, runtime }));
+  const reader = await settle(
+    runtime,
+    readWriteLock(store, 'c', { mode: 'read', maxReaders: 2, ttlMs: 1000, holder: 'reader', runtime }),
+  );
+  reader.assertHeld();
+  assert(writer.signal.aborted);
+  assert.throws(() => writer.assertHeld(), { code: 'not-leading', message: /it was lost/ });
+  await settle(runtime, Promise.all([writer.release(), reader.release()]));
+});

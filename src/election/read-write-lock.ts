@@ -116,7 +116,10 @@ function readWriteSlots(store: LeaseStore, name: string, options: Omit<ReadWrite
   return openSlots(store, rest, { what, counted: 'readers', base, count });
 }
 
-/** A writer keeps the turnstile: nobody could get past it, and so they wait where waiting is cheap. */
+/**
+ * A writer keeps the turnstile: nobody could get past it, and so they wait where waiting is cheap. With the turnstile
+ * it has lost the lock: who resizes may add a slot that it does not hold, for a reader.
+ */
 function heldOf(
   slots: Slots,
   mode: 'read' | 'write',
@@ -128,7 +131,7 @@ function heldOf(
     name: turnstile.name,
     token: turnstile.token,
     what: `${slots.what} for ${mode === 'read' ? 'reading' : 'writing'}`,
-    leaderships: own,
+    leaderships: mode === 'read' ? own : [...own, turnstile],
     release: async () => {
       await Promise.all([tidied, ...own.map((leadership) => leadership.resign())]);
       await (passedOn ?? turnstile.resign());
