@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { serveApi } from '../api/index.ts';
 import { TestingMember } from '../api/testing.ts';
-import { GrpcTransport, type Transport, type TransportFactory, toText } from '../client/index.ts';
+import {
+  type ConclaveClient,
+  connectClient,
+  GrpcTransport,
+  type Transport,
+  type TransportFactory,
+  toText,
+} from '../client/index.ts';
 import { type ConformanceTarget, conformanceTests } from '../conformance/index.ts';
 import { Candidate, Session } from '../election/index.ts';
 import type { LeaseStore, StoreSession } from '../election/store.ts';
@@ -289,6 +296,44 @@ describe('A resignation', () => {
       await won.resign();
     }
   });
+});
+
+test('an attempt that a withdrawal overtakes takes no place in the queue afterwards', async () => {
+  await using service = await serveOne();
+  const client = connectClient({ endpoints: service.endpoints });
+  await using _closing = { [Symbol.asyncDispose]: () => client.close() };
+  let held: { readonly asked: () => void; readonly goOn: Promise<void> } | undefined;
+  const slow: ConclaveClient = new Proxy(client, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      if (key !== 'txn') return value.bind(target);
+      return async (...request: Parameters<ConclaveClient['txn']>) => {
+        const hold = held;
+        held = undefined;
+        hold?.asked();
+        await hold?.goOn;
+        return await target.txn(...request);
+      };
+    },
+  });
+  await using store = conclaveStore({ client: slow });
+  const first = await store.openSession({ holder: 'first', ttlMs: 60_000 });
+  const second = await store.openSession({ holder: 'second', ttlMs: 60_000 });
+  const acquiring = { metadata: '', priority: 0 };
+  await first.acquire('n', acquiring);
+  assert.equal((await second.acquire('n', acquiring)).status, 'waiting');
+  const { promise: goOn, resolve: letGo } = Promise.withResolvers<void>();
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  held = { asked: resolve, goOn };
+  const late = second.acquire('n', acquiring);
+  late.catch(() => {});
+  await asked;
+  await second.withdraw('n');
+  letGo();
+  await assert.rejects(late, { code: 'aborted', retryable: true, message: /overtaken by a withdrawal/ });
+  assert.deepEqual((await store.read('n')).waiting, []);
+  assert.equal((await second.acquire('n', acquiring)).status, 'waiting', 'it may come again');
 });
 
 test('options that name no cluster are refused by name, not by a TypeError', () => {

@@ -92,6 +92,8 @@ export class ConclaveSession implements StoreSession {
     const candidacy: Candidacy = { keys, group, place: part.place, lease: this.#lease, holding };
     // Another round only where the place was lost, or found where none was known; each makes the next one right.
     for (;;) {
+      // It would take a place after all, which nobody gives up again.
+      if (part.withdrawing || this.#parts.get(name) !== part) throw withdrawn(name);
       const placeRevision = part.placeRevision;
       const transaction =
         placeRevision === undefined ? joinTransaction(candidacy) : winTransaction(candidacy, placeRevision);
@@ -307,6 +309,11 @@ export class ConclaveSession implements StoreSession {
     if (this.#ending !== undefined)
       throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
   }
+}
+
+function withdrawn(name: string): ConclaveError {
+  const message = `Acquiring ${JSON.stringify(name)} was overtaken by a withdrawal of this session.`;
+  return new ConclaveError('aborted', message, { retryable: true, outcome: 'unknown' });
 }
 
 function callOptions({ signal, timeoutMs }: StoreCallOptions): CallOptions {
