@@ -82,6 +82,24 @@ describe('objects of an S3 store', { skip: s3Missing ?? false }, () => {
     assert.deepEqual(rest, { exists: true, version: 2, token: 6, election: 'jöbs', ...options });
   });
 
+  test("a write's own type comes before the one for all writes, and that before the present one", async () => {
+    const at = place();
+    const plain = fencedObject(client, at);
+    const json = fencedObject(client, { ...at, put: { ContentType: 'application/json' } });
+    const types = [];
+    for (const write of [
+      () => json.write(leader(5), 'a', { contentType: 'text/csv' }),
+      () => plain.write(leader(5), 'b'),
+      () => json.write(leader(5), 'c'),
+      () => plain.update(leader(5), () => 'd'),
+      () => plain.write(leader(5), 'e', { contentType: 'text/html' }),
+    ]) {
+      await write();
+      types.push((await plain.read()).contentType);
+    }
+    assert.deepEqual(types, ['text/csv', 'text/csv', 'application/json', 'application/json', 'text/html']);
+  });
+
   test('a newer leader that only claimed shuts an older one out that has read the same data', async () => {
     const at = place();
     const object = fencedObject(client, at);

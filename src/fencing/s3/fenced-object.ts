@@ -31,7 +31,7 @@ export interface FencedObjectOptions {
   readonly stamp?: ((data: Uint8Array, stamp: string) => Uint8Array) | undefined;
   /** Take an object that was not written through this guard, as if written with token 0. Default false: refuse. */
   readonly adopt?: boolean | undefined;
-  /** More fields of each PutObject: encryption, storage class, tagging, expected owner. */
+  /** More fields of each PutObject: encryption, storage class, tagging, expected owner. `contentType` of a write comes first. */
   readonly put?: Readonly<Record<string, unknown>> | undefined;
   /** More fields of each GetObject: expected owner, the key of SSE-C. */
   readonly get?: Readonly<Record<string, unknown>> | undefined;
@@ -75,6 +75,8 @@ interface Content {
   readonly data: Uint8Array;
   readonly metadata: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, unknown>>;
+  /** What this write asks for. */
+  readonly contentType?: string | undefined;
 }
 
 interface State extends CellState<Content> {
@@ -150,7 +152,7 @@ export class FencedObject {
     const content = ({ content: { headers, metadata: present } }: State): Content => ({
       data: bytes,
       metadata: metadata ?? present,
-      headers: contentType === undefined ? headers : { ...headers, ContentType: contentType },
+      ...{ headers, contentType },
     });
     return written(await this.#cell.write(leadership, content, { expectedVersion, signal }));
   }
@@ -232,7 +234,7 @@ class ObjectCell implements Cell<Content, State> {
 
   async swap(
     { etag }: State,
-    { data, metadata, headers }: Content,
+    { data, metadata, headers, contentType }: Content,
     fence: Fence,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
@@ -240,6 +242,7 @@ class ObjectCell implements Cell<Content, State> {
     const command = new PutObjectCommand({
       ...headers,
       ...this.#options.put,
+      ...(contentType !== undefined && { ContentType: contentType }),
       ...this.#address,
       ...(etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag }),
       Metadata: encodeMetadata(fence, metadata),
