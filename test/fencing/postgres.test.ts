@@ -250,6 +250,37 @@ describe('on PostgreSQL', { skip: missing ?? false }, () => {
     await sql.end();
   });
 
+  test("waiting for the fence under a statement_timeout of the user's is a timeout, to be tried again", async () => {
+    await withClient(async (holder) => {
+      await holder.query('BEGIN');
+      await takeFence(holder, leader(5), { resource: 'bounded' });
+      const expected = {
+        code: 'timeout',
+        retryable: true,
+        outcome: 'not-applied',
+        message: /wait for the fence/,
+      };
+      const work = () => assert.fail('it must not run');
+      const options = { resource: 'bounded' };
+      await withClient(async (client) => {
+        await client.query('SET statement_timeout = 100');
+        await assert.rejects(fenced(client, leader(6), work, options), expected);
+        await client.query('BEGIN');
+        await assert.rejects(takeFence(client, leader(6), options), expected);
+        await client.query('ROLLBACK');
+        const slow = fenced(client, leader(6), (tx) => tx.query('SELECT pg_sleep(60)'), {
+          resource: 'other',
+        });
+        await assert.rejects(slow, { code: '57014' });
+      });
+      const connection = { statement_timeout: 100 };
+      const sql = postgres(urlOf(server), { max: 1, onnotice: () => {}, connection });
+      await assert.rejects(fenced(sql, leader(6), work, options), expected);
+      await sql.end({ timeout: 5 });
+      await holder.query('ROLLBACK');
+    });
+  });
+
   test('the settings of a fenced transaction end with it', async () => {
     await withClient(async (client) => {
       const show = async () => (await client.query('SHOW idle_in_transaction_session_timeout')).rows[0];

@@ -76,6 +76,8 @@ export interface Dialect {
    */
   readAttempts(table: string, resource: string): Statement;
   classify(error: unknown): Failure;
+  /** Whether the database gave a statement up for lasting too long, by a bound that is not ours. Default: it has none. */
+  isStatementTimeout?(error: unknown): boolean;
   /** A refused commit has certainly not taken effect. */
   readonly refusedCommitIsFinal: boolean;
   /** Marks the transaction, so that `isSame` recognises it. */

@@ -80,6 +80,7 @@ export const postgresDialect: Dialect = {
   refusedCommitIsFinal: true,
   sql,
   classify,
+  isStatementTimeout: (error) => errorFields(error).code === '57014',
   take: (table, { resource, election, token, attempt }) => [
     { text: sql(table).take[0] ?? '', values: [resource, election, String(token), attempt] },
   ],

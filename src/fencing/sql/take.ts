@@ -26,7 +26,9 @@ export async function takeRow(
   const { token, election } = writer;
   let rows: Awaited<ReturnType<Query>> = [];
   for (const statement of dialect.take(table, { resource, election, token, attempt }))
-    rows = await query(statement, signal);
+    rows = await query(statement, signal).catch((error: unknown) => {
+      throw dialect.isStatementTimeout?.(error) ? waitCutShort(dialect, resource, error) : error;
+    });
   const [row] = rows;
   if (row === undefined) {
     const message = `The fence table ${table} gave no row for ${JSON.stringify(resource)}: a rule or trigger on it stands in the way.`;
@@ -36,6 +38,13 @@ export async function takeRow(
   checkVersion(table, taken.version);
   checkToken(`${dialect.name} resource ${JSON.stringify(resource)}`, writer, taken);
   return taken;
+}
+
+/** Taking the fence is one row: what takes long is the wait for its lock. */
+function waitCutShort({ name }: Dialect, resource: string, cause: unknown): ConclaveError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const message = `${name} ended the wait for the fence of ${JSON.stringify(resource)} (${reason}): another transaction holds it, perhaps one of a process that is paused. Nothing was committed.`;
+  return new ConclaveError('timeout', message, { retryable: true, cause, details: { resource } });
 }
 
 /** @throws 'data-incompatible' */
