@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { manualRuntime } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import { conformanceTests, type Fault, faults, faultyStore } from './index.ts';
+import { sessionWith, storeWith } from './wrapping.ts';
 
 /** Which test finds which fault (others may, too). */
 const foundBy: Record<Fault, string> = {
@@ -82,6 +83,43 @@ async function failures(fault: Fault | undefined): Promise<string[]> {
 
 test('the suite finds nothing in a sound store', async () => {
   assert.deepEqual(await failures(undefined), []);
+});
+
+test('the suite finds nothing in a sound store on a machine that stalls for longer than a short session lives', async () => {
+  const runtime = manualRuntime();
+  const failed: string[] = [];
+  const stallMs = 1500;
+  let stalls = 0;
+  const open = async () => {
+    const store = memoryStore({ runtime });
+    let calls = 0;
+    const stall = async () => {
+      calls += 1;
+      if (calls !== 1 && calls !== 5) return;
+      stalls += 1;
+      await new Promise<void>((resolve) => void runtime.timers.after(stallMs, resolve));
+    };
+    const stalling = storeWith(store, {
+      openSession: async (options) => {
+        const session = await store.openSession(options);
+        if (options.ttlMs !== 500) return session;
+        return sessionWith(session, {
+          acquire: async (...request) => {
+            await stall();
+            return await session.acquire(...request);
+          },
+        });
+      },
+    });
+    return {
+      store: stalling,
+      passTime: (ms: number) => runtime.advance(ms),
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
+  };
+  for (const { name, run } of conformanceTests(open, { runtime })) await run().catch(() => failed.push(name));
+  assert.deepEqual(failed, []);
+  assert(stalls >= 8, `it stalled ${stalls} times`);
 });
 
 for (const fault of Object.keys(faults) as Fault[]) {

@@ -21,6 +21,15 @@ export interface ConformanceCase {
   run(stage: Stage): Promise<void>;
 }
 
+/** Steps failed that took longer than the session they need lives: the case is to be begun anew. */
+export class TookTooLong {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    this.reason = reason;
+  }
+}
+
 export class Stage implements AsyncDisposable {
   readonly target: ConformanceTarget;
   readonly store: LeaseStore;
@@ -65,6 +74,19 @@ export class Stage implements AsyncDisposable {
     );
     this.#sessions.push(session);
     return session;
+  }
+
+  /**
+   * Steps from the opening of a session of `shortTtlMs` on, which its lease must outlast. Where they fail, and took
+   * longer than that, this machine stalled: @throws TookTooLong.
+   */
+  async inShortLife<T>(steps: () => Promise<T>): Promise<T> {
+    const startMs = this.nowMs();
+    try {
+      return await steps();
+    } catch (error) {
+      throw this.nowMs() - startMs < this.shortTtlMs ? error : new TookTooLong(error);
+    }
   }
 
   holder(name: string): string {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import type { ConformanceCase, Stage } from '../stage.ts';
 
 async function expire(stage: Stage, holder: string): Promise<number> {
-  const session = await stage.open(holder, { ttlMs: stage.shortTtlMs });
-  const token = await stage.win(session);
+  const token = await stage.inShortLife(async () =>
+    stage.win(await stage.open(holder, { ttlMs: stage.shortTtlMs })),
+  );
   await stage.eventually(`the lease of ${holder} runs out`, async () => (await stage.leader()) === undefined);
   return token;
 }

@@ -100,10 +100,12 @@ export const observingAllCases: readonly ConformanceCase[] = [
     name: 'a watch of many elections shows that a session ended, in all its elections',
     skip: cannot,
     async run(stage) {
-      const first = await stage.open('first', { ttlMs: stage.shortTtlMs, client: 'two' });
       const names = Array.from({ length: 5 }, (_, at) => `${stage.name}/${at}`);
       const { last } = watchedAll(stage, `${stage.name}/`);
-      for (const name of names) await stage.win(first, { name });
+      await stage.inShortLife(async () => {
+        const first = await stage.open('first', { ttlMs: stage.shortTtlMs, client: 'two' });
+        for (const name of names) await stage.win(first, { name });
+      });
       await stage.eventually('the watch shows that nobody leads', () =>
         names.every((name) => last.has(name) && last.get(name)?.leader === undefined),
       );

@@ -141,11 +141,13 @@ export const observingCases: readonly ConformanceCase[] = [
     name: 'a watch shows that a lease ran out',
     async run(stage) {
       const { states } = watched(stage);
-      const first = await stage.open('first', { ttlMs: stage.shortTtlMs, client: 'two' });
-      const token = await stage.win(first);
-      await stage.eventually('the watch shows the leader', () =>
-        states.some((state) => state.leader?.token === token),
-      );
+      await stage.inShortLife(async () => {
+        const first = await stage.open('first', { ttlMs: stage.shortTtlMs, client: 'two' });
+        const token = await stage.win(first);
+        await stage.eventually('the watch shows the leader', () =>
+          states.some((state) => state.leader?.token === token),
+        );
+      });
       await lastShows(stage, states, undefined);
     },
   },

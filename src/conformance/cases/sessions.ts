@@ -57,8 +57,10 @@ export const sessionCases: readonly ConformanceCase[] = [
   {
     name: 'a session that ran out is lost for good and says so',
     async run(stage) {
-      const session = await stage.open('first', { ttlMs: stage.shortTtlMs });
-      const token = await stage.win(session);
+      const { session, token } = await stage.inShortLife(async () => {
+        const opened = await stage.open('first', { ttlMs: stage.shortTtlMs });
+        return { session: opened, token: await stage.win(opened) };
+      });
       await stage.eventually('the lease runs out', async () => (await stage.leader()) === undefined);
       await stage.assertRejects(session.renew(), 'lease-lost', 'renewing a lost session');
       await stage.assertRejects(stage.acquire(session), 'lease-lost', 'acquiring with a lost session');

@@ -68,9 +68,11 @@ export const waitingCases: readonly ConformanceCase[] = [
     async run(stage) {
       // Opened first: a connection that is slow to come must not use the lease up.
       const waiter = await stage.open('waiter', { client: 'two' });
-      const leading = await stage.open('leading', { ttlMs: stage.shortTtlMs });
-      const token = await stage.win(leading);
-      assert((await stage.winInTurn(waiter, await stage.queue(waiter))) > token);
+      const { token, outcome } = await stage.inShortLife(async () => {
+        const leading = await stage.open('leading', { ttlMs: stage.shortTtlMs });
+        return { token: await stage.win(leading), outcome: await stage.queue(waiter) };
+      });
+      assert((await stage.winInTurn(waiter, outcome)) > token);
     },
   },
   {
@@ -134,8 +136,11 @@ export const waitingCases: readonly ConformanceCase[] = [
     name: 'one whose session ran out is not in the way',
     async run(stage) {
       const { leading, token } = await line(stage, []);
-      const gone = await stage.open('gone', { ttlMs: stage.shortTtlMs });
-      await stage.queue(gone);
+      const gone = await stage.inShortLife(async () => {
+        const opened = await stage.open('gone', { ttlMs: stage.shortTtlMs });
+        await stage.queue(opened);
+        return opened;
+      });
       const stays = await stage.open('stays');
       const outcome = await stage.queue(stays);
       await stage.pass(gone.ttlMs);
