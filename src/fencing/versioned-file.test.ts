@@ -73,6 +73,14 @@ test('each write is the next version, with its token and data', async () => {
   assert.deepEqual([version, token, election, text(data)], [2, 6, 'jobs', 'two']);
 });
 
+test('text is written as UTF-8', async () => {
+  const { file } = await setUp();
+  await file.write('naïve', { token: 5, expectedVersion: 0 });
+  assert.deepEqual((await file.read()).data, bytes('naïve'));
+  await file.update({ name: 'jobs', token: 5, assertHeld() {} }, async ({ data }) => `${text(data)} text`);
+  assert.deepEqual((await file.read()).data, bytes('naïve text'));
+});
+
 test('a lower token is refused, whatever version it expects', async () => {
   const { file } = await setUp();
   await file.write(bytes('b'), { token: 6, expectedVersion: 0 });
@@ -169,9 +177,18 @@ test('wrong arguments are refused', async () => {
   await assert.rejects(file.write(bytes('a'), { token: 1, expectedVersion: -1 }), {
     code: 'invalid-argument',
   });
-  await assert.rejects(file.write('a' as never, { token: 1, expectedVersion: 0 }), {
-    code: 'invalid-argument',
-  });
+  for (const wrong of [undefined, null, 5, ['a'], '\ud800'] as never[]) {
+    const data = { code: 'invalid-argument', message: /^The data of a write to \/data\/state / };
+    await assert.rejects(file.write(wrong, { token: 1, expectedVersion: 0 }), data);
+    const change = {
+      code: 'invalid-argument',
+      message: /^What the change of an update returned for \/data\/state /,
+    };
+    await assert.rejects(
+      file.update({ name: '', token: 1, assertHeld() {} }, () => wrong),
+      change,
+    );
+  }
   for (const leadership of [null, {}, { token: 1, assertHeld() {} }] as never[]) {
     await assert.rejects(file.claim(leadership), { code: 'invalid-argument' });
   }

@@ -2,6 +2,7 @@
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
+import { bytesOf } from './bytes.ts';
 import { decodeVersion, encodeVersion, type VersionContent } from './format.ts';
 import { VersionFolder } from './version-folder.ts';
 import {
@@ -107,22 +108,21 @@ export class VersionedFile {
   }
 
   /**
-   * Publishes `data` (at most 1 GiB) as the version after `expectedVersion`, durably.
+   * Publishes `data` (at most 1 GiB; a string as UTF-8) as the version after `expectedVersion`, durably.
    *
    * @throws 'stale-token': a newer leader has written; 'version-conflict': `expectedVersion` is not the newest any
    * more, so read again; 'not-leading' from `assertHeld()`, which is checked although safety does not depend on it;
    * 'failed-precondition': the file is guarded by another election; 'data-damaged': the newest version is, so which
    * token it had is unknown; 'disk-full', 'disk-failed' (outcome 'unknown' when it failed while publishing).
    */
-  async write(data: Uint8Array, options: WriteOptions): Promise<Written> {
+  async write(data: Uint8Array | string, options: WriteOptions): Promise<Written> {
     checkObject(
       'A write needs options: { leadership, expectedVersion }, or { token, expectedVersion }',
       options,
     );
-    if (!(data instanceof Uint8Array))
-      throw new ConclaveError('invalid-argument', 'data must be a Uint8Array.');
-    if (data.length > limitBytes) {
-      throw new ConclaveError('too-large', `The data has ${data.length} bytes; the limit is ${limitBytes}.`);
+    const bytes = bytesOf(`The data of a write to ${this.path}`, data);
+    if (bytes.length > limitBytes) {
+      throw new ConclaveError('too-large', `The data has ${bytes.length} bytes; the limit is ${limitBytes}.`);
     }
     const expectedVersion = checkCount(
       'expectedVersion',
@@ -137,7 +137,7 @@ export class VersionedFile {
     const version = expectedVersion + 1;
     const nonce = this.#runtime.random.bytes(16);
     const election = writer.election || newest.election;
-    const content: VersionContent = { version, token: writer.token, election, nonce, data };
+    const content: VersionContent = { version, token: writer.token, election, nonce, data: bytes };
     const unique = Array.from(nonce, (byte) => byte.toString(16).padStart(2, '0')).join('');
     const temporary = await this.#folder.prepare(version, unique, encodeVersion(content));
     try {
@@ -178,12 +178,13 @@ export class VersionedFile {
    */
   async update(
     leadership: FencedLeadership,
-    change: (current: FileVersion) => Uint8Array | Promise<Uint8Array>,
+    change: (current: FileVersion) => Uint8Array | string | Promise<Uint8Array | string>,
   ): Promise<Written> {
     checkFunction('The change of an update', change);
     for (;;) {
       const current = await this.claim(leadership);
-      const written = await this.#writeUnlessConflict(await change(current), leadership, current.version);
+      const data = bytesOf(`What the change of an update returned for ${this.path}`, await change(current));
+      const written = await this.#writeUnlessConflict(data, leadership, current.version);
       if (written !== undefined) return written;
     }
   }

@@ -46,6 +46,13 @@ test('what was appended is read, in order, with its sequence and token', async (
   assert.deepEqual(await log.state(), { sequence: 3, token: 7, election: 'jobs' });
 });
 
+test('text is appended as UTF-8', async () => {
+  const { log } = await setUp();
+  await log.append(leader(5), 'naïve');
+  await log.append(leader(5), '');
+  assert.deepEqual(await records(log), ['1 5 naïve', '2 5 ']);
+});
+
 test('a lower token is refused before anything is written, and one of another election', async () => {
   const { log, runtime } = await setUp();
   await log.append(leader(6), bytes('new'));
@@ -118,7 +125,11 @@ test('wrong arguments are refused before the disk is touched', async () => {
   await assert.rejects(log.append(leader(-1), bytes('a')), invalid);
   await assert.rejects(log.append(undefined as never, bytes('a')), invalid);
   await assert.rejects(log.append(leader(1, 'n'.repeat(2000)), bytes('a')), invalid);
-  await assert.rejects(log.append(leader(1), 'a' as never), invalid);
+  await assert.rejects(log.append(leader(1), 7 as never), {
+    ...invalid,
+    message: 'The record for /data/journal must be a Uint8Array or a string, not number.',
+  });
+  await assert.rejects(log.append(leader(1), '\ud800'), invalid);
   await assert.rejects(log.append(leader(1), bytes('a'), { expectedSequence: 0.5 }), invalid);
   await assert.rejects(log.append(leader(1), new Uint8Array(2 ** 24 + 1)), { code: 'too-large' });
   await assert.rejects(records(log, { from: 0 }), invalid);

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
+import { bytesOf } from '../bytes.ts';
 import {
   type CheckedWriter,
   checkCount,
@@ -94,7 +95,7 @@ export class FencedLog implements AsyncDisposable {
   }
 
   /**
-   * Appends one record of at most 16 MiB; resolves, to where it is, when it is on the disk. Appends that wait at the
+   * Appends one record of at most 16 MiB (a string as UTF-8); resolves, to where it is, when it is on the disk. Appends that wait at the
    * same time share one write and one sync, and keep their order.
    *
    * @throws 'stale-token': a newer leader has appended or claimed; 'version-conflict': see `expectedSequence`;
@@ -105,23 +106,22 @@ export class FencedLog implements AsyncDisposable {
    */
   async append(
     leadership: FencedLeadership,
-    data: Uint8Array,
+    data: Uint8Array | string,
     options: AppendOptions = {},
   ): Promise<LogState> {
     const writer = this.#check(leadership);
-    if (!(data instanceof Uint8Array))
-      throw new ConclaveError('invalid-argument', 'data must be a Uint8Array.');
-    if (data.length > limits.recordBytes) {
+    const bytes = bytesOf(`The record for ${this.path}`, data);
+    if (bytes.length > limits.recordBytes) {
       throw new ConclaveError(
         'too-large',
-        `The record has ${data.length} bytes; the limit is ${limits.recordBytes}.`,
+        `The record has ${bytes.length} bytes; the limit is ${limits.recordBytes}.`,
       );
     }
     const { expectedSequence } = options;
     if (expectedSequence !== undefined) {
       checkCount('expectedSequence', expectedSequence, 0, Number.MAX_SAFE_INTEGER);
     }
-    return await this.#enqueue(writer, data, expectedSequence);
+    return await this.#enqueue(writer, bytes, expectedSequence);
   }
 
   /**
