@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- ROW…] [--quick] [--write]`: measures Conclave, beside etcd where it is on PATH, three members
- * each as processes on loopback, and prints a table. `--write` puts it into docs/reference/benchmarks.md.
+ * each as processes on loopback, and prints a table. `--write` puts its rows into docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -42,22 +42,30 @@ function machine(): string {
   return `${cpus().length} cores (${first?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}, Node ${process.version}, ${etcd}`;
 }
 
-const lines = ['| what | goal | Conclave | etcd |', '|---|---|---|---|'];
-process.stdout.write(`${machine()}\n\n${lines.join('\n')}\n`);
+const heading = ['| what | goal | Conclave | etcd |', '|---|---|---|---|'];
+const measured = new Map<string, string>();
+process.stdout.write(`${machine()}\n\n${heading.join('\n')}\n`);
 for (const row of rows) {
   if (wanted.length > 0 && !wanted.includes(row.name)) continue;
   const { conclave, etcd } = await row.run(options);
   const line = `| ${row.what} | ${row.goal} | ${conclave} | ${etcd ?? '–'} |`;
-  lines.push(line);
+  measured.set(row.what, line);
   process.stdout.write(`${line}\n`);
 }
 
 if (process.argv.includes('--write')) {
   const path = new URL('../docs/reference/benchmarks.md', import.meta.url);
   const page = await readFile(path, 'utf8');
-  const [before, after] = page.split(/<!-- table -->[\s\S]*<!-- end of table -->/);
+  const [, before, table = '', after] =
+    /^([\s\S]*)<!-- table -->([\s\S]*)<!-- end of table -->([\s\S]*)$/.exec(page) ?? [];
+  // Rows that were not measured now stay as they are.
+  const lines = rows.flatMap(({ what }) => {
+    const line = measured.get(what) ?? table.split('\n').find((one) => one.startsWith(`| ${what} |`));
+    return line === undefined ? [] : [line];
+  });
   const date = new Date().toISOString().slice(0, 10);
-  const table = `<!-- table -->\nMeasured ${date} on ${machine()}.\n\n${lines.join('\n')}\n<!-- end of table -->`;
-  await writeFile(path, `${before}${table}${after}`);
+  const all = [...heading, ...lines].join('\n');
+  const written = `<!-- table -->\nMeasured ${date} on ${machine()}.\n\n${all}\n<!-- end of table -->`;
+  await writeFile(path, `${before}${written}${after}`);
 }
 process.exit(0);
