@@ -25,7 +25,6 @@ export const faultKinds = [
   'stuck-disk',
   'slow-disk',
   'slow-folder',
-  'folder-power-failure',
   'bit-rot',
   'misdirected-read',
   // Clock
@@ -47,6 +46,8 @@ export const faultKinds = [
   'pause-publisher',
   'sleep-candidate',
   'block-candidate',
+  // The last, so that lives without it are drawn as they were before it was there.
+  'folder-power-failure',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -105,10 +106,10 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
     'stuck-disk': 2,
     'slow-disk': 4,
     'slow-folder': 4,
-    'folder-power-failure': 3,
     'bit-rot': 3,
     'misdirected-read': 2,
     'power-failure': 4,
+    'folder-power-failure': 3,
   },
   clock: { 'wall-jump': 6, 'host-sleep': 4, 'sleep-candidate': 4 },
   process: {

@@ -57,7 +57,7 @@ export const leaseBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'all' },
-    checkers: ['05-same-state-at-same-index', '18-leases', '21-one-holder', 'log-witness'],
+    checkers: ['19-watches', '05-same-state-at-same-index', '18-leases', '21-one-holder', 'log-witness'],
   },
   {
     id: 'deposed-leader-expires',

@@ -238,7 +238,7 @@ export const sharingBugs: readonly PlantedBug[] = [
       },
     ],
     life: { ...few, sharing: 'log', faults: 'disk' },
-    checkers: ['log-kept'],
+    checkers: ['program', 'log-kept'],
   },
   {
     id: 'log-reader-ignores-the-fence',
