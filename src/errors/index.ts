@@ -32,7 +32,8 @@ export const errorCodes = {
   unsupported: 'The store or server does not offer this.',
   'data-damaged': 'Stored data failed its checks; the message names where.',
   'data-locked': 'The data folder is in use by another process.',
-  'data-incompatible': 'A data folder or file belongs to another cluster, member or program, or has a newer format.',
+  'data-incompatible':
+    'A data folder or file belongs to another cluster, member or program, or has a newer format.',
   'disk-failed': 'The disk refused a read, write or sync.',
   'disk-full': 'The disk has no space left.',
   'address-in-use': 'A listen address is taken by another process.',
