@@ -3,6 +3,7 @@ import type { Runtime, Timer } from '../runtime/types.ts';
 import { type KeepAliveBatchRequest, type KeepAliveBatchResponse, services } from '../wire/index.ts';
 import { Backoff, type CallOptions, pause } from './calls.ts';
 import { asConclaveError, type Endpoints } from './endpoints.ts';
+import { aborted, isFinal, timedOut } from './renewal-errors.ts';
 import type { TransportStream } from './transport.ts';
 
 /** A request stays well under the 2 MiB that servers take: at most ten bytes for an id, and its tag. */
@@ -204,30 +205,4 @@ export class KeepAlives {
     for (const waiter of [...this.#gathering.values()].flat()) next = Math.min(next, waiter.deadlineMs);
     if (next !== Number.POSITIVE_INFINITY) this.#armSweep(Math.max(next - now, 1));
   }
-}
-
-const finalCodes: ReadonlySet<string> = new Set([
-  'unsupported',
-  'invalid-argument',
-  'too-large',
-  'internal',
-  'closed',
-]);
-
-function isFinal(error: ConclaveError): boolean {
-  return !error.retryable && finalCodes.has(error.code);
-}
-
-function timedOut(timeoutMs: number): ConclaveError {
-  return new ConclaveError('timeout', `The lease was not renewed within ${Math.round(timeoutMs)} ms.`, {
-    retryable: true,
-    outcome: 'unknown',
-  });
-}
-
-function aborted(signal: AbortSignal | undefined): ConclaveError {
-  return new ConclaveError('aborted', 'Renewing a lease was aborted by its signal.', {
-    outcome: 'unknown',
-    cause: signal?.reason,
-  });
 }

@@ -3,23 +3,12 @@ import { test } from 'node:test';
 import { losingAnswers } from '../conformance/index.ts';
 import { sessionWith, storeWith } from '../conformance/wrapping.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
+import { manualRuntime, settle } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import { Candidate, type CandidateOptions, type ElectionEvent, Session } from './index.ts';
 import { decodeGraceRecord, encodeGraceRecord } from './record.ts';
 
 const down = () => new ConclaveError('unavailable', 'The store is down.', { retryable: true });
-
-async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
-  let settled = false;
-  const done = () => {
-    settled = true;
-  };
-  promise.then(done, done);
-  for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
-  assert(settled, 'it never settled');
-  return await promise;
-}
 
 function setUp() {
   const runtime = manualRuntime();

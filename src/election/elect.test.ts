@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storeWith } from '../conformance/wrapping.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
+import { manualRuntime, settle } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import {
   type ElectionEvent,
@@ -18,17 +18,6 @@ import {
   semaphore,
   withLock,
 } from './index.ts';
-
-async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
-  let settled = false;
-  const done = () => {
-    settled = true;
-  };
-  promise.then(done, done);
-  for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
-  assert(settled, 'it never settled');
-  return await promise;
-}
 
 const untilAborted = ({ signal }: Leadership) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));

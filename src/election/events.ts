@@ -92,7 +92,15 @@ const channels = Object.fromEntries(
 export type EventListener = (event: ElectionEvent) => void;
 
 export function publish(event: ElectionEvent, listener: EventListener | undefined): void {
-  const target = channels[event.type];
+  deliver(channels[event.type], event, listener);
+}
+
+/** To the channel and the listener, whose failures are their own. */
+export function deliver<E>(
+  target: ReturnType<typeof channel>,
+  event: E,
+  listener: ((event: E) => void) | undefined,
+): void {
   if (target.hasSubscribers) target.publish(event);
   try {
     // A listener declared `async` type-checks as well; its rejection must not go unhandled.

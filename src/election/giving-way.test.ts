@@ -2,20 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { losingAnswers } from '../conformance/index.ts';
 import { sessionWith, storeWith } from '../conformance/wrapping.ts';
-import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
+import { manualRuntime, settle } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import { Candidate, type CandidateOptions, elect, lock, type StoreTransaction } from './index.ts';
-
-async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
-  let settled = false;
-  const done = () => {
-    settled = true;
-  };
-  promise.then(done, done);
-  for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
-  assert(settled, 'it never settled');
-  return await promise;
-}
 
 function setUp() {
   const runtime = manualRuntime();

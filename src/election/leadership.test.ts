@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { losingAnswers } from '../conformance/index.ts';
 import { sessionWith, storeWith } from '../conformance/wrapping.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { manualRuntime } from '../runtime/testing.ts';
+import { manualRuntime, settle as settleOn } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import {
   Candidate,
@@ -54,16 +54,7 @@ function setUp() {
       ...options,
     });
   /** Time is moved on until it has settled. */
-  const settle = async <T>(promise: Promise<T>, stepMs = 10): Promise<T> => {
-    let settled = false;
-    const done = () => {
-      settled = true;
-    };
-    promise.then(done, done);
-    for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
-    assert(settled, 'it never settled');
-    return await promise;
-  };
+  const settle = <T>(promise: Promise<T>, stepMs?: number) => settleOn(runtime, promise, stepMs);
   const win = (one: Candidate): Promise<Leadership> => settle(one.campaign());
   return { runtime, memory, store, broken, events, candidate, settle, win };
 }

@@ -6,17 +6,9 @@ import type { Leadership } from './leadership.ts';
 import { checkNames } from './option-names.ts';
 import { checkSignal, waitingOptionNames } from './options.ts';
 import type { LeaseStore } from './store.ts';
-import { waitAtMost } from './wait-limit.ts';
+import { type WaitLimit, waitAtMost } from './wait-limit.ts';
 
-export interface LockOptions extends Omit<CandidateOptions, 'yieldToPriority'> {
-  /** Gives up waiting for the lock. Does not end a lock that is held. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
-   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
-   */
-  readonly waitMs?: number | undefined;
-}
+export interface LockOptions extends Omit<CandidateOptions, 'yieldToPriority'>, WaitLimit {}
 
 /** A held lock. Like every lease it can be lost: mind `signal`, `assertHeld()` and `token`. */
 export interface Lock extends AsyncDisposable {

@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storeWith } from '../conformance/wrapping.ts';
-import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
+import { manualRuntime, settle } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import { type ReadWriteLockOptions, readWriteLock, resizeReadWriteLock, Session } from './index.ts';
 import type { StoreSession } from './store.ts';
-
-async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
-  let settled = false;
-  const done = () => {
-    settled = true;
-  };
-  promise.then(done, done);
-  for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
-  assert(settled, 'it never settled');
-  return await promise;
-}
 
 function setUp(maxReaders = 3) {
   const runtime = manualRuntime();

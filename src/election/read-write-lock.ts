@@ -1,8 +1,7 @@
 /** Many readers or one writer, in the order in which they came. */
 import { ConclaveError } from '../errors/index.ts';
-import type { CandidateOptions } from './candidate.ts';
 import { Held } from './held.ts';
-import type { Lock } from './lock.ts';
+import type { Lock, LockOptions } from './lock.ts';
 import { checkNames, shown } from './option-names.ts';
 import {
   checkName,
@@ -25,20 +24,13 @@ import { resizeSlots } from './slots-resizing.ts';
 import type { LeaseStore } from './store.ts';
 import { waitAtMost } from './wait-limit.ts';
 
-export interface ReadWriteLockOptions extends Omit<CandidateOptions, 'yieldToPriority'> {
+export interface ReadWriteLockOptions extends LockOptions {
   readonly mode: 'read' | 'write';
   /**
    * How many may read at a time; one more waits in line for one of them to leave, and holds up those behind it. A
    * writer needs as many requests. 1 to 256; default 16. All who use the lock must say the same number.
    */
   readonly maxReaders?: number | undefined;
-  /** Gives up waiting. Does not end a lock that is held. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
-   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
-   */
-  readonly waitMs?: number | undefined;
 }
 
 const readWriteNames = [...waitingOptionNames, 'maxReaders'];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sessionWith, storeWith } from '../conformance/wrapping.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { type ManualRuntime, manualRuntime } from '../runtime/testing.ts';
+import { type ManualRuntime, manualRuntime, settle } from '../runtime/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
 import {
   Candidate,
@@ -14,17 +14,6 @@ import {
   semaphore,
 } from './index.ts';
 import type { ElectionState, LeaseStore, StoreSession } from './store.ts';
-
-async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
-  let settled = false;
-  const done = () => {
-    settled = true;
-  };
-  promise.then(done, done);
-  for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
-  assert(settled, 'it never settled');
-  return await promise;
-}
 
 function setUp(permits = 2) {
   const runtime = manualRuntime();

@@ -1,7 +1,6 @@
 /** At most so many holders at a time, in the order in which they came. */
-import type { CandidateOptions } from './candidate.ts';
 import { Held } from './held.ts';
-import type { Lock } from './lock.ts';
+import type { Lock, LockOptions } from './lock.ts';
 import { checkNames } from './option-names.ts';
 import {
   checkName,
@@ -24,16 +23,9 @@ import { resizeSlots } from './slots-resizing.ts';
 import type { LeaseStore } from './store.ts';
 import { waitAtMost } from './wait-limit.ts';
 
-export interface SemaphoreOptions extends Omit<CandidateOptions, 'yieldToPriority'> {
+export interface SemaphoreOptions extends LockOptions {
   /** How many may hold a permit at a time. 1 to 256. All who use the semaphore must say the same number. */
   readonly permits: number;
-  /** Gives up waiting. Does not end a permit that is held. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
-   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
-   */
-  readonly waitMs?: number | undefined;
 }
 
 /**

@@ -11,25 +11,35 @@ export interface Turn {
   readonly vainWakes: number;
 }
 
-/**
- * `given`: the store saw that we lead. `soon`: it woke at once, as a store does whose hints are worth nothing;
- * then it waits longer and longer.
- */
-export async function waitForTurn(
+export interface Waited<T> {
+  /** The store saw that we lead. */
+  readonly given?: AcquiredOutcome;
+  /** What `meanwhile` came to, before our turn did. */
+  readonly found?: T;
+  /** It woke at once, as a store does whose hints are worth nothing; then it waits longer and longer. */
+  readonly soon: boolean;
+}
+
+/** @param meanwhile something else that would end the wait; its signal aborts when the wait is over. */
+export async function waitForTurn<T = never>(
   live: LiveSession,
   { runtime, ttlMs }: SessionSettings,
   { name, outcome, vainWakes }: Turn,
-  signal: AbortSignal,
-): Promise<{ readonly given?: AcquiredOutcome; readonly soon: boolean }> {
+  signal: AbortSignal | undefined,
+  meanwhile?: (signal: AbortSignal) => Promise<T>,
+): Promise<Waited<T>> {
   const startMs = runtime.clock.monotonicMs();
   const link = linkSignals(signal, live.lost);
   // A lost wake-up must not cost more than a look now and then.
   const lookAgain = runtime.timers.after(2 * ttlMs, () => link.controller.abort());
   try {
     const turn = live.stored.waitForTurn(name, outcome, { signal: link.signal });
-    turn.catch(() => {});
-    const given = await Promise.race([turn, aborted(link.signal)]);
-    if (given) return { given, soon: false };
+    const first = await firstOf<Waited<T> | undefined>(
+      turn.then((given) => (given ? { given, soon: false } : undefined)),
+      ...(meanwhile ? [meanwhile(link.signal).then((found) => ({ found, soon: false }))] : []),
+      aborted(link.signal).then(() => undefined),
+    );
+    if (first) return first;
   } catch (error) {
     if (!link.signal.aborted) throw error;
   } finally {
@@ -38,7 +48,13 @@ export async function waitForTurn(
     link.release();
   }
   if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };
-  if (vainWakes >= 3)
-    await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), signal, live.lost);
+  const stops = signal ? [signal, live.lost] : [live.lost];
+  if (vainWakes >= 3) await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), ...stops);
   return { soon: true };
+}
+
+/** What of the others fails later has been handled. */
+function firstOf<T>(...promises: readonly Promise<T>[]): Promise<T> {
+  for (const promise of promises) promise.catch(() => {});
+  return Promise.race(promises);
 }

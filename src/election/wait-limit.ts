@@ -6,7 +6,12 @@ import type { Session } from './session.ts';
 import { linkSignals } from './waiting.ts';
 
 export interface WaitLimit {
+  /** Gives up waiting. Does not end what is held. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Gives up waiting after this long, with 'timeout', whose `cause` is what failed last at the store, if anything did.
+   * More than 0, at most 86400000; default: never, also while the store cannot be reached.
+   */
   readonly waitMs?: number | undefined;
 }
 

@@ -1,5 +1,6 @@
 /** What partitions tell the outside, given to `onEvent` and published on `node:diagnostics_channel`. */
 import { channel } from 'node:diagnostics_channel';
+import { deliver } from '../election/events.ts';
 import type { ElectionEvent, LossCause } from '../election/index.ts';
 
 /**
@@ -79,13 +80,5 @@ export function publishPartitions(
   event: PartitionsEvent,
   listener: PartitionsEventListener | undefined,
 ): void {
-  const target = channels[event.type];
-  if (target.hasSubscribers) target.publish(event);
-  try {
-    // A listener declared `async` type-checks as well; its rejection must not go unhandled.
-    const returned: unknown = listener?.(event);
-    if (returned instanceof Promise) returned.catch(() => {});
-  } catch {
-    // The listener's own fault; the loop goes on.
-  }
+  deliver(channels[event.type], event, listener);
 }

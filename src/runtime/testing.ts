@@ -68,3 +68,15 @@ function build(
     another: (seed) => build(clock, network, new SeededRandom(seed), turns),
   };
 }
+
+/** Moves time on until the promise has settled, and gives what it gave. @throws what it threw; Error where it never settles. */
+export async function settle<T>(runtime: ManualRuntime, promise: Promise<T>, stepMs = 10): Promise<T> {
+  let settled = false;
+  const done = () => {
+    settled = true;
+  };
+  promise.then(done, done);
+  for (let step = 0; step < 5000 && !settled; step++) await runtime.advance(step === 0 ? 0 : stepMs);
+  if (!settled) throw new Error('It never settled.');
+  return await promise;
+}

@@ -2,7 +2,8 @@
 
 import { publish } from '../../election/events.ts';
 import type { AcquiredOutcome, AcquireOutcome, LiveSession, Session } from '../../election/index.ts';
-import { backoffMs, isPermanent, linkSignals, sleep } from '../../election/waiting.ts';
+import { waitForTurn } from '../../election/turn.ts';
+import { backoffMs, isPermanent, sleep } from '../../election/waiting.ts';
 import { withdrawOnSession } from '../../election/withdrawing.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { finalRecord, type Place, watchUntil } from './place.ts';
@@ -15,8 +16,6 @@ export type Claimed =
       readonly record: Uint8Array | undefined;
     }
   | { readonly status: 'settled'; readonly outcome: Uint8Array };
-
-type Waiting = AcquireOutcome & { readonly status: 'waiting' };
 
 /** One caller's part in the election of an operation, on a session that may be shared. */
 export class Claim {
@@ -81,8 +80,11 @@ export class Claim {
     for (let vainWakes = 0; ; ) {
       const outcome = await this.#acquire(live, signal);
       if (outcome.status === 'acquired') return this.#owned(live, outcome);
-      const turn = await this.#waitForTurn(live, outcome, signal, vainWakes);
-      if (turn.outcome !== undefined) return { status: 'settled', outcome: turn.outcome };
+      const { name, settings } = this.#place;
+      const settled = (until: AbortSignal) =>
+        watchUntil(this.#place, until, ({ record }) => finalRecord(name, record));
+      const turn = await waitForTurn(live, settings, { name, outcome, vainWakes }, signal, settled);
+      if (turn.found !== undefined) return { status: 'settled', outcome: turn.found };
       if (signal?.aborted || !live.check()) return undefined;
       if (turn.given) return this.#owned(live, turn.given);
       vainWakes = turn.soon ? vainWakes + 1 : 0;
@@ -106,50 +108,4 @@ export class Claim {
       return acquiring;
     });
   }
-
-  /** `soon`: the store woke us at once and in vain; then we wait longer and longer. */
-  async #waitForTurn(
-    live: LiveSession,
-    waiting: Waiting,
-    signal: AbortSignal | undefined,
-    vainWakes: number,
-  ): Promise<{ readonly given?: AcquiredOutcome; readonly outcome?: Uint8Array; readonly soon: boolean }> {
-    const { name, settings } = this.#place;
-    const { runtime, ttlMs } = settings;
-    const startMs = runtime.clock.monotonicMs();
-    const link = linkSignals(signal, live.lost);
-    // A lost wake-up must not cost more than a look now and then.
-    const lookAgain = runtime.timers.after(2 * ttlMs, () => link.controller.abort());
-    try {
-      const turn = live.stored.waitForTurn(name, waiting, { signal: link.signal });
-      const seen = watchUntil(this.#place, link.signal, ({ record }) => finalRecord(name, record));
-      const first = await firstOf(
-        turn.then((given) => (given ? { given, soon: false } : undefined)),
-        seen.then((outcome) => ({ outcome, soon: false })),
-        aborted(link.signal),
-      );
-      if (first) return first;
-    } catch (error) {
-      if (!link.signal.aborted) throw error;
-    } finally {
-      lookAgain.cancel();
-      link.controller.abort();
-      link.release();
-    }
-    if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };
-    const stops = signal ? [live.lost, signal] : [live.lost];
-    if (vainWakes >= 3) await sleep(runtime, backoffMs(runtime.random, vainWakes - 3, 5, 1000), ...stops);
-    return { soon: true };
-  }
-}
-
-/** What of the others fails later has been handled. */
-function firstOf<T>(...promises: readonly Promise<T>[]): Promise<T> {
-  for (const promise of promises) promise.catch(() => {});
-  return Promise.race(promises);
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return Promise.resolve(undefined);
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
 }

@@ -2,6 +2,7 @@ import { Backoff, pause } from '../../client/calls.ts';
 import { asConclaveError, type Endpoints } from '../../client/endpoints.ts';
 import type { CallOptions, TransportStream } from '../../client/index.ts';
 import type { Link } from '../../client/link.ts';
+import { aborted, isFinal, timedOut } from '../../client/renewal-errors.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { type LeaseKeepAliveRequest, type LeaseKeepAliveResponse, services } from '../../wire/index.ts';
@@ -139,24 +140,4 @@ export class LeaseKeepAlives {
     renewal?.answered?.();
     renewal?.settle(response.TTL * 1000);
   }
-}
-
-const finalCodes: ReadonlySet<string> = new Set(['unsupported', 'invalid-argument', 'internal', 'closed']);
-
-function isFinal(error: ConclaveError): boolean {
-  return !error.retryable && finalCodes.has(error.code);
-}
-
-function timedOut(timeoutMs: number): ConclaveError {
-  return new ConclaveError('timeout', `The lease was not renewed within ${Math.round(timeoutMs)} ms.`, {
-    retryable: true,
-    outcome: 'unknown',
-  });
-}
-
-function aborted(signal: AbortSignal | undefined): ConclaveError {
-  return new ConclaveError('aborted', 'Renewing a lease was aborted by its signal.', {
-    outcome: 'unknown',
-    cause: signal?.reason,
-  });
 }
