@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { type OneMember, serveOneMember } from '../../test/servers/one-member.ts';
 import { serveApi } from '../api/index.ts';
 import { TestingMember } from '../api/testing.ts';
 import {
@@ -18,45 +16,12 @@ import { type ConformanceTarget, conformanceTests } from '../conformance/index.t
 import { Candidate, Session } from '../election/index.ts';
 import type { LeaseStore, StoreSession } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { Member } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { services } from '../wire/index.ts';
 import { electionKeys } from './conclave/keys.ts';
 import { conclaveStore } from './conclave.ts';
 
 const runtime = nodeRuntime();
-
-interface Service extends AsyncDisposable {
-  readonly member: Member;
-  readonly endpoints: string;
-}
-
-/** A cluster of one member, on disk, served over gRPC. */
-async function serveOne(): Promise<Service> {
-  const folder = await mkdtemp(join(tmpdir(), 'conclave-store-'));
-  const member = await Member.start({
-    name: 'one',
-    dataDir: join(folder, 'data'),
-    peerListenUrls: ['http://127.0.0.1:0'],
-    clientAdvertiseUrls: [],
-    initialCluster: [{ name: 'one', peerUrls: ['http://127.0.0.1:1'] }],
-    runtime,
-  });
-  const server = await serveApi(member, {
-    runtime,
-    listen: { host: '127.0.0.1', port: 0 },
-    closeGraceMs: 10,
-  });
-  return {
-    member,
-    endpoints: `127.0.0.1:${server.address.port}`,
-    async [Symbol.asyncDispose]() {
-      await server.close();
-      await member.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
 
 /** Connections that can be cut as the death of the process would, and answers that get lost. */
 class Network {
@@ -99,10 +64,10 @@ class Network {
 }
 
 /** One service for the whole suite: its cases use names of their own. */
-let service: Service | undefined;
+let service: OneMember | undefined;
 
 async function open(): Promise<ConformanceTarget> {
-  const { endpoints } = service as Service;
+  const { endpoints } = service as OneMember;
   const [near, far] = [new Network(), new Network()];
   const store = conclaveStore({ endpoints, runtime, transport: near.connect });
   return {
@@ -120,7 +85,7 @@ async function open(): Promise<ConformanceTarget> {
 
 describe('The conclave store conforms', { concurrency: 4 }, () => {
   before(async () => {
-    service = await serveOne();
+    service = await serveOneMember();
   });
   after(async () => {
     await service?.[Symbol.asyncDispose]();
@@ -299,7 +264,7 @@ describe('A resignation', () => {
 });
 
 test('an attempt that a withdrawal overtakes takes no place in the queue afterwards', async () => {
-  await using service = await serveOne();
+  await using service = await serveOneMember();
   const client = connectClient({ endpoints: service.endpoints });
   await using _closing = { [Symbol.asyncDispose]: () => client.close() };
   let held: { readonly asked: () => void; readonly goOn: Promise<void> } | undefined;

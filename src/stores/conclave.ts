@@ -17,6 +17,7 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
 import { ElectionWatching } from './conclave/watching.ts';
@@ -77,12 +78,8 @@ class ConclaveStore implements LeaseStore {
   async openSession(options: SessionOptions): Promise<StoreSession> {
     this.#assertOpen();
     const { ttlMs, releaseOnDisconnect, signal, timeoutMs = this.#client.timeoutMs } = options;
-    this.#check(options);
-    const startMs = this.#client.runtime.clock.monotonicMs();
-    const within = (): { signal?: AbortSignal; timeoutMs: number } => ({
-      ...(signal === undefined ? {} : { signal }),
-      timeoutMs: Math.max(timeoutMs - (this.#client.runtime.clock.monotonicMs() - startMs), 1),
-    });
+    checkSession(this, options);
+    const within = sharingTime(this.#client.runtime.clock, signal, timeoutMs);
     const granted = await this.#client.leaseGrant(Math.ceil(ttlMs), within());
     try {
       const attachment =
@@ -141,27 +138,6 @@ class ConclaveStore implements LeaseStore {
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
     if (this.#ownsClient) await this.#client.close();
-  }
-
-  #check(options: SessionOptions): void {
-    const { ttlMs, holder, releaseOnDisconnect } = options;
-    const { minTtlMs, maxTtlMs } = this.capabilities;
-    if (!(ttlMs >= minTtlMs && ttlMs <= maxTtlMs)) {
-      const message = `A TTL of ${ttlMs} ms is out of range: ${this.description} takes ${minTtlMs} to ${maxTtlMs} ms.`;
-      throw new ConclaveError('invalid-argument', message);
-    }
-    if (holder === '')
-      throw new ConclaveError('invalid-argument', 'A session needs a holder that is not empty.');
-    if (releaseOnDisconnect === undefined) return;
-    if (!this.capabilities.connectionBound) {
-      throw new ConclaveError('unsupported', `${this.description} cannot bind a session to its connection.`);
-    }
-    if (!(releaseOnDisconnect.graceMs >= 0)) {
-      throw new ConclaveError(
-        'invalid-argument',
-        `A grace of ${releaseOnDisconnect.graceMs} ms is none; give 0 or more.`,
-      );
-    }
   }
 
   #assertOpen(): void {

@@ -25,6 +25,7 @@ import type {
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace } from './conclave/keys.ts';
 import { ElectionWatching } from './conclave/watching.ts';
 import { Authentication } from './etcd/authentication.ts';
@@ -101,14 +102,9 @@ class EtcdStore implements LeaseStore {
 
   async openSession(options: SessionOptions): Promise<StoreSession> {
     this.#assertOpen();
-    this.#check(options);
+    checkSession(this, options);
     const { ttlMs, holder, signal, timeoutMs = this.#client.timeoutMs } = options;
-    const { clock } = this.#client.runtime;
-    const deadlineMs = clock.monotonicMs() + timeoutMs;
-    const within = (): StoreCallOptions => ({
-      ...(signal === undefined ? {} : { signal }),
-      timeoutMs: Math.max(deadlineMs - clock.monotonicMs(), 1),
-    });
+    const within = sharingTime(this.#client.runtime.clock, signal, timeoutMs);
     await this.#client.checkVersion(within());
     const granted = await this.#client.leaseGrant(ttlMs, within());
     const session: EtcdSession = new EtcdSession({
@@ -154,18 +150,6 @@ class EtcdStore implements LeaseStore {
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
     this.#client.close();
-  }
-
-  #check({ ttlMs, holder, releaseOnDisconnect }: SessionOptions): void {
-    const { minTtlMs, maxTtlMs } = this.capabilities;
-    if (!(ttlMs >= minTtlMs && ttlMs <= maxTtlMs)) {
-      const message = `A TTL of ${ttlMs} ms is out of range: ${this.description} takes ${minTtlMs} to ${maxTtlMs} ms.`;
-      throw new ConclaveError('invalid-argument', message);
-    }
-    if (holder === '')
-      throw new ConclaveError('invalid-argument', 'A session needs a holder that is not empty.');
-    if (releaseOnDisconnect === undefined) return;
-    throw new ConclaveError('unsupported', `${this.description} cannot bind a session to its connection.`);
   }
 
   #assertOpen(): void {

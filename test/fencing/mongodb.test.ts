@@ -7,6 +7,7 @@ import type { FencedLeadership } from '../../src/fencing/index.ts';
 import { type DocumentCollection, fenced, fencedDocument } from '../../src/fencing/mongodb/index.ts';
 import { type MongoServer, mongodbMissing, startMongodb } from '../servers/mongodb.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
+import { assertTokensRose } from './first-use.ts';
 import { type GuardedResource, testTwoLeaders } from './two-leaders.ts';
 
 interface Report {
@@ -180,15 +181,7 @@ describe('documents of MongoDB', { skip: mongodbMissing ?? false }, () => {
         }),
       );
       const lines = (await linesOf(id)).map(Number);
-      assert.equal(lines.at(-1), 12);
-      assert.deepEqual(
-        lines,
-        [...lines].sort((left, right) => left - right),
-      );
-      for (const [index, result] of results.entries()) {
-        assert.equal(result.status === 'fulfilled', lines.includes(index + 1));
-        if (result.status === 'rejected') assert.equal(result.reason.code, 'stale-token');
-      }
+      assertTokensRose(lines, results);
     }
   });
 

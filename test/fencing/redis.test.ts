@@ -11,6 +11,7 @@ import { slotOf } from '../../src/fencing/redis/slot.ts';
 import type { ChildServer } from '../servers/child-server.ts';
 import { connectIoredis, connectNodeRedis, redisMissing, startRedis } from '../servers/redis.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
+import { assertTokensRose } from './first-use.ts';
 import { testTwoLeaders } from './two-leaders.ts';
 
 let server: ChildServer;
@@ -138,15 +139,7 @@ describe('keys of Redis', { skip: redisMissing ?? false }, () => {
       ),
     );
     const lines = linesOf(await ioredis.get(key)).map(Number);
-    assert.equal(lines.at(-1), 20);
-    assert.deepEqual(
-      lines,
-      [...lines].sort((left, right) => left - right),
-    );
-    for (const [index, result] of results.entries()) {
-      assert.equal(result.status === 'fulfilled', lines.includes(index + 1));
-      if (result.status === 'rejected') assert.equal(result.reason.code, 'stale-token');
-    }
+    assertTokensRose(lines, results);
   });
 
   test('writers of one leadership lose nothing of each other', async () => {

@@ -12,6 +12,7 @@ import {
 } from '../../src/fencing/s3/index.ts';
 import { type S3Server, s3Missing, startS3 } from '../servers/s3.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
+import { assertTokensRose } from './first-use.ts';
 import { testTwoLeaders } from './two-leaders.ts';
 
 let server: S3Server;
@@ -122,14 +123,7 @@ describe('objects of an S3 store', { skip: s3Missing ?? false }, () => {
     const { data, token } = await fencedObject(client, at).read();
     const lines = text(data).split('\n').filter(Boolean).map(Number);
     assert.equal(token, 12);
-    assert.deepEqual(
-      lines,
-      [...lines].sort((left, right) => left - right),
-    );
-    for (const [index, result] of results.entries()) {
-      assert.equal(result.status === 'fulfilled', lines.includes(index + 1));
-      if (result.status === 'rejected') assert.equal(result.reason.code, 'stale-token');
-    }
+    assertTokensRose(lines, results);
   });
 
   test('writers of one leadership lose nothing of each other', async () => {

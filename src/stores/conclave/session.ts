@@ -13,6 +13,7 @@ import type {
   StoreTransactionResult,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { callOptions, sessionClosed, sessionLost } from './calls.ts';
 import { connectionOf } from './connection.ts';
 import { type ElectionKeys, electionKeys, placeKey, priorityGroup } from './keys.ts';
 import { release, transfer } from './leaving.ts';
@@ -301,21 +302,15 @@ export class ConclaveSession implements StoreSession {
   }
 
   #lost(cause?: unknown): ConclaveError {
-    const message = `The session ${this.id} of ${this.holder} has expired or was revoked: open another.`;
-    return new ConclaveError('lease-lost', message, { cause, details: { lease: this.#lease } });
+    return sessionLost(this, this.#lease, cause);
   }
 
   #assertOpen(): void {
-    if (this.#ending !== undefined)
-      throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
+    if (this.#ending !== undefined) throw sessionClosed(this);
   }
 }
 
 function withdrawn(name: string): ConclaveError {
   const message = `Acquiring ${JSON.stringify(name)} was overtaken by a withdrawal of this session.`;
   return new ConclaveError('aborted', message, { retryable: true, outcome: 'unknown' });
-}
-
-function callOptions({ signal, timeoutMs }: StoreCallOptions): CallOptions {
-  return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 }

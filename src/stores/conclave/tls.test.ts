@@ -1,48 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { serveApi } from '../../api/index.ts';
+import { serveOneMember } from '../../../test/servers/one-member.ts';
 import { ConclaveError } from '../../errors/index.ts';
-import { Member } from '../../member/index.ts';
-import { nodeRuntime } from '../../runtime/index.ts';
 import { conclaveStore } from '../conclave.ts';
 
-const runtime = nodeRuntime();
-
-/** A cluster of one member, and a folder for what belongs to it. */
-async function serveOne() {
-  const folder = await mkdtemp(join(tmpdir(), 'conclave-tls-'));
-  const member = await Member.start({
-    name: 'one',
-    dataDir: join(folder, 'data'),
-    peerListenUrls: ['http://127.0.0.1:0'],
-    clientAdvertiseUrls: [],
-    initialCluster: [{ name: 'one', peerUrls: ['http://127.0.0.1:1'] }],
-    runtime,
-  });
-  const server = await serveApi(member, {
-    runtime,
-    listen: { host: '127.0.0.1', port: 0 },
-    closeGraceMs: 10,
-  });
-  return {
-    folder,
-    port: server.address.port,
-    async [Symbol.asyncDispose]() {
-      await server.close();
-      await member.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
 test('where https:// meets a member, which speaks no TLS, the error says so', async () => {
-  await using one = await serveOne();
+  await using one = await serveOneMember();
   await using store = conclaveStore({ endpoints: `https://127.0.0.1:${one.port}`, timeoutMs: 1000 });
   await assert.rejects(store.read('name'), (error: unknown) => {
     assert(ConclaveError.is(error, 'unavailable'), String(error));
@@ -67,7 +35,7 @@ const skip = hasOpenssl() ? false : 'there is no openssl to make a certificate w
 test('a member behind a TLS proxy is reached by https:// and the authority of its certificate', {
   skip,
 }, async () => {
-  await using one = await serveOne();
+  await using one = await serveOneMember();
   const [key, certificate] = [join(one.folder, 'key.pem'), join(one.folder, 'certificate.pem')];
   const name = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
   const files = ['-keyout', key, '-out', certificate];

@@ -11,6 +11,7 @@ import type {
   StoreTransactionResult,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { callOptions, sessionClosed, sessionLost } from '../conclave/calls.ts';
 import { placeKey, priorityGroup } from '../conclave/keys.ts';
 import type { ElectionMirror } from '../conclave/mirror.ts';
 import { acquired, type Bookmark, firstDeletion, recordIn, turnOfNext, waiting } from '../conclave/part.ts';
@@ -287,16 +288,10 @@ export class EtcdSession implements StoreSession {
   }
 
   #lost(cause?: unknown): ConclaveError {
-    const message = `The session ${this.id} of ${this.holder} has expired or was revoked: open another.`;
-    return new ConclaveError('lease-lost', message, { cause, details: { lease: this.#lease } });
+    return sessionLost(this, this.#lease, cause);
   }
 
   #assertOpen(): void {
-    if (this.#ending === undefined) return;
-    throw new ConclaveError('lease-lost', `The session ${this.id} was closed.`);
+    if (this.#ending !== undefined) throw sessionClosed(this);
   }
-}
-
-function callOptions({ signal, timeoutMs }: StoreCallOptions): CallOptions {
-  return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 }
