@@ -1,9 +1,10 @@
 /** Tells who leads the partition of a key, for any process, also one that takes no partitions itself. */
-import type { LeaseStore } from '../election/index.ts';
+import type { ElectionState, LeaseStore } from '../election/index.ts';
 import { checkSignal, checkStore } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
+import { assign } from './assignment.ts';
 import type { PartitionsEventListener } from './events.ts';
 import { type Seen, StateFeed } from './feed.ts';
 import { type Layout, partitionOf, partitionsOf } from './layout.ts';
@@ -71,10 +72,17 @@ export interface RouterParts {
   readonly feed: StateFeed;
 }
 
+interface LaidOut {
+  readonly state: ElectionState;
+  readonly view: RosterView;
+  readonly assignment: ReadonlyMap<string, string>;
+}
+
 export class PartitionRouter implements AsyncDisposable {
   readonly name: string;
   readonly #parts: RouterParts;
   readonly #followed = new Set<string>();
+  #latest: LaidOut | undefined;
 
   /** @internal */
   constructor(parts: RouterParts) {
@@ -129,13 +137,23 @@ export class PartitionRouter implements AsyncDisposable {
     const { feed, name } = this.#parts;
     const roster = rosterElection(name);
     const { state } = await this.#first(roster, patience);
-    const view: RosterView = viewRoster(name, state);
+    const { view, assignment } = this.#laidOut(state);
     if (view.layout !== undefined && !feed.whole) {
       const elections = partitionsOf(view.layout).map((partition) => partitionElection(name, partition));
       for (const election of elections) this.#follow(election);
       await Promise.all(elections.map((election) => this.#first(election, patience)));
     }
-    return { name, feed, view, current: feed.isCurrent(roster) };
+    return { name, feed, view, assignment, current: feed.isCurrent(roster) };
+  }
+
+  /** Computed once for each state of the roster: with many partitions it is much work, and dashboards ask often. */
+  #laidOut(state: ElectionState): LaidOut {
+    if (this.#latest?.state !== state) {
+      const view = viewRoster(this.name, state);
+      const ids = view.layout === undefined ? [] : partitionsOf(view.layout);
+      this.#latest = { state, view, assignment: assign(view.members, ids) };
+    }
+    return this.#latest;
   }
 
   /** Ends its watches. The store stays open. */

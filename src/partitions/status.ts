@@ -1,5 +1,4 @@
 /** What a dashboard shows: who is there, what belongs to whom, who leads. */
-import { assign } from './assignment.ts';
 import type { StateFeed } from './feed.ts';
 import { type Layout, partitionsOf } from './layout.ts';
 import { partitionElection } from './options.ts';
@@ -52,14 +51,15 @@ export interface StatusParts {
   readonly name: string;
   readonly feed: StateFeed;
   readonly view: RosterView;
+  /** What follows from it: the member of each partition. */
+  readonly assignment: ReadonlyMap<string, string>;
   readonly current: boolean;
   /** Of this process. */
   readonly runs: ReadonlyMap<string, PartitionRun>;
 }
 
-export function statusOf({ name, feed, view, current, runs }: StatusParts): PartitionsStatus {
+export function statusOf({ name, feed, view, assignment, current, runs }: StatusParts): PartitionsStatus {
   const ids = view.layout === undefined ? [] : partitionsOf(view.layout);
-  const assignment = assign(view.members, ids);
   const counts = new Map(view.members.map(({ holder }) => [holder, { assigned: 0, leading: 0 }]));
   const partitions = ids.map((partition): PartitionStatus => {
     const seen = feed.get(partitionElection(name, partition));
