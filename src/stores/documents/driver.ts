@@ -1,0 +1,97 @@
+/**
+ * What a service must offer so that `documentStore` makes a lease store of it: small documents of text that are
+ * replaced only while they still are what was read. Databases, object stores and key-value services all have that.
+ */
+
+/** The driver makes the service's own key of it: a row's columns, an object's path, a hash where names are short. */
+export interface DocumentKey {
+  /** `counter` is one document for the whole store, with the name ''. */
+  readonly kind: 'election' | 'session' | 'counter';
+  /** Elections: any text up to 1024 bytes of UTF-8. Sessions: 32 hexadecimal digits. */
+  readonly name: string;
+}
+
+export interface StoredDocument {
+  readonly text: string;
+  /** Of this very content: a document that was replaced, also by the same text, has another one. */
+  readonly version: string;
+  /**
+   * Where `traits.ownsClock`, and the document was written with `ttlMs`: how much of that is left by the service's
+   * clock; zero or less when it is over. Rounded up, never down.
+   */
+  readonly leftMs?: number | undefined;
+}
+
+export interface CallBounds {
+  /** Aborted when nobody waits for the answer any more; a driver that cannot cancel may ignore it. */
+  readonly signal: AbortSignal;
+  /** For drivers that tell the service; the caller stops waiting by itself. */
+  readonly timeoutMs: number;
+}
+
+export interface DocumentWrite {
+  /** The version to be replaced. undefined: there must be no such document. */
+  readonly replaces: string | undefined;
+  /** Sessions have one: from when the service handles this. Only where `traits.ownsClock` need it be looked at. */
+  readonly ttlMs?: number | undefined;
+  /**
+   * The service may forget the document once this long has passed since the write, never before. Absent: it stays.
+   * Only where `traits.forgets` need it be looked at.
+   */
+  readonly keepMs?: number | undefined;
+}
+
+/** A document that may have changed. 'all': the stream begins or has a gap, so anything may have. */
+export type DocumentChange = DocumentKey | 'all';
+
+export interface DocumentTraits {
+  /** `linearizable`: a read shows every write that was answered before; no answered write is lost. */
+  readonly consistency: 'linearizable' | 'advisory';
+  /** Under which deployment that is true, in words. */
+  readonly note: string;
+  readonly minTtlMs: number;
+  /** Default one day. */
+  readonly maxTtlMs?: number | undefined;
+  /**
+   * Documents carry `leftMs`, by one clock of the service. Otherwise each who waits judges by a clock of its own: a
+   * session is over when its document stayed the same for a whole TTL since it was first seen.
+   */
+  readonly ownsClock: boolean;
+  /** `keepMs` is honoured. */
+  readonly forgets: boolean;
+}
+
+/**
+ * All calls throw ConclaveError: 'unavailable' or 'timeout' (retryable; outcome 'unknown' for a write that may have
+ * been carried out), 'failed-precondition' for what an administrator must mend (credentials, permission, a missing
+ * table), 'data-incompatible' for what another program wrote. They may be called many at a time.
+ */
+export interface DocumentDriver extends AsyncDisposable {
+  /** Shown in messages: "PostgreSQL at db:5432". Never a credential. */
+  readonly description: string;
+  readonly traits: DocumentTraits;
+  /** Connects and looks whether all that is needed is there. Called before everything else, again after it failed. */
+  open?(bounds: CallBounds): Promise<void>;
+  read(key: DocumentKey, bounds: CallBounds): Promise<StoredDocument | undefined>;
+  /** In the order of `keys`. At most 100 at a time. Absent: `read` for each. */
+  readMany?(
+    keys: readonly DocumentKey[],
+    bounds: CallBounds,
+  ): Promise<readonly (StoredDocument | undefined)[]>;
+  /** The new version; undefined: another document stands there, or none does, and nothing was changed. */
+  write(
+    key: DocumentKey,
+    text: string,
+    write: DocumentWrite,
+    bounds: CallBounds,
+  ): Promise<string | undefined>;
+  /** False: what stands there is of another version, or nothing is. */
+  remove(key: DocumentKey, version: string, bounds: CallBounds): Promise<boolean>;
+  /**
+   * Changes by anybody, as they come; 'all' as soon as nothing more can be missed. A hint only: none is lost but with
+   * another 'all' (or the stream's end, by return or throw, after which it is asked for again). Absent: polled.
+   */
+  changes?(signal: AbortSignal): AsyncIterable<DocumentChange>;
+  /** Elections whose names begin with `prefix`. Present: the store offers `watchAll`. */
+  list?(prefix: string, bounds: CallBounds): Promise<readonly string[]>;
+}
