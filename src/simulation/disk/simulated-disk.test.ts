@@ -158,6 +158,23 @@ test('a disk that hangs does nothing until it is released', async () => {
   assert.equal(bench.disk.faults.counts.hangs, 1);
 });
 
+test('a disk that two faults hang does nothing until both have released it', async () => {
+  const bench = new DiskBench();
+  const file = await bench.during(fileOn(bench.view));
+  bench.disk.hang();
+  bench.disk.hang();
+  const writing = file.writeAt(0, [ones(10)]);
+  bench.disk.release();
+  await bench.passes(10_000_000);
+  assert.equal(await Promise.race([writing, 'hangs']), 'hangs');
+  bench.disk.release();
+  await bench.during(writing);
+  bench.disk.hang();
+  bench.disk.hang();
+  bench.disk.heal();
+  assert.equal(bench.disk.hanging, false);
+});
+
 test('rot changes one bit or one sector of what is durable', async () => {
   for (const sector of [false, true]) {
     const bench = new DiskBench();

@@ -45,6 +45,7 @@ export class SimulatedDisk {
   #names: MemoryNames;
   /** While the disk hangs: what was to complete. */
   #held: ScheduledEvent[] | undefined;
+  #hangs = 0;
 
   constructor(world: World, host: Host, random: Draw) {
     this.#world = world;
@@ -90,8 +91,9 @@ export class SimulatedDisk {
     return this.#held !== undefined;
   }
 
-  /** Nothing completes until `release`. */
+  /** Nothing completes until as many `release`. */
   hang(): void {
+    this.#hangs += 1;
     if (this.#held !== undefined) return;
     this.#held = [];
     this.faults.counts.hangs += 1;
@@ -99,8 +101,9 @@ export class SimulatedDisk {
   }
 
   release(): void {
+    this.#hangs = Math.max(0, this.#hangs - 1);
     const held = this.#held;
-    if (held === undefined) return;
+    if (held === undefined || this.#hangs > 0) return;
     this.#held = undefined;
     const { scheduler } = this.#world;
     for (const event of held) scheduler.again(event, scheduler.nowUs + this.#random.between(1, 300));
@@ -110,6 +113,7 @@ export class SimulatedDisk {
   /** Everything that lasts ends: what was rotten or wiped stays so. */
   heal(): void {
     this.faults.heal();
+    this.#hangs = 0;
     this.release();
   }
 
@@ -148,6 +152,7 @@ export class SimulatedDisk {
   #abandon(): void {
     if (this.#users.size > 0) throw new Error(`A process still uses the disk of ${this.host.name}.`);
     this.#held = undefined;
+    this.#hangs = 0;
     this.#locks.clear();
   }
 

@@ -1,7 +1,8 @@
+import type { Overlaps } from './overlaps.ts';
 import type { Fault } from './schedule.ts';
 import { memberFor, nothingToUndo, type StrikableMember, type Strike, type Targets } from './targets.ts';
 
-export function strikeDisk(fault: Fault, targets: Targets): Strike {
+export function strikeDisk(fault: Fault, targets: Targets, overlaps: Overlaps): Strike {
   const member = memberFor(fault, targets);
   const { faults } = member.disk;
   switch (fault.kind) {
@@ -12,10 +13,7 @@ export function strikeDisk(fault: Fault, targets: Targets): Strike {
       faults.failNext(fault.how % 4 === 0 ? 'sync-folder' : 'sync');
       return nothingToUndo;
     case 'disk-full':
-      faults.capacityBytes = 0;
-      return () => {
-        faults.capacityBytes = Number.POSITIVE_INFINITY;
-      };
+      return overlaps.override(faults, { capacityBytes: 0 });
     case 'disk-hang':
       member.disk.hang();
       return () => member.disk.release();
@@ -25,13 +23,8 @@ export function strikeDisk(fault: Fault, targets: Targets): Strike {
       return slowFolder(fault, targets);
     case 'folder-power-failure':
       return folderLosesPower(targets);
-    case 'slow-disk': {
-      const before = faults.slowness;
-      faults.slowness = 2 + (fault.how % 60);
-      return () => {
-        faults.slowness = before;
-      };
-    }
+    case 'slow-disk':
+      return overlaps.override(faults, { slowness: 2 + (fault.how % 60) });
     default:
       return undefined;
   }

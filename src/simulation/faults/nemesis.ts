@@ -3,6 +3,7 @@ import { eventKinds } from '../world/scheduler.ts';
 import { strikeData, strikeDisk } from './disk-faults.ts';
 import { Cuts, strikeNetwork } from './network-faults.ts';
 import type { FaultKind, FaultOptions } from './options.ts';
+import { Overlaps } from './overlaps.ts';
 import { strikeClock, strikeProcess } from './process-faults.ts';
 import type { Fault } from './schedule.ts';
 import { type Strike, type Targets, whomFor } from './targets.ts';
@@ -17,6 +18,7 @@ const oneSidedForUs = 26_000_000;
 export class Nemesis {
   readonly #targets: Targets;
   readonly #cuts: Cuts;
+  readonly #overlaps = new Overlaps();
   readonly #counts: Record<string, number> = {};
   readonly #undo = new Set<() => void>();
   #over = false;
@@ -79,10 +81,10 @@ export class Nemesis {
   #try(fault: Fault): Strike {
     const targets = this.#targets;
     return (
-      strikeNetwork(fault, targets, this.#cuts) ??
-      strikeDisk(fault, targets) ??
+      strikeNetwork(fault, targets, { cuts: this.#cuts, overlaps: this.#overlaps }) ??
+      strikeDisk(fault, targets, this.#overlaps) ??
       strikeData(fault, targets, () => this.#count(fault.kind)) ??
-      strikeProcess(fault, targets) ??
+      strikeProcess(fault, targets, this.#overlaps) ??
       strikeClock(fault, targets)
     );
   }

@@ -2,6 +2,7 @@ import type { Link } from '../network/index.ts';
 import type { Host } from '../world/host.ts';
 import { Draw } from '../world/random.ts';
 import { eventKinds } from '../world/scheduler.ts';
+import type { Overlaps } from './overlaps.ts';
 import type { Fault } from './schedule.ts';
 import { candidateFor, memberFor, nothingToUndo, type Strike, type Targets } from './targets.ts';
 
@@ -31,7 +32,14 @@ export class Cuts {
   }
 }
 
-export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strike {
+/** What lasts of the faults that struck. */
+export interface Lasting {
+  readonly cuts: Cuts;
+  readonly overlaps: Overlaps;
+}
+
+export function strikeNetwork(fault: Fault, targets: Targets, lasting: Lasting): Strike {
+  const { cuts } = lasting;
   const { network, world } = targets;
   const random = new Draw(fault.how);
   const member = memberFor(fault, targets);
@@ -42,12 +50,7 @@ export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strik
     case 'isolate':
       return cuts.cut(others.flatMap((host) => bothWays(host, member.host)));
     case 'isolate-from-members':
-      // Clients still reach it, and it takes what they ask.
-      return cuts.cut(
-        targets.members
-          .filter((other) => other !== member)
-          .flatMap(({ host }) => bothWays(host, member.host)),
-      );
+      return isolateFromMembers(targets, member.host, random, lasting, fault.durationMs);
     case 'one-way':
       return cuts.cut(
         others.map((host): [Host, Host] => (fault.how % 2 === 0 ? [host, member.host] : [member.host, host])),
@@ -60,7 +63,7 @@ export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strik
       return cuts.cut(random.chance(0.5) ? ways : ways.slice(0, 1));
     }
     case 'slow-link':
-      return slowDown(targets, member.host, random);
+      return slowDown(targets, member.host, random, lasting);
     case 'break-connections':
       return broken(network.breakConnections({ ...around(targets, member.host, random), seenBy: 'both' }));
     case 'break-one-end':
@@ -68,12 +71,12 @@ export function strikeNetwork(fault: Fault, targets: Targets, cuts: Cuts): Strik
     case 'break-silently':
       return broken(network.breakConnections({ ...around(targets, member.host, random), seenBy: 'none' }));
     default:
-      return strikeCandidate(fault, targets, cuts);
+      return strikeCandidate(fault, targets, lasting);
   }
 }
 
 /** Between a candidate and all members. */
-function strikeCandidate(fault: Fault, targets: Targets, cuts: Cuts): Strike {
+function strikeCandidate(fault: Fault, targets: Targets, lasting: Lasting): Strike {
   const host = candidateFor(fault, targets)?.host;
   if (host === undefined) return undefined;
   const random = new Draw(fault.how);
@@ -82,9 +85,11 @@ function strikeCandidate(fault: Fault, targets: Targets, cuts: Cuts): Strike {
   const members = random.chance(0.7) ? all : [random.pick(all)];
   switch (fault.kind) {
     case 'isolate-candidate':
-      return isolateCandidate(targets, cuts, { host, members, random });
+      return isolateCandidate(targets, lasting, { host, members, random });
     case 'slow-candidate':
-      return slow(linksBetween(targets, host, members), { latencyUs: random.between(100, 800) * 1000 });
+      return slow(lasting, linksBetween(targets, host, members), {
+        latencyUs: random.between(100, 800) * 1000,
+      });
     case 'break-candidate':
       return brokenTo(targets, host, members, 'both');
     case 'break-candidate-end':
@@ -96,22 +101,51 @@ function strikeCandidate(fault: Fault, targets: Targets, cuts: Cuts): Strike {
 
 /** At once, or after a while in which what the members answer comes late: then it was last heard long before it knows. */
 function isolateCandidate(
-  { world, network }: Targets,
-  cuts: Cuts,
+  targets: Targets,
+  lasting: Lasting,
   { host, members, random }: { host: Host; members: readonly Host[]; random: Draw },
 ): Strike {
   const ways = random.pick([[0, 1], [0, 1], [0], [1]]);
   const pairs = members.flatMap((member) => ways.map((way) => bothWays(host, member)[way] as [Host, Host]));
-  if (random.chance(0.5)) return cuts.cut(pairs);
+  if (random.chance(0.5)) return lasting.cuts.cut(pairs);
   const latencyUs = random.between(100, 900) * 1000;
-  const undo = [
-    slow(
-      members.map((member) => network.link(member, host)),
-      { latencyUs },
-    ),
-  ];
-  const event = world.scheduler.after(random.between(300_000, 1_500_000), eventKinds.fault, undefined, () => {
-    undo.push(cuts.cut(pairs));
+  const afterUs = random.between(300_000, 1_500_000);
+  const late = members.map((member) => targets.network.link(member, host));
+  return slowThenCut(targets, lasting, { late, latencyUs, afterUs, pairs });
+}
+
+/**
+ * Clients still reach it, and it takes what they ask. At once, or after a while in which the others' answers come late:
+ * then what a leader heard last was true long before.
+ */
+function isolateFromMembers(
+  targets: Targets,
+  host: Host,
+  random: Draw,
+  lasting: Lasting,
+  durationMs: number,
+): Strike {
+  const others = targets.members.map((member) => member.host).filter((other) => other !== host);
+  const pairs = others.flatMap((other) => bothWays(other, host));
+  if (random.chance(0.5)) return lasting.cuts.cut(pairs);
+  const latencyUs = random.between(20, 300) * 1000;
+  const afterUs = durationMs * random.between(300, 600);
+  const late = others.map((other) => targets.network.link(other, host));
+  return slowThenCut(targets, lasting, { late, latencyUs, afterUs, pairs });
+}
+
+interface SlowThenCut {
+  readonly late: readonly Link[];
+  readonly latencyUs: number;
+  readonly afterUs: number;
+  readonly pairs: readonly (readonly [Host, Host])[];
+}
+
+/** What is on its way when the links are cut still arrives. */
+function slowThenCut({ world }: Targets, lasting: Lasting, parts: SlowThenCut): Strike {
+  const undo = [slow(lasting, parts.late, { latencyUs: parts.latencyUs })];
+  const event = world.scheduler.after(parts.afterUs, eventKinds.fault, undefined, () => {
+    undo.push(lasting.cuts.cut(parts.pairs));
   });
   return () => {
     world.scheduler.cancel(event);
@@ -165,11 +199,11 @@ function bridge(targets: Targets, over: Host, cuts: Cuts): Strike {
   return cuts.cut(pairs);
 }
 
-function slowDown(targets: Targets, host: Host, random: Draw): Strike {
+function slowDown(targets: Targets, host: Host, random: Draw, lasting: Lasting): Strike {
   const links = linksBetween(targets, host, targets.world.hosts);
   const latencyUs = random.between(1, 80) * 1000;
   const bytesPerSecond = random.pick([20_000, 200_000, Number.POSITIVE_INFINITY]);
-  return slow(links, { latencyUs, bytesPerSecond });
+  return slow(lasting, links, { latencyUs, bytesPerSecond });
 }
 
 /** Both ways. */
@@ -180,15 +214,13 @@ function linksBetween({ network }: Targets, host: Host, others: readonly Host[])
 }
 
 function slow(
+  { overlaps }: Lasting,
   links: readonly Link[],
   speed: Partial<Pick<Link, 'latencyUs' | 'bytesPerSecond'>>,
 ): () => void {
-  const before = links.map(({ latencyUs, bytesPerSecond }) => ({ latencyUs, bytesPerSecond }));
-  for (const link of links) Object.assign(link, speed);
+  const undo = links.map((link) => overlaps.override(link, speed));
   return () => {
-    links.forEach((link, at) => {
-      Object.assign(link, before[at]);
-    });
+    for (const each of undo) each();
   };
 }
 

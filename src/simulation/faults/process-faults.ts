@@ -1,5 +1,6 @@
 import type { Process } from '../world/process.ts';
 import { eventKinds } from '../world/scheduler.ts';
+import type { Overlaps } from './overlaps.ts';
 import type { Fault } from './schedule.ts';
 import {
   candidateFor,
@@ -12,7 +13,7 @@ import {
   type Targets,
 } from './targets.ts';
 
-export function strikeProcess(fault: Fault, targets: Targets): Strike {
+export function strikeProcess(fault: Fault, targets: Targets, overlaps: Overlaps): Strike {
   const member = memberFor(fault, targets);
   switch (fault.kind) {
     case 'kill':
@@ -33,7 +34,7 @@ export function strikeProcess(fault: Fault, targets: Targets): Strike {
       member.process?.block(fault.durationMs * 1000);
       return nothingToUndo;
     case 'slow-loop':
-      return slowLoop(fault, member);
+      return slowLoop(fault, member, overlaps);
     case 'kill-client':
       return killAndRestart(oneOf(targets.clients, fault.whom));
     case 'kill-candidate':
@@ -122,12 +123,9 @@ function block({ durationMs }: Fault, target: Strikable | undefined): Strike {
   return nothingToUndo;
 }
 
-function slowLoop(fault: Fault, { process }: StrikableMember): Strike {
+function slowLoop({ how }: Fault, { process }: StrikableMember, overlaps: Overlaps): Strike {
   if (!process?.alive) return undefined;
-  process.stepCostUs = 50 + (fault.how % 1000);
-  return () => {
-    process.stepCostUs = 0;
-  };
+  return overlaps.override(process, { stepCostUs: 50 + (how % 1000) });
 }
 
 function losePower(member: StrikableMember): Strike {

@@ -20,7 +20,7 @@ export interface Fault {
 const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>> = {
   partition: [100, 1500],
   isolate: [100, 1500],
-  'isolate-from-members': [100, 1500],
+  'isolate-from-members': [200, 2000],
   'one-way': [100, 1500],
   bridge: [200, 2000],
   'cut-link': [50, 1500],

@@ -7,7 +7,7 @@ import type { World } from '../world/world.ts';
 import { ClientLife } from './client-life.ts';
 import type { History } from './history.ts';
 import { OperationSource, SharedNumbers } from './operation-source.ts';
-import { usualRates, type WorkloadRates } from './rates.ts';
+import { readingOnly, usualRates, type WorkloadRates } from './rates.ts';
 
 export interface ClientWorkloadOptions {
   readonly world: World;
@@ -28,6 +28,7 @@ interface Seat {
   readonly name: string;
   readonly host: Host;
   readonly watches: boolean;
+  readonly rates: WorkloadRates;
   lives: number;
   life: ClientLife | undefined;
 }
@@ -38,7 +39,6 @@ interface Seat {
  */
 export class ClientWorkload {
   readonly #options: ClientWorkloadOptions;
-  readonly #rates: WorkloadRates;
   readonly #draw: Draw;
   readonly #shared = new SharedNumbers();
   readonly #seats: readonly Seat[];
@@ -47,12 +47,12 @@ export class ClientWorkload {
   constructor(options: ClientWorkloadOptions) {
     const { world, clients = 8, rates = usualRates } = options;
     this.#options = options;
-    this.#rates = rates;
     this.#draw = world.random('workload');
     this.#seats = Array.from({ length: clients }, (_, at) => {
       const name = `client-${at + 1}`;
       const watches = this.#draw.chance(rates.watchers);
-      return { name, host: world.addHost(name), watches, lives: 0, life: undefined };
+      const ownRates = this.#draw.chance(rates.readers) ? readingOnly(rates) : rates;
+      return { name, host: world.addHost(name), watches, rates: ownRates, lives: 0, life: undefined };
     });
   }
 
@@ -107,8 +107,8 @@ export class ClientWorkload {
       process,
       client: connectClient({ endpoints, runtime, name, transport: transport(runtime) }),
       history,
-      source: new OperationSource(name, this.#rates, this.#draw.fork(`${name} operations`), this.#shared),
-      rates: this.#rates,
+      source: new OperationSource(name, seat.rates, this.#draw.fork(`${name} operations`), this.#shared),
+      rates: seat.rates,
       draw: this.#draw.fork(`${name} times`),
       watches: seat.watches,
     });

@@ -18,6 +18,8 @@ export interface WorkloadRates {
   readonly hurried: number;
   /** Calls that are aborted on their way. */
   readonly aborted: number;
+  /** Clients that only read: nothing that they asked a leader without a quorum for keeps them from asking more. */
+  readonly readers: number;
   /** Clients with a watch. */
   readonly watchers: number;
   /** Chance after each batch that the watch is closed and opened again. */
@@ -39,6 +41,9 @@ export const operationKinds = [
   'compact',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
+
+/** What those do that only read. */
+const readKinds: ReadonlySet<OperationKind> = new Set(['get', 'range']);
 
 export const usualRates: WorkloadRates = {
   operationsPerSecond: 5,
@@ -62,6 +67,7 @@ export const usualRates: WorkloadRates = {
   leased: 0.2,
   hurried: 0.08,
   aborted: 0.03,
+  readers: 0.15,
   watchers: 0.6,
   watchReopened: 0.02,
   leaseTtlMs: [300, 4000],
@@ -83,6 +89,14 @@ export function drawRates(draw: Draw, usual: WorkloadRates = usualRates): Worklo
     leased: chance(usual.leased),
     hurried: chance(usual.hurried),
     aborted: chance(usual.aborted),
+    readers: chance(usual.readers),
     watchReopened: chance(usual.watchReopened),
   };
+}
+
+/** The same for a client that only reads. */
+export function readingOnly(rates: WorkloadRates): WorkloadRates {
+  const weights = { ...rates.weights };
+  for (const kind of operationKinds) if (!readKinds.has(kind)) weights[kind] = 0;
+  return { ...rates, weights };
 }

@@ -40,12 +40,15 @@ export const firstSeed = 1;
 export const limitSeconds = 60;
 
 /** Plants the bug and lives until a checker catches it. */
-export async function hunt(bug: PlantedBug, seconds = limitSeconds): Promise<Hunt> {
+export async function hunt(
+  bug: PlantedBug,
+  { seconds = limitSeconds, from = firstSeed }: { seconds?: number; from?: number } = {},
+): Promise<Hunt> {
   const scratch = copySource();
   try {
     plant(bug, scratch.folder);
     const { graphs } = bug;
-    const options = { life: lifeOf(bug), graphs, from: firstSeed, seeds: Number.MAX_SAFE_INTEGER, seconds };
+    const options = { life: lifeOf(bug), graphs, from, seeds: Number.MAX_SAFE_INTEGER, seconds };
     const outcome = await liveSeeds(scratch.folder, options);
     const { caught } = outcome;
     return { bug, outcome, found: caught !== undefined && bug.checkers.includes(caught.checker) };
@@ -55,7 +58,10 @@ export async function hunt(bug: PlantedBug, seconds = limitSeconds): Promise<Hun
 }
 
 /** The same lives, as many seeds, in the source as it is. */
-export async function liveWithout(bug: PlantedBug, seeds: number): Promise<Outcome> {
+export async function liveWithout(
+  bug: PlantedBug,
+  { seeds, from = firstSeed }: { seeds: number; from?: number },
+): Promise<Outcome> {
   const scratch = copySource();
   try {
     apply(`settings for ${bug.id}`, bug.settings ?? [], scratch.folder);
@@ -63,7 +69,7 @@ export async function liveWithout(bug: PlantedBug, seeds: number): Promise<Outco
     return await liveSeeds(scratch.folder, {
       life: lifeOf(bug),
       graphs,
-      from: firstSeed,
+      from,
       seeds,
       seconds: 3600,
     });

@@ -14,6 +14,24 @@ export const electionBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network', clients: 1, candidates: 5 },
+    // The last renewal before it is cut off must have been answered late.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'isolate-candidate': 4,",
+        replace: "    'isolate-candidate': 40,",
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'if (random.chance(share)) perMinute',
+        replace: "if (kind === 'isolate-candidate' || random.chance(share)) perMinute",
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'leaderBias: random.pick([0.2, 0.5, 0.9]),',
+        replace: 'leaderBias: 0.9,',
+      },
+    ],
     checkers: ['21-one-holder', '22-fencing', 'tokens-rise'],
   },
   {

@@ -25,27 +25,38 @@ const leadersCutOff = [
   },
 ];
 
-/** A deposed leader answers for a tenth of a second at most: it is cut off often, and asked much. */
-const askedWhenDeposed = [
-  ...leadersCutOff,
+/** In all lives, and not only in some. */
+const always = {
+  file: 'src/simulation/faults/options.ts',
+  find: 'if (random.chance(share)) perMinute',
+  replace: "if (kind === 'isolate-from-members' || random.chance(share)) perMinute",
+};
+
+/** A deposed leader answers for a tenth of a second: many ask it then, who wait for nothing but reads. */
+const muchAsked = [
   {
     file: 'src/simulation/workload/rates.ts',
     find: '  operationsPerSecond: 5,',
     replace: '  operationsPerSecond: 20,',
   },
+  {
+    file: 'src/simulation/workload/rates.ts',
+    find: '  readers: 0.15,',
+    replace: '  readers: 0.7,',
+  },
 ];
 
-/** Of leaders, mostly: what they were told left long before it came. */
-const slowAnswers = [
+/** With adaptive timeouts followers elect another before a leader that they do not hear gives up. */
+const electedEarly = [
   {
-    file: 'src/simulation/faults/options.ts',
-    find: "    'slow-link': 4,",
-    replace: "    'slow-link': 20,",
+    file: 'src/simulation/life/settings.ts',
+    find: 'const fixed = random.chance(0.25);',
+    replace: 'const fixed = false;',
   },
   {
-    file: 'src/simulation/faults/network-faults.ts',
-    find: 'random.between(1, 80) * 1000',
-    replace: 'random.between(60, 120) * 1000',
+    file: 'src/simulation/life/settings.ts',
+    find: 'random.chance(0.2) ? 50 : 100;',
+    replace: '50;',
   },
 ];
 
@@ -101,7 +112,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    settings: askedWhenDeposed,
+    settings: [...leadersCutOff, always, ...muchAsked, ...electedEarly],
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
@@ -116,7 +127,7 @@ export const readBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    settings: [...leaseReads, ...fixedTimeouts, ...leadersCutOff, ...slowAnswers],
+    settings: [...leaseReads, ...fixedTimeouts, ...leadersCutOff, always, ...muchAsked],
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
