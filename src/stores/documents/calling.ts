@@ -1,0 +1,191 @@
+/** Calls to a driver that always come back: within their time, or with the caller's signal. */
+import type { StoreCallOptions } from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import type { Runtime } from '../../runtime/types.ts';
+import type { CallBounds, DocumentDriver, DocumentKey, DocumentWrite, StoredDocument } from './driver.ts';
+
+/** One time for all calls of one operation. */
+export interface Within {
+  readonly signal: AbortSignal | undefined;
+  readonly untilMs: number;
+}
+
+const mostAtATime = 100;
+
+export class DriverCalls {
+  readonly driver: DocumentDriver;
+  readonly runtime: Runtime;
+  readonly #timeoutMs: number;
+  readonly #closed = new AbortController();
+  #opening: Promise<void> | undefined;
+
+  constructor(driver: DocumentDriver, runtime: Runtime, timeoutMs: number) {
+    this.driver = driver;
+    this.runtime = runtime;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  nowMs(): number {
+    return this.runtime.clock.monotonicMs();
+  }
+
+  /** @throws 'closed', 'aborted' */
+  within(what: string, { signal, timeoutMs = this.#timeoutMs }: StoreCallOptions = {}): Within {
+    this.assertOpen(what);
+    if (signal?.aborted) throw ConclaveError.aborted(what, signal);
+    return { signal, untilMs: this.nowMs() + timeoutMs };
+  }
+
+  assertOpen(what: string): void {
+    if (!this.#closed.signal.aborted) return;
+    throw new ConclaveError('closed', `${what}: the store ${this.driver.description} is closed.`);
+  }
+
+  async read(key: DocumentKey, within: Within): Promise<StoredDocument | undefined> {
+    const [document] = await this.readMany([key], within);
+    return document;
+  }
+
+  async readMany(
+    keys: readonly DocumentKey[],
+    within: Within,
+  ): Promise<readonly (StoredDocument | undefined)[]> {
+    if (keys.length === 0) return [];
+    await this.#open(within);
+    const { driver } = this;
+    const [only] = keys;
+    if (keys.length === 1 && only !== undefined) {
+      return [await this.#bounded('Reading', 'not-applied', within, (bounds) => driver.read(only, bounds))];
+    }
+    const parts: (readonly DocumentKey[])[] = [];
+    for (let at = 0; at < keys.length; at += mostAtATime) parts.push(keys.slice(at, at + mostAtATime));
+    const found = await Promise.all(
+      parts.map((part) =>
+        this.#bounded('Reading', 'not-applied', within, (bounds) =>
+          driver.readMany === undefined
+            ? Promise.all(part.map((key) => driver.read(key, bounds)))
+            : driver.readMany(part, bounds),
+        ),
+      ),
+    );
+    return found.flat();
+  }
+
+  async write(
+    key: DocumentKey,
+    text: string,
+    write: DocumentWrite,
+    within: Within,
+  ): Promise<string | undefined> {
+    await this.#open(within);
+    return this.#bounded('Writing', 'unknown', within, (bounds) =>
+      this.driver.write(key, text, write, bounds),
+    );
+  }
+
+  async remove(key: DocumentKey, version: string, within: Within): Promise<boolean> {
+    await this.#open(within);
+    return this.#bounded('Removing', 'unknown', within, (bounds) => this.driver.remove(key, version, bounds));
+  }
+
+  async list(prefix: string, within: Within): Promise<readonly string[]> {
+    await this.#open(within);
+    const { driver } = this;
+    return this.#bounded(
+      'Listing',
+      'not-applied',
+      within,
+      async (bounds) => (await driver.list?.(prefix, bounds)) ?? [],
+    );
+  }
+
+  /** One opening for all who ask at once; one that failed is tried again by the next. */
+  async #open(within: Within): Promise<void> {
+    if (this.driver.open === undefined) return;
+    this.#opening ??= this.#bounded(
+      'Connecting',
+      'not-applied',
+      { signal: this.#closed.signal, untilMs: this.nowMs() + this.#timeoutMs },
+      async (bounds) => this.driver.open?.(bounds),
+    ).catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    const opening = this.#opening;
+    await this.#bounded('Connecting', 'not-applied', within, () => opening);
+  }
+
+  #bounded<T>(
+    what: string,
+    outcome: 'not-applied' | 'unknown',
+    { signal, untilMs }: Within,
+    call: (bounds: CallBounds) => Promise<T>,
+  ): Promise<T> {
+    const { description } = this.driver;
+    const timeoutMs = Math.max(1, untilMs - this.nowMs());
+    const gone = new AbortController();
+    return new Promise<T>((resolve, reject) => {
+      const close = () => {
+        timer.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const giveUp = (error: ConclaveError) => {
+        close();
+        reject(error);
+        gone.abort(error);
+      };
+      const onAbort = () =>
+        giveUp(
+          new ConclaveError('aborted', `${what} in ${description} was aborted by its signal.`, {
+            outcome,
+            cause: signal?.reason,
+          }),
+        );
+      const timer = this.runtime.timers.after(timeoutMs, () =>
+        giveUp(
+          new ConclaveError(
+            'timeout',
+            `${what}: ${description} gave no answer within ${Math.round(timeoutMs)} ms.`,
+            {
+              retryable: true,
+              outcome,
+            },
+          ),
+        ),
+      );
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort);
+      started(call, { signal: gone.signal, timeoutMs }).then(
+        (value) => {
+          close();
+          resolve(value);
+        },
+        (error: unknown) => {
+          close();
+          reject(this.#explained(what, outcome, error));
+        },
+      );
+    });
+  }
+
+  /** What a driver did not explain is no bug of its user's: it may be tried again. */
+  #explained(what: string, outcome: 'not-applied' | 'unknown', error: unknown): ConclaveError {
+    if (ConclaveError.is(error)) return error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `${what} failed in ${this.driver.description}: ${reason}`;
+    return new ConclaveError('unavailable', message, { cause: error, retryable: true, outcome });
+  }
+}
+
+/** A driver that throws instead of rejecting is taken as rejecting. */
+async function started<T>(call: (bounds: CallBounds) => Promise<T>, bounds: CallBounds): Promise<T> {
+  return await call(bounds);
+}

@@ -1,0 +1,81 @@
+/** The service's own word on what changed, listened to while anybody waits, and asked for again when it ends. */
+import type { Timer } from '../../runtime/types.ts';
+import type { DriverCalls } from './calling.ts';
+import type { DocumentChange } from './driver.ts';
+
+/** After the last who waited is gone: another is likely to come soon. */
+const lingerMs = 5000;
+const firstPauseMs = 100;
+const longestPauseMs = 30_000;
+
+export class ChangeStream {
+  readonly #calls: DriverCalls;
+  readonly #onChange: (change: DocumentChange) => void;
+  #wanted = false;
+  #running: AbortController | undefined;
+  #linger: Timer | undefined;
+  /** Nothing can be missed at present. */
+  live = false;
+
+  constructor(calls: DriverCalls, onChange: (change: DocumentChange) => void) {
+    this.#calls = calls;
+    this.#onChange = onChange;
+  }
+
+  want(wanted: boolean): void {
+    this.#wanted = wanted;
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    if (this.#calls.driver.changes === undefined) return;
+    if (this.#calls.closed.aborted) return this.#stop();
+    if (!wanted) {
+      this.#linger = this.#calls.runtime.timers.after(lingerMs, () => this.#stop(), { background: true });
+    } else if (this.#running === undefined) {
+      this.#running = new AbortController();
+      void this.#run(this.#running.signal);
+    }
+  }
+
+  #stop(): void {
+    this.live = false;
+    this.#running?.abort();
+    this.#running = undefined;
+  }
+
+  /** Never rejects: without the stream it is polled. */
+  async #run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        for await (const change of this.#calls.driver.changes?.(signal) ?? []) {
+          if (signal.aborted) return;
+          if (change === 'all') {
+            this.live = true;
+            failures = 0;
+          }
+          this.#onChange(change);
+        }
+      } catch {
+        // Whoever waits is polled meanwhile, and hears from that what is wrong.
+      }
+      if (signal.aborted) return;
+      const wasLive = this.live;
+      this.live = false;
+      // Looks were put off in the belief that changes would be told.
+      if (wasLive && this.#wanted) this.#onChange('all');
+      await this.#pause(Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures, 10)), signal);
+    }
+  }
+
+  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    const { random, timers } = this.#calls.runtime;
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = timers.after(delayMs * (0.5 + random.unit() / 2), done, { background: true });
+      signal.addEventListener('abort', done);
+    });
+  }
+}

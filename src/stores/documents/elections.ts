@@ -1,0 +1,125 @@
+/** Elections as documents: read, and changed by compare-and-swap until the change stands or is not wanted. */
+import { ConclaveError } from '../../errors/index.ts';
+import type { DriverCalls, Within } from './calling.ts';
+import {
+  decodeCounter,
+  decodeElection,
+  type ElectionDocument,
+  encodeDocument,
+  nothingYet,
+  place,
+} from './documents.ts';
+import type { DocumentKey, StoredDocument } from './driver.ts';
+
+export interface FoundElection {
+  readonly document: ElectionDocument;
+  /** undefined: there is no such document. */
+  readonly stored: string | undefined;
+}
+
+/**
+ * A document that is made anew, after an outsider deleted it, begins at a multiple of this that nobody had before,
+ * so versions, and tokens with them, never fall. So many changes each one has before it needs the next multiple.
+ */
+const generationSize = 2 ** 24;
+const counterKey: DocumentKey = { kind: 'counter', name: '' };
+
+export class ElectionDocuments {
+  readonly #calls: DriverCalls;
+  #generation: Promise<number> | undefined;
+  #writes = 0;
+  readonly #author: string;
+
+  constructor(calls: DriverCalls, author: string) {
+    this.#calls = calls;
+    this.#author = author;
+  }
+
+  async read(name: string, within: Within): Promise<FoundElection> {
+    return this.decode(name, await this.#calls.read(keyOf(name), within));
+  }
+
+  async readMany(names: readonly string[], within: Within): Promise<readonly FoundElection[]> {
+    const found = await this.#calls.readMany(names.map(keyOf), within);
+    return names.map((name, at) => this.decode(name, found[at]));
+  }
+
+  decode(name: string, stored: StoredDocument | undefined): FoundElection {
+    if (stored === undefined) return { document: nothingYet, stored: undefined };
+    const where = place(this.#calls.driver.description, keyOf(name));
+    return { document: decodeElection(stored.text, where), stored: stored.version };
+  }
+
+  /** The version that the next write of this document gets. Asks the service where a new multiple is needed. */
+  async nextVersion({ document, stored }: FoundElection, within: Within): Promise<number> {
+    const next = document.version + 1;
+    if (stored !== undefined && next % generationSize !== 0) return next;
+    return (await this.#newGeneration(within)) * generationSize + 1;
+  }
+
+  /** False: it is no longer what was found. */
+  async replace(
+    name: string,
+    found: FoundElection,
+    document: ElectionDocument,
+    within: Within,
+  ): Promise<FoundElection | undefined> {
+    this.#writes += 1;
+    const text = encodeDocument(document, `${this.#author}-${this.#writes}`);
+    const { leader, waiting, record } = document;
+    const idle = leader === undefined && waiting.length === 0;
+    // One that nobody leads or waits for is missed by nobody: tokens go on from the counter.
+    const keepMs = idle && record !== undefined ? record.keepMs : undefined;
+    const write = { replaces: found.stored, ...(keepMs === undefined ? {} : { keepMs }) };
+    const stored = await this.#calls.write(keyOf(name), text, write, within);
+    return stored === undefined ? undefined : { document, stored };
+  }
+
+  /** One number for all elections that wait for one at the same time: it need only be new for each of them. */
+  #newGeneration(within: Within): Promise<number> {
+    const waiting = this.#generation;
+    if (waiting !== undefined) return waiting;
+    // Who asks while the request is under way needs a later one; those of the same turn share it.
+    const begun = Promise.resolve().then(() => {
+      this.#generation = undefined;
+      return this.#raiseCounter(within);
+    });
+    this.#generation = begun;
+    return begun;
+  }
+
+  async #raiseCounter(within: Within): Promise<number> {
+    const where = place(this.#calls.driver.description, counterKey);
+    for (let attempt = 0; ; attempt++) {
+      const stored = await this.#calls.read(counterKey, within);
+      const generation = (stored === undefined ? 0 : decodeCounter(stored.text, where).generation) + 1;
+      if (!Number.isSafeInteger((generation + 1) * generationSize)) {
+        throw new ConclaveError('out-of-range', `${where} is used up: no token can rise above the last.`);
+      }
+      this.#writes += 1;
+      const text = encodeDocument({ generation }, `${this.#author}-${this.#writes}`);
+      const write = { replaces: stored?.version };
+      if ((await this.#calls.write(counterKey, text, write, within)) !== undefined) return generation;
+      await this.pause(attempt, within);
+    }
+  }
+
+  /** After a lost race: longer with each, and differently long for each who lost. */
+  pause(attempt: number, { signal }: Within): Promise<void> {
+    const { random, timers } = this.#calls.runtime;
+    const mostMs = Math.min(200, 4 * 2 ** Math.min(attempt, 10));
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = timers.after(random.unit() * mostMs, done);
+      signal?.addEventListener('abort', done);
+    });
+  }
+}
+
+export function keyOf(name: string): DocumentKey {
+  return { kind: 'election', name };
+}

@@ -1,0 +1,269 @@
+/** A session of a store of documents: one document that it renews, and the elections that it leads or waits for. */
+import type {
+  AcquiredOutcome,
+  AcquireOptions,
+  AcquireOutcome,
+  RecordLife,
+  RecordOptions,
+  StoreCallOptions,
+  StoreSession,
+} from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import type { Within } from './calling.ts';
+import { type DocumentStoreParts, ElectionChanges, type Step } from './changes.ts';
+import type { ElectionDocument, Place } from './documents.ts';
+import { ledBy, recordOf, withoutPlaces, withPlace, withRecord } from './queue.ts';
+import type { OwnedSession } from './sessions.ts';
+import { electionState } from './state.ts';
+
+/** The more there are before us, the later we act in their stead when none of them does. */
+const headStartMs = 150;
+const closingAtATime = 16;
+
+export class DocumentSession implements StoreSession {
+  readonly id: string;
+  readonly holder: string;
+  readonly ttlMs: number;
+  readonly #parts: DocumentStoreParts;
+  readonly #owned: OwnedSession;
+  readonly #onEnd: (session: DocumentSession) => void;
+  readonly #changes: ElectionChanges;
+  #ending: Promise<void> | undefined;
+
+  constructor(parts: DocumentStoreParts, owned: OwnedSession, onEnd: (session: DocumentSession) => void) {
+    this.#parts = parts;
+    this.#changes = new ElectionChanges(parts);
+    this.#owned = owned;
+    this.#onEnd = onEnd;
+    this.id = owned.id;
+    this.holder = owned.holder;
+    this.ttlMs = owned.ttlMs;
+  }
+
+  async renew(options?: StoreCallOptions): Promise<void> {
+    this.#checkLive();
+    await this.#owned.renew(options);
+  }
+
+  async acquire(name: string, options: AcquireOptions): Promise<AcquireOutcome> {
+    this.#checkLive();
+    const within = this.#parts.calls.within('Acquiring an election', options);
+    const standing = this.#changes.standing(name);
+    const { departures } = standing;
+    standing.inside = true;
+    return await this.#changes.change<AcquireOutcome>(name, within, async ({ document }, nextVersion) => {
+      if (standing.departures !== departures) throw withdrawn(name);
+      if (document.leader?.session === this.id) return { next: undefined, value: acquired(document) };
+      const dead = await this.#deadAmong(document, within);
+      this.#checkLive();
+      const pruned = withoutPlaces(document, (session) => dead.has(session));
+      const isFree = document.leader === undefined || dead.has(document.leader.session);
+      const placed = withPlace(pruned, this, options, document.version + 1);
+      if (!isFree) return this.#waiting(document, placed, dead);
+      const version = await nextVersion();
+      const led = ledBy(placed, placed.waiting[0], version);
+      if (led.leader?.session === this.id) return { next: led, value: acquired(led) };
+      return this.#waiting(document, led, dead);
+    });
+  }
+
+  async waitForTurn(
+    name: string,
+    _outcome: AcquireOutcome & { readonly status: 'waiting' },
+    { signal }: { readonly signal: AbortSignal },
+    // biome-ignore lint/suspicious/noConfusingVoidType: the contract's word for nothing to say.
+  ): Promise<AcquiredOutcome | void> {
+    this.#checkLive();
+    const view = this.#parts.views.attend(name);
+    try {
+      for (;;) {
+        if (signal.aborted) throw ConclaveError.aborted('Waiting for an election', signal);
+        this.#checkLive();
+        const { latest } = view;
+        if (latest !== undefined) {
+          const { document } = latest.found;
+          if (document.leader?.session === this.id) return acquired(document);
+          const at = document.waiting.findIndex(({ session }) => session === this.id);
+          const isFree = document.leader === undefined || latest.dead.has(document.leader.session);
+          if (at <= 0 && (at < 0 || isFree)) return;
+          if (isFree && !(await view.changed(signal, headStartMs * at))) return;
+          if (isFree) continue;
+        }
+        await view.changed(signal);
+      }
+    } finally {
+      view.release();
+    }
+  }
+
+  async withdraw(name: string, options?: StoreCallOptions): Promise<void> {
+    const within = this.#parts.calls.within('Withdrawing', options);
+    this.#changes.standing(name).departures += 1;
+    await this.#changes.change(name, within, async ({ document }) => {
+      const next = withoutPlaces(document, (session) => session === this.id);
+      this.#changes.standing(name).inside = document.leader?.session === this.id;
+      return { next: next === document ? undefined : next, value: undefined };
+    });
+  }
+
+  async release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean> {
+    const within = this.#parts.calls.within('Releasing an election', options);
+    return await this.#lead(name, token, within, async (document, nextVersion) => {
+      this.#changes.depart(name);
+      return await this.#succeeded(withRecord(document, options), within, nextVersion);
+    });
+  }
+
+  async transfer(
+    name: string,
+    token: number,
+    toHolder: string,
+    options?: StoreCallOptions & RecordOptions,
+  ): Promise<boolean> {
+    const within = this.#parts.calls.within('Handing off an election', options);
+    return await this.#lead(name, token, within, async (document, nextVersion) => {
+      const target = await this.#target(document, toHolder, within);
+      if (target === undefined) {
+        const message = `${JSON.stringify(toHolder)} is not waiting for election ${JSON.stringify(name)}.`;
+        throw new ConclaveError('target-not-waiting', message);
+      }
+      this.#changes.depart(name);
+      const rest = withoutPlaces(withRecord(document, options), (session) => session === this.id);
+      return ledBy(rest, target, await nextVersion());
+    });
+  }
+
+  async proclaim(
+    name: string,
+    token: number,
+    metadata: string,
+    options?: StoreCallOptions,
+  ): Promise<boolean> {
+    const within = this.#parts.calls.within('Proclaiming', options);
+    return await this.#lead(name, token, within, async (document) => ({
+      ...document,
+      leader: document.leader && { ...document.leader, metadata },
+    }));
+  }
+
+  async writeRecord(
+    name: string,
+    token: number,
+    record: Uint8Array,
+    options?: StoreCallOptions & RecordLife,
+  ): Promise<boolean> {
+    const within = this.#parts.calls.within('Writing a record', options);
+    return await this.#lead(name, token, within, async (document) =>
+      withRecord(document, { ...options, record }),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  /** First the session, which frees all its names at once; then each document, so that nobody has to notice. */
+  async #end(): Promise<void> {
+    this.#onEnd(this);
+    const names = this.#changes.departAll();
+    await this.#owned.end();
+    const within = this.#parts.calls.within('Closing a session');
+    const work = async () => {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        await this.#vacate(name, within).catch(() => {
+          // Others find out by themselves that the session is over.
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: closingAtATime }, work));
+  }
+
+  async #vacate(name: string, within: Within): Promise<void> {
+    await this.#changes.change(name, within, async ({ document }, nextVersion) => {
+      const leads = document.leader?.session === this.id;
+      const rest = withoutPlaces(document, (session) => session === this.id);
+      const next = leads ? await this.#succeeded(rest, within, nextVersion) : rest;
+      return { next: next === document ? undefined : next, value: undefined };
+    });
+  }
+
+  /** The first of those who wait leads, if it is alive. */
+  async #succeeded(
+    document: ElectionDocument,
+    within: Within,
+    nextVersion: () => Promise<number>,
+  ): Promise<ElectionDocument> {
+    const others = withoutPlaces(document, (session) => session === this.id);
+    const dead = await this.#deadAmong({ ...others, leader: undefined }, within);
+    const rest = withoutPlaces(others, (session) => dead.has(session));
+    return ledBy(rest, rest.waiting[0], await nextVersion());
+  }
+
+  /** A holder whose session was lost may still have the place of that one: the last to come that is alive. */
+  async #target(document: ElectionDocument, toHolder: string, within: Within): Promise<Place | undefined> {
+    const places = document.waiting
+      .filter(({ holder, session }) => holder === toHolder && session !== this.id)
+      .sort((left, right) => right.order - left.order);
+    const pulses = await this.#parts.sessions.look(
+      places.map(({ session }) => session),
+      within,
+      { bury: true },
+    );
+    return places.find((_, at) => pulses[at]?.alive);
+  }
+
+  /** Of the leader and all who wait, those whose session is over, for good. */
+  async #deadAmong({ leader, waiting }: ElectionDocument, within: Within): Promise<ReadonlySet<string>> {
+    const ids = new Set([
+      ...(leader === undefined ? [] : [leader.session]),
+      ...waiting.map((place) => place.session),
+    ]);
+    ids.delete(this.id);
+    const list = [...ids];
+    const pulses = await this.#parts.sessions.look(list, within, { bury: true });
+    return new Set(list.filter((_, at) => pulses[at]?.alive === false));
+  }
+
+  #waiting(
+    before: ElectionDocument,
+    next: ElectionDocument,
+    dead: ReadonlySet<string>,
+  ): Step<AcquireOutcome> {
+    const value: AcquireOutcome = {
+      status: 'waiting',
+      state: electionState(next, dead),
+      bookmark: undefined,
+    };
+    return { next: next === before ? undefined : next, value };
+  }
+
+  /** A step of who leads with this token; false: it is no longer the current one. */
+  async #lead(
+    name: string,
+    token: number,
+    within: Within,
+    step: (document: ElectionDocument, nextVersion: () => Promise<number>) => Promise<ElectionDocument>,
+  ): Promise<boolean> {
+    this.#checkLive();
+    return await this.#changes.change(name, within, async ({ document }, nextVersion) => {
+      if (document.leader?.session !== this.id || document.leader.token !== token) {
+        return { next: undefined, value: false };
+      }
+      return { next: await step(document, nextVersion), value: true };
+    });
+  }
+
+  #checkLive(): void {
+    if (this.#ending !== undefined || this.#owned.over) throw this.#owned.lost();
+  }
+}
+
+function acquired(document: ElectionDocument): AcquiredOutcome {
+  return { status: 'acquired', token: document.leader?.token ?? 0, record: recordOf(document) };
+}
+
+function withdrawn(name: string): ConclaveError {
+  const message = `Acquiring ${JSON.stringify(name)} was overtaken by a withdrawal of this session.`;
+  return new ConclaveError('aborted', message, { retryable: true, outcome: 'unknown' });
+}

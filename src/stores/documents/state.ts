@@ -1,0 +1,24 @@
+import type { ElectionState } from '../../election/store.ts';
+import type { ElectionDocument } from './documents.ts';
+import { recordOf } from './queue.ts';
+
+/** As shown to users: without those whose session is over. */
+export function electionState(document: ElectionDocument, dead: ReadonlySet<string>): ElectionState {
+  const { leader, version, waiting } = document;
+  return {
+    leader:
+      leader === undefined || dead.has(leader.session)
+        ? undefined
+        : { holder: leader.holder, token: leader.token, metadata: leader.metadata },
+    version,
+    waiting: waiting
+      .filter(({ session }) => !dead.has(session))
+      .map(({ holder, metadata, priority }) => ({ holder, metadata, priority })),
+    record: recordOf(document),
+  };
+}
+
+/** The sessions that stand in it. */
+export function sessionsIn({ leader, waiting }: ElectionDocument): string[] {
+  return [...(leader === undefined ? [] : [leader.session]), ...waiting.map(({ session }) => session)];
+}

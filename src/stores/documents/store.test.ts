@@ -1,0 +1,34 @@
+import { describe, test } from 'node:test';
+import { conformanceTests, losingAnswers } from '../../conformance/index.ts';
+import { nodeRuntime } from '../../runtime/index.ts';
+import { documentStore } from './index.ts';
+import { MemoryService } from './testing.ts';
+
+for (const ownsClock of [true, false])
+  for (const tells of [true, false])
+    for (const many of [true, false]) {
+      const title = [
+        ownsClock ? 'with the clock of the service' : 'with clocks of those who wait',
+        tells ? 'told of changes' : 'polled',
+        many ? 'many documents read at once' : 'one by one',
+      ].join(', ');
+      describe(`A store of documents conforms ${title}`, { concurrency: 8 }, () => {
+        const runtime = nodeRuntime();
+        const open = async () => {
+          const service = new MemoryService({ runtime, ownsClock, tells, many });
+          const { store, loseNextAnswer } = losingAnswers(documentStore(service.driver(), { pollMs: 50 }));
+          return {
+            store,
+            another: async () => documentStore(service.driver(), { pollMs: 50 }),
+            loseNextAnswer,
+            [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
+          };
+        };
+        for (const { name, run } of conformanceTests(open)) {
+          test(name, async (context) => {
+            const { skipped } = await run();
+            if (skipped !== undefined) context.skip(skipped);
+          });
+        }
+      });
+    }

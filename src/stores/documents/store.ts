@@ -1,0 +1,157 @@
+/** A lease store over a driver for documents. */
+import type {
+  ElectionState,
+  LeaseStore,
+  SessionOptions,
+  StoreCallOptions,
+  StoreCapabilities,
+  StoreSession,
+} from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
+import { nodeRuntime } from '../../runtime/index.ts';
+import type { Runtime } from '../../runtime/types.ts';
+import { checkSession } from '../conclave/calls.ts';
+import { AllElections } from './all-elections.ts';
+import { DriverCalls, type Within } from './calling.ts';
+import type { DocumentStoreParts } from './changes.ts';
+import type { DocumentDriver } from './driver.ts';
+import { ElectionDocuments, type FoundElection } from './elections.ts';
+import { DocumentSession } from './session.ts';
+import { SessionDocuments } from './sessions.ts';
+import { electionState, sessionsIn } from './state.ts';
+import { ElectionViews } from './views.ts';
+
+export interface DocumentStoreOptions {
+  /** For one call with all its retries. Default 5000. */
+  readonly timeoutMs?: number | undefined;
+  /** How often those who wait look, where the service does not tell of changes. Default 1000, at least 10. */
+  readonly pollMs?: number | undefined;
+  /** Default: this machine. */
+  readonly runtime?: Runtime | undefined;
+}
+
+/** The names of `DocumentStoreOptions`, for a store that checks its own options. */
+export const documentStoreOptionNames = ['timeoutMs', 'pollMs', 'runtime'] as const;
+
+const dayMs = 86_400_000;
+
+/** The driver is the store's own from here on: it is disposed with it. @throws 'invalid-argument' */
+export function documentStore(driver: DocumentDriver, options: DocumentStoreOptions = {}): LeaseStore {
+  return new DocumentStore(driver, options);
+}
+
+class DocumentStore implements LeaseStore {
+  readonly description: string;
+  readonly capabilities: StoreCapabilities;
+  readonly #driver: DocumentDriver;
+  readonly #parts: DocumentStoreParts;
+  readonly #sessions = new Set<DocumentSession>();
+  #closing: Promise<void> | undefined;
+
+  constructor(driver: DocumentDriver, options: DocumentStoreOptions) {
+    const timeoutMs = checkMs('timeoutMs', options.timeoutMs ?? 5000, 1);
+    const pollMs = checkMs('pollMs', options.pollMs ?? 1000, 10);
+    const runtime = options.runtime ?? nodeRuntime();
+    const calls = new DriverCalls(driver, runtime, timeoutMs);
+    const elections = new ElectionDocuments(calls, newId(runtime));
+    const sessions = new SessionDocuments(calls);
+    const views = new ElectionViews(calls, elections, sessions, pollMs);
+    this.#driver = driver;
+    this.#parts = { calls, elections, sessions, views };
+    this.description = driver.description;
+    const { consistency, note, minTtlMs, maxTtlMs = dayMs, forgets } = driver.traits;
+    const polls = driver.changes === undefined;
+    this.capabilities = {
+      consistency,
+      note,
+      tokenSurvivesDeletion: true,
+      watch: polls ? 'poll' : 'native',
+      // Each time the election, and then the leader's session.
+      ...(polls && { pollRequestsPerMinute: Math.ceil((2 * 60_000) / pollMs) }),
+      minTtlMs,
+      maxTtlMs,
+      ttlResolutionMs: 1,
+      orderedWaiters: true,
+      connectionBound: false,
+      handOff: true,
+      recordsExpire: forgets,
+      transactions: false,
+    };
+    if (driver.list !== undefined) {
+      this.watchAll = (prefix, { signal }) => {
+        calls.assertOpen('Watching elections');
+        const restMs = (names: number, live: boolean) => views.restMs(names, live);
+        return new AllElections(this.#parts, prefix, restMs).states(signal);
+      };
+    }
+  }
+
+  readonly watchAll?: NonNullable<LeaseStore['watchAll']>;
+
+  async openSession(options: SessionOptions): Promise<StoreSession> {
+    const { calls, sessions } = this.#parts;
+    const within = calls.within('Opening a session', options);
+    checkSession(this, options);
+    const id = newId(calls.runtime);
+    const owned = await sessions.create(id, options.holder, Math.ceil(options.ttlMs), within);
+    const session: DocumentSession = new DocumentSession(this.#parts, owned, () => {
+      this.#sessions.delete(session);
+    });
+    this.#sessions.add(session);
+    return session;
+  }
+
+  async read(name: string, options?: StoreCallOptions): Promise<ElectionState> {
+    const { calls, elections } = this.#parts;
+    const within = calls.within('Reading an election', options);
+    return await this.#shown(await elections.read(name, within), within);
+  }
+
+  async *watch(
+    name: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<ElectionState, void, undefined> {
+    this.#parts.calls.assertOpen('Watching an election');
+    const view = this.#parts.views.attend(name);
+    try {
+      while (!signal.aborted) {
+        await view.changed(signal);
+        if (signal.aborted) return;
+        if (view.latest !== undefined) yield electionState(view.latest.found.document, view.latest.dead);
+      }
+    } finally {
+      view.release();
+    }
+  }
+
+  /** Revokes the sessions that are open, and closes the driver. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
+    this.#parts.calls.close();
+    this.#parts.views.close();
+    await this.#driver[Symbol.asyncDispose]();
+  }
+
+  async #shown(found: FoundElection, within: Within): Promise<ElectionState> {
+    const ids = sessionsIn(found.document);
+    const pulses = await this.#parts.sessions.look(ids, within, { bury: false });
+    return electionState(found.document, new Set(ids.filter((_, at) => pulses[at]?.alive === false)));
+  }
+}
+
+function checkMs(name: string, value: number, leastMs: number): number {
+  if (typeof value === 'number' && value >= leastMs && value <= dayMs) return value;
+  throw new ConclaveError(
+    'invalid-argument',
+    `${name} must be from ${leastMs} to ${dayMs} ms, not ${value}.`,
+  );
+}
+
+function newId(runtime: Runtime): string {
+  return Buffer.from(runtime.random.bytes(16)).toString('hex');
+}
