@@ -1,28 +1,24 @@
 /**
- * Which live member each partition belongs to: weighted rendezvous hashing with bounded load. A pure function of who
- * is there and with which weight, so every process computes the same, whatever came before and in whatever order the
- * members are given.
+ * Which member each partition belongs to, such that little moves. How many each member has follows from who is there
+ * and their weights alone; which ones, from what it had before.
  *
- * Each pair of a member and a partition has a cost, drawn from the hash of both, smaller by its nature for heavier
- * members. A partition prefers cheap members, a member cheap partitions, and none takes more than its bound: the one
- * stable matching of that is the assignment. A partition is therefore not at its cheapest member only where that one
- * is full of cheaper partitions.
+ * How many: the partitions are given out one after another, each to the member whose weight is the greatest for each
+ * partition that it has already (Adams' method of apportionment). So the partitions of any members are the first of a
+ * list of claims that do not depend on one another, of which those of a joiner displace some and those of a leaver
+ * make room. What follows, for any ids and weights and any number of partitions, where a member's share is
+ * partitions · weight / (sum of all weights):
+ * - nobody has more than its share, rounded up, and with equal weights nobody has less than it, rounded down;
+ * - a join moves as many as the joiner gets, so at most its share, rounded up, and all of them go to the joiner;
+ * - a leave moves the leaver's partitions and no others, so at most its share, rounded up;
+ * - more partitions move none of those that there were.
  *
- * What follows, for ids as good as random and n members of equal weight:
- * - no member has more than ceil(1.25 · partitions / n), with weights: its share of the weights instead of 1 / n;
- * - a join or a leave moves about partitions / n, namely those of the one that came or went, and a few of members
- *   that are at their bound: never more than twice that from 16 partitions a member on; with fewer, single partitions
- *   weigh more, and it is at most twice that and 8. No function of the membership alone can keep a bound for every
- *   choice of ids; the property tests hold these over random ones.
- * - with weights, twice the share of the one that came or went, from a share of 16 partitions on.
+ * Which ones: first those that a member had formerly, as far as that is known; then of each pair of a member and a
+ * partition the hash says how well they fit, and what must move goes where it fits best.
  */
 import { type Hash64, hashKeys, hashText, mix } from './hash.ts';
 
 /** Of the algorithm: written to the record, since processes that disagree on it would fight over partitions. */
-export const assignmentVersion = 1;
-
-/** No member gets more than this times its share, rounded up. */
-export const loadBound = 1.25;
+export const assignmentVersion = 2;
 
 export interface WeightedMember {
   readonly holder: string;
@@ -30,104 +26,137 @@ export interface WeightedMember {
 }
 
 interface Seat {
-  readonly member: WeightedMember;
-  readonly hash: Hash64;
-  readonly bound: number;
+  readonly holder: string;
+  /** In millionths: whole numbers, so that all comparisons are exact. */
+  readonly weight: number;
+  quota: number;
+  hash: Hash64 | undefined;
   held: Claim[];
 }
 
 interface Claim {
   readonly partition: string;
-  readonly hash: Hash64;
+  readonly position: number;
   seat: Seat | undefined;
+  hash: Hash64 | undefined;
+  readonly formerly: string | undefined;
   cost: number;
+  best: Seat | undefined;
 }
 
-/** The most partitions that a member of this weight is given. */
+const nobody: ReadonlyMap<string, string> = new Map();
+
+/** The most partitions that a member of this weight is given: its share, rounded up. Weights count in millionths. */
 export function boundOf(partitions: number, weight: number, totalWeight: number): number {
-  return Math.ceil((loadBound * partitions * weight) / totalWeight);
+  const [dividend, divisor] = [partitions * millionths(weight), millionths(totalWeight)];
+  const remainder = dividend % divisor;
+  return (dividend - remainder) / divisor + (remainder > 0 ? 1 : 0);
 }
 
-/** The member of each partition, in the order of the partitions; empty where there is no member. */
+/**
+ * The member of each partition, in the order of the partitions; empty where there is no member. The order of the
+ * members does not matter.
+ * @param before The member that each partition had. Those that are no member any more have left; one that it does not
+ * name has joined. Without it, everything is given out anew.
+ * @param formerly Who had a partition before that, and is to have it again if it gets any: as many move either way.
+ */
 export function assign(
   members: readonly WeightedMember[],
   partitions: readonly string[],
+  before: ReadonlyMap<string, string> = nobody,
+  formerly: ReadonlyMap<string, string> = nobody,
 ): ReadonlyMap<string, string> {
-  const seats = seatsOf(members, partitions.length);
-  if (seats.length === 0) return new Map();
-  const draw = seats.every(({ member }) => member.weight === seats[0]?.member.weight) ? equalCost : costOf;
-  const claims = partitions.map((partition): Claim => {
-    return { partition, hash: hashText(hashKeys.partition, partition), seat: undefined, cost: -1 };
+  const seats = seatsOf(members);
+  if (seats.size === 0) return new Map();
+  const claims = partitions.map((partition, position): Claim => {
+    const seat = seats.get(before.get(partition) ?? '');
+    const had = formerly.get(partition);
+    const claim = { partition, position, seat, hash: undefined, formerly: had, cost: 0, best: undefined };
+    seat?.held.push(claim);
+    return claim;
   });
-  let free = claims;
-  while (free.length > 0) {
-    for (const claim of free) moveOn(claim, seats, draw);
-    free = seats.flatMap(dismissSurplus);
-  }
-  return new Map(claims.map(({ partition, seat }) => [partition, seat?.member.holder ?? '']));
+  const all = [...seats.values()];
+  setQuotas(all, partitions.length);
+  const receivers = all.filter(({ held, quota }) => held.length < quota);
+  if (receivers.length > 0) place(unplaced(claims, all, receivers), receivers);
+  return new Map(claims.map(({ partition, seat }) => [partition, seat?.holder ?? '']));
 }
 
-/** Sorted, since sums of weights depend on their order. */
-function seatsOf(members: readonly WeightedMember[], partitions: number): Seat[] {
-  const sorted = [...new Map(members.map((member) => [member.holder, member])).values()].sort(
-    (left, right) => (left.holder < right.holder ? -1 : 1),
+function seatsOf(members: readonly WeightedMember[]): Map<string, Seat> {
+  const sorted = members.toSorted((left, right) => (left.holder < right.holder ? -1 : 1));
+  return new Map(
+    sorted.map(({ holder, weight }) => {
+      return [holder, { holder, weight: millionths(weight), quota: 0, hash: undefined, held: [] }];
+    }),
   );
-  const totalWeight = sorted.reduce((sum, { weight }) => sum + weight, 0);
-  return sorted.map((member) => ({
-    member,
-    hash: hashText(hashKeys.member, member.holder),
-    bound: boundOf(partitions, member.weight, totalWeight),
-    held: [],
-  }));
 }
 
-/** To the cheapest seat after the one that it was dismissed from. All bounds together hold more than all claims. */
-function moveOn(claim: Claim, seats: readonly Seat[], draw: typeof costOf): void {
-  const after = claim.seat === undefined ? -1 : seats.indexOf(claim.seat);
-  let best: Seat | undefined;
-  let bestCost = Number.POSITIVE_INFINITY;
-  let position = -1;
+function millionths(weight: number): number {
+  return Math.round(weight * 1e6);
+}
+
+function setQuotas(seats: readonly Seat[], partitions: number): void {
+  const totalWeight = seats.reduce((sum, { weight }) => sum + weight, 0);
+  // These are certain, one less than that for what rounding may do; what is left is less than two for each member.
+  const certain = Math.max(0, partitions - seats.length) / totalWeight;
+  let left = partitions;
   for (const seat of seats) {
-    position += 1;
-    const cost = draw(mix(claim.hash, seat.hash), seat.member.weight);
-    const later = cost > claim.cost || (cost === claim.cost && position > after);
-    if (later && cost < bestCost) [best, bestCost] = [seat, cost];
+    seat.quota = Math.max(0, Math.ceil(seat.weight * certain) - 1);
+    left -= seat.quota;
   }
-  claim.seat = best;
-  claim.cost = bestCost;
-  best?.held.push(claim);
-}
-
-function dismissSurplus(seat: Seat): Claim[] {
-  if (seat.held.length <= seat.bound) return [];
-  seat.held.sort((left, right) => left.cost - right.cost || (left.partition < right.partition ? -1 : 1));
-  return seat.held.splice(seat.bound);
-}
-
-/** The first arrival of a process whose rate is the weight: the smallest of several is a member's with odds by weight. */
-function costOf(uniform: number, weight: number): number {
-  return minusLog(uniform + 2 ** -54) / weight;
-}
-
-/** In the same order as `costOf` among equals, and ten times as fast. */
-function equalCost(uniform: number): number {
-  return 1 - uniform;
-}
-
-/** -ln(value) for values of (0, 1], by exact operations alone: the result of Math.log may differ between engines. */
-function minusLog(value: number): number {
-  let [mantissa, halvings] = [value, 0];
-  while (mantissa < 0.5) {
-    mantissa *= 2;
-    halvings += 1;
+  for (; left > 0; left--) {
+    const next = seats.reduce((best, seat) => (comesFirst(seat, best) ? seat : best));
+    next.quota += 1;
   }
-  // ln(m) = 2 · artanh((m - 1) / (m + 1)), whose argument is above -1/3 here.
-  const argument = (mantissa - 1) / (mantissa + 1);
-  const square = argument * argument;
-  let [term, sum] = [argument, 0];
-  for (let exponent = 1; exponent <= 33; exponent += 2) {
-    sum += term / exponent;
-    term *= square;
+}
+
+/** Whether the next partition is for this one rather than the other; what it has already decides between equals. */
+function comesFirst(seat: Seat, other: Seat): boolean {
+  const difference = seat.weight * other.quota - other.weight * seat.quota;
+  if (difference !== 0) return difference > 0;
+  if (seat.quota + other.quota === 0 && seat.weight !== other.weight) return seat.weight > other.weight;
+  const [hasIt, otherHasIt] = [seat, other].map(({ held, quota }) => held.length > quota);
+  if (hasIt !== otherHasIt) return hasIt === true;
+  return seat.weight > other.weight;
+}
+
+/** Those without a member, and those above a quota that fit the receivers best; the best fit first. */
+function unplaced(claims: readonly Claim[], seats: readonly Seat[], receivers: readonly Seat[]): Claim[] {
+  const free = claims.filter(({ seat }) => seat === undefined);
+  for (const claim of free) look(claim, receivers);
+  for (const seat of seats) {
+    if (seat.held.length <= seat.quota) continue;
+    for (const claim of seat.held) look(claim, receivers);
+    seat.held.sort(byFit);
+    free.push(...seat.held.splice(0, seat.held.length - seat.quota));
   }
-  return halvings * Math.LN2 - 2 * sum;
+  return free.sort(byFit);
+}
+
+function byFit(left: Claim, right: Claim): number {
+  return left.cost - right.cost || left.position - right.position;
+}
+
+function place(claims: readonly Claim[], receivers: readonly Seat[]): void {
+  const hasRoom = ({ held, quota }: Seat) => held.length < quota;
+  let open = receivers;
+  for (const claim of claims) {
+    if (claim.best === undefined || !hasRoom(claim.best)) {
+      open = open.filter(hasRoom);
+      look(claim, open);
+    }
+    claim.seat = claim.best;
+    claim.best?.held.push(claim);
+  }
+}
+
+function look(claim: Claim, receivers: readonly Seat[]): void {
+  claim.hash ??= hashText(hashKeys.partition, claim.partition);
+  claim.best = undefined;
+  claim.cost = Number.POSITIVE_INFINITY;
+  for (const seat of receivers) {
+    seat.hash ??= hashText(hashKeys.member, seat.holder);
+    const cost = seat.holder === claim.formerly ? -1 : mix(claim.hash, seat.hash);
+    if (cost < claim.cost) [claim.cost, claim.best] = [cost, seat];
+  }
 }

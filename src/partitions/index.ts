@@ -9,7 +9,7 @@
  * Must not: decide by the assignment who leads (that is each election's), know any store, or hold a lease for each
  * partition.
  */
-export { assign, assignmentVersion, boundOf, loadBound, type WeightedMember } from './assignment.ts';
+export { assign, assignmentVersion, boundOf, type WeightedMember } from './assignment.ts';
 export {
   type PartitionsEvent,
   type PartitionsEventListener,

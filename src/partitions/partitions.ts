@@ -2,7 +2,6 @@
 import { type Leadership, type LeaseStore, Session } from '../election/index.ts';
 import { resolveSessionSettings, sessionOptionsOf } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
-import type { Timer } from '../runtime/types.ts';
 import { assign } from './assignment.ts';
 import { publishPartitions } from './events.ts';
 import { StateFeed } from './feed.ts';
@@ -19,10 +18,12 @@ import { Roster, type RosterView, viewRoster } from './roster.ts';
 import { PartitionRouter, type Route, type RouteOptions, type WaitOptions } from './router.ts';
 import { SharedStore } from './shared-store.ts';
 import { Slots } from './slots.ts';
+import { remaining, type Spread } from './spread.ts';
 import { type PartitionsStatus, statusOf } from './status.ts';
 
 interface Assigned {
   readonly members: ReadonlyMap<string, Member>;
+  readonly spread: Spread | undefined;
   readonly layout: Layout;
   readonly closing: boolean;
   readonly assignment: ReadonlyMap<string, string>;
@@ -30,9 +31,6 @@ interface Assigned {
 
 /** Requests of one process for its partitions at one time. Enough to keep a store busy whose answers take a millisecond. */
 const mostAtATime = 16;
-
-/** A membership that never becomes quiet is followed all the same, after this many times `settleMs`. */
-const mostSettling = 10;
 
 /**
  * Takes part in the partitions of this name, from the constructor on until it is disposed: campaigns for those that are
@@ -58,12 +56,12 @@ export class Partitions implements AsyncDisposable {
   readonly #router: PartitionRouter;
   readonly #slots = new Slots(mostAtATime);
   readonly #runs = new Map<string, PartitionRun>();
-  /** Those among whom partitions are spread: joined, and settled. */
+  /** Those among whom partitions are spread: given a part in it, and still there. */
   #members = new Map<string, Member>();
+  #spread: Spread | undefined;
   #layout: Layout | undefined;
   #refusal: unknown;
   #last: Assigned | undefined;
-  #settling: { readonly timer: Timer; readonly sinceMs: number } | undefined;
   #isClosing = false;
   #closing: Promise<void> | undefined;
   readonly #waiters = new Set<() => void>();
@@ -155,7 +153,6 @@ export class Partitions implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#isClosing = true;
-    this.#settling?.timer.cancel();
     this.#wakeAll();
     // Without us: those who stay take over, and wait for what we still lead.
     const left = this.#roster.leave();
@@ -171,21 +168,11 @@ export class Partitions implements AsyncDisposable {
   #rosterChanged(): void {
     const view = this.#view();
     if (view === undefined) return;
-    const there = new Map(view.members.map((member) => [member.holder, member]));
-    // One that came back under its old name with another weight is another member: all must count it alike.
-    const left = [...this.#members].filter(([holder, { weight }]) => there.get(holder)?.weight !== weight);
-    const joining = [...there.keys()].filter((holder) => !this.#members.has(holder));
     this.#follow(view.layout);
-    if (left.length > 0)
-      this.#setMembers([...there.values()].filter(({ holder }) => this.#members.has(holder)));
-    if (joining.length === 0) {
-      this.#settling?.timer.cancel();
-      this.#settling = undefined;
-    } else if (!this.#isClosing) {
-      this.#settle();
-    } else {
-      this.#setMembers([...there.values()]);
-    }
+    if (this.#refusal !== undefined) return;
+    // Where the record is gone, what it said holds until it is written again.
+    this.#spread = view.spread ?? this.#spread;
+    this.#setMembers(remaining(this.#spread, view.members));
     this.#reconcile();
   }
 
@@ -200,30 +187,17 @@ export class Partitions implements AsyncDisposable {
     }
   }
 
-  #settle(): void {
-    const { clock, timers } = this.#session.settings.runtime;
-    const nowMs = clock.monotonicMs();
-    const { settleMs } = this.#settings;
-    const sinceMs = this.#settling?.sinceMs ?? nowMs;
-    this.#settling?.timer.cancel();
-    const delayMs = Math.min(settleMs, Math.max(0, sinceMs + mostSettling * settleMs - nowMs));
-    const timer = timers.after(delayMs, () => {
-      this.#settling = undefined;
-      const view = this.#view();
-      if (view !== undefined) this.#setMembers(view.members);
-      this.#reconcile();
-    });
-    this.#settling = { timer, sinceMs };
-  }
-
   #setMembers(members: readonly Member[]): void {
     const before = this.#members;
-    this.#members = new Map(members.map((member) => [member.holder, member]));
-    const joined = [...this.#members.keys()].filter((holder) => !before.has(holder));
-    const left = [...before.keys()].filter((holder) => !this.#members.has(holder));
+    const after = new Map(members.map((member) => [member.holder, member]));
+    const joined = [...after.keys()].filter((holder) => !before.has(holder));
+    const left = [...before.keys()].filter((holder) => !after.has(holder));
+    const other = members.filter(({ holder, weight }) => before.get(holder)?.weight !== weight);
+    if (other.length + left.length === 0) return;
+    this.#members = after;
     if (joined.length + left.length === 0) return;
     const [{ name, holder }, { onEvent }] = [this, this.#settings];
-    const holders = [...this.#members.keys()];
+    const holders = [...after.keys()];
     publishPartitions({ type: 'partitions-members', name, holder, members: holders, joined, left }, onEvent);
   }
 
@@ -273,12 +247,13 @@ export class Partitions implements AsyncDisposable {
   #assign(layout: Layout): ReadonlyMap<string, string> {
     const closing = this.#isClosing;
     const members = this.#members;
+    const spread = this.#spread;
     const last = this.#last;
-    if (last?.members === members && last.layout === layout && last.closing === closing)
-      return last.assignment;
+    const isSame = last?.members === members && last.spread === spread && last.layout === layout;
+    if (last !== undefined && isSame && last.closing === closing) return last.assignment;
     const among = [...members.values()].filter(({ holder }) => !closing || holder !== this.holder);
-    const assignment = assign(among, partitionsOf(layout));
-    this.#last = { members, layout, closing, assignment };
+    const assignment = assign(among, partitionsOf(layout), spread?.owners);
+    this.#last = { members, spread, layout, closing, assignment };
     return assignment;
   }
 

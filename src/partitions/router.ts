@@ -11,6 +11,7 @@ import { type Layout, partitionOf, partitionsOf } from './layout.ts';
 import { checkPartitionsName, partitionElection, rosterElection } from './options.ts';
 import { Patience } from './patience.ts';
 import { type RosterView, viewRoster } from './roster.ts';
+import { remaining } from './spread.ts';
 import { type PartitionsStatus, statusOf } from './status.ts';
 
 export interface Route {
@@ -151,7 +152,8 @@ export class PartitionRouter implements AsyncDisposable {
     if (this.#latest?.state !== state) {
       const view = viewRoster(this.name, state);
       const ids = view.layout === undefined ? [] : partitionsOf(view.layout);
-      this.#latest = { state, view, assignment: assign(view.members, ids) };
+      const members = remaining(view.spread, view.members);
+      this.#latest = { state, view, assignment: assign(members, ids, view.spread?.owners) };
     }
     return this.#latest;
   }

@@ -7,9 +7,9 @@ import { publish } from '../election/events.ts';
 import { Candidate, type Leadership, type LeaseStore, type Session } from '../election/index.ts';
 import { backoffMs, linkSignals, sleep } from '../election/waiting.ts';
 import type { StateFeed } from './feed.ts';
-import { decodeRecord } from './layout.ts';
 import { decodeMember, type Member } from './member.ts';
 import { mostSeats, rosterElection, seatElection } from './options.ts';
+import { decodeRecord } from './record.ts';
 
 /** What there is before anybody wrote down how many. Whoever looks for one looks at no more than are written down. */
 const fewestSeats = 8;
