@@ -19,9 +19,12 @@ export interface FoundElection {
 
 /**
  * A document that is made anew, after an outsider deleted it, begins at a multiple of this that nobody had before,
- * so versions, and tokens with them, never fall. So many changes each one has before it needs the next multiple.
+ * so versions, and tokens with them, never fall. So many changes each one has before it needs the next multiple: few,
+ * since a program may make an election for each of its operations, and many enough that the counter is hardly asked.
  */
-const generationSize = 2 ** 24;
+const generationSize = 1024;
+/** Above it, versions as they are shown would no longer be exact. */
+const mostVersion = 2 ** 47;
 const counterKey: DocumentKey = { kind: 'counter', name: '' };
 
 export class ElectionDocuments {
@@ -93,7 +96,7 @@ export class ElectionDocuments {
     for (let attempt = 0; ; attempt++) {
       const stored = await this.#calls.read(counterKey, within);
       const generation = (stored === undefined ? 0 : decodeCounter(stored.text, where).generation) + 1;
-      if (!Number.isSafeInteger((generation + 1) * generationSize)) {
+      if ((generation + 1) * generationSize > mostVersion) {
         throw new ConclaveError('out-of-range', `${where} is used up: no token can rise above the last.`);
       }
       this.#writes += 1;

@@ -180,10 +180,10 @@ export class DocumentSession implements StoreSession {
   }
 
   async #vacate(name: string, within: Within): Promise<void> {
-    await this.#changes.change(name, within, async ({ document }, nextVersion) => {
+    await this.#changes.change(name, within, async ({ document }) => {
       const leads = document.leader?.session === this.id;
       const rest = withoutPlaces(document, (session) => session === this.id);
-      const next = leads ? await this.#succeeded(rest, within, nextVersion) : rest;
+      const next = leads ? { ...rest, leader: undefined } : rest;
       return { next: next === document ? undefined : next, value: undefined };
     });
   }

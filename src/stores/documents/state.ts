@@ -2,6 +2,9 @@ import type { ElectionState } from '../../election/store.ts';
 import type { ElectionDocument } from './documents.ts';
 import { recordOf } from './queue.ts';
 
+/** A session that is over changes what is shown although nobody wrote: so many of those have versions of their own. */
+const shownVersions = 64;
+
 /** As shown to users: without those whose session is over. */
 export function electionState(document: ElectionDocument, dead: ReadonlySet<string>): ElectionState {
   const { leader, version, waiting } = document;
@@ -10,7 +13,7 @@ export function electionState(document: ElectionDocument, dead: ReadonlySet<stri
       leader === undefined || dead.has(leader.session)
         ? undefined
         : { holder: leader.holder, token: leader.token, metadata: leader.metadata },
-    version,
+    version: version * shownVersions + Math.min(dead.size, shownVersions - 1),
     waiting: waiting
       .filter(({ session }) => !dead.has(session))
       .map(({ holder, metadata, priority }) => ({ holder, metadata, priority })),
