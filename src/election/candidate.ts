@@ -1,11 +1,11 @@
 /** Campaigns for one election, any number of times, one leadership at a time. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import type { Claim } from './claims.ts';
 import { publish } from './events.ts';
 import { Grace } from './grace.ts';
 import { Leadership } from './leadership.ts';
 import type { LiveSession } from './live-session.ts';
-import { checkNames } from './option-names.ts';
 import {
   candidateOptionNames,
   checkName,

@@ -1,9 +1,9 @@
 /** Runs a job on one of many processes at a time. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
-import { checkNames } from './option-names.ts';
 import { candidateOptionNames, checkSignal } from './options.ts';
 import type { LeaseStore } from './store.ts';
 import { backoffMs, sleep } from './waiting.ts';

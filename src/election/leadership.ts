@@ -1,10 +1,10 @@
 /** One leadership, from winning to its end. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames, shown } from '../errors/option-names.ts';
 import { type LossCause, publish } from './events.ts';
 import { checkTransactionFor, type TransactionOptions, transactGuarded } from './guarded-transaction.ts';
 import { Jobs } from './jobs.ts';
 import { type Leaving, releaseAtStore, transferAtStore } from './leaving.ts';
-import { checkNames, shown } from './option-names.ts';
 import { checkHolder, checkMetadata, checkRefusal, checkSignal } from './options.ts';
 import { retryOnSession } from './retry.ts';
 import type { ElectionState, StoreTransaction, StoreTransactionResult } from './store.ts';

@@ -1,9 +1,9 @@
 /** Mutual exclusion of a block of code: an election that is held for as long as the block runs. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { Candidate, type CandidateOptions } from './candidate.ts';
 import type { Leadership } from './leadership.ts';
-import { checkNames } from './option-names.ts';
 import { checkSignal, waitingOptionNames } from './options.ts';
 import type { LeaseStore } from './store.ts';
 import { type WaitLimit, waitAtMost } from './wait-limit.ts';

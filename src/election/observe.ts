@@ -1,9 +1,9 @@
 /** Who leads, as a stream. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type EventListener, publish } from './events.ts';
-import { checkNames } from './option-names.ts';
 import { checkName } from './options.ts';
 import type { ElectionState, LeaseStore } from './store.ts';
 import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';

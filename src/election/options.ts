@@ -1,10 +1,10 @@
 /** The options of elections, their defaults, and their checks: all of them before anything has an effect. */
 import { hostname } from 'node:os';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames, shown } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { EventListener } from './events.ts';
-import { checkNames, shown } from './option-names.ts';
 import type { LeaseStore } from './store.ts';
 import { clockMarginMs } from './validity.ts';
 

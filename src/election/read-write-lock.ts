@@ -1,8 +1,8 @@
 /** Many readers or one writer, in the order in which they came. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames, shown } from '../errors/option-names.ts';
 import { Held } from './held.ts';
 import type { Lock, LockOptions } from './lock.ts';
-import { checkNames, shown } from './option-names.ts';
 import {
   checkName,
   checkSignal,

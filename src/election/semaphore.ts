@@ -1,7 +1,8 @@
 /** At most so many holders at a time, in the order in which they came. */
+
+import { checkNames } from '../errors/option-names.ts';
 import { Held } from './held.ts';
 import type { Lock, LockOptions } from './lock.ts';
-import { checkNames } from './option-names.ts';
 import {
   checkName,
   checkSignal,

@@ -1,9 +1,9 @@
 /** A session that is opened again whenever it was lost. One of them can carry any number of names. */
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { Claims } from './claims.ts';
 import { type ElectionEvent, publish } from './events.ts';
 import { LiveSession } from './live-session.ts';
-import { checkNames } from './option-names.ts';
 import {
   checkStore,
   type ElectionSessionOptions,

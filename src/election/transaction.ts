@@ -1,6 +1,6 @@
 /** Transactions on a store's own keys, as `leadership.txn()` takes them: the same for every store that has such keys. */
 import { ConclaveError } from '../errors/index.ts';
-import { checkNames, shown } from './option-names.ts';
+import { checkNames, shown } from '../errors/option-names.ts';
 
 /** Text is taken as UTF-8. Not empty. */
 export type StoreKey = string | Uint8Array;

@@ -1,7 +1,7 @@
 /** Waiting that ends with 'timeout' after a time that the caller chose. */
 import { ConclaveError } from '../errors/index.ts';
+import { shown } from '../errors/option-names.ts';
 import type { Runtime } from '../runtime/types.ts';
-import { shown } from './option-names.ts';
 import type { Session } from './session.ts';
 import { linkSignals } from './waiting.ts';
 

@@ -7,6 +7,8 @@
  *
  * Must not: know any service, trust a wall clock of this machine, or hold anything that is not in the documents.
  */
+
+export { checkNames as checkOptions } from '../../errors/option-names.ts';
 export type {
   CallBounds,
   DocumentChange,

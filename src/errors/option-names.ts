@@ -1,5 +1,5 @@
 /** Names that nothing knows are refused: a misspelt option must not be taken for one that was left out. */
-import { ConclaveError } from '../errors/index.ts';
+import { ConclaveError } from './index.ts';
 
 /** @throws 'invalid-argument' for what is no object, and for a name that is not among `known`. */
 export function checkNames(what: string, given: unknown, known: readonly string[]): void {
