@@ -1,0 +1,287 @@
+/**
+ * A user's own Redis or Valkey as a lease store: each document is one hash, changed by a script, under one hash tag.
+ *
+ * Guarantees: on one server that keeps its data, all that the contract asks: scripts run one at a time, times to live
+ * are judged by the server's clock alone, and a command that a client sends twice counts once.
+ *
+ * Must not: promise more than Redis does. It answers before its replicas have heard, so a failover can lose leaders and
+ * tokens: it declares itself advisory, and `elect` wants to be told that this was understood.
+ */
+import type { LeaseStore } from '../election/store.ts';
+import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
+import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import {
+  checkOptions,
+  type DocumentChange,
+  type DocumentDriver,
+  type DocumentKey,
+  type DocumentStoreOptions,
+  type DocumentTraits,
+  type DocumentWrite,
+  documentStore,
+  documentStoreOptionNames,
+  type StoredDocument,
+} from './documents/index.ts';
+import { connectRedis, type OwnConnection, type RedisClient, redisConnection } from './redis/connection.ts';
+import {
+  listElections,
+  readDocument,
+  removeDocument,
+  type Script,
+  tryEverything,
+  writeDocument,
+  writeIdLength,
+} from './redis/scripts.ts';
+
+export type { IoredisClient, NodeRedisClient, RedisClient } from './redis/connection.ts';
+
+export interface RedisStoreOptions extends DocumentStoreOptions {
+  /** `Redis` or `Cluster` of ioredis; `createClient` or `createCluster` of redis, connected. It stays open. */
+  readonly client?: RedisClient | undefined;
+  /** In place of a client: redis:// or rediss://, with user and password. Needs the package ioredis or redis. */
+  readonly url?: string | undefined;
+  /** All keys and the channel begin with it, in braces: '{conclave}:'. Default 'conclave'. */
+  readonly prefix?: string | undefined;
+}
+
+/** @throws ConclaveError 'invalid-argument' for both or neither of client and url, and for an unusable prefix. */
+export function redisStore(options: RedisStoreOptions): LeaseStore {
+  checkOptions('The options of redisStore', options, [
+    ...documentStoreOptionNames,
+    'client',
+    'url',
+    'prefix',
+  ]);
+  return documentStore(new RedisDocuments(options), options);
+}
+
+class RedisDocuments implements DocumentDriver {
+  readonly description: string;
+  readonly traits: DocumentTraits = {
+    consistency: 'advisory',
+    note: 'one server that keeps its data on disk (appendfsync always); a failover to a replica can lose the last leaders and tokens',
+    // A renewal takes a millisecond or two; what is below is too little for a pause of either process.
+    minTtlMs: 500,
+    ownsClock: true,
+    forgets: true,
+  };
+  readonly #runtime: Runtime;
+  readonly #prefix: string;
+  readonly #closed = new AbortController();
+  readonly #connect: () => Promise<OwnConnection>;
+  #connected: Promise<OwnConnection> | undefined;
+  #tried = false;
+
+  constructor(options: RedisStoreOptions) {
+    const { client, url, prefix = 'conclave' } = options;
+    if ((client === undefined) === (url === undefined)) {
+      throw new ConclaveError('invalid-argument', 'redisStore takes either a client or a url.');
+    }
+    if (typeof prefix !== 'string' || !/^[^{}]+$/.test(prefix) || !prefix.isWellFormed()) {
+      throw new ConclaveError('invalid-argument', 'prefix must be a text that is not empty, without braces.');
+    }
+    this.#runtime = options.runtime ?? nodeRuntime();
+    this.#prefix = `{${prefix}}:`;
+    if (client !== undefined) {
+      const connection = redisConnection(client, this.#runtime);
+      this.#connect = async () => ({ connection, close: async () => {} });
+      this.description = 'Redis';
+    } else {
+      const { href, host } = checkUrl(url);
+      this.#connect = () => connectRedis(href, this.#runtime);
+      this.description = `Redis at ${host}`;
+    }
+  }
+
+  async open(): Promise<void> {
+    const probe = this.#keyOf('probe', this.#newId());
+    this.#tried = false;
+    const [maxMemory, policy = ''] = await this.#run(tryEverything, [probe], [this.#channel], 'Connecting');
+    this.#tried = true;
+    if (Number(maxMemory) === 0 || !policy.startsWith('allkeys')) return;
+    const message = `${this.description} forgets any key when its memory is full (maxmemory-policy ${policy}), elections and their tokens too: use another server, or set maxmemory-policy to noeviction or to one of the volatile ones.`;
+    throw new ConclaveError('failed-precondition', message);
+  }
+
+  async read(key: DocumentKey): Promise<StoredDocument | undefined> {
+    const answer = await this.#run(readDocument, this.#keys(key), [], 'Reading');
+    if (answer.length === 0) return undefined;
+    const [version = '', text = '', left = ''] = answer;
+    return { text, version, ...(left !== '' && { leftMs: Number(left) }) };
+  }
+
+  /** Each a script of its own: the clients send them together. */
+  readMany(keys: readonly DocumentKey[]): Promise<readonly (StoredDocument | undefined)[]> {
+    return Promise.all(keys.map((key) => this.read(key)));
+  }
+
+  async write(
+    key: DocumentKey,
+    text: string,
+    { replaces = '', ttlMs, keepMs }: DocumentWrite,
+  ): Promise<string | undefined> {
+    const id = this.#newId();
+    const times = [ttlMs, keepMs].map((ms) => (ms === undefined ? '' : String(Math.ceil(ms))));
+    const args = [replaces, id, text, ...times, ...this.#news(key)];
+    return (await this.#change(writeDocument, key, args, 'Writing')) ? id : undefined;
+  }
+
+  async remove(key: DocumentKey, version: string): Promise<boolean> {
+    return await this.#change(removeDocument, key, [version, ...this.#news(key)], 'Removing');
+  }
+
+  async list(prefix: string): Promise<readonly string[]> {
+    return await this.#run(listElections, [`${this.#prefix}elections`], [prefix], 'Listing');
+  }
+
+  async *changes(given: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
+    const signal = AbortSignal.any([given, this.#closed.signal]);
+    const { connection } = await this.#connection();
+    const news = new Set<string>();
+    let gone = false;
+    let wake = () => {};
+    const listener = {
+      onMessage(message: string) {
+        news.add(message);
+        wake();
+      },
+      onGone() {
+        gone = true;
+        wake();
+      },
+    };
+    const ended = new AbortController();
+    try {
+      const until = AbortSignal.any([signal, ended.signal]);
+      await connection.listen(this.#channel, listener, until);
+      yield 'all';
+      while (!gone) {
+        const messages = [...news];
+        news.clear();
+        for (const message of messages) {
+          const [, kind = '', name = ''] = /^(election|session|counter):(.*)$/s.exec(message) ?? [];
+          if (kind !== '') yield { kind: kind as DocumentKey['kind'], name };
+        }
+        if (news.size > 0 || gone) continue;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      ended.abort();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    // One that never came about needs no closing.
+    await (await this.#connected?.catch(() => undefined))?.close();
+  }
+
+  #connection(): Promise<OwnConnection> {
+    this.#connected ??= this.#connect().catch((error: unknown) => {
+      this.#connected = undefined;
+      throw error;
+    });
+    return this.#connected;
+  }
+
+  async #change(
+    script: Script,
+    key: DocumentKey,
+    args: readonly string[],
+    what: 'Writing' | 'Removing',
+  ): Promise<boolean> {
+    const answer = await this.#run(script, this.#keys(key), args, what);
+    return answer[0] !== 'other';
+  }
+
+  /** What the script gave behind 'done'; nothing where there was no document. */
+  async #run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    what: 'Connecting' | 'Reading' | 'Writing' | 'Removing' | 'Listing',
+  ): Promise<readonly string[]> {
+    const { connection } = await this.#connection();
+    let raw: unknown;
+    try {
+      raw = await connection.run(script, keys, args);
+    } catch (error) {
+      const changes = what === 'Writing' || what === 'Removing';
+      if (connection.isEnded()) throw this.#ended(what, error);
+      throw this.#explained(
+        `${what} failed in ${this.description}`,
+        error,
+        changes ? 'unknown' : 'not-applied',
+      );
+    }
+    const answer = Array.isArray(raw) ? raw.map(String) : [];
+    const [status = '', ...rest] = answer;
+    if (status === 'done') return rest;
+    if (status === 'other') return answer;
+    if (status === 'none') return [];
+    if (status === 'foreign') {
+      const message = `The key ${keys[0]} of ${this.description} holds a ${rest[0]} that was not written by Conclave, and is left as it is: use another prefix.`;
+      throw new ConclaveError('data-incompatible', message);
+    }
+    const message = `${this.description} answered something else than the script returns: does the client transform replies?`;
+    throw new ConclaveError('failed-precondition', message, { outcome: 'unknown' });
+  }
+
+  #ended(what: string, cause: unknown): ConclaveError {
+    const message = `${what} failed: the client of ${this.description} is closed. Connect it first, and keep it open while the store is in use.`;
+    return new ConclaveError('failed-precondition', message, { cause, outcome: 'unknown' });
+  }
+
+  #explained(what: string, error: unknown, outcome: ErrorOutcome): ConclaveError {
+    if (ConclaveError.is(error)) return error;
+    const said = saidBy(error);
+    const message = `${what}: ${said}`;
+    const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
+      new ConclaveError('failed-precondition', `${message}. ${advice}`, { cause: error, outcome: certain });
+    if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
+      return mend('Check user and password.');
+    if (/NOPERM|ACL failure|no permissions/.test(said)) {
+      return mend(
+        `Grant the keys ~${this.#prefix}*, the channel &${this.#channel} and the commands that docs/stores/redis.md lists.`,
+        outcome,
+      );
+    }
+    if (/READONLY/.test(said)) {
+      const advice = 'This is a replica, which takes no writes: connect to the primary, or through Sentinel.';
+      if (!this.#tried) return mend(advice);
+      // A failover may have made it one; clients follow it.
+      const details = { cause: error, retryable: true } as const;
+      return new ConclaveError('unavailable', `${message}. ${advice}`, details);
+    }
+    if (/non deterministic|unknown command/.test(said)) {
+      return new ConclaveError('unsupported', `${message}. Redis 5 or later is needed.`, { cause: error });
+    }
+    if (/LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|\bBUSY\b|\bOOM\b/.test(said)) {
+      return new ConclaveError('unavailable', message, { cause: error, retryable: true });
+    }
+    return new ConclaveError('unavailable', message, { cause: error, retryable: true, outcome });
+  }
+
+  #keys(key: DocumentKey): readonly string[] {
+    return [this.#keyOf(key.kind, key.name), `${this.#prefix}elections`];
+  }
+
+  #keyOf(kind: string, name: string): string {
+    return `${this.#prefix}${kind}:${name}`;
+  }
+
+  /** Where it is told, what, and under which name it is listed. */
+  #news({ kind, name }: DocumentKey): readonly string[] {
+    return [this.#channel, `${kind}:${name}`, kind === 'election' ? name : ''];
+  }
+
+  get #channel(): string {
+    return `${this.#prefix}changes`;
+  }
+
+  #newId(): string {
+    return Buffer.from(this.#runtime.random.bytes(writeIdLength / 2)).toString('hex');
+  }
+}

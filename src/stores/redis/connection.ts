@@ -1,0 +1,225 @@
+/** The two packages that speak to Redis, told apart and made one: scripts are sent, and one channel is listened to. */
+import { ConclaveError } from '../../errors/index.ts';
+import type { Runtime, Timer } from '../../runtime/types.ts';
+import type { Script } from './scripts.ts';
+
+/** `Redis` or `Cluster` of ioredis. */
+export interface IoredisClient {
+  evalsha(sha1: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  eval(source: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  duplicate(...overrides: never[]): unknown;
+}
+
+/** What createClient or createCluster of the package `redis` gives. */
+export interface NodeRedisClient {
+  evalSha(sha1: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  eval(source: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  duplicate(...overrides: never[]): unknown;
+}
+
+export type RedisClient = IoredisClient | NodeRedisClient;
+
+export interface RedisConnection {
+  /** Sends the script by its hash, and whole where the server does not know it. Throws as the client does. */
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /**
+   * Resolves when nothing that is published from then on can be missed, until `onGone` is called, once. Over a
+   * connection of its own, which the signal closes.
+   */
+  listen(channel: string, listener: Listener, signal: AbortSignal): Promise<void>;
+  /** The user ended it: no command will ever be answered. */
+  isEnded(): boolean;
+}
+
+export interface Listener {
+  onMessage(message: string): void;
+  onGone(): void;
+}
+
+/** What is used of a connection that listens. */
+interface Subscriber {
+  readonly options?: { readonly socket?: object };
+  on(event: string, listener: (...values: unknown[]) => void): unknown;
+  connect(): Promise<unknown>;
+  subscribe(channel: string, listener?: (message: unknown) => void): Promise<unknown>;
+  ping(): Promise<unknown>;
+  duplicate(overrides: object): Subscriber;
+  disconnect(): unknown;
+  destroy?(): unknown;
+}
+
+/** A connection that hears nothing may be dead, which only an answer disproves. */
+const pingEveryMs = 10_000;
+
+/** @throws 'invalid-argument' */
+export function redisConnection(client: RedisClient, runtime: Runtime): RedisConnection {
+  const known = client as Partial<IoredisClient & NodeRedisClient> | undefined | null;
+  const complete = typeof known?.eval === 'function' && typeof known.duplicate === 'function';
+  if (complete && typeof known.evalSha === 'function') return nodeRedis(client as NodeRedisClient, runtime);
+  if (complete && typeof known.evalsha === 'function') return ioredis(client as IoredisClient, runtime);
+  const message = 'client must be a client of the package ioredis or redis, or give a url instead.';
+  throw new ConclaveError('invalid-argument', message);
+}
+
+function ioredis(client: IoredisClient, runtime: Runtime): RedisConnection {
+  const own = client as unknown as Subscriber & {
+    readonly status: string;
+    nodes?(role: 'master'): readonly Subscriber[];
+  };
+  return {
+    run: (script, keys, args) =>
+      orWhole(
+        () => client.evalsha(script.sha1, keys.length, ...keys, ...args),
+        () => client.eval(script.source, keys.length, ...keys, ...args),
+      ),
+    async listen(channel, listener, signal) {
+      // What one node of a cluster is told, all tell their subscribers.
+      const [node] = own.nodes?.('master') ?? [own];
+      if (node === undefined) throw new Error('The cluster is not connected.');
+      const alone = { retryStrategy: null, lazyConnect: true, autoResubscribe: false, keyPrefix: '' };
+      const subscriber = node.duplicate({ ...alone, maxRetriesPerRequest: 0 });
+      subscriber.on('message', (_channel, message) => listener.onMessage(String(message)));
+      await attend(subscriber, () => subscriber.subscribe(channel), listener, signal, runtime);
+    },
+    isEnded: () => own.status === 'end',
+  };
+}
+
+function nodeRedis(client: NodeRedisClient, runtime: Runtime): RedisConnection {
+  const own = client as unknown as Subscriber & {
+    readonly isOpen: boolean;
+    readonly masters?: readonly unknown[];
+    nodeClient?(master: unknown): Promise<Subscriber>;
+  };
+  return {
+    run: (script, keys, args) => {
+      const options = { keys: [...keys], arguments: [...args] };
+      return orWhole(
+        () => client.evalSha(script.sha1, options),
+        () => client.eval(script.source, options),
+      );
+    },
+    async listen(channel, listener, signal) {
+      const node = (await own.nodeClient?.(own.masters?.[0])) ?? own;
+      const subscriber = node.duplicate({ socket: { ...node.options?.socket, reconnectStrategy: false } });
+      const subscribe = () => subscriber.subscribe(channel, (message) => listener.onMessage(String(message)));
+      await attend(subscriber, subscribe, listener, signal, runtime);
+    },
+    isEnded: () => !own.isOpen,
+  };
+}
+
+async function orWhole(byHash: () => Promise<unknown>, whole: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await byHash();
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    return await whole();
+  }
+}
+
+async function attend(
+  subscriber: Subscriber,
+  subscribe: () => Promise<unknown>,
+  { onGone }: Listener,
+  signal: AbortSignal,
+  runtime: Runtime,
+): Promise<void> {
+  let gone = false;
+  let next: Timer | undefined;
+  const end = () => {
+    if (gone) return;
+    gone = true;
+    next?.cancel();
+    signal.removeEventListener('abort', end);
+    try {
+      if (subscriber.destroy === undefined) subscriber.disconnect();
+      else subscriber.destroy();
+    } catch {
+      // It was closed already.
+    }
+    onGone();
+  };
+  const ping = () => {
+    const unanswered = runtime.timers.after(pingEveryMs, end, { background: true });
+    next = unanswered;
+    subscriber.ping().then(() => {
+      unanswered.cancel();
+      if (!gone) next = runtime.timers.after(pingEveryMs, ping, { background: true });
+    }, end);
+  };
+  for (const event of ['error', 'end', 'close']) subscriber.on(event, end);
+  signal.addEventListener('abort', end);
+  try {
+    if (signal.aborted) throw ConclaveError.aborted('Listening to changes', signal);
+    await subscriber.connect();
+    await subscribe();
+    if (!gone) next = runtime.timers.after(pingEveryMs, ping, { background: true });
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+export interface OwnConnection {
+  readonly connection: RedisConnection;
+  close(): Promise<void>;
+}
+
+/** By ioredis, or by redis where that is not installed. @throws 'unsupported' where neither is. */
+export async function connectRedis(url: string, runtime: Runtime): Promise<OwnConnection> {
+  const byIoredis = await installed(() => import('ioredis'));
+  if (byIoredis !== undefined) {
+    const client = new byIoredis.Redis(url, {
+      // What may have been carried out is not sent again: the store reads first.
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 1,
+      // After a failover the address leads to another server than the connection.
+      reconnectOnError: ({ message }) => message.includes('READONLY'),
+    });
+    client.on('error', () => {});
+    const close = async () => client.disconnect();
+    return { connection: redisConnection(client as IoredisClient, runtime), close };
+  }
+  const byRedis = await installed(() => import('redis'));
+  if (byRedis !== undefined) {
+    const client = byRedis.createClient({ url });
+    client.on('error', () => {});
+    const close = async () => client.destroy();
+    try {
+      await client.connect();
+    } catch (error) {
+      client.destroy();
+      throw error;
+    }
+    return { connection: redisConnection(client as unknown as NodeRedisClient, runtime), close };
+  }
+  const message = 'redisStore with a url needs a client: npm install ioredis (or redis).';
+  throw new ConclaveError('unsupported', message);
+}
+
+/** undefined: there is no such package. */
+async function installed<Package>(load: () => Promise<Package>): Promise<Package | undefined> {
+  try {
+    return await load();
+  } catch (error) {
+    if ((error as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** An AggregateError of several addresses says nothing itself. */
+export function saidBy(error: unknown): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof Error ? first.message || first.name : String(first);
+}
+
+/** @throws 'invalid-argument', without the text: it may hold a password. */
+export function checkUrl(url: unknown): { readonly href: string; readonly host: string } {
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed !== undefined && /^rediss?:$/.test(parsed.protocol) && parsed.host !== '') {
+    return { href: parsed.href, host: parsed.host };
+  }
+  const message = 'url must be a text like redis://user:password@host:6379/0, or rediss:// for TLS.';
+  throw new ConclaveError('invalid-argument', message);
+}

@@ -1,0 +1,99 @@
+/**
+ * The scripts, each of which Redis runs as one step. A document is a hash: `text`; `writes`, the ids of its last
+ * writes, newest first (the newest is the document's version, the others tell a command that a client sent twice);
+ * `expires`, where it has a time to live, in milliseconds of the server's clock.
+ */
+import { createHash } from 'node:crypto';
+
+export interface Script {
+  readonly source: string;
+  readonly sha1: string;
+}
+
+/** Hexadecimal digits of a write's id. */
+export const writeIdLength = 16;
+const recentWrites = 16;
+
+function script(...parts: readonly string[]): Script {
+  const source = parts.join('\n');
+  return { source, sha1: createHash('sha1').update(source).digest('hex') };
+}
+
+/** KEYS: the document, the index of elections (one slot of a cluster). */
+const load = `
+local kind = redis.call('TYPE', KEYS[1])['ok']
+if kind ~= 'hash' and kind ~= 'none' then return {'foreign', kind} end
+local found = redis.call('HMGET', KEYS[1], 'writes', 'text', 'expires')
+local writes = found[1] or ''
+if kind == 'hash' and (#writes < ${writeIdLength} or not found[2]) then return {'foreign', kind} end
+local version = string.sub(writes, 1, ${writeIdLength})
+local function number(value) return string.format('%.0f', value) end`;
+
+/** Down to the millisecond, so that what is left is rounded up. */
+export const readDocument = script(
+  load,
+  `if kind == 'none' then return {'none'} end
+if not found[3] then return {'done', version, found[2], ''} end
+local time = redis.call('TIME')
+return {'done', version, found[2], number(found[3] - time[1] * 1000 - math.floor(time[2] / 1000))}`,
+);
+
+/** ARGV: version to be replaced or '', id of this write, text, ttlMs or '', keepMs or '', channel, message, name or ''. */
+export const writeDocument = script(
+  load,
+  `if string.find(writes, ARGV[2], 1, true) then return {'done'} end
+if version ~= ARGV[1] then return {'other'} end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.ceil(time[2] / 1000)
+writes = string.sub(ARGV[2] .. writes, 1, ${writeIdLength * recentWrites})
+redis.call('HSET', KEYS[1], 'writes', writes, 'text', ARGV[3])
+if ARGV[4] == '' then redis.call('HDEL', KEYS[1], 'expires')
+else redis.call('HSET', KEYS[1], 'expires', number(now + ARGV[4])) end
+if ARGV[5] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+if ARGV[8] ~= '' then
+  redis.call('ZADD', KEYS[2], ARGV[5] == '' and '+inf' or number(now + ARGV[5]), ARGV[8])
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. number(now - 1000))
+end
+redis.call('PUBLISH', ARGV[6], ARGV[7])
+return {'done'}`,
+);
+
+/** ARGV: version, channel, message, name or ''. */
+export const removeDocument = script(
+  load,
+  `if kind == 'none' or version ~= ARGV[1] then return {'other'} end
+redis.call('DEL', KEYS[1])
+if ARGV[4] ~= '' then redis.call('ZREM', KEYS[2], ARGV[4]) end
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return {'done'}`,
+);
+
+/** KEYS: the index. ARGV: prefix. */
+export const listElections = script(`
+local names = {'done'}
+for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if string.sub(name, 1, #ARGV[1]) == ARGV[1] then names[#names + 1] = name end
+end
+return names`);
+
+/**
+ * Everything that the others do, on a key that nobody has; so a permission that is missing, and a replica, show before
+ * anything half done does. KEYS: that key. ARGV: channel. Answers: maxmemory, its policy ('' where INFO is refused).
+ */
+export const tryEverything = script(`
+redis.call('HSET', KEYS[1], 'text', '')
+redis.call('PEXPIRE', KEYS[1], '1000')
+redis.call('PERSIST', KEYS[1])
+redis.call('TYPE', KEYS[1])
+redis.call('HMGET', KEYS[1], 'text')
+redis.call('HDEL', KEYS[1], 'text')
+redis.call('ZADD', KEYS[1], '+inf', '')
+redis.call('ZRANGE', KEYS[1], 0, -1)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(0')
+redis.call('ZREM', KEYS[1], '')
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[1], '')
+redis.call('TIME')
+local memory = redis.pcall('INFO', 'memory')
+if type(memory) ~= 'string' then return {'done', '', ''} end
+return {'done', string.match(memory, 'maxmemory:(%d+)') or '', string.match(memory, 'maxmemory_policy:(%S+)') or ''}`);
