@@ -9,6 +9,7 @@ const pythonPeers = 'python3 -m venv .peers && .peers/bin/pip install -r test/se
 const installs = {
   etcd: 'Debian: apt-get install etcd-server',
   etcdctl: 'Debian: apt-get install etcd-client',
+  java: 'Debian: apt-get install default-jre-headless',
   mariadbd: 'Debian: apt-get install mariadb-server',
   moto_server: pythonPeers,
   postgres: 'Debian: apt-get install postgresql',

@@ -16,6 +16,7 @@ const serialFolders = [
   'test/simulation',
   'test/fencing',
   'test/partitions',
+  'test/stores',
   'test/examples',
 ];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
