@@ -2,9 +2,10 @@
 import { ConclaveError } from '../../errors/index.ts';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
+export type ObjectCommands = Pick<Sdk, 'GetObjectCommand' | 'PutObjectCommand'>;
 
 /** Loaded when first used, so that importing this guard needs nothing. @throws 'unsupported' where it is missing. */
-export async function commands(): Promise<Pick<Sdk, 'GetObjectCommand' | 'PutObjectCommand'>> {
+export async function commands(): Promise<ObjectCommands> {
   try {
     return await import('@aws-sdk/client-s3');
   } catch (cause) {

@@ -5,7 +5,7 @@ import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { type Cell, type CellState, type Fence, FencedCell } from '../fenced-cell.ts';
 import { checkFunction, checkLeadership, checkObject, type FencedLeadership } from '../writer.ts';
-import { commands } from './commands.ts';
+import { commands, type ObjectCommands } from './commands.ts';
 import { failure, isAbsent, refusedSwap } from './failures.ts';
 import {
   checkElection,
@@ -116,8 +116,8 @@ export class FencedObject {
   readonly #object: ObjectCell;
 
   /** @internal use `fencedObject` */
-  constructor(client: ObjectClient, options: FencedObjectOptions) {
-    this.#object = new ObjectCell(client, options);
+  constructor(client: ObjectClient, options: FencedObjectOptions, load = commands) {
+    this.#object = new ObjectCell(client, options, load);
     this.#cell = new FencedCell(this.#object, {
       adopt: options.adopt,
       runtime: options.runtime ?? nodeRuntime(),
@@ -193,8 +193,13 @@ class ObjectCell implements Cell<Content, State> {
   readonly #client: ObjectClient;
   readonly #options: FencedObjectOptions;
   readonly #address: { readonly Bucket: string; readonly Key: string };
+  readonly #commands: () => Promise<ObjectCommands>;
 
-  constructor(client: ObjectClient, options: FencedObjectOptions) {
+  constructor(
+    client: ObjectClient,
+    options: FencedObjectOptions,
+    loadCommands: () => Promise<ObjectCommands>,
+  ) {
     if (typeof client?.send !== 'function') {
       throw new ConclaveError('invalid-argument', 'A client with send(command) is needed, as S3Client.');
     }
@@ -209,10 +214,11 @@ class ObjectCell implements Cell<Content, State> {
     this.#client = client;
     this.#options = options;
     this.#address = { Bucket: bucket, Key: key };
+    this.#commands = loadCommands;
   }
 
   async load(signal: AbortSignal | undefined): Promise<State> {
-    const { GetObjectCommand } = await commands();
+    const { GetObjectCommand } = await this.#commands();
     try {
       const command = new GetObjectCommand({ ...this.#options.get, ...this.#address });
       const answer = await this.#client.send(command, { ...(signal && { abortSignal: signal }) });
@@ -238,7 +244,7 @@ class ObjectCell implements Cell<Content, State> {
     fence: Fence,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const { PutObjectCommand } = await commands();
+    const { PutObjectCommand } = await this.#commands();
     const command = new PutObjectCommand({
       ...headers,
       ...this.#options.put,

@@ -122,7 +122,7 @@ class Life {
         endpoints,
         transport,
       },
-      ...{ clockDriftRate: 0.01, attach: equip },
+      ...{ clockDriftRate: 0.01, attach: equip, faults },
     });
     shared.onPowerFailed = () => {
       this.#candidates.filesLostPower(shared);
@@ -160,6 +160,7 @@ class Life {
       failure = describeFailure(error, world.nowUs);
     } finally {
       process.off('unhandledRejection', unhandled);
+      this.#sharers.close();
     }
     return this.#result(failure);
   }

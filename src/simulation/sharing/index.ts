@@ -1,7 +1,7 @@
 /**
  * Processes that share something beyond one leadership, and the checkers of what they are promised: members of
  * partitions, callers of `once`, users of a semaphore and a read-write lock, writers of a fenced log who also go
- * through a token gate. A quarter of all lives has one of these.
+ * through a token gate, and writers behind the guards of foreign servers (`guards/`). A third of all lives has one of these.
  *
  * Guarantees: the programs are the library's own, on the shared file system and the cluster of the life; what they are
  * told is reported with true times; a report never disturbs who makes it.
@@ -10,6 +10,7 @@
  */
 import type { OneHolderOptions } from '../elections/index.ts';
 import type { CheckerFactory } from '../observation.ts';
+import { fenceKeptChecker } from './fence-kept.ts';
 import { gateShutChecker } from './gate-shut.ts';
 import { logKeptChecker } from './log-kept.ts';
 import { oneJobForAPartitionChecker } from './one-job-for-a-partition.ts';
@@ -25,6 +26,7 @@ export { type SharingCounts, SharingReports } from './reports.ts';
 export {
   describeSharing,
   drawSharing,
+  guardKinds,
   type SharingKind,
   type SharingSettings,
   sharingKinds,
@@ -55,5 +57,7 @@ export function sharingCheckers(
       return [permitsKeptChecker(reports, options), completes];
     case 'log':
       return [logKeptChecker(reports), gateShutChecker(reports), completes];
+    default:
+      return [fenceKeptChecker(reports), completes];
   }
 }

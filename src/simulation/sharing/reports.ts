@@ -65,6 +65,16 @@ export interface SharingWitness {
   /** An effect under `guard` of the gate of one process began or ended. */
   effectBegan?(gate: object, token: number): void;
   effectEnded?(gate: object, token: number): void;
+  /** By the server itself, as soon as it has carried out a change: all entries behind the guard as they are now. */
+  guardedChanged?(resource: string, entries: readonly string[]): void;
+  /** An entry was acknowledged. */
+  guardedAdded?(resource: string, entry: string): void;
+  /** The guard said for certain that the entry was not added. */
+  guardedRefused?(resource: string, entry: string): void;
+  /** A claim with this token was acknowledged. */
+  guardedClaimed?(resource: string, token: number): void;
+  /** A read that began when so many entries, from the first on, held one that was acknowledged. */
+  guardedRead?(resource: string, reader: string, entries: readonly string[], acknowledged: number): void;
 }
 
 /** What took place: for the summary of a run. */
@@ -78,7 +88,10 @@ export interface SharingCounts {
   locksTaken: number;
   logAppends: number;
   gatePassages: number;
+  guardedWrites: number;
+  guardedClaims: number;
   staleRefused: number;
+  staleRefusedByGuards: number;
 }
 
 type Report = keyof SharingWitness;
@@ -94,13 +107,20 @@ export class SharingReports {
     locksTaken: 0,
     logAppends: 0,
     gatePassages: 0,
+    guardedWrites: 0,
+    guardedClaims: 0,
     staleRefused: 0,
+    staleRefusedByGuards: 0,
   };
   /** Leaderships of partitions and operations are reported there, too, and judged as those of any election. */
   readonly elections: ElectionReports;
   readonly #witnesses: SharingWitness[] = [];
   readonly #acknowledged = new Map<string, number>();
   readonly #passed = new Map<string, number>();
+  readonly #guarded = new Map<
+    string,
+    { readonly entries: readonly string[]; readonly acknowledged: number }
+  >();
 
   constructor(elections: ElectionReports) {
     this.elections = elections;
@@ -136,6 +156,29 @@ export class SharingReports {
   /** The last record of the log that an append was told of; 0: none. */
   acknowledged(path: string): number {
     return this.#acknowledged.get(path) ?? 0;
+  }
+
+  guardedAdded(resource: string, entry: string): void {
+    this.tell('guardedAdded', resource, entry);
+    const { entries, acknowledged } = this.#guardedAt(resource);
+    const at = entries.indexOf(entry);
+    this.#guarded.set(resource, { entries, acknowledged: Math.max(at + 1, acknowledged) });
+  }
+
+  /** By the server: see `SharingWitness`. */
+  guardedChanged(resource: string, entries: readonly string[]): void {
+    const { acknowledged } = this.#guardedAt(resource);
+    this.#guarded.set(resource, { entries, acknowledged });
+    this.tell('guardedChanged', resource, entries);
+  }
+
+  /** So many entries behind the guard, from the first on, hold all that were acknowledged. */
+  guardedAcknowledged(resource: string): number {
+    return this.#guardedAt(resource).acknowledged;
+  }
+
+  #guardedAt(resource: string): { readonly entries: readonly string[]; readonly acknowledged: number } {
+    return this.#guarded.get(resource) ?? { entries: [], acknowledged: 0 };
   }
 
   gatePassed(resource: string, token: number, highest: number): void {

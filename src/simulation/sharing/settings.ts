@@ -1,11 +1,25 @@
 import type { Draw } from '../world/random.ts';
 
 /** What the processes of a life share, besides its candidates: one of these, or nothing. */
-export const sharingKinds = ['partitions', 'operations', 'permits', 'log'] as const;
-export type SharingKind = (typeof sharingKinds)[number];
+const usualKinds = ['partitions', 'operations', 'permits', 'log'] as const;
+/** A list of entries behind a guard of a foreign server. */
+export const guardKinds = [
+  'objects',
+  'documents',
+  'keys',
+  'postgres',
+  'mysql',
+  'sqlite',
+  'requests',
+] as const;
+export type GuardKind = (typeof guardKinds)[number];
+export type SharingKind = (typeof usualKinds)[number] | GuardKind;
+export const sharingKinds: readonly SharingKind[] = [...usualKinds, ...guardKinds];
 
 /** Of usual lives; the others have clients and candidates only, so that they stay as fast as they were. */
 const shareOfLives = 0.25;
+/** Of those others, which share what a guard guards after all. */
+const shareOfGuards = 0.15;
 
 /** How one life shares. */
 export interface SharingSettings {
@@ -23,7 +37,7 @@ export interface SharingSettings {
 /** `wanted`: what it must have, for tests. undefined: this life has none. */
 export function drawSharing(random: Draw, wanted?: SharingKind | 'none'): SharingSettings | undefined {
   const isDrawn = random.chance(shareOfLives);
-  const drawn = random.pick(sharingKinds);
+  const drawn = random.pick(usualKinds);
   const settings = {
     processes: random.between(2, 4),
     count: random.between(4, 10),
@@ -31,7 +45,9 @@ export function drawSharing(random: Draw, wanted?: SharingKind | 'none'): Sharin
     permits: random.between(1, 3),
     maxReaders: random.between(1, 3),
   };
-  const kind = wanted ?? (isDrawn ? drawn : 'none');
+  // Drawn last: lives of the other kinds are what they were.
+  const guard = random.chance(shareOfGuards) ? random.pick(guardKinds) : 'none';
+  const kind = wanted ?? (isDrawn ? drawn : guard);
   return kind === 'none' ? undefined : { kind, ...settings };
 }
 
@@ -70,5 +86,21 @@ export function describeSharing(sharing: SharingSettings | undefined): string {
   }
   if (kind === 'permits')
     return `${processes} processes share ${permits} permits and a lock of ${maxReaders} readers`;
-  return `${processes} processes share ${kind === 'log' ? 'a log and a gate' : 'operations'}`;
+  return `${processes} processes share ${shared[kind]}`;
+}
+
+const shared: Readonly<Record<Exclude<SharingKind, 'partitions' | 'permits'>, string>> = {
+  operations: 'operations',
+  log: 'a log and a gate',
+  objects: 'an object of S3',
+  documents: 'a document of MongoDB',
+  keys: 'a key of Redis',
+  postgres: 'a row of PostgreSQL',
+  mysql: 'a row of MySQL',
+  sqlite: 'a row of SQLite',
+  requests: 'a service behind HTTP',
+};
+
+export function isGuardKind(kind: SharingKind | undefined): kind is GuardKind {
+  return guardKinds.some((guard) => guard === kind);
 }

@@ -3,6 +3,7 @@ import type { LeaseStore } from '../../election/store.ts';
 import type { HeldLeadership, Hold } from '../elections/reports.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
+import type { Guarded } from './guards/index.ts';
 import type { SharingReports } from './reports.ts';
 import type { SharerSettings, SharingSettings } from './settings.ts';
 
@@ -14,6 +15,8 @@ export interface SharerParts {
   readonly sharing: SharingSettings;
   readonly settings: SharerSettings;
   readonly clockDriftRate: number;
+  /** What is behind the guard, where this is such a life. */
+  readonly guarded?: Guarded | undefined;
 }
 
 /** A folder of the shared file system, for all that is shared there. */

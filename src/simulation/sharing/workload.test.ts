@@ -3,12 +3,21 @@ import { test } from 'node:test';
 import { runLife } from '../life/life.ts';
 import type { SharingKind } from './index.ts';
 
+const behindGuards = ['guarded writes', 'guarded claims', 'stale writes refused by guards'];
+
 /** What a few lives of each kind must have shown. */
 const shown: Readonly<Record<SharingKind, readonly string[]>> = {
   partitions: ['partition leaderships', 'partitions moved'],
   operations: ['operations run once', 'outcomes of operations told', 'operations taken over'],
   permits: ['permits taken', 'read-write locks taken'],
   log: ['log appends', 'gate passages', 'stale sharers refused'],
+  objects: behindGuards,
+  documents: behindGuards,
+  keys: behindGuards,
+  postgres: behindGuards,
+  mysql: behindGuards,
+  sqlite: behindGuards,
+  requests: behindGuards,
 };
 
 for (const [sharing, wanted] of Object.entries(shown) as [SharingKind, readonly string[]][]) {

@@ -7,16 +7,19 @@ import { closing, connected } from '../elections/connected.ts';
 import type { LastRound } from '../elections/index.ts';
 import { type Program, Subject } from '../elections/subject.ts';
 import { newestAmong, parseVersion, versionPath } from '../elections/version-sight.ts';
+import type { FaultPreset } from '../faults/options.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';
+import { GuardWriterProgram } from './guard-writer.ts';
+import { type GuardServer, guardServer } from './guards/index.ts';
 import { LockUserProgram } from './lock-user.ts';
 import { LogWriterProgram } from './log-writer.ts';
 import { OperationCallerProgram } from './operation-caller.ts';
 import { PartitionMemberProgram, partitionPath } from './partition-member.ts';
 import { type Membership, PartitionsBalanced } from './partitions-balanced.ts';
 import type { PresentMember, SharingReports } from './reports.ts';
-import { drawSharer, type SharerSettings, type SharingSettings } from './settings.ts';
+import { drawSharer, isGuardKind, type SharerSettings, type SharingSettings } from './settings.ts';
 import { folder, type SharerParts } from './sharer.ts';
 
 export interface SharingWorkloadOptions {
@@ -25,6 +28,8 @@ export interface SharingWorkloadOptions {
   readonly reports: SharingReports;
   /** undefined: nobody shares anything in this life. */
   readonly sharing: SharingSettings | undefined;
+  /** Which of them may befall a foreign server and the way to it. */
+  readonly faults: FaultPreset;
   /** Bound of each clock's rate, as the processes are configured. */
   readonly clockDriftRate: number;
   readonly endpoints: readonly string[];
@@ -41,6 +46,7 @@ const goals = {
   permits: 'to hold a permit and the lock',
   log: 'to append, to read and to go through the gate',
 } as const;
+const guardGoal = 'to write behind the guard and to read it';
 
 /** Start it, let the nemesis strike its `subjects`, then call `heal` and let time pass until `finished`. */
 export class SharingWorkload implements LastRound, Membership {
@@ -49,10 +55,15 @@ export class SharingWorkload implements LastRound, Membership {
   readonly balanced: PartitionsBalanced | undefined;
   readonly #options: SharingWorkloadOptions;
   readonly #members = new Map<Subject, PartitionMemberProgram>();
+  readonly #server: GuardServer | undefined;
 
   constructor(options: SharingWorkloadOptions) {
     this.#options = options;
-    const { sharing, world, reports } = options;
+    const { sharing, world, reports, faults } = options;
+    if (isGuardKind(sharing?.kind)) {
+      const parts = { world, random: options.random.fork('server'), reports, faults };
+      this.#server = guardServer(sharing.kind, parts);
+    }
     this.subjects = Array.from({ length: sharing?.processes ?? 0 }, (_none, position) =>
       this.#subject(`sharer-${position + 1}`, sharing as SharingSettings),
     );
@@ -66,6 +77,11 @@ export class SharingWorkload implements LastRound, Membership {
   /** All faults are healed, and `reports.elections.healedUs` says so: what does not run is started. */
   heal(): void {
     this.start();
+  }
+
+  /** The life is over, however it ended. */
+  close(): void {
+    this.#server?.close?.();
   }
 
   /** Asked in the last round, after any event. */
@@ -118,7 +134,8 @@ export class SharingWorkload implements LastRound, Membership {
     } = this.#options;
     const random = this.#options.random.fork(name);
     const subject = new Subject({
-      ...{ name, world, goal: goals[sharing.kind], onFailure: (error) => reports.elections.fail(error) },
+      ...{ name, world, onFailure: (error) => reports.elections.fail(error) },
+      goal: isGuardKind(sharing.kind) ? guardGoal : goals[sharing.kind],
       program: (process) => {
         attach(process);
         const { store, close } = connected(process, { reports: reports.elections, endpoints, transport });
@@ -130,6 +147,7 @@ export class SharingWorkload implements LastRound, Membership {
           sharing,
           clockDriftRate,
           settings: settings(random),
+          guarded: this.#server?.connect(process, random.fork('guarded')),
         };
         const program = programOf(parts);
         if (program instanceof PartitionMemberProgram) this.#members.set(subject, program);
@@ -153,5 +171,7 @@ function programOf(parts: SharerParts): Omit<Program, 'close'> {
       return new LockUserProgram(parts);
     case 'log':
       return new LogWriterProgram(parts);
+    default:
+      return new GuardWriterProgram(parts);
   }
 }
