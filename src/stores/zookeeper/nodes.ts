@@ -1,0 +1,176 @@
+/** Nodes of ZooKeeper by their paths, and what its refusals mean to a user. */
+import { ConclaveError } from '../../errors/index.ts';
+import type { CallBounds } from '../documents/driver.ts';
+import type { Answer } from './connection.ts';
+import type { Ensemble } from './ensemble.ts';
+import * as wire from './wire.ts';
+
+const { operations, failures } = wire;
+
+export interface NodesOptions {
+  readonly ensemble: Ensemble;
+  readonly description: string;
+  readonly user: string | undefined;
+}
+
+export class Nodes {
+  readonly #ensemble: Ensemble;
+  readonly #description: string;
+  readonly #user: string | undefined;
+  readonly #permissions: readonly wire.Permission[];
+
+  constructor({ ensemble, description, user }: NodesOptions) {
+    this.#ensemble = ensemble;
+    this.#description = description;
+    this.#user = user;
+    // 'auth': whoever is logged in on the connection that makes the node.
+    const who = user === undefined ? { scheme: 'world', id: 'anyone' } : { scheme: 'auth', id: '' };
+    this.#permissions = [{ permissions: wire.everything, ...who }];
+  }
+
+  /** In the order of `paths`. Every write that was answered before, by whichever server, shows. */
+  async find(
+    paths: readonly string[],
+    { timeoutMs }: CallBounds,
+  ): Promise<readonly (wire.FoundNode | undefined)[]> {
+    const [first = ''] = paths;
+    const look = wire.multiBody(
+      paths.map((path) => ({ operation: operations.getData, body: wire.lookBody(path) })),
+    );
+    const { reader } = await this.#synced(first, operations.multiRead, look, timeoutMs);
+    return wire.readMultiRead(reader).map((found, at) => {
+      if (typeof found !== 'number') return found;
+      if (found !== failures.noNode) this.#judge(found, paths[at] ?? '');
+      return undefined;
+    });
+  }
+
+  async children(path: string, { timeoutMs }: CallBounds): Promise<readonly string[]> {
+    const look = wire.lookBody(path);
+    const { code, reader } = await this.#synced(path, operations.getChildren, look, timeoutMs);
+    if (code === failures.noNode) return [];
+    return Array.from({ length: Math.max(0, reader.int()) }, () => reader.text());
+  }
+
+  /** All parts or none. A failure is given back where it is a lost race: missing, there already, another version. */
+  async change(
+    path: string,
+    parts: readonly wire.Part[],
+    { timeoutMs }: CallBounds,
+  ): Promise<wire.MultiResult> {
+    const connection = await this.#ensemble.connection(timeoutMs);
+    const { code, reader } = await connection.request(operations.multi, wire.multiBody(parts));
+    this.#judge(code, path);
+    const result = wire.readMulti(reader);
+    const races: readonly number[] = [failures.noNode, failures.nodeExists, failures.badVersion];
+    if (result.failure !== undefined && !races.includes(result.failure.code)) {
+      this.#judge(result.failure.code, path);
+    }
+    return result;
+  }
+
+  /** Empty. */
+  creation(path: string): wire.Part {
+    return { operation: operations.create, body: wire.createBody(path, '', this.#permissions) };
+  }
+
+  /** Those that are missing, one after the other. What is there stays as it is. */
+  async ensure(paths: readonly string[], bounds: CallBounds): Promise<void> {
+    const connection = await this.#ensemble.connection(bounds.timeoutMs);
+    const looks = await Promise.all(
+      paths.map((path) => connection.request(operations.exists, wire.lookBody(path))),
+    );
+    for (const [at, path] of paths.entries()) {
+      if (looks[at]?.code === failures.noNode) await this.change(path, [this.creation(path)], bounds);
+    }
+  }
+
+  /**
+   * First undefined, when no change can be missed any more; then paths that change, `path` itself or below, until the
+   * signal aborts. @throws 'unavailable' when the connection breaks
+   */
+  async *watch(path: string, signal: AbortSignal): AsyncGenerator<string | undefined, void, undefined> {
+    const connection = await this.#ensemble.connection(5000);
+    const { broken } = connection;
+    const news: string[] = [];
+    let wake = () => {};
+    const onNews = () => wake();
+    const stopListening = connection.listen((changed) => {
+      news.push(changed);
+      wake();
+    });
+    signal.addEventListener('abort', onNews);
+    broken.addEventListener('abort', onNews);
+    try {
+      // 1: for changes of every kind, everywhere below, and not only for the first.
+      const watch = new wire.Writer().text(path).int(1).done();
+      this.#judge((await connection.request(operations.addWatch, watch)).code, path);
+      yield undefined;
+      while (!signal.aborted) {
+        if (broken.aborted) throw broken.reason;
+        const next = news.shift();
+        if (next !== undefined) yield next;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      stopListening();
+      signal.removeEventListener('abort', onNews);
+      broken.removeEventListener('abort', onNews);
+      await this.#unwatch(connection, path);
+    }
+  }
+
+  async #unwatch(connection: Awaited<ReturnType<Ensemble['connection']>>, path: string): Promise<void> {
+    if (connection.listening || connection.broken.aborted) return;
+    // 3: of whatever kind. Where it fails the connection is gone, and the watch with it.
+    const watch = new wire.Writer().text(path).int(3).done();
+    await connection.request(operations.removeWatches, watch).catch(() => {});
+  }
+
+  /** The server that is asked may be behind the others: it catches up first. */
+  async #synced(path: string, operation: number, body: Buffer, timeoutMs: number): Promise<Answer> {
+    const connection = await this.#ensemble.connection(timeoutMs);
+    // One round trip: the server answers in this order.
+    const [synced, answer] = await Promise.all([
+      connection.request(operations.sync, new wire.Writer().text(path).done()),
+      connection.request(operation, body),
+    ]);
+    this.#judge(synced.code, path);
+    if (answer.code !== failures.noNode) this.#judge(answer.code, path);
+    return answer;
+  }
+
+  #judge(code: Answer['code'], path: string): void {
+    if (code === failures.none) return;
+    const where = `${path} in ${this.#description}`;
+    const who = this.#user === undefined ? 'anybody' : `user ${JSON.stringify(this.#user)}`;
+    const login =
+      this.#user === undefined ? 'give the store a user and password' : 'look at user and password';
+    if (code === failures.noAuth || code === failures.invalidAcl || code === failures.authenticationFailed) {
+      throw new ConclaveError(
+        'failed-precondition',
+        `ZooKeeper does not let ${who} use ${where}: ${login}, or allow it with setAcl -R (read, write, create, delete).`,
+      );
+    }
+    if (code === failures.quotaExceeded) {
+      throw new ConclaveError(
+        'failed-precondition',
+        `The quota of ${where} is used up: raise it with setquota.`,
+      );
+    }
+    if (code === failures.unimplemented) {
+      throw new ConclaveError(
+        'failed-precondition',
+        `${this.#description} is too old: ZooKeeper 3.6 is needed.`,
+      );
+    }
+    const ended: readonly number[] = [failures.sessionExpired, failures.sessionMoved, failures.notReadOnly];
+    const reason = ended.includes(code) ? 'the session is over' : `error ${code}`;
+    // An answer with a failure says that nothing was done.
+    throw new ConclaveError('unavailable', `ZooKeeper refuses ${where}: ${reason}.`, { retryable: true });
+  }
+}
