@@ -1,0 +1,291 @@
+/**
+ * A user's PostgreSQL as a lease store, by the drivers `pg` and `postgres`: one table, a row for each election and each
+ * session. CockroachDB and YugabyteDB by `dialect`.
+ *
+ * Guarantees: each change is one statement under a condition on the row's version, which is random and never comes
+ * again; one clock, the server's, says when a session is over, and is read while the statement runs; an answered write
+ * was flushed to disk, also where `synchronous_commit` is off; a standby is refused.
+ *
+ * Must not: keep anything in a connection (poolers share them; the one that listens is its own), hold a transaction
+ * open, or take a notification for more than a hint.
+ */
+import type { LeaseStore } from '../election/store.ts';
+import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import {
+  type CallBounds,
+  checkOptions,
+  type DocumentChange,
+  type DocumentDriver,
+  type DocumentKey,
+  type DocumentStoreOptions,
+  type DocumentTraits,
+  type DocumentWrite,
+  documentStore,
+  documentStoreOptionNames,
+  type StoredDocument,
+} from './documents/index.ts';
+import type { Answer } from './sql/connections.ts';
+import { likePrefix, quoteTable } from './sql/failures.ts';
+import { notifications } from './sql/notifications.ts';
+import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './sql/postgres-clients.ts';
+import { classify } from './sql/postgres-errors.ts';
+import {
+  checkTableOptions,
+  columns,
+  dialectNames,
+  type PostgresDialect,
+  PostgresTable,
+  type PostgresTableOptions,
+  type PostgresTablePlace,
+  postgresSchema,
+} from './sql/postgres-table.ts';
+import { Statements, withinTime } from './sql/statements.ts';
+import { Sweeper, sweptAtATime } from './sql/sweeper.ts';
+
+export { type PostgresClient, type PostgresDialect, type PostgresTableOptions, postgresSchema };
+
+export interface PostgresStoreOptions extends PostgresTableOptions, DocumentStoreOptions {
+  /** Your own `Pool` of `pg`, or `sql` of `postgres`; it stays open. */
+  readonly client?: PostgresClient | undefined;
+  /** Instead of `client`: `postgres://user:password@host:5432/database`, for five connections by `pg` or `postgres`. */
+  readonly url?: string | undefined;
+  /**
+   * Listens for changes, on a connection besides the others. False: who waits looks every `pollMs`; for a pooler that
+   * shares connections between transactions. Default true; never on the other dialects.
+   */
+  readonly listen?: boolean | undefined;
+}
+
+export interface PostgresMigrationOptions extends PostgresTableOptions {
+  /** As for the store, of a user who may make tables. */
+  readonly client?: PostgresClient | undefined;
+  readonly url?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly runtime?: Runtime | undefined;
+}
+
+const whereNames = ['client', 'url', 'table', 'dialect'];
+
+/** @throws ConclaveError 'invalid-argument' for a malformed url, table name, dialect or duration. */
+export function postgresStore(options: PostgresStoreOptions): LeaseStore {
+  const known = [...documentStoreOptionNames, ...whereNames, 'listen'];
+  checkOptions('The options of postgresStore', options, known);
+  const { client, url, listen = true, runtime = nodeRuntime() } = options;
+  const where = checkTableOptions(options);
+  const connected = connectPostgres({ client, url }, dialectNames[where.dialect]);
+  return documentStore(new PostgresDriver(connected, where, listen, runtime), options);
+}
+
+/**
+ * Makes the table where there is none; one that is there stays as it is. Any number of processes may do so at once.
+ * Needs CREATE on the schema, only where the table is missing. `timeoutMs`: for all of it, default 30000.
+ * @throws 'data-incompatible': there is one of another version, or another table of that name.
+ */
+export async function migratePostgres(options: PostgresMigrationOptions): Promise<void> {
+  const known = [...whereNames, 'timeoutMs', 'signal', 'runtime'];
+  checkOptions('The options of migratePostgres', options, known);
+  const { client, url, timeoutMs = 30_000, runtime = nodeRuntime(), signal } = options;
+  const where = checkTableOptions(options);
+  const { description, pool } = connectPostgres({ client, url }, dialectNames[where.dialect]);
+  await using statements = statementsOn(description, pool, where, runtime);
+  await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
+    new PostgresTable(statements, where).migrate(within),
+  );
+}
+
+class PostgresDriver implements DocumentDriver {
+  readonly description: string;
+  readonly traits: DocumentTraits;
+  readonly changes?: NonNullable<DocumentDriver['changes']>;
+  readonly #where: PostgresTablePlace;
+  readonly #name: string;
+  readonly #oneServer: boolean;
+  readonly #runtime: Runtime;
+  readonly #statements: Statements;
+  readonly #sweeper: Sweeper;
+
+  constructor(
+    { description, pool }: ConnectedPostgres,
+    where: PostgresTablePlace,
+    listen: boolean,
+    runtime: Runtime,
+  ) {
+    this.description = description;
+    this.#where = where;
+    this.#name = quoteTable(where.table, '"');
+    this.#oneServer = where.dialect === 'postgresql';
+    this.#runtime = runtime;
+    this.traits = {
+      ...(this.#oneServer ? serverTraits : clusterTraits),
+      consistency: 'linearizable',
+      forgets: true,
+    };
+    this.#statements = statementsOn(description, pool, where, runtime);
+    this.#sweeper = new Sweeper(this.#statements, runtime, {
+      text: `DELETE FROM ${this.#name} WHERE keep_until < now() AND (kind, name) IN
+(SELECT kind, name FROM ${this.#name} WHERE keep_until < now() LIMIT ${sweptAtATime})`,
+      values: [],
+    });
+    if (listen && this.#oneServer) {
+      this.changes = (signal) => this.#changes(AbortSignal.any([signal, this.#statements.closed]), pool);
+    }
+  }
+
+  async open({ signal }: CallBounds): Promise<void> {
+    await new PostgresTable(this.#statements, this.#where).check(signal);
+    this.#sweeper.sweepIfDue();
+  }
+
+  async read(key: DocumentKey, bounds: CallBounds): Promise<StoredDocument | undefined> {
+    const [document] = await this.readMany([key], bounds);
+    return document;
+  }
+
+  async readMany(
+    keys: readonly DocumentKey[],
+    { signal }: CallBounds,
+  ): Promise<readonly (StoredDocument | undefined)[]> {
+    const pairs = keys.map((_, at) => `($${2 * at + 1}, $${2 * at + 2})`).join(', ');
+    const left = 'ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::bigint::text';
+    // The first row tells of the server, also where no document is found: a standby's answers may be old.
+    const guard = `SELECT '' AS kind, '' AS name, '' AS text, '' AS version, pg_is_in_recovery()::text AS state UNION ALL `;
+    const text = `${this.#oneServer ? guard : ''}SELECT kind, name, text, version, ${this.#oneServer ? left : 'NULL'}
+FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
+    const values = keys.flatMap(({ kind, name }) => [kind, name]);
+    const judge = ({ rows }: Answer) =>
+      rows.some(([kind, , , , state]) => kind === '' && state === 'true') ? 'read-only' : undefined;
+    const { rows } = await this.#statements.run('Reading', { text, values }, signal, judge);
+    const found = new Map(rows.map((row) => [`${row[0]} ${row[1]}`, row]));
+    return keys.map(({ kind, name }) => {
+      const row = found.get(`${kind} ${name}`);
+      if (row === undefined) return undefined;
+      const [, , document, version, leftMs] = row;
+      const stored = { text: String(document), version: String(version) };
+      return leftMs === null ? stored : { ...stored, leftMs: Number(leftMs) };
+    });
+  }
+
+  async write(
+    key: DocumentKey,
+    text: string,
+    { replaces, ttlMs, keepMs }: DocumentWrite,
+    { signal }: CallBounds,
+  ): Promise<string | undefined> {
+    const version = this.#newId();
+    // Many clocks judge when a row may be forgotten, so all must agree that its time is over.
+    const kept = keepMs === undefined || this.#oneServer ? keepMs : keepMs + clockErrorMs;
+    const after = (place: number) => `clock_timestamp() + $${place}::float8 * interval '1 millisecond'`;
+    const times = [this.#oneServer ? ttlMs : undefined, kept].map((ms) =>
+      ms === undefined ? null : String(ms),
+    );
+    const values = [key.kind, key.name, text, version, ...times];
+    const change =
+      replaces === undefined
+        ? `INSERT INTO ${this.#name} AS old (${columns}) VALUES ($1, $2, $3, $4, ${after(5)}, ${after(6)})
+ON CONFLICT (kind, name) DO UPDATE SET text = $3, version = $4, expires_at = ${after(5)}, keep_until = ${after(6)}
+WHERE old.keep_until < clock_timestamp() RETURNING 1`
+        : `UPDATE ${this.#name} SET text = $3, version = $4, expires_at = ${after(5)}, keep_until = ${after(6)}
+WHERE kind = $1 AND name = $2 AND version = $7 RETURNING 1`;
+    const all = replaces === undefined ? values : [...values, replaces];
+    const changed = await this.#change('Writing', key, change, all, signal);
+    if (changed) this.#sweeper.sweepIfDue();
+    return changed ? version : undefined;
+  }
+
+  async remove(key: DocumentKey, version: string, { signal }: CallBounds): Promise<boolean> {
+    const text = `DELETE FROM ${this.#name} WHERE kind = $1 AND name = $2 AND version = $3 RETURNING 1`;
+    return await this.#change('Removing', key, text, [key.kind, key.name, version], signal);
+  }
+
+  async list(prefix: string, { signal }: CallBounds): Promise<readonly string[]> {
+    const text = `SELECT name FROM ${this.#name} WHERE kind = 'election' AND name LIKE $1 ESCAPE '|'
+AND ${unforgotten}`;
+    const { rows } = await this.#statements.run('Listing', { text, values: [likePrefix(prefix)] }, signal);
+    return rows.map(([name]) => String(name));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#statements[Symbol.asyncDispose]();
+  }
+
+  /** One statement, and with it, committed together, word of what changed. */
+  async #change(
+    what: string,
+    { kind, name }: DocumentKey,
+    text: string,
+    values: readonly (string | null)[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const all = [...values];
+    let whole = text;
+    if (this.#oneServer) {
+      // Nobody waits for a session or the counter: while this server's clock runs, their changes only put ends off.
+      const told = kind === 'election';
+      if (told) all.push(this.#channel, `${kind} ${name}`);
+      // A write that a crash may still take back must not be answered. The setting ends with this statement.
+      whole = `WITH done AS (${text}) SELECT ${told ? `pg_notify($${all.length - 1}, $${all.length})` : '1'},
+CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END FROM done`;
+    }
+    const { rows } = await this.#statements.run(what, { text: whole, values: all }, signal);
+    this.#statements.hasWritten = true;
+    return rows.length > 0;
+  }
+
+  /** Without the schema, which one may leave out and another write; a payload is below 2 KB, of at most 8. */
+  get #channel(): string {
+    return this.#where.table.split('.').at(-1) ?? '';
+  }
+
+  async *#changes(
+    signal: AbortSignal,
+    pool: ConnectedPostgres['pool'],
+  ): AsyncGenerator<DocumentChange, void, undefined> {
+    const payloads = notifications({
+      source: { listen: async (channels, handlers) => (await pool()).listen(channels, handlers) },
+      ...{ channel: this.#channel, probeChannel: `conclave_${this.#newId()}` },
+      notify: (channel, until) =>
+        this.#statements.run('Probing', { text: `SELECT pg_notify($1, '')`, values: [channel] }, until),
+      ...{ description: this.description, runtime: this.#runtime, signal },
+    });
+    for await (const payload of payloads) {
+      const [, name] = /^election (.+)$/s.exec(payload ?? '') ?? [];
+      yield name === undefined ? 'all' : { kind: 'election', name };
+    }
+  }
+
+  #newId(): string {
+    return Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
+  }
+}
+
+/** What nobody is to see any more, whether it was swept away already or not. */
+const unforgotten = '(keep_until IS NULL OR keep_until >= clock_timestamp())';
+/** CockroachDB and YugabyteDB stop where the clocks of two servers differ by half of it. */
+const clockErrorMs = 1000;
+
+const serverTraits = {
+  note: 'on one PostgreSQL that writes; a failover to an asynchronous standby, or a restored backup, can take back what was answered',
+  // A renewal is one statement, of about a millisecond in one network and some ten with a synchronous standby, and
+  // comes every third of the TTL: below this, a checkpoint or a lost packet would end a leadership.
+  minTtlMs: 500,
+  ownsClock: true,
+} as const;
+
+const clusterTraits = {
+  note: 'while a majority of the replicas of the table run; a restored backup takes tokens back',
+  // A write is a round of consensus, and a new leader of the rows' range takes seconds.
+  minTtlMs: 2000,
+  ownsClock: false,
+} as const;
+
+function statementsOn(
+  description: string,
+  pool: ConnectedPostgres['pool'],
+  { table }: PostgresTablePlace,
+  runtime: Runtime,
+): Statements {
+  const migration = 'migratePostgres() of conclave/postgres';
+  const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '"')} TO its user`;
+  return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
+}

@@ -1,0 +1,140 @@
+/** What a database's refusals mean to a lease store, in words that name the remedy. */
+import { ConclaveError, type ErrorCode } from '../../errors/index.ts';
+
+/**
+ * `conflict`: rolled back for the sake of another transaction. `connection`: it broke, or the server is going away;
+ * `unreachable`: there was none to begin with. `unfinished`: the database itself cannot tell. `slow`: given up for a
+ * lock or a bound of the server's. `refused`: any other answer.
+ */
+export type SqlFailure =
+  | 'conflict'
+  | 'connection'
+  | 'unreachable'
+  | 'unfinished'
+  | 'slow'
+  | 'missing-table'
+  | 'missing-database'
+  | 'other-table'
+  | 'read-only'
+  | 'not-allowed'
+  | 'credentials'
+  | 'disk-full'
+  | 'refused';
+
+/** Names for messages. */
+export interface SqlService {
+  /** "PostgreSQL at db:5432/app" */
+  readonly description: string;
+  readonly table: string;
+  /** "migratePostgres() of conclave/postgres" */
+  readonly migration: string;
+  /** What to grant, as SQL. */
+  readonly grant: string;
+}
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly retryable?: boolean;
+  readonly unknown?: boolean;
+  readonly says: (service: SqlService) => string;
+}
+
+const meanings: Readonly<Record<SqlFailure, Meaning>> = {
+  conflict: {
+    code: 'unavailable',
+    retryable: true,
+    says: () => 'was rolled back again and again for the sake of other transactions',
+  },
+  connection: { code: 'unavailable', retryable: true, unknown: true, says: () => 'lost its connection' },
+  unreachable: { code: 'unavailable', retryable: true, says: () => 'got no connection' },
+  unfinished: {
+    code: 'unavailable',
+    retryable: true,
+    unknown: true,
+    says: () => 'has an outcome that the database cannot tell',
+  },
+  slow: {
+    code: 'timeout',
+    retryable: true,
+    says: ({ table }) =>
+      `waited too long for the server: perhaps a transaction holds rows of ${table} locked`,
+  },
+  'missing-table': {
+    code: 'failed-precondition',
+    says: ({ table, migration }) => `found no table ${table}: run ${migration} once, or its SQL by hand`,
+  },
+  'missing-database': {
+    code: 'failed-precondition',
+    says: () => 'named a database or schema that does not exist: create it, or correct the name',
+  },
+  'other-table': {
+    code: 'data-incompatible',
+    says: ({ table, migration }) =>
+      `found a table ${table} that is not one of Conclave's: give another name in the option table, and run ${migration}`,
+  },
+  'read-only': {
+    code: 'failed-precondition',
+    says: () => 'met a server or session that takes no writes: connect to the primary',
+  },
+  'not-allowed': {
+    code: 'failed-precondition',
+    says: ({ grant }) => `lacks a permission: ${grant}`,
+  },
+  credentials: {
+    code: 'failed-precondition',
+    says: () => 'was not let in: check user and password, and from where the server lets that user in',
+  },
+  'disk-full': { code: 'disk-full', retryable: true, says: () => 'met a disk without space' },
+  refused: { code: 'failed-precondition', says: () => 'was refused' },
+};
+
+/** `what`: "Writing", as the beginning of a sentence. */
+export function explain(
+  service: SqlService,
+  what: string,
+  failure: SqlFailure,
+  cause: unknown,
+  changes: Partial<Pick<Meaning, 'code' | 'retryable' | 'says'>> = {},
+): ConclaveError {
+  const { code, retryable = false, unknown = false, says } = { ...meanings[failure], ...changes };
+  const reason = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
+  const message = `${what} in ${service.description} ${says(service)}${reason}.`;
+  const outcome = unknown ? 'unknown' : 'not-applied';
+  return new ConclaveError(code, message, { retryable, outcome, cause });
+}
+
+/** What a driver's error says of itself. */
+export function errorFields(error: unknown): Readonly<Record<string, unknown>> {
+  return typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
+}
+
+/** Errors of sockets and of looking up hosts from which it is certain that nothing was sent. */
+export const unreachableCodes: readonly string[] = [
+  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'],
+];
+/** Those of a connection that there was. */
+export const brokenCodes: readonly string[] = ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT'];
+
+/** Goes into SQL text, so no character that could end a quotation passes. @throws 'invalid-argument' */
+export function checkTable(table: unknown): string {
+  if (
+    typeof table === 'string' &&
+    /^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$/.test(table)
+  )
+    return table;
+  const message = `${JSON.stringify(table)} is not a table's name: name or schema.name, each of at most 63 letters, digits and underscores.`;
+  throw new ConclaveError('invalid-argument', message);
+}
+
+/** `schema.table`, each part quoted. */
+export function quoteTable(table: string, quote: '"' | '`'): string {
+  return table
+    .split('.')
+    .map((part) => `${quote}${part}${quote}`)
+    .join('.');
+}
+
+/** For LIKE … ESCAPE '|'. */
+export function likePrefix(prefix: string): string {
+  return `${prefix.replace(/[|%_]/g, '|$&')}%`;
+}

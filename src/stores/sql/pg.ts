@@ -1,0 +1,97 @@
+/** The driver `pg`: its Pool, and connections of its kind to listen on. */
+import type { Answer, SqlConnection, SqlPool, Statement } from './connections.ts';
+import type { Listening, NotificationHandlers } from './notifications.ts';
+
+/** What is used of a client of `pg`. */
+interface PgClient {
+  connect(): Promise<unknown>;
+  query(query: { text: string; values: unknown[]; rowMode: 'array' }): Promise<{
+    rows: unknown[][];
+    rowCount: number | null;
+  }>;
+  query(text: string): Promise<unknown>;
+  on(event: string, listener: (argument: never) => void): unknown;
+  removeListener(event: string, listener: (argument: never) => void): unknown;
+  end(): Promise<void>;
+  release(broken?: boolean): void;
+}
+
+export interface PgPool {
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly Client?: new (options: unknown) => PgClient;
+  connect(): Promise<PgClient>;
+  end(): Promise<void>;
+  on(event: string, listener: (argument: never) => void): unknown;
+}
+
+/** `owned`: the pool is ours to end. */
+export function pgPool(pool: PgPool, owned: boolean): SqlPool & Listening {
+  return {
+    connect: async () => new PgConnection(await pool.connect()),
+    listen: (channels, handlers) => listen(pool, channels, handlers),
+    async [Symbol.asyncDispose]() {
+      if (owned) await pool.end();
+    },
+  };
+}
+
+class PgConnection implements SqlConnection {
+  readonly #client: PgClient;
+  #released = false;
+  #broken = false;
+  /** A client that is checked out and loses its connection would end the process otherwise. */
+  readonly #onError = () => {
+    this.#broken = true;
+  };
+
+  constructor(client: PgClient) {
+    this.#client = client;
+    client.on('error', this.#onError);
+  }
+
+  async query({ text, values }: Statement): Promise<Answer> {
+    const { rows, rowCount } = await this.#client.query({ text, values: [...values], rowMode: 'array' });
+    return { rows, changed: rowCount ?? 0, inTransaction: false };
+  }
+
+  release(broken: boolean): void {
+    if (this.#released) return;
+    this.#released = true;
+    const drop = broken || this.#broken;
+    // The listener for errors stays on what is thrown away.
+    if (!drop) this.#client.removeListener('error', this.#onError);
+    this.#client.release(drop);
+  }
+}
+
+/** On a connection of its own, made as the pool makes its own; only where there is no other way one of the pool's. */
+async function listen(
+  pool: PgPool,
+  channels: readonly string[],
+  { onNotification, onEnd }: NotificationHandlers,
+): Promise<AsyncDisposable> {
+  const { Client, options } = pool;
+  const own = typeof Client === 'function' && options !== undefined;
+  const client = own ? new Client(options) : await pool.connect();
+  let ended = false;
+  const end = async (error?: unknown) => {
+    if (ended) return;
+    ended = true;
+    onEnd(error ?? new Error('The connection that listens was closed.'));
+    if (own) await client.end().catch(() => {});
+    else client.release(true);
+  };
+  client.on('error', (error: unknown) => void end(error));
+  client.on('end', () => void end());
+  client.on('notification', ({ channel, payload = '' }: { channel: string; payload?: string }) =>
+    onNotification(channel, payload),
+  );
+  try {
+    if (own) await client.connect();
+    await client.query(channels.map((channel) => `LISTEN "${channel}"`).join('; '));
+  } catch (error) {
+    await end(error);
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: () => end() };
+}
