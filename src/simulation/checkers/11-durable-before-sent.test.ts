@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import { durableBeforeSent } from './11-durable-before-sent.ts';
-import { entries, handmadeLife, send, violates, watching } from './testing.ts';
+import { entries, entry, handmadeLife, send, violates, watching } from './testing.ts';
 
 test('messages that need no more than what is on disk pass', () => {
   const { life, ann, bob, cid } = handmadeLife();
@@ -45,6 +45,28 @@ test('a message of a term, a vote or an acknowledgement that is not yet durable 
   violates(
     () => send(checker, ann, bob, 'append-response', 3, { accepted: true, matchIndex: 3 }),
     /it acknowledges entry 3 and its disk ends at 2/,
+  );
+});
+
+test('an acknowledgement of entries in whose places the disk still has others is found', () => {
+  const { life, committed, ann, bob, cid } = handmadeLife();
+  const checker = watching(durableBeforeSent, life);
+  Object.assign(ann.durable, { term: 3, votedFor: 1 });
+  Object.assign(bob.durable, { term: 3, entries: entries(1, 2, 2) });
+  Object.assign(cid.durable, { term: 3, entries: entries(1, 3, 3) });
+  const append = { previousIndex: 1, previousTerm: 1, entries: [entry(2, 3), entry(3, 3)] };
+  send(checker, ann, bob, 'append', 3, append);
+  send(checker, ann, cid, 'append', 3, append);
+  const acknowledged = { accepted: true, matchIndex: 3 };
+  send(checker, cid, ann, 'append-response', 3, acknowledged);
+  violates(
+    () => send(checker, bob, ann, 'append-response', 3, acknowledged),
+    /bob sent .* it acknowledges entry 3 of term 3 and its disk still has one of term 2 there/,
+  );
+  committed.add(entry(2, 3), 0);
+  violates(
+    () => send(checker, bob, ann, 'append-response', 3, { accepted: true, matchIndex: 2 }),
+    /it acknowledges entry 2 of term 3 and its disk still has one of term 2/,
   );
 });
 

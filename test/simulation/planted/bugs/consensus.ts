@@ -200,6 +200,35 @@ export const consensusBugs: readonly PlantedBug[] = [
     checkers: ['14-heartbeat-commit', 'program'],
   },
   {
+    id: 'commit-told-of-what-was-sent',
+    title: 'Heartbeats tell followers of the commit index as far as entries were sent, acknowledged or not',
+    seen: 'the Raft dissertation, §3.5; invariant 14',
+    edits: [
+      {
+        file: 'src/raft/leadership.ts',
+        find: 'commitIndex: Math.min(core.commitIndex, progress.matchIndex),',
+        replace: 'commitIndex: Math.min(core.commitIndex, progress.nextIndex - 1),',
+      },
+    ],
+    // Where nothing is lost and links keep their order, what was sent is there before.
+    life: { faults: 'none' },
+    checkers: ['14-heartbeat-commit'],
+  },
+  {
+    id: 'acknowledges-what-is-replaced',
+    title: 'Entries that replace others are acknowledged as durable since the others were',
+    seen: 'the Raft paper, figure 2; invariant 11',
+    edits: [
+      {
+        file: 'src/raft/durability.ts',
+        find: '    this.durableIndex = Math.min(this.durableIndex, fromIndex - 1);\n',
+        replace: '',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: ['11-durable-before-sent'],
+  },
+  {
     id: 'refused-candidate-resets-timer',
     title: 'The election timer is reset by every candidate that asks, also by those that are refused',
     seen: 'logcabin/logcabin#200',
