@@ -8,7 +8,7 @@ import { blindly, holdOf, type SharerParts, sessionOptions } from './sharer.ts';
 
 export const guardElection = 'ledger';
 
-/** A claim is to be acknowledged at least by this share of leaders, as the first thing that they do. */
+/** So many leaders claim, as the first thing that they do, and look around before they write. */
 const claimsFirst = 0.4;
 
 /** Leads now and then, and writes behind the guard then; now and then with a token whose time is over; reads. */
@@ -69,7 +69,10 @@ export class GuardWriterProgram {
     reports.elections.note(process.name, () => `leads the ledger with token ${leadership.token}`);
     reports.elections.tell('led', holdOf(this.#parts, leadership));
     const writer = settings.careless ? blindly(leadership) : leadership;
-    if (random.chance(claimsFirst)) await this.#claim(writer);
+    if (random.chance(claimsFirst)) {
+      await this.#claim(writer);
+      await pause(process.runtime, random.between(0, settings.paceMs), leadership.signal);
+    }
     let late = settings.careless ? random.between(1, 4) : 0;
     for (let rounds = random.pick([2, 5, 15]); rounds > 0; rounds--) {
       if (leadership.signal.aborted && late-- <= 0) break;

@@ -2,6 +2,7 @@ import type { PlantedBug } from './bug.ts';
 import { consensusBugs } from './bugs/consensus.ts';
 import { diskBugs } from './bugs/disk.ts';
 import { electionBugs } from './bugs/elections.ts';
+import { guardBugs } from './bugs/guards.ts';
 import { leaseBugs } from './bugs/leases.ts';
 import { readBugs } from './bugs/reads.ts';
 import { sharingBugs } from './bugs/sharing.ts';
@@ -14,4 +15,5 @@ export const bugs: readonly PlantedBug[] = [
   ...leaseBugs,
   ...electionBugs,
   ...sharingBugs,
+  ...guardBugs,
 ];
