@@ -9,9 +9,6 @@ export interface Membership {
   readonly members: readonly PresentMember[];
 }
 
-/** No member gets more than this times its share, rounded up: as the documentation says. */
-const documentedBound = 1.25;
-
 /** The balance must have lasted for so long. */
 export const quietUs = 1_000_000;
 
@@ -19,7 +16,7 @@ export const quietUs = 1_000_000;
 export class PartitionsBalanced implements Checker, SharingWitness {
   readonly name = 'partitions-balanced';
   readonly claim =
-    'After all faults are healed every partition is led by one of the members, and none of them leads more than 1.25 times its share, rounded up.';
+    'After all faults are healed every partition is led by one of the members, and none of them leads more than its share by weight, rounded up.';
   readonly #life: Pick<LifeSight, 'nowUs'>;
   readonly #reports: SharingReports;
   readonly #membership: Membership;
@@ -72,7 +69,7 @@ export class PartitionsBalanced implements Checker, SharingWitness {
     }
     const total = members.reduce((sum, { weight }) => sum + weight, 0);
     for (const { holder, weight } of members) {
-      const most = Math.ceil((documentedBound * ids.length * weight) / total);
+      const most = Math.ceil((ids.length * weight) / total);
       const count = leading.get(holder) ?? 0;
       if (count > most) return `${holder} leads ${count} of ${ids.length} partitions; its bound is ${most}`;
     }
