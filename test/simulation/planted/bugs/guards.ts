@@ -1,7 +1,7 @@
 import type { PlantedBug } from '../bug.ts';
 
 /** Short lives with nobody else in them. */
-const few = { clients: 0, candidates: 0, seconds: 15 } as const;
+const few = { members: 1, clients: 0, candidates: 0, seconds: 15 } as const;
 
 /** Many requests come late, so late that nobody waits for them any more. */
 const late = {
@@ -15,11 +15,42 @@ const lossy = {
   find: '      loss: random.pick([0, 0.02, 0.06, 0.12]),\n',
   replace: '      loss: random.pick([0.1, 0.2]),\n',
 };
-/** Every leader claims first. */
-const claims = {
-  file: 'src/simulation/sharing/guard-writer.ts',
-  find: 'const claimsFirst = 0.4;',
-  replace: 'const claimsFirst = 1;',
+/** Every leader claims first, and looks around for long. */
+const claims = [
+  {
+    file: 'src/simulation/sharing/guard-writer.ts',
+    find: 'const claimsFirst = 0.4;',
+    replace: 'const claimsFirst = 1;',
+  },
+  {
+    file: 'src/simulation/sharing/guard-writer.ts',
+    find: 'random.between(0, settings.paceMs), leadership.signal',
+    replace: 'random.between(1000, 3000), leadership.signal',
+  },
+];
+/** Writes are few, so that one that is late meets what it was meant for. */
+const seldom = {
+  file: 'src/simulation/sharing/settings.ts',
+  find: '    paceMs: random.between(150, 700),\n',
+  replace: '    paceMs: random.between(1500, 3000),\n',
+};
+/** Single documents, by a driver that sends once. */
+const sentOnce = [
+  {
+    file: 'src/simulation/sharing/guards/document-store.ts',
+    find: '    this.#retries = random.chance(0.7);\n',
+    replace: '    this.#retries = false;\n',
+  },
+  {
+    file: 'src/simulation/sharing/guards/document-store.ts',
+    find: '    this.#inTransactions = random.chance(0.4);\n',
+    replace: '    this.#inTransactions = false;\n',
+  },
+];
+const inTransactions = {
+  file: 'src/simulation/sharing/guards/document-store.ts',
+  find: '    this.#inTransactions = random.chance(0.4);\n',
+  replace: '    this.#inTransactions = true;\n',
 };
 
 /** Bugs in the guards of foreign servers: objects, documents, keys, rows, requests. */
@@ -75,7 +106,7 @@ export const guardBugs: readonly PlantedBug[] = [
       },
     ],
     life: { ...few, sharing: 'objects', faults: 'all' },
-    settings: [late, claims],
+    settings: [late, ...claims],
     checkers: ['fence-kept'],
   },
   {
@@ -106,7 +137,7 @@ export const guardBugs: readonly PlantedBug[] = [
       },
     ],
     life: { ...few, sharing: 'documents', faults: 'network' },
-    settings: [late],
+    settings: [late, seldom, ...sentOnce],
     checkers: ['fence-kept'],
   },
   {
@@ -170,7 +201,7 @@ export const guardBugs: readonly PlantedBug[] = [
       },
     ],
     life: { ...few, sharing: 'documents', faults: 'all' },
-    settings: [claims],
+    settings: [...claims, inTransactions],
     checkers: ['fence-kept'],
   },
   {
