@@ -42,6 +42,20 @@ export const sharingBugs: readonly PlantedBug[] = [
     checkers: ['partitions-balanced'],
   },
   {
+    id: 'joiner-never-settles',
+    title: 'The leader of the roster sees who joined, and does not look again when they have settled',
+    seen: 'nowhere yet: what a lost timer would do',
+    edits: [
+      {
+        file: 'src/partitions/roster.ts',
+        find: '        await sleep(runtime, againInMs, news.signal, over.signal);\n',
+        replace: '        await sleep(runtime, Math.max(againInMs, longMs), news.signal, over.signal);\n',
+      },
+    ],
+    life: { ...few, sharing: 'partitions', faults: 'process' },
+    checkers: ['partitions-balanced'],
+  },
+  {
     id: 'partition-handed-over-early',
     title: 'A partition that moves is released when its job was told to stop, not when it has stopped',
     seen: 'tulios/kafkajs#916',
