@@ -3,8 +3,9 @@
  * `partitionRouter` for those that must find who does.
  *
  * Guarantees: at most one process leads a partition, by an election of its own with tokens that rise; every process
- * computes the same assignment from the same members; none has more than a quarter above its share, rounded up; a job
- * is told to stop, settles, and only then the next process leads, unless its session was lost.
+ * computes the same assignment from the same state of the roster; none has more than its share, rounded up; a join moves
+ * the joiner's share and a leave the leaver's, and nothing else; a job is told to stop, settles, and only then the next
+ * process leads, unless its session was lost.
  *
  * Must not: decide by the assignment who leads (that is each election's), know any store, or hold a lease for each
  * partition.

@@ -69,6 +69,17 @@ test('weights, times, jobs, names and metadata that are none', () => {
   refused(undefined, 'invalid-argument', /options/);
 });
 
+test('options that nothing knows, and what an election has but partitions have not', async () => {
+  refused({ count: 1, onAssigned, onRevoke: onAssigned }, 'invalid-argument', /"onRevoke".*mean onRevoked/);
+  refused({ count: 1, onAssigned, ttlMS: 1000 }, 'invalid-argument', /"ttlMS".*mean ttlMs/);
+  refused({ count: 1, onAssigned, priority: 1 }, 'invalid-argument', /"priority"/);
+  refused({ count: 1, onAssigned, session: {} }, 'invalid-argument', /"session"/);
+  const store = memoryStore({ runtime });
+  assert.throws(() => partitionRouter(store, 'work', { onevent: 1 } as never), { code: 'invalid-argument' });
+  await using router = partitionRouter(store, 'work', { runtime });
+  await assert.rejects(router.route('k', { fresch: true } as never), { code: 'invalid-argument' });
+});
+
 test('stores that cannot carry partitions, and a signal that aborted already', () => {
   const store = memoryStore({ runtime });
   const advisory = storeWith(store, { capabilities: { ...store.capabilities, consistency: 'advisory' } });

@@ -1,6 +1,7 @@
 /** The options of partitions, their defaults, and their checks: all of them before anything has an effect. */
 import type { ElectionOptions, Leadership, LeaseStore } from '../election/index.ts';
 import {
+  candidateOptionNames,
   checkMetadata,
   checkName,
   checkSignal,
@@ -8,6 +9,7 @@ import {
   resolveElectionSettings,
 } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import type { PartitionsEventListener, RevocationReason } from './events.ts';
 import type { Layout } from './layout.ts';
 import { encodeMember } from './member.ts';
@@ -22,7 +24,10 @@ export interface PartitionsOptions extends Omit<ElectionOptions, 'priority' | 'y
   readonly count?: number | undefined;
   /** Partitions by name, each its own: 1 to 4096 of 1 to 256 bytes, together at most 16384; not 'roster' or 'roster/…'. */
   readonly keys?: readonly string[] | undefined;
-  /** This process's share beside the others' shares. 0.01 to 100; default 1. */
+  /**
+   * This process's share beside the others' shares: it is given at most count · weight / (sum of the weights), rounded
+   * up. 0.01 to 100, in millionths; default 1.
+   */
   readonly weight?: number | undefined;
   /**
    * The job of a partition: called when this process begins to lead it. Stop when `leadership.signal` aborts; the
@@ -48,8 +53,9 @@ export interface PartitionsOptions extends Omit<ElectionOptions, 'priority' | 'y
    */
   readonly drainMs?: number | undefined;
   /**
-   * How long the membership must be quiet before those who joined are given partitions, so that a start of many
-   * processes moves each partition once. Who left is replaced at once. 0 to 60000; default 200.
+   * How long nobody else must have joined before those who joined are given partitions (at most ten times that), so
+   * that a start of many processes moves each partition once; what counts is this option of the process that leads the
+   * roster. Who left is replaced at once. 0 to 60000; default 200.
    */
   readonly settleMs?: number | undefined;
   /** Hears the events of the partitions, and those of the elections under them; what it throws is ignored. */
@@ -57,6 +63,24 @@ export interface PartitionsOptions extends Omit<ElectionOptions, 'priority' | 'y
   /** Closes the partitions, as disposing them does. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Complete: the compiler says so. */
+const ownNames = {
+  count: true,
+  keys: true,
+  weight: true,
+  onAssigned: true,
+  onRevoked: true,
+  onJobError: true,
+  drainMs: true,
+  settleMs: true,
+  signal: true,
+} as const satisfies Record<Exclude<keyof PartitionsOptions, keyof ElectionOptions>, true>;
+
+const optionNames: readonly string[] = [
+  ...candidateOptionNames.filter((name) => !['session', 'priority', 'yieldToPriority'].includes(name)),
+  ...Object.keys(ownNames),
+];
 
 export interface PartitionsSettings {
   readonly layout: Layout;
@@ -91,6 +115,7 @@ export function resolvePartitions(
   if (typeof options !== 'object' || options === null) {
     throw invalid('The third argument must be options, at least { count, onAssigned }.');
   }
+  checkNames('The options of partitions', options, optionNames);
   checkSignal(options.signal);
   const { onAssigned, onRevoked, onJobError, metadata = '' } = options;
   for (const [what, given] of Object.entries({ onAssigned, onRevoked, onJobError })) {

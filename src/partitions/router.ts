@@ -2,6 +2,7 @@
 import type { ElectionState, LeaseStore } from '../election/index.ts';
 import { checkSignal, checkStore } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { assign } from './assignment.ts';
@@ -61,6 +62,7 @@ export function partitionRouter(
 ): PartitionRouter {
   checkPartitionsName(name);
   checkStore(store);
+  checkNames('The options of a router', options, ['runtime', 'onEvent']);
   const { runtime = nodeRuntime(), onEvent } = options;
   const feed = new StateFeed({ store, prefix: `${name}/`, runtime, holder: '', onEvent });
   return new PartitionRouter({ store, name, runtime, feed });
@@ -100,6 +102,7 @@ export class PartitionRouter implements AsyncDisposable {
    * 'unavailable' where the store says nothing for `waitMs`; 'aborted', 'closed', and what reading the store throws.
    */
   async route(key: string, options: RouteOptions = {}): Promise<Route> {
+    checkNames('The options of a route', options, ['waitMs', 'signal', 'fresh']);
     const { signal, fresh = false } = options;
     if (typeof key !== 'string') throw new ConclaveError('invalid-argument', 'The key must be a text.');
     using patience = this.#patience(options);
