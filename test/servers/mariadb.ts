@@ -13,6 +13,12 @@ export interface MariadbServer extends AsyncDisposable {
   /** `mysql://…/test`, without a password. */
   readonly url: string;
   readonly pid: number;
+  /** At once, as in a crash; what was committed stays. */
+  stop(): Promise<void>;
+  /** On the same port, with the same data. Resolves when it answers. */
+  start(): Promise<void>;
+  /** One statement by root; its rows as objects. */
+  sql(text: string): Promise<readonly Record<string, unknown>[]>;
 }
 
 /** `path`: of the program `mariadbd`, as `peer('mariadbd')` gives it. */
@@ -38,7 +44,8 @@ async function start(path: string, port: number): Promise<MariadbServer> {
     'bind-address': '127.0.0.1',
     socket: join(folder, 'socket'),
     'pid-file': join(folder, 'pid'),
-    'innodb-flush-log-at-trx-commit': 0,
+    // To the system with each commit, so that it outlives the process.
+    'innodb-flush-log-at-trx-commit': 2,
     'innodb-buffer-pool-size': '32M',
   };
   const args = [
@@ -46,21 +53,39 @@ async function start(path: string, port: number): Promise<MariadbServer> {
     '--skip-log-bin',
     ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
   ];
-  const server = new ServerProcess(path, args, ids, folder);
   const [host, user, database] = ['127.0.0.1', 'root', 'test'];
-  try {
-    await server.ready(async () => {
-      const connection = await mysql.createConnection({ host, port, user, connectTimeout: 5_000 });
-      connection.on('error', () => {});
-      await connection.query(`CREATE DATABASE IF NOT EXISTS ${database}`);
+  const sql = async (text: string, within: string) => {
+    const at = { host, port, user, ...(within !== '' && { database: within }) };
+    const connection = await mysql.createConnection({ ...at, connectTimeout: 5_000 });
+    connection.on('error', () => {});
+    try {
+      const [rows] = await connection.query(text);
+      return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
+    } finally {
       await connection.end();
-    });
-  } catch (error) {
-    await server[Symbol.asyncDispose]();
-    throw error;
-  }
+    }
+  };
+  const start = async () => {
+    const started = new ServerProcess(path, args, ids, folder);
+    try {
+      await started.ready(async () => void (await sql(`CREATE DATABASE IF NOT EXISTS ${database}`, '')));
+    } catch (error) {
+      await started[Symbol.asyncDispose]();
+      throw error;
+    }
+    return started;
+  };
+  let server = await start();
   return {
-    ...{ host, port, user, database, url: `mysql://${user}@${host}:${port}/${database}`, pid: server.pid },
+    ...{ host, port, user, database, url: `mysql://${user}@${host}:${port}/${database}` },
+    get pid() {
+      return server.pid;
+    },
+    stop: () => server.end(),
+    async start() {
+      server = await start();
+    },
+    sql: (text) => sql(text, database),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -1,9 +1,9 @@
 // A PostgreSQL server of its own for a test: `await using server = await startPostgresql(path)`.
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { giveTo, onFreePort, runProgram, ServerProcess, serverUser } from './server-process.ts';
+import { giveTo, onFreePort, runProgram, ServerProcess, serverUser, type UserIds } from './server-process.ts';
 
 export interface PostgresqlServer extends AsyncDisposable {
   readonly host: string;
@@ -13,42 +13,93 @@ export interface PostgresqlServer extends AsyncDisposable {
   readonly url: string;
   /** Of the postmaster. */
   readonly pid: number;
+  /** At once, as in a crash; what was committed stays. */
+  stop(): Promise<void>;
+  /** On the same port, with the same data. Resolves when it answers. */
+  start(): Promise<void>;
+  /** A copy that follows this one and takes no writes until `SELECT pg_promote()`. */
+  standby(): Promise<PostgresqlServer>;
+  /** One statement, or several, by the superuser; rows of the last as objects. */
+  sql(text: string): Promise<readonly Record<string, unknown>[]>;
 }
+
+/** Members of this role need their password; everybody else is let in without one. */
+export const needsPassword = 'with_password';
 
 /** `path`: of the program `postgres`, as `peer('postgres')` gives it; `initdb` is beside it. */
-export function startPostgresql(path: string): Promise<PostgresqlServer> {
-  return onFreePort((port) => start(path, port));
+export async function startPostgresql(path: string): Promise<PostgresqlServer> {
+  const ids = serverUser('postgres');
+  const program = (name: string) => join(dirname(path), name);
+  return await startFilled(path, ids, async (folder, data) => {
+    const flags = ['--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
+    await runProgram(program('initdb'), ['-D', data, '-U', 'postgres', ...flags], ids, folder);
+    const lines = [`+${needsPassword} 127.0.0.1/32 scram-sha-256`, 'all 127.0.0.1/32 trust'];
+    const access = [...lines.map((line) => `host all ${line}`), 'host replication all 127.0.0.1/32 trust'];
+    writeFileSync(join(data, 'pg_hba.conf'), access.join('\n'));
+  });
 }
 
-async function start(path: string, port: number): Promise<PostgresqlServer> {
-  const ids = serverUser('postgres');
-  const folder = mkdtempSync(join(tmpdir(), 'conclave-postgresql-'));
-  giveTo(folder, ids);
+function startFilled(
+  path: string,
+  ids: UserIds | undefined,
+  fill: (folder: string, data: string) => Promise<void>,
+): Promise<PostgresqlServer> {
+  return onFreePort(async (port) => {
+    const folder = mkdtempSync(join(tmpdir(), 'conclave-postgresql-'));
+    giveTo(folder, ids);
+    await fill(folder, join(folder, 'data'));
+    return await startOn(path, ids, folder, port);
+  });
+}
+
+async function startOn(
+  path: string,
+  ids: UserIds | undefined,
+  folder: string,
+  port: number,
+): Promise<PostgresqlServer> {
   const data = join(folder, 'data');
-  const initdb = join(dirname(path), 'initdb');
-  await runProgram(
-    initdb,
-    ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
-    ids,
-    folder,
-  );
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off' };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = new ServerProcess(path, ['-D', data, ...flags], ids, folder);
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  try {
-    await server.ready(async () => {
-      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-      client.on('error', () => {});
+  const sql = async (text: string) => {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+    client.on('error', () => {});
+    try {
       await client.connect();
+      const results: unknown = await client.query(text);
+      const last = (Array.isArray(results) ? results.at(-1) : results) as pg.QueryResult;
+      return last.rows;
+    } finally {
       await client.end();
-    });
-  } catch (error) {
-    await server[Symbol.asyncDispose]();
-    throw error;
-  }
+    }
+  };
+  const start = async () => {
+    const started = new ServerProcess(path, ['-D', data, ...flags], ids, folder);
+    try {
+      await started.ready(async () => void (await sql('SELECT 1')));
+    } catch (error) {
+      await started[Symbol.asyncDispose]();
+      throw error;
+    }
+    return started;
+  };
+  let server = await start();
   return {
-    ...{ host: '127.0.0.1', port, user: 'postgres', url, pid: server.pid },
+    ...{ host: '127.0.0.1', port, user: 'postgres', url, sql },
+    get pid() {
+      return server.pid;
+    },
+    stop: () => server.end('SIGQUIT'),
+    async start() {
+      server = await start();
+    },
+    standby: () =>
+      startFilled(path, ids, (copyFolder, copy) => {
+        const from = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-D', copy];
+        const how = ['--write-recovery-conf', '--no-sync', '--checkpoint=fast'];
+        return runProgram(join(dirname(path), 'pg_basebackup'), [...from, ...how], ids, copyFolder);
+      }),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -81,13 +81,17 @@ export class ServerProcess implements AsyncDisposable {
     throw new Error(`the server is not ready: ${this.#output}`, { cause: last });
   }
 
+  /** As a crash does; its data stay. */
+  async end(signal: 'SIGKILL' | 'SIGQUIT' = 'SIGKILL'): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill(signal);
+    await exit;
+  }
+
   /** At once: nothing of it is kept. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exit = once(this.#child, 'exit');
-      this.#child.kill('SIGKILL');
-      await exit;
-    }
+    await this.end();
     // Processes of the server's own may still write for a moment.
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }

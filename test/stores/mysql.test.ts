@@ -1,52 +1,53 @@
-import { after, before, describe, test } from 'node:test';
 import callbackMysql from 'mysql2';
 import mysql from 'mysql2/promise';
-import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
-import { migrateMysql, mysqlStore } from '../../src/stores/mysql.ts';
+import { migrateMysql, mysqlSchema, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
-import { type MariadbServer, startMariadb } from '../servers/mariadb.ts';
+import { startMariadb } from '../servers/mariadb.ts';
+import { type SqlStoreSubject, testSqlStore, type UserClient } from './sql-suite.ts';
 
-const { path, missing } = peer('mariadbd');
-const skip = missing ?? false;
+const { path = '', missing } = peer('mariadbd');
 
-function register(open: () => Promise<ConformanceTarget>): void {
-  for (const { name, run } of conformanceTests(open, { patienceMs: 30_000 })) {
-    test(name, async (context) => {
-      const { skipped } = await run();
-      if (skipped !== undefined) context.skip(skipped);
-    });
-  }
+function byPromises(url: string): UserClient {
+  let sent = 0;
+  const pool = mysql.createPool({ uri: url, connectionLimit: 4 });
+  pool.on('acquire', () => {
+    sent += 1;
+  });
+  return { client: pool, requests: () => sent, close: () => pool.end() };
 }
 
-describe('The MySQL store conforms on MariaDB, by pools of promises and of callbacks at once', {
-  concurrency: 8,
-  skip,
-}, () => {
-  let server: MariadbServer;
-  before(async () => {
-    server = await startMariadb(path ?? '');
-    await migrateMysql({ url: server.url });
+/** As some set it: matched rows in place of changed ones, another time zone and another character set. */
+function byCallbacks(url: string): UserClient {
+  let sent = 0;
+  const pool = callbackMysql.createPool({
+    ...{ uri: url, connectionLimit: 4, charset: 'latin1_swedish_ci', timezone: '+05:00' },
+    flags: ['-FOUND_ROWS'],
   });
-  after(async () => {
-    await server?.[Symbol.asyncDispose]();
+  pool.on('connection', (connection) => void connection.query("SET time_zone = '+05:00'"));
+  pool.on('acquire', () => {
+    sent += 1;
   });
-  register(async () => {
-    const promises = mysql.createPool({ uri: server.url, connectionLimit: 4 });
-    // As some set it: matched rows in place of changed ones, another time zone and another character set.
-    const callbacks = callbackMysql.createPool({
-      ...{ uri: server.url, connectionLimit: 4, charset: 'latin1_swedish_ci', timezone: '+05:00' },
-      flags: ['-FOUND_ROWS'],
-    });
-    callbacks.on('connection', (connection) => void connection.query("SET time_zone = '+05:00'"));
-    const { store, loseNextAnswer } = losingAnswers(mysqlStore({ client: promises, pollMs: 100 }));
-    return {
-      store,
-      another: async () => mysqlStore({ client: callbacks, pollMs: 100 }),
-      loseNextAnswer,
-      async [Symbol.asyncDispose]() {
-        await store[Symbol.asyncDispose]();
-        await Promise.all([promises.end(), callbacks.promise().end()]);
-      },
-    };
-  });
-});
+  return { client: pool, requests: () => sent, close: () => pool.promise().end() };
+}
+
+const subject: SqlStoreSubject = {
+  name: 'MySQL on MariaDB',
+  ...{ module: 'mysql', storeName: 'mysqlStore', migrationName: 'migrateMysql' },
+  drivers: ['mysql2'],
+  start: () => startMariadb(path),
+  store: (options) => mysqlStore({ pollMs: 100, ...(options as Parameters<typeof mysqlStore>[0]) }),
+  migrate: (options) => migrateMysql(options as Parameters<typeof migrateMysql>[0]),
+  schema: mysqlSchema,
+  clients: (url) => [byPromises(url), byCallbacks(url)],
+  makeUser: (user, password) => [
+    `CREATE USER '${user}'@'%' IDENTIFIED BY '${password}'`,
+    `CREATE TABLE IF NOT EXISTS anything (id int)`,
+    // To be let into the database at all.
+    `GRANT SELECT ON anything TO '${user}'@'%'`,
+  ],
+  grant: (table, user, rights) => `GRANT ${rights} ON ${table} TO '${user}'@'%'`,
+  past: 'UTC_TIMESTAMP(6) - INTERVAL 1 HOUR',
+  future: 'UTC_TIMESTAMP(6) + INTERVAL 1 HOUR',
+};
+
+testSqlStore(subject, missing ?? false);

@@ -1,44 +1,47 @@
-import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import postgres from 'postgres';
-import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
-import { migratePostgres, postgresStore } from '../../src/stores/postgres.ts';
+import { migratePostgres, postgresSchema, postgresStore } from '../../src/stores/postgres.ts';
 import { peer } from '../peers.ts';
-import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
+import { needsPassword, startPostgresql } from '../servers/postgresql.ts';
+import { type SqlStoreSubject, testSqlStore, type UserClient } from './sql-suite.ts';
 
-const { path, missing } = peer('postgres');
-const skip = missing ?? false;
+const { path = '', missing } = peer('postgres');
 
-function register(open: () => Promise<ConformanceTarget>): void {
-  for (const { name, run } of conformanceTests(open, { patienceMs: 30_000 })) {
-    test(name, async (context) => {
-      const { skipped } = await run();
-      if (skipped !== undefined) context.skip(skipped);
-    });
-  }
+function byPg(url: string): UserClient {
+  let sent = 0;
+  const pool = new pg.Pool({ connectionString: url, max: 4 });
+  pool.on('error', () => {});
+  pool.on('acquire', () => {
+    sent += 1;
+  });
+  return { client: pool, requests: () => sent, close: () => pool.end() };
 }
 
-describe('The PostgreSQL store conforms, by pg and by postgres at once', { concurrency: 8, skip }, () => {
-  let server: PostgresqlServer;
-  before(async () => {
-    server = await startPostgresql(path ?? '');
-    await migratePostgres({ url: server.url });
-  });
-  after(async () => {
-    await server?.[Symbol.asyncDispose]();
-  });
-  register(async () => {
-    const pool = new pg.Pool({ connectionString: server.url, max: 4 });
-    const sql = postgres(server.url, { max: 4 });
-    const { store, loseNextAnswer } = losingAnswers(postgresStore({ client: pool }));
-    return {
-      store,
-      another: async () => postgresStore({ client: sql }),
-      loseNextAnswer,
-      async [Symbol.asyncDispose]() {
-        await store[Symbol.asyncDispose]();
-        await Promise.all([pool.end(), sql.end()]);
-      },
-    };
-  });
-});
+function byPostgres(url: string): UserClient {
+  let sent = 0;
+  const debug = () => {
+    sent += 1;
+  };
+  const sql = postgres(url, { max: 4, debug, onnotice: () => {} });
+  return { client: sql, requests: () => sent, close: () => sql.end({ timeout: 1 }) };
+}
+
+const subject: SqlStoreSubject = {
+  name: 'PostgreSQL',
+  ...{ module: 'postgres', storeName: 'postgresStore', migrationName: 'migratePostgres' },
+  drivers: ['pg', 'postgres'],
+  start: () => startPostgresql(path),
+  store: (options) => postgresStore(options as Parameters<typeof postgresStore>[0]),
+  migrate: (options) => migratePostgres(options as Parameters<typeof migratePostgres>[0]),
+  schema: postgresSchema,
+  clients: (url) => [byPg(url), byPostgres(url)],
+  makeUser: (user, password) => [
+    `DO $$ BEGIN CREATE ROLE ${needsPassword}; EXCEPTION WHEN duplicate_object THEN END $$`,
+    `CREATE ROLE ${user} LOGIN PASSWORD '${password}' IN ROLE ${needsPassword}`,
+  ],
+  grant: (table, user, rights) => `GRANT ${rights} ON ${table} TO ${user}`,
+  past: `now() - interval '1 hour'`,
+  future: `now() + interval '1 hour'`,
+};
+
+testSqlStore(subject, missing ?? false);
