@@ -44,7 +44,8 @@ export interface PartitionsOptions extends Omit<ElectionOptions, 'priority' | 'y
     | undefined;
   /**
    * Hears what `onAssigned` threw while it led or what `onRevoked` threw. The partition is resigned and campaigned for
-   * again, later and later (at most a TTL) while that goes on. Without this option the event tells.
+   * again, later and later (at most a TTL) while that goes on. Give this or `onEvent`, which is told the same by
+   * 'partition-job-failed': without either, only the diagnostics channel of that event tells.
    */
   readonly onJobError?: ((error: unknown, leadership: Leadership, partition: string) => unknown) | undefined;
   /**

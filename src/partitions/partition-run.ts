@@ -20,6 +20,8 @@ export interface RunParts {
   readonly slots: Slots;
   readonly graceMs: number | undefined;
   readonly acceptAdvisory: string | undefined;
+  /** Of this process, by partition: the run keeps its own in it while its job may run. */
+  readonly leaderships: Map<string, Leadership>;
   /** Why everything is given up, if it is. */
   readonly closing: () => boolean;
 }
@@ -31,7 +33,6 @@ export class PartitionRun {
   /** Resolves when there is nothing left of it here. Never rejects. */
   readonly ended: Promise<void>;
   phase: RunPhase = 'campaigning';
-  leadership: Leadership | undefined;
   readonly #parts: RunParts;
   readonly #wakes = new Set<() => void>();
   #target: string | undefined;
@@ -94,7 +95,7 @@ export class PartitionRun {
       this.#giveSlotBack = await slots.take(unwanted.signal);
       const leadership = await candidate.campaign({ signal: unwanted.signal });
       this.#giveSlotBack();
-      this.leadership = leadership;
+      this.#parts.leaderships.set(this.partition, leadership);
       return await this.#lead(leadership);
     } catch (error) {
       if (unwanted.signal.aborted) return false;
@@ -105,7 +106,7 @@ export class PartitionRun {
       return true;
     } finally {
       this.#giveSlotBack();
-      this.leadership = undefined;
+      this.#parts.leaderships.delete(this.partition);
       unwanted.abort();
       this.#wake();
       await watching;

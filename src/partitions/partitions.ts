@@ -56,6 +56,7 @@ export class Partitions implements AsyncDisposable {
   readonly #router: PartitionRouter;
   readonly #slots = new Slots(mostAtATime);
   readonly #runs = new Map<string, PartitionRun>();
+  readonly #leaderships = new Map<string, Leadership>();
   /** Those among whom partitions are spread: given a part in it, and still there. */
   #members = new Map<string, Member>();
   #spread: Spread | undefined;
@@ -97,11 +98,9 @@ export class Partitions implements AsyncDisposable {
     return this.#session.holder;
   }
 
-  /** The leaderships of this process whose job may run, by partition. */
+  /** The leaderships of this process whose job may run, by partition. Always the same map, kept current. */
   get leaderships(): ReadonlyMap<string, Leadership> {
-    const found = new Map<string, Leadership>();
-    for (const [partition, { leadership }] of this.#runs) if (leadership) found.set(partition, leadership);
-    return found;
+    return this.#leaderships;
   }
 
   /**
@@ -267,6 +266,7 @@ export class Partitions implements AsyncDisposable {
       feed: this.#feed,
       settings: this.#settings,
       slots: this.#slots,
+      leaderships: this.#leaderships,
       graceMs,
       acceptAdvisory,
       closing: () => this.#isClosing,
