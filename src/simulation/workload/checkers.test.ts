@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry, RaftEffects } from '../../raft/index.ts';
 import type { MemberSight } from '../observation.ts';
-import { type Call, firstLease, type Pair, type SeenEvent } from './history.ts';
+import { type Answer, type Call, firstLease, type Pair, type RangeShape, type SeenEvent } from './history.ts';
 import { CheckerBench, createCommand, deleteCommand, nameOf, putCall, putCommand } from './testing/bench.ts';
 
 const key = 'w/k0';
@@ -152,12 +152,18 @@ describe('The state at the end', () => {
   });
 });
 
+/** All of a range as it was at this revision. */
+function at(revision: number): RangeShape {
+  const order = { sortOrder: 'none', sortTarget: 'key' } as const;
+  return { revision, limit: 0, ...order, keysOnly: false, countOnly: false };
+}
+
 describe('Reads', () => {
   test('that miss what was committed when they were asked are seen', () => {
     const bench = new CheckerBench();
     const first = bench.put(key, 'a');
     const read = bench.ask({ type: 'range', key, end: '', serializable: false });
-    const stale = { type: 'range', pairs: [first], count: 1, revision: first.mod } as const;
+    const stale = { type: 'range', pairs: [first], count: 1, more: false, revision: first.mod } as const;
     bench.commit(putCommand(key, 'b'));
     bench.answer(read, stale);
     assert.equal(bench.verdict(), undefined);
@@ -170,8 +176,60 @@ describe('Reads', () => {
     const first = bench.put(key, 'a');
     bench.put(key, 'b');
     const read = bench.ask({ type: 'range', key, end: '', serializable: true });
-    bench.answer(read, { type: 'range', pairs: [first], count: 1, revision: first.mod });
+    bench.answer(read, { type: 'range', pairs: [first], count: 1, more: false, revision: first.mod });
     assert.equal(bench.verdict(), undefined);
+  });
+
+  test('of the past are held against the log as it was, in the shape that was asked for', () => {
+    const bench = new CheckerBench();
+    const first = bench.put(key, 'a');
+    bench.put(key, 'b');
+    const second = bench.put('w/k1', 'c');
+    const shape = at(first.mod);
+    const read = (pairs: readonly Pair[], more: Partial<RangeShape>, answer: object = {}): void => {
+      const call = { type: 'range', key: 'w/k', end: 'w/l', serializable: false } as const;
+      const asked = bench.ask({ ...call, shape: { ...shape, ...more } });
+      const { mod: revision } = second;
+      bench.answer(asked, { type: 'range', pairs, count: pairs.length, more: false, revision, ...answer });
+    };
+    read([first], {});
+    read([{ ...first, value: '' }], { keysOnly: true });
+    read([], { countOnly: true }, { count: 1 });
+    read(
+      [second],
+      { revision: 0, sortOrder: 'descend', sortTarget: 'mod', limit: 1 },
+      { count: 2, more: true },
+    );
+    assert.equal(bench.verdict(), undefined);
+    read([second], { revision: 0, sortOrder: 'descend', sortTarget: 'mod', limit: 1 }, { count: 2 });
+    assert.equal(bench.verdict(), 'log-witness', 'it does not say that there is more');
+    const late = new CheckerBench();
+    const old = late.put(key, 'a');
+    const { mod: revision } = late.put(key, 'b');
+    const asked = late.ask({ type: 'range', key, end: '', serializable: false, shape });
+    const pair: Pair = { ...old, mod: revision, version: 2, value: 'b' };
+    late.answer(asked, { type: 'range', pairs: [pair], count: 1, more: false, revision });
+    assert.equal(late.verdict(), 'log-witness', 'it shows the present');
+  });
+
+  test('of the past are refused where it is compacted, and only there', () => {
+    for (const [compacted, refused] of [
+      [false, true],
+      [true, false],
+    ]) {
+      const bench = new CheckerBench();
+      const first = bench.put(key, 'a');
+      const { mod: revision } = bench.put(key, 'b');
+      const shape = at(first.mod);
+      const early = bench.ask({ type: 'range', key, end: '', serializable: false, shape });
+      if (compacted) bench.commit({ type: 'compact', revision });
+      if (compacted) bench.history.failed(early, 'not-applied', 'out-of-range');
+      assert.equal(bench.verdict(), undefined);
+      const read = bench.ask({ type: 'range', key, end: '', serializable: false, shape });
+      if (refused) bench.history.failed(read, 'not-applied', 'out-of-range');
+      else bench.answer(read, { type: 'range', pairs: [first], count: 1, more: false, revision });
+      assert.equal(bench.verdict(), 'log-witness');
+    }
   });
 
   test('by a lease are seen where a newer leader has committed', () => {
@@ -188,6 +246,45 @@ describe('Reads', () => {
       if (newer) assert.throws(drain, (error) => nameOf(error) === '16-lease-reads');
       else drain();
     }
+  });
+});
+
+describe('Who asks for a lease', () => {
+  const lease = firstLease + 1n;
+  const told = (remainingMs: number | undefined, keys: readonly string[] = []): Answer => ({
+    ...{ type: 'timeToLive', remainingMs, grantedTtlMs: remainingMs === undefined ? 0 : 3000 },
+    ...{ keys, revision: 0 },
+  });
+
+  /** A lease of 3 s with one key, granted at 10 ms. */
+  function granted(): CheckerBench {
+    const bench = new CheckerBench();
+    bench.ask({ type: 'grant', lease, ttlMs: 3000 });
+    bench.commit({ type: 'leaseGrant', lease, ttlMs: 3000 });
+    bench.commit(putCommand(key, 'a', lease));
+    return bench;
+  }
+
+  test('is told what the log says', () => {
+    const bench = granted();
+    bench.answer(bench.ask({ type: 'timeToLive', lease }), told(2000, [key]));
+    const early = bench.ask({ type: 'timeToLive', lease });
+    bench.commit({ type: 'leaseRevoke', lease });
+    bench.answer(early, told(2000, []));
+    bench.answer(bench.ask({ type: 'timeToLive', lease }), told(undefined));
+    assert.equal(bench.verdict(), undefined);
+  });
+
+  test('is seen to be told of none that is there, of one that is over, of too much time, and of wrong keys', () => {
+    for (const wrong of [told(undefined), told(3000, [key]), told(2000, []), told(2000, [key, 'w/k9'])]) {
+      const bench = granted();
+      bench.answer(bench.ask({ type: 'timeToLive', lease }), wrong);
+      assert.equal(bench.verdict(), 'lease-lookups');
+    }
+    const bench = granted();
+    bench.commit({ type: 'leaseRevoke', lease });
+    bench.answer(bench.ask({ type: 'timeToLive', lease }), told(0, []));
+    assert.equal(bench.verdict(), 'lease-lookups');
   });
 });
 

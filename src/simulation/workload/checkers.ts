@@ -5,6 +5,7 @@ import { RetriedOnce } from './17-retried-once.ts';
 import { WatchesAreWhole } from './19-watches.ts';
 import { FinalState } from './final-state.ts';
 import type { History } from './history.ts';
+import { LeaseLookups } from './lease-lookups.ts';
 import { LinearizableHistory } from './linearizable-history.ts';
 import { LogWitness } from './log-witness.ts';
 import { Replay } from './replay.ts';
@@ -25,6 +26,7 @@ export function workloadCheckers(
     new LogWitness(parts),
     new LinearizableReads(parts),
     ...(options.leaseReads === true ? [new LeaseReads(parts)] : []),
+    new LeaseLookups(parts),
     new RetriedOnce(parts),
     new WatchesAreWhole(parts),
     new FinalState(parts),

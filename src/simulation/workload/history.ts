@@ -1,4 +1,5 @@
 /** What clients asked for and what they were told, with true times: the outside view of a life, for the checkers. */
+import type { RangeRequest } from '../../keyspace/index.ts';
 
 /** A key with its value, as one text each (a char for a byte), so that comparing is cheap. */
 export interface Pair {
@@ -11,9 +12,38 @@ export interface Pair {
   readonly lease: bigint;
 }
 
+/** How a range is looked at, where that is not all of it as it is now. */
+export interface RangeShape {
+  /** 0: now. */
+  readonly revision: number;
+  /** 0: all. */
+  readonly limit: number;
+  readonly sortOrder: RangeRequest['sortOrder'];
+  /** 'key' where there is no order. */
+  readonly sortTarget: RangeRequest['sortTarget'];
+  readonly keysOnly: boolean;
+  readonly countOnly: boolean;
+}
+
+/** One key, or with `end` all keys up to it. */
+export interface RangeStep {
+  readonly type: 'range';
+  readonly key: string;
+  readonly end: string;
+  readonly shape?: RangeShape | undefined;
+}
+
+export interface TransactionStep {
+  readonly type: 'txn';
+  readonly guards: readonly Guard[];
+  readonly success: readonly Step[];
+  readonly failure: readonly Step[];
+}
+
 export type Step =
-  /** One key, or with `end` all keys up to it. */
-  | { readonly type: 'range'; readonly key: string; readonly end: string }
+  | RangeStep
+  /** Within another, and on keys that are not touched there. */
+  | TransactionStep
   | {
       readonly type: 'put';
       readonly key: string;
@@ -32,20 +62,20 @@ export interface Guard {
 }
 
 export type Call =
-  | { readonly type: 'range'; readonly key: string; readonly end: string; readonly serializable: boolean }
+  | (RangeStep & { readonly serializable: boolean })
   | Exclude<Step, { type: 'range' }>
-  | {
-      readonly type: 'txn';
-      readonly guards: readonly Guard[];
-      readonly success: readonly Step[];
-      readonly failure: readonly Step[];
-    }
   | { readonly type: 'grant'; readonly lease: bigint; readonly ttlMs: number }
-  | { readonly type: 'revoke' | 'renew'; readonly lease: bigint }
+  | { readonly type: 'revoke' | 'renew' | 'timeToLive'; readonly lease: bigint }
   | { readonly type: 'compact'; readonly revision: number };
 
 export type StepAnswer =
-  | { readonly type: 'range'; readonly pairs: readonly Pair[]; readonly count: number }
+  /** `count`: of the whole range. `more`: the limit left some out. */
+  | {
+      readonly type: 'range';
+      readonly pairs: readonly Pair[];
+      readonly count: number;
+      readonly more: boolean;
+    }
   | { readonly type: 'put'; readonly previous: Pair | undefined }
   | { readonly type: 'delete'; readonly deleted: number; readonly previous: readonly Pair[] }
   | { readonly type: 'txn'; readonly succeeded: boolean; readonly responses: readonly StepAnswer[] };
@@ -54,6 +84,14 @@ export type StepAnswer =
 export type Answer =
   | (StepAnswer & { readonly revision: number })
   | { readonly type: 'grant' | 'renew'; readonly ttlMs: number; readonly revision: 0 }
+  | {
+      readonly type: 'timeToLive';
+      /** undefined: there is no such lease. */
+      readonly remainingMs: number | undefined;
+      readonly grantedTtlMs: number;
+      readonly keys: readonly string[];
+      readonly revision: 0;
+    }
   | { readonly type: 'revoke' | 'compact'; readonly revision: 0 };
 
 /** `unknown`: it may have been applied, or may yet be: its answer was lost, or its client's process died. */
@@ -212,11 +250,8 @@ export function tagOfCall(call: Call): string | undefined {
       return call.value;
     case 'delete':
       return call.end;
-    case 'txn': {
-      for (const step of call.success) if (step.type === 'put') return step.value;
-      for (const step of call.failure) if (step.type === 'put') return step.value;
-      return call.guards.find((guard) => guard.key.startsWith(markPrefix))?.key;
-    }
+    case 'txn':
+      return firstValue(call) ?? call.guards.find((guard) => guard.key.startsWith(markPrefix))?.key;
     case 'grant':
     case 'revoke':
       return `${call.type} ${call.lease}`;
@@ -225,6 +260,19 @@ export function tagOfCall(call: Call): string | undefined {
     default:
       return undefined;
   }
+}
+
+function firstValue({ success, failure }: TransactionStep): string | undefined {
+  for (const step of [...success, ...failure]) {
+    const value = step.type === 'put' ? step.value : step.type === 'txn' ? firstValue(step) : undefined;
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+/** All steps of a transaction, those of the ones within it instead of these. */
+export function flatSteps({ success, failure }: TransactionStep): readonly Exclude<Step, TransactionStep>[] {
+  return [...success, ...failure].flatMap((step) => (step.type === 'txn' ? flatSteps(step) : [step]));
 }
 
 /** For messages about it. */

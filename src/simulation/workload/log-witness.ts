@@ -2,6 +2,7 @@ import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry } from '../../raft/index.ts';
 import type { MemberSight } from '../observation.ts';
 import { type Answer, describeOperation, type Operation, type Pair, type StepAnswer } from './history.ts';
+import { shaped } from './model-values.ts';
 import type { Effect } from './replay.ts';
 import { type CheckerParts, WorkloadChecker } from './workload-checker.ts';
 
@@ -18,10 +19,15 @@ export class LogWitness extends WorkloadChecker {
   readonly claim =
     'Every answer is what the committed log says at its place; what is acknowledged is in it, what is refused never is.';
   readonly #refused = new Map<string, Operation>();
+  /** Of reads of the past that ask for recency: what was compacted when they were asked. */
+  readonly #compacted = new Map<number, number>();
 
   constructor(parts: CheckerParts) {
     super(parts);
-    parts.history.listen({ completed: (operation) => this.#completed(operation) });
+    parts.history.listen({
+      invoked: (operation) => this.#invoked(operation),
+      completed: (operation) => this.#completed(operation),
+    });
     parts.replay.onEffect.push((effect) => {
       const operation = this.#refused.get(effect.tag);
       if (operation !== undefined) this.#appliedAfterAll(operation, effect);
@@ -54,9 +60,17 @@ export class LogWitness extends WorkloadChecker {
     }
   }
 
+  #invoked({ id, call }: Operation): void {
+    if (call.type !== 'range' || call.serializable || call.shape === undefined) return;
+    if (call.shape.revision > 0) this.#compacted.set(id, this.replay.model.compactRevision);
+  }
+
   #completed(operation: Operation): void {
     const { outcome, tag, answer, code } = operation;
     if (code?.startsWith('internal')) this.violated(`${describeOperation(operation)} met a bug.`);
+    if (code === 'out-of-range' && !this.#checkRefusedRead(operation)) {
+      this.violated(`${describeOperation(operation)} was refused, though that was not compacted.`);
+    }
     if (outcome === 'not-applied' && tag !== undefined) this.#checkRefusal(operation, tag);
     else if (outcome === 'ok' && answer !== undefined) {
       if (tag !== undefined) this.#checkMutation(operation, tag, answer);
@@ -99,12 +113,27 @@ export class LogWitness extends WorkloadChecker {
       const message = `${describeOperation(operation)} shows revision ${answer.revision}`;
       this.violated(`${message}, and nothing above ${this.replay.revision} is committed.`);
     }
-    const pairs = this.replay.model.rangeAt(call.key, call.end, answer.revision);
-    const told = listDifference(answer.pairs, pairs) ?? different('count', answer.count, pairs.length);
+    const revision = call.shape?.revision || answer.revision;
+    if (revision > answer.revision) {
+      this.violated(`${describeOperation(operation)} was answered where the revision is ${answer.revision}.`);
+    }
+    if (revision < (this.#compacted.get(operation.id) ?? 0)) {
+      this.violated(`${describeOperation(operation)} was answered, though that was compacted before.`);
+    }
+    const told = stepDifference(
+      answer,
+      shaped(this.replay.model.rangeAt(call.key, call.end, revision), call.shape),
+    );
     if (told === undefined) return;
     this.violated(
-      `${describeOperation(operation)} does not show revision ${answer.revision} as the log made it: ${told}.`,
+      `${describeOperation(operation)} does not show revision ${revision} as the log made it: ${told}.`,
     );
+  }
+
+  /** What is asked for of the past was there when it was asked, so that only a compaction explains this. */
+  #checkRefusedRead({ call }: Operation): boolean {
+    if (call.type !== 'range' || call.serializable) return true;
+    return (call.shape?.revision ?? 0) < this.replay.model.compactRevision;
   }
 
   #checkRenewal(operation: Operation, ttlMs: number): void {
@@ -150,7 +179,8 @@ function difference(answer: Answer, { answer: model, revision }: Effect): string
 function stepDifference(told: StepAnswer, right: StepAnswer): string | undefined {
   if (told.type === 'put' && right.type === 'put') return pairDifference(told.previous, right.previous);
   if (told.type === 'range' && right.type === 'range') {
-    return different('count', told.count, right.count) ?? listDifference(told.pairs, right.pairs);
+    const counted = different('count', told.count, right.count) ?? listDifference(told.pairs, right.pairs);
+    return counted ?? (told.more === right.more ? undefined : `more: ${told.more}`);
   }
   if (told.type === 'delete' && right.type === 'delete') {
     return different('deleted', told.deleted, right.deleted) ?? listDifference(told.previous, right.previous);

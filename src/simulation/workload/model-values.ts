@@ -1,6 +1,6 @@
 /** What the model of the keyspace is made of, and etcd's rules for ranges and compares. */
 import type { CommandFailure, Compare, KeyValue } from '../../keyspace/index.ts';
-import type { Pair, StepAnswer } from './history.ts';
+import type { Pair, RangeShape, StepAnswer } from './history.ts';
 
 /** One change of one key, in the order of the log. */
 export interface Change {
@@ -89,4 +89,26 @@ export function inOrder(order: number, result: Compare['result']): boolean {
   if (result === 'equal') return order === 0;
   if (result === 'not-equal') return order !== 0;
   return result === 'greater' ? order > 0 : order < 0;
+}
+
+/** What a range of this shape shows of all pairs of its keys, which are in the order of the keys. */
+export function shaped(pairs: readonly Pair[], shape?: RangeShape): StepAnswer & { type: 'range' } {
+  const count = pairs.length;
+  if (shape === undefined) return { type: 'range', pairs, count, more: false };
+  const { limit, sortOrder, sortTarget, keysOnly, countOnly } = shape;
+  if (countOnly) return { type: 'range', pairs: [], count, more: false };
+  let shown = [...pairs];
+  if (sortTarget !== 'key') {
+    const sign = sortOrder === 'descend' ? -1 : 1;
+    const compare = (left: Pair, right: Pair): number => {
+      if (sortTarget !== 'value') return left[sortTarget] - right[sortTarget];
+      return left.value < right.value ? -1 : left.value > right.value ? 1 : 0;
+    };
+    // Ties stay in the order of the keys.
+    shown.sort((left, right) => sign * compare(left, right));
+  } else if (sortOrder === 'descend') shown.reverse();
+  const more = limit > 0 && shown.length > limit;
+  if (more) shown = shown.slice(0, limit);
+  if (keysOnly) shown = shown.map((pair) => ({ ...pair, value: '' }));
+  return { type: 'range', pairs: shown, count, more };
 }

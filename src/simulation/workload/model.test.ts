@@ -7,9 +7,11 @@ import {
   encodeBatch,
   Keyspace,
   type Operation,
+  type TxnResult,
 } from '../../keyspace/index.ts';
+import type { Pair, StepAnswer } from './history.ts';
 import { ModelKeyspace } from './model.ts';
-import { bytesOf, textOf } from './model-values.ts';
+import { bytesOf, pairOf, textOf } from './model-values.ts';
 
 const text = fc.constantFrom('a', 'b', 'c', 'd');
 const lease = fc.constantFrom(0n, 0n, 1n, 2n);
@@ -37,8 +39,33 @@ const compare = fc.record({
     fc.record({ kind: fc.constant('lease' as const), lease }),
   ),
 });
-const steps = fc.array(fc.oneof(put, erase), { maxLength: 2 });
-const txn = fc.record({ compare: fc.array(compare, { maxLength: 2 }), success: steps, failure: steps });
+const order = fc.oneof(
+  fc.constant({ sortOrder: 'none' as const, sortTarget: 'key' as const }),
+  fc.record({
+    sortOrder: fc.constantFrom('ascend' as const, 'descend' as const),
+    sortTarget: fc.constantFrom('key', 'version', 'create', 'mod', 'value'),
+  }),
+);
+const look = fc
+  .record({
+    ...{ key: text, rangeEnd: end, order, limit: fc.nat(2), revision: fc.nat(9) },
+    ...{ keysOnly: fc.boolean(), countOnly: fc.boolean() },
+  })
+  .map(({ key, rangeEnd, order: { sortOrder, sortTarget }, ...rest }): Operation & { type: 'range' } => ({
+    type: 'range',
+    request: {
+      ...{ key: bytesOf(key), rangeEnd: bytesOf(rangeEnd), sortOrder, sortTarget, ...rest },
+      ...{ minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 },
+    },
+  }));
+const steps = fc.array(fc.oneof(put, erase, look), { maxLength: 2 });
+const compares = fc.array(compare, { maxLength: 2 });
+const innerTxn = fc.record({ compare: compares, success: steps, failure: steps });
+const within = innerTxn.map((request): Operation => ({ type: 'txn', request }));
+const outerSteps = fc.array(fc.oneof({ weight: 4, arbitrary: fc.oneof(put, erase, look) }, within), {
+  maxLength: 3,
+});
+const txn = fc.record({ compare: compares, success: outerSteps, failure: outerSteps });
 const command: fc.Arbitrary<Command> = fc.oneof(
   put,
   erase,
@@ -61,11 +88,32 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   }),
 );
 
+/** A branch with all that its looks show, those of transactions in it too. */
+function ofBranch({ succeeded, responses }: TxnResult): string {
+  const parts = responses.map((response) => {
+    if (response.type === 'txn') return ofBranch(response.result);
+    if (response.type === 'deleteRange') return `${response.result.deleted}`;
+    return response.type === 'put' ? 'put' : ofLook(response.result.kvs.map(pairOf), response.result);
+  });
+  return `${succeeded}(${parts.join(' ')})`;
+}
+
+function ofModelBranch(answer: StepAnswer): string {
+  if (answer.type === 'delete') return `${answer.deleted}`;
+  if (answer.type === 'range') return ofLook(answer.pairs, answer);
+  if (answer.type === 'put') return 'put';
+  return `${answer.succeeded}(${answer.responses.map(ofModelBranch).join(' ')})`;
+}
+
+function ofLook(pairs: readonly Pair[], { count, more }: { count: number; more: boolean }): string {
+  return `${pairs.map(({ key, value, mod }) => `${key}=${value}@${mod}`).join()} of ${count}${more ? '+' : ''}`;
+}
+
 /** What both say of an outcome, in one form. */
 function summary(outcome: CommandOutcome): string {
   if (outcome.type === 'failed') return outcome.failure;
-  if (outcome.type === 'txn') return `${outcome.result.succeeded}`;
-  if (outcome.type === 'txnSequence') return outcome.results.map(({ result }) => result.succeeded).join();
+  if (outcome.type === 'txn') return ofBranch(outcome.result);
+  if (outcome.type === 'txnSequence') return outcome.results.map(({ result }) => ofBranch(result)).join();
   if (outcome.type === 'leaseRenew') return outcome.ttlsMs.join();
   if (outcome.type === 'deleteRange') return `${outcome.result.deleted}`;
   return 'done';
@@ -73,9 +121,8 @@ function summary(outcome: CommandOutcome): string {
 
 function modelSummary(answer: ReturnType<ModelKeyspace['apply']>): string {
   if (answer.type === 'failed') return answer.failure;
-  if (answer.type === 'txn') return `${answer.succeeded}`;
-  if (answer.type === 'sequence')
-    return answer.answers.map((one) => one.type === 'txn' && one.succeeded).join();
+  if (answer.type === 'txn') return ofModelBranch(answer);
+  if (answer.type === 'sequence') return answer.answers.map(ofModelBranch).join();
   if (answer.type === 'renew') return answer.ttlsMs.join();
   return answer.type === 'delete' ? `${answer.deleted}` : 'done';
 }

@@ -16,6 +16,7 @@ import {
   type ModelAnswer,
   type ModelLease,
   orderOf,
+  shaped,
   textOf,
 } from './model-values.ts';
 
@@ -211,12 +212,12 @@ export class ModelKeyspace {
     return { type: 'txn', succeeded, responses };
   }
 
-  /** Limits, orders and bounds are not modelled: the workload uses none, and others' reads change nothing. */
+  /** Bounds of revisions are not modelled: the workload uses none, and others' reads change nothing. */
   #range(request: RangeRequest): StepAnswer {
     const from = textOf(request.key);
     const end = textOf(request.rangeEnd);
     const pairs = request.revision > 0 ? this.rangeAt(from, end, request.revision) : this.#current(from, end);
-    return { type: 'range', pairs, count: pairs.length };
+    return shaped(pairs, request);
   }
 
   #holds(compare: Compare): boolean {

@@ -3,11 +3,15 @@ import {
   type Answer,
   type Call,
   firstLease,
+  flatSteps,
   type Guard,
   keyPrefix,
   markPrefix,
   type Pair,
+  type RangeShape,
+  type RangeStep,
   type Step,
+  type StepAnswer,
 } from './history.ts';
 import { type OperationKind, operationKinds, type WorkloadRates } from './rates.ts';
 
@@ -35,6 +39,8 @@ export class OperationSource {
   readonly #total: number;
   readonly #seen = new Map<string, Pair | undefined>();
   #leases: bigint[] = [];
+  /** Asked to be revoked, or said to be gone. */
+  readonly #ended: bigint[] = [];
   #revision = 0;
   #uniques = 0;
 
@@ -60,26 +66,34 @@ export class OperationSource {
     if (answer.revision > this.#revision) this.#revision = answer.revision;
     if (answer.type === 'grant' && call.type === 'grant') this.#leases.push(call.lease);
     else if (answer.type === 'renew' && answer.ttlMs === 0 && call.type === 'renew') this.#forget(call.lease);
+    else if (answer.type === 'timeToLive' && answer.remainingMs === undefined && call.type === 'timeToLive')
+      this.#forget(call.lease);
     else if (answer.type === 'range' && call.type === 'range') this.#learnRange(call, answer.pairs);
     else if (answer.type === 'put' && call.type === 'put') this.#wrote(call, answer.revision);
     else if (answer.type === 'txn' && call.type === 'txn') {
-      const steps = answer.succeeded ? call.success : call.failure;
-      steps.forEach((step, at) => {
-        const response = answer.responses[at];
-        if (step.type === 'put') this.#wrote(step, answer.revision);
-        else if (step.type === 'range' && response?.type === 'range') this.#learnRange(step, response.pairs);
-      });
+      this.#learnSteps(answer.succeeded ? call.success : call.failure, answer.responses, answer.revision);
     }
+  }
+
+  #learnSteps(steps: readonly Step[], responses: readonly StepAnswer[], revision: number): void {
+    steps.forEach((step, at) => {
+      const response = responses[at];
+      if (step.type === 'put') this.#wrote(step, revision);
+      else if (step.type === 'range' && response?.type === 'range') this.#learnRange(step, response.pairs);
+      else if (step.type === 'txn' && response?.type === 'txn')
+        this.#learnSteps(response.succeeded ? step.success : step.failure, response.responses, revision);
+    });
   }
 
   /** A lease that is gone is not used again. */
   failed(call: Call, code: string): void {
     if (code !== 'lease-lost') return;
-    const steps = call.type === 'txn' ? [...call.success, ...call.failure] : [call];
+    const steps = call.type === 'txn' ? flatSteps(call) : [call];
     for (const step of steps) if ('lease' in step) this.#forget(step.lease);
   }
 
-  #learnRange({ key, end }: { key: string; end: string }, pairs: readonly Pair[]): void {
+  #learnRange({ key, end, shape }: RangeStep, pairs: readonly Pair[]): void {
+    if (shape !== undefined) return;
     if (end === '') this.#seen.set(key, pairs[0]);
     else for (const pair of pairs) this.#seen.set(pair.key, pair);
   }
@@ -91,6 +105,7 @@ export class OperationSource {
 
   #forget(lease: bigint): void {
     this.#leases = this.#leases.filter((one) => one !== lease);
+    this.#ended.push(lease);
   }
 
   #unique(): string {
@@ -113,10 +128,10 @@ export class OperationSource {
     const key = draw.pick(this.#keys);
     switch (kind) {
       case 'get':
-        return { type: 'range', key, end: '', serializable: draw.chance(this.#rates.serializable) };
+        return { ...this.#look(key), serializable: draw.chance(this.#rates.serializable) };
       case 'range': {
         const serializable = draw.chance(this.#rates.serializable);
-        return { type: 'range', key: hotPrefix, end: hotEnd, serializable };
+        return { ...this.#look(hotPrefix, hotEnd), serializable };
       }
       case 'put':
         return this.#put(key);
@@ -138,13 +153,16 @@ export class OperationSource {
     }
   }
 
-  #leaseOrCompact(kind: 'grant' | 'renew' | 'revoke' | 'compact'): Call | undefined {
+  #leaseOrCompact(kind: 'grant' | 'renew' | 'revoke' | 'timeToLive' | 'compact'): Call | undefined {
     const draw = this.#draw;
     if (kind === 'compact') {
       const revision = this.#revision - draw.below(30);
       if (revision < 2 || this.#shared.compacted.has(revision)) return undefined;
       this.#shared.compacted.add(revision);
       return { type: 'compact', revision };
+    }
+    if (kind === 'timeToLive' && this.#ended.length > 0 && draw.chance(0.2)) {
+      return { type: kind, lease: draw.pick(this.#ended) };
     }
     if (kind === 'grant' || this.#leases.length === 0) {
       const [least, most] = this.#rates.leaseTtlMs;
@@ -179,7 +197,11 @@ export class OperationSource {
     const guards = keys.slice(0, this.#draw.between(0, keys.length)).map((key) => this.#guard(key));
     const success = keys.map((key) => this.#step(key));
     const failure = keys.map((key): Step => (this.#draw.chance(0.2) ? this.#step(key) : this.#look(key)));
-    if (![...success, ...failure].some((step) => step.type === 'put')) {
+    const others = this.#keys.filter((other) => !keys.includes(other));
+    if (others.length > 0 && this.#draw.chance(this.#rates.nested)) {
+      (this.#draw.chance(0.7) ? success : failure).push(this.#within(others));
+    }
+    if (!flatSteps({ type: 'txn', guards, success, failure }).some((step) => step.type === 'put')) {
       guards.push({ key: `${markPrefix}${this.#unique()}`, expects: undefined, mod: 0 });
     }
     return { type: 'txn', guards, success, failure };
@@ -191,7 +213,32 @@ export class OperationSource {
     return at < 0.6 ? { type: 'delete', key, end: '', prevKv: this.#draw.chance(0.5) } : this.#look(key);
   }
 
-  #look(key: string): Step {
-    return { type: 'range', key, end: '' };
+  /** A transaction on some of these keys, which the one around it does not touch. */
+  #within(others: readonly string[]): Step {
+    const keys = others.slice(0, this.#draw.between(1, 2));
+    const guards = keys.slice(0, this.#draw.between(0, 1)).map((key) => this.#guard(key));
+    const success = keys.map((key) => this.#step(key));
+    return { type: 'txn', guards, success, failure: keys.map((key) => this.#look(key)) };
+  }
+
+  #look(key: string, end = ''): RangeStep {
+    const shape = this.#draw.chance(this.#rates.shaped) ? this.#shape() : undefined;
+    return { type: 'range', key, end, ...(shape !== undefined && { shape }) };
+  }
+
+  /** Often at an old revision; a look at one key can have a limit and an order, too. */
+  #shape(): RangeShape {
+    const draw = this.#draw;
+    const past = this.#revision > 1 && draw.chance(0.6);
+    const sortOrder = draw.pick(['none', 'ascend', 'descend'] as const);
+    const sortTarget =
+      sortOrder === 'none' ? 'key' : draw.pick(['key', 'version', 'create', 'mod', 'value'] as const);
+    return {
+      revision: past ? Math.max(1, this.#revision - draw.below(20)) : 0,
+      limit: draw.chance(0.5) ? draw.between(1, 3) : 0,
+      ...{ sortOrder, sortTarget },
+      keysOnly: draw.chance(0.1),
+      countOnly: draw.chance(0.1),
+    };
   }
 }

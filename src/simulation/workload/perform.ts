@@ -7,23 +7,34 @@ import {
   type Event,
   Event_EventType,
   type KeyValue,
+  type RangeRequest,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
+  type RangeResponse,
   type RequestOp,
   type ResponseOp,
+  type TxnRequest,
 } from '../../wire/index.ts';
-import type { Answer, Call, Guard, Pair, SeenEvent, Step, StepAnswer } from './history.ts';
-import { bytesOf, pairOf } from './model-values.ts';
+import type {
+  Answer,
+  Call,
+  Guard,
+  Pair,
+  RangeStep,
+  SeenEvent,
+  Step,
+  StepAnswer,
+  TransactionStep,
+} from './history.ts';
+import { bytesOf, pairOf, textOf } from './model-values.ts';
 
 /** Does what `call` says with a real client, and puts its answer as the history has it. @throws as the client */
 export async function perform(client: ConclaveClient, call: Call, options: CallOptions): Promise<Answer> {
   switch (call.type) {
     case 'range': {
-      const request = {
-        key: bytesOf(call.key),
-        rangeEnd: bytesOf(call.end),
-        serializable: call.serializable,
-      };
-      const { header, kvs, count } = await client.range(request, options);
-      return { type: 'range', pairs: kvs.map(pairOf), count, revision: header?.revision ?? 0 };
+      const request = { ...rangeOf(call), serializable: call.serializable };
+      const { header, kvs, count, more } = await client.range(request, options);
+      return { type: 'range', pairs: kvs.map(pairOf), count, more, revision: header?.revision ?? 0 };
     }
     case 'put': {
       const { lease, prevKv } = call;
@@ -38,12 +49,7 @@ export async function perform(client: ConclaveClient, call: Call, options: CallO
       return { type: 'delete', deleted: answer.deleted, previous, revision: answer.header?.revision ?? 0 };
     }
     case 'txn': {
-      const request = {
-        compare: call.guards.map(compareOf),
-        success: call.success.map(requestOf),
-        failure: call.failure.map(requestOf),
-      };
-      const { header, succeeded, responses } = await client.txn(request, options);
+      const { header, succeeded, responses } = await client.txn(transactionOf(call), options);
       return { type: 'txn', succeeded, responses: responses.map(answerOf), revision: header?.revision ?? 0 };
     }
     default:
@@ -53,7 +59,7 @@ export async function perform(client: ConclaveClient, call: Call, options: CallO
 
 async function performOther(
   client: ConclaveClient,
-  call: Extract<Call, { type: 'grant' | 'revoke' | 'renew' | 'compact' }>,
+  call: Exclude<Call, Step>,
   options: CallOptions,
 ): Promise<Answer> {
   if (call.type === 'grant') {
@@ -62,6 +68,11 @@ async function performOther(
   }
   if (call.type === 'renew') {
     return { type: 'renew', ttlMs: await client.renewLease(call.lease, options), revision: 0 };
+  }
+  if (call.type === 'timeToLive') {
+    const found = await client.leaseRemaining(call.lease, { ...options, keys: true });
+    const { remainingMs, grantedTtlMs = 0, keys = [] } = found ?? {};
+    return { type: 'timeToLive', remainingMs, grantedTtlMs, keys: keys.map(textOf), revision: 0 };
   }
   if (call.type === 'compact') await client.compact(call.revision, options);
   else await client.leaseRevoke(call.lease, options);
@@ -94,21 +105,54 @@ function compareOf({ key, expects, mod }: Guard): DeepPartial<Compare> {
   return { ...common, target: Compare_CompareTarget.VALUE, targetUnion };
 }
 
+function rangeOf({ key, end, shape }: RangeStep): DeepPartial<RangeRequest> {
+  const range = { key: bytesOf(key), rangeEnd: bytesOf(end) };
+  if (shape === undefined) return range;
+  const sortOrder = sortOrders[shape.sortOrder];
+  return { ...range, ...shape, sortOrder, sortTarget: sortTargets[shape.sortTarget] };
+}
+
+const sortOrders = {
+  none: RangeRequest_SortOrder.NONE,
+  ascend: RangeRequest_SortOrder.ASCEND,
+  descend: RangeRequest_SortOrder.DESCEND,
+} as const;
+const sortTargets = {
+  key: RangeRequest_SortTarget.KEY,
+  version: RangeRequest_SortTarget.VERSION,
+  create: RangeRequest_SortTarget.CREATE,
+  mod: RangeRequest_SortTarget.MOD,
+  value: RangeRequest_SortTarget.VALUE,
+} as const;
+
+function transactionOf({ guards, success, failure }: TransactionStep): DeepPartial<TxnRequest> {
+  return {
+    compare: guards.map(compareOf),
+    success: success.map(requestOf),
+    failure: failure.map(requestOf),
+  };
+}
+
 function requestOf(step: Step): DeepPartial<RequestOp> {
+  if (step.type === 'range') return { request: { $case: 'requestRange', value: rangeOf(step) } };
+  if (step.type === 'txn') return { request: { $case: 'requestTxn', value: transactionOf(step) } };
   const key = bytesOf(step.key);
   if (step.type === 'put') {
     const { lease, prevKv } = step;
     return { request: { $case: 'requestPut', value: { key, value: bytesOf(step.value), lease, prevKv } } };
   }
   const rangeEnd = bytesOf(step.end);
-  if (step.type === 'range') return { request: { $case: 'requestRange', value: { key, rangeEnd } } };
   return { request: { $case: 'requestDeleteRange', value: { key, rangeEnd, prevKv: step.prevKv } } };
+}
+
+function rangeAnswerOf({ kvs, count, more }: RangeResponse): StepAnswer {
+  return { type: 'range', pairs: kvs.map(pairOf), count, more };
 }
 
 function answerOf({ response }: ResponseOp): StepAnswer {
   switch (response?.$case) {
     case 'responseRange':
-      return { type: 'range', pairs: response.value.kvs.map(pairOf), count: response.value.count };
+      return rangeAnswerOf(response.value);
     case 'responsePut':
       return { type: 'put', previous: pairOrNone(response.value.prevKv) };
     case 'responseDeleteRange': {

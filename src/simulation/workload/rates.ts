@@ -10,6 +10,10 @@ export interface WorkloadRates {
   readonly weights: Readonly<Record<OperationKind, number>>;
   /** Reads that are content with what one member has applied. */
   readonly serializable: number;
+  /** Looks at an old revision, with a limit, in an order, or for keys or their number only. */
+  readonly shaped: number;
+  /** Transactions with another in them. */
+  readonly nested: number;
   /** Puts and deletes that ask for what was there. */
   readonly previous: number;
   /** Puts that hang on a lease of the client. */
@@ -38,6 +42,7 @@ export const operationKinds = [
   'grant',
   'renew',
   'revoke',
+  'timeToLive',
   'compact',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -60,9 +65,12 @@ export const usualRates: WorkloadRates = {
     grant: 3,
     renew: 4,
     revoke: 2,
+    timeToLive: 3,
     compact: 1,
   },
   serializable: 0.2,
+  shaped: 0.15,
+  nested: 0.2,
   previous: 0.3,
   leased: 0.2,
   hurried: 0.08,
@@ -85,6 +93,8 @@ export function drawRates(draw: Draw, usual: WorkloadRates = usualRates): Worklo
     hotKeys: draw.between(2, 8),
     weights,
     serializable: chance(usual.serializable),
+    shaped: chance(usual.shaped),
+    nested: chance(usual.nested),
     previous: chance(usual.previous),
     leased: chance(usual.leased),
     hurried: chance(usual.hurried),

@@ -2,7 +2,17 @@
  * A history of many keys taken apart into one of a register for each key: what every operation says of that key, and
  * does to it. An operation over several keys takes part in the history of each.
  */
-import { type Answer, type Call, markPrefix, type Operation, type Step, type StepAnswer } from './history.ts';
+import {
+  type Answer,
+  type Call,
+  flatSteps,
+  markPrefix,
+  type Operation,
+  type RangeShape,
+  type Step,
+  type StepAnswer,
+  type TransactionStep,
+} from './history.ts';
 import {
   absent,
   firstValue,
@@ -45,8 +55,8 @@ class Sightings {
   callOf(call: Call): void {
     if (call.type === 'put') this.#noteLease(call);
     if (call.type !== 'txn') return;
-    for (const { expects, mod } of call.guards) if (expects !== undefined) this.#sight(expects, mod);
-    for (const step of [...call.success, ...call.failure]) if (step.type === 'put') this.#noteLease(step);
+    for (const { expects, mod } of guardsOf(call)) if (expects !== undefined) this.#sight(expects, mod);
+    for (const step of flatSteps(call)) if (step.type === 'put') this.#noteLease(step);
   }
 
   answer(answer: Answer | StepAnswer): void {
@@ -73,7 +83,9 @@ class Sightings {
     if (step.lease !== 0n) this.#leased.push(step.value);
   }
 
+  /** An empty one was not shown. */
   #sight(value: string, mod: number): void {
+    if (value === '') return;
     if (!this.#states.has(value)) this.#states.set(value, firstValue + this.#states.size);
     if (mod > 0) this.#mods.set(value, mod);
   }
@@ -82,10 +94,14 @@ class Sightings {
 function keysOf(call: Call): readonly string[] {
   if (call.type === 'range') return call.end === '' ? [call.key] : [];
   if (call.type === 'put') return [call.key];
-  if (call.type === 'txn') {
-    return [...call.guards, ...call.success, ...call.failure].map(({ key }) => key);
-  }
+  if (call.type === 'txn') return [...guardsOf(call), ...flatSteps(call)].map(({ key }) => key);
   return [];
+}
+
+/** With those of the transactions within it. */
+function guardsOf({ guards, success, failure }: TransactionStep): TransactionStep['guards'] {
+  const within = [...success, ...failure].flatMap((step) => (step.type === 'txn' ? guardsOf(step) : []));
+  return [...guards, ...within];
 }
 
 function registerOf(
@@ -153,14 +169,14 @@ class Reader {
   }
 
   hint(call: Call): number {
-    const steps = call.type === 'txn' ? [...call.success, ...call.failure] : [call];
+    const steps = call.type === 'txn' ? flatSteps(call) : [call];
     for (const step of steps) if (step.type === 'put') return this.#seen.modOf(step.value);
     return Number.POSITIVE_INFINITY;
   }
 
   /** A branch of a transaction: with its answers, or as far as can be said without them. */
   #branch(
-    call: Call & { type: 'txn' },
+    call: TransactionStep,
     succeeded: boolean,
     responses: readonly StepAnswer[] = [],
   ): readonly Possibility[] {
@@ -168,7 +184,13 @@ class Reader {
     let becomes: State | undefined;
     let touched = when !== 'any';
     const steps = succeeded ? call.success : call.failure;
+    const within = steps.flatMap((step, at) =>
+      step.type === 'txn' ? this.#within(step, responses[at]) : [],
+    );
+    // No key is touched both there and here.
+    if (within.length > 0) return within;
     steps.forEach((step, at) => {
+      if (step.type === 'txn') return;
       const effect = this.#step(step, responses[at]);
       if (effect === undefined) return;
       touched = true;
@@ -179,7 +201,12 @@ class Reader {
     return touched ? [{ when, state, becomes }] : [];
   }
 
-  #guards(call: Call & { type: 'txn' }, succeeded: boolean): Pick<Possibility, 'when' | 'state'> {
+  #within(step: TransactionStep, answer: StepAnswer | undefined): readonly Possibility[] {
+    if (answer?.type === 'txn') return this.#branch(step, answer.succeeded, answer.responses);
+    return [...this.#branch(step, true), ...this.#branch(step, false)];
+  }
+
+  #guards(call: TransactionStep, succeeded: boolean): Pick<Possibility, 'when' | 'state'> {
     const real = call.guards.filter(({ key }) => !key.startsWith(markPrefix));
     const own = real.find(({ key }) => key === this.#key);
     if (own === undefined) return { when: 'any', state: absent };
@@ -190,7 +217,7 @@ class Reader {
   }
 
   /** undefined: it does not touch the key. */
-  #step(step: Step, answer: StepAnswer | undefined): Possibility | undefined {
+  #step(step: Exclude<Step, TransactionStep>, answer: StepAnswer | undefined): Possibility | undefined {
     const key = this.#key;
     if (step.type === 'put') {
       if (step.key !== key) return undefined;
@@ -201,7 +228,7 @@ class Reader {
     }
     if (!inRange(key, step.key, step.end)) return undefined;
     if (step.type === 'range') {
-      if (answer?.type !== 'range') return undefined;
+      if (answer?.type !== 'range' || hides(step.shape)) return undefined;
       const pair = answer.pairs.find((one) => one.key === key);
       return { when: 'is', state: this.#seen.stateOf(pair?.value), becomes: undefined };
     }
@@ -215,4 +242,10 @@ class Reader {
     const alone = [...this.#keys].filter((other) => inRange(other, step.key, step.end)).length === 1;
     return { when: alone ? 'present' : 'any', state: absent, becomes: absent };
   }
+}
+
+/** A look of this shape does not show all of its keys as they are. */
+function hides(shape: RangeShape | undefined): boolean {
+  if (shape === undefined) return false;
+  return shape.revision > 0 || shape.limit > 0 || shape.keysOnly || shape.countOnly;
 }

@@ -1,4 +1,10 @@
-import { type Command, type CommandIdentity, type CommandResult, decodeBatch } from '../../keyspace/index.ts';
+import {
+  type Command,
+  type CommandIdentity,
+  type CommandResult,
+  decodeBatch,
+  type TxnRequest,
+} from '../../keyspace/index.ts';
 import type { Entry } from '../../raft/index.ts';
 import type { LifeSight } from '../observation.ts';
 import { firstLease, keyPrefix, leaseLimit, markPrefix } from './history.ts';
@@ -144,12 +150,9 @@ export function tagOfCommand(command: Command): string | undefined {
     case 'deleteRange':
       return ours(command.request.key) ? textOf(command.request.rangeEnd) : undefined;
     case 'txn': {
-      const { compare, success, failure } = command.request;
-      for (const branch of [success, failure]) {
-        for (const operation of branch) {
-          if (operation.type === 'put' && ours(operation.request.key)) return textOf(operation.request.value);
-        }
-      }
+      const { compare } = command.request;
+      const value = firstValue(command.request);
+      if (value !== undefined) return value;
       for (const { key } of compare) {
         if (!ours(key)) return undefined;
         const text = textOf(key);
@@ -166,6 +169,17 @@ export function tagOfCommand(command: Command): string | undefined {
     default:
       return undefined;
   }
+}
+
+function firstValue({ success, failure }: TxnRequest): string | undefined {
+  for (const branch of [success, failure]) {
+    for (const operation of branch) {
+      if (operation.type === 'put' && ours(operation.request.key)) return textOf(operation.request.value);
+      const within = operation.type === 'txn' ? firstValue(operation.request) : undefined;
+      if (within !== undefined) return within;
+    }
+  }
+  return undefined;
 }
 
 function ours(key: Uint8Array): boolean {

@@ -85,7 +85,7 @@ export class CheckerBench {
 
   read(key: string, pairs: readonly Pair[], revision: number): void {
     const operation = this.ask({ type: 'range', key, end: '', serializable: false });
-    this.answer(operation, { type: 'range', pairs, count: pairs.length, revision });
+    this.answer(operation, { type: 'range', pairs, count: pairs.length, more: false, revision });
   }
 }
 

@@ -146,6 +146,35 @@ export const readBugs: readonly PlantedBug[] = [
     checkers: [...readCheckers, '16-lease-reads'],
   },
   {
+    id: 'compacted-is-read',
+    title: 'A read of the past is answered from what a compaction has left of it',
+    seen: 'nowhere yet: what etcd refuses as compacted',
+    edits: [
+      {
+        file: 'src/keyspace/ranges.ts',
+        find: "  return revision < store.compactRevision ? 'compacted' : undefined;",
+        replace: '  return undefined;',
+      },
+    ],
+    life: { faults: 'none' },
+    checkers: ['log-witness'],
+  },
+  {
+    id: 'lease-looked-up-locally',
+    title: 'How long a lease has left is said by whichever member is asked, from what it has applied',
+    seen: 'nowhere yet: a lookup without a quorum',
+    edits: [
+      {
+        file: 'src/api/lease.ts',
+        find: '        member.leaseRemainingMs(request.ID, options),\n        member.readBarrier(options),\n',
+        replace:
+          '        options.signal.aborted ? undefined : member.keyspace.lease(request.ID, false)?.grantedTtlMs,\n',
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: ['lease-lookups'],
+  },
+  {
     id: 'retry-applied-twice',
     title: 'A command that is tried again is applied again',
     seen: 'the Raft paper, §8',
