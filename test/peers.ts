@@ -12,6 +12,8 @@ const installs = {
   java: 'Debian: apt-get install default-jre-headless',
   mariadbd: 'Debian: apt-get install mariadb-server',
   moto_server: pythonPeers,
+  'nats-server': 'Debian: apt-get install nats-server',
+  pgbouncer: 'Debian: apt-get install pgbouncer',
   postgres: 'Debian: apt-get install postgresql',
   'redis-server': 'Debian: apt-get install redis-server',
   'secantusd-py': pythonPeers,

@@ -1,5 +1,5 @@
 // A PostgreSQL server of its own for a test: `await using server = await startPostgresql(path)`.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -29,14 +29,18 @@ export const needsPassword = 'with_password';
 /** `path`: of the program `postgres`, as `peer('postgres')` gives it; `initdb` is beside it. */
 export async function startPostgresql(path: string): Promise<PostgresqlServer> {
   const ids = serverUser('postgres');
-  const program = (name: string) => join(dirname(path), name);
   return await startFilled(path, ids, async (folder, data) => {
     const flags = ['--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
-    await runProgram(program('initdb'), ['-D', data, '-U', 'postgres', ...flags], ids, folder);
+    await runProgram(beside(path, 'initdb'), ['-D', data, '-U', 'postgres', ...flags], ids, folder);
     const lines = [`+${needsPassword} 127.0.0.1/32 scram-sha-256`, 'all 127.0.0.1/32 trust'];
     const access = [...lines.map((line) => `host all ${line}`), 'host replication all 127.0.0.1/32 trust'];
     writeFileSync(join(data, 'pg_hba.conf'), access.join('\n'));
   });
+}
+
+/** Of the same release. */
+function beside(path: string, program: string): string {
+  return join(dirname(realpathSync(path)), program);
 }
 
 function startFilled(
@@ -98,7 +102,7 @@ async function startOn(
       startFilled(path, ids, (copyFolder, copy) => {
         const from = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-D', copy];
         const how = ['--write-recovery-conf', '--no-sync', '--checkpoint=fast'];
-        return runProgram(join(dirname(path), 'pg_basebackup'), [...from, ...how], ids, copyFolder);
+        return runProgram(beside(path, 'pg_basebackup'), [...from, ...how], ids, copyFolder);
       }),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
