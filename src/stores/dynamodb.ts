@@ -13,7 +13,7 @@ import type { AttributeValue, DynamoDBClient, DynamoDBClientConfig } from '@aws-
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
-import { awsError, describeFailure } from './aws-failures.ts';
+import { awsError, describeFailure, pause } from './amazon.ts';
 import type {
   CallBounds,
   DocumentDriver,
@@ -139,7 +139,7 @@ class DynamodbDriver implements DocumentDriver {
       // Amazon leaves out what was throttled, or was too much for one answer.
       const before = left.length;
       left = answer.UnprocessedKeys?.[this.#table]?.Keys ?? [];
-      if (left.length > 0 && left.length === before) await this.#pause(pauseMs, bounds.signal);
+      if (left.length > 0 && left.length === before) await pause(this.#runtime, pauseMs, bounds.signal);
       if (bounds.signal.aborted) throw ConclaveError.aborted(what, bounds.signal);
     }
     return keys.map((key) => found.get(this.#idOf(key)));
@@ -250,18 +250,6 @@ class DynamodbDriver implements DocumentDriver {
 
   #keyOf(key: DocumentKey): { readonly id: { readonly S: string } } {
     return { id: { S: this.#idOf(key) } };
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.#runtime.timers.after(ms, done);
-      signal.addEventListener('abort', done);
-    });
   }
 }
 

@@ -1,12 +1,16 @@
 // A server of the S3 API: moto, or whatever CONCLAVE_TEST_S3_URL names (with AWS_ACCESS_KEY_ID and so on), whose
 // bucket CONCLAVE_TEST_S3_BUCKET must exist.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { peer } from '../peers.ts';
-import { startChildServer } from './child-server.ts';
+import { type ChildServer, startChildServer } from './child-server.ts';
 
 export interface S3Server extends AsyncDisposable {
   readonly url: string;
   readonly bucket: string;
+  /** undefined where it was not started by the test. */
+  readonly process: ChildServer['process'] | undefined;
   /** A client of its own; `url` may be that of a proxy in front of the server. */
   client(url?: string): S3Client;
 }
@@ -19,11 +23,12 @@ export const s3Missing: string | undefined = url === undefined ? peer('moto_serv
 export async function startS3(): Promise<S3Server> {
   if (url !== undefined) {
     const bucket = process.env.CONCLAVE_TEST_S3_BUCKET ?? 'conclave-test';
-    return { url, bucket, client: (at = url) => connect(at, {}), async [Symbol.asyncDispose]() {} };
+    const client = (at = url) => connect(at, {});
+    return { ...{ url, bucket, process: undefined, client }, async [Symbol.asyncDispose]() {} };
   }
   const server = await startChildServer({
-    path: peer('moto_server').path ?? '',
-    args: (port) => ['-H', '127.0.0.1', '-p', String(port)],
+    path: pythonOf(peer('moto_server').path ?? ''),
+    args: (port) => [join(import.meta.dirname, 'moto_in_turn.py'), String(port)],
     probe: (port) => fetch(`http://127.0.0.1:${port}/moto-api/`),
   });
   const own = `http://127.0.0.1:${server.port}`;
@@ -33,7 +38,10 @@ export async function startS3(): Promise<S3Server> {
   const first = client();
   await first.send(new CreateBucketCommand({ Bucket: bucket }));
   first.destroy();
-  return { url: own, bucket, client, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  return {
+    ...{ url: own, bucket, process: server.process, client },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
 }
 
 function connect(endpoint: string, more: object): S3Client {
@@ -43,4 +51,11 @@ function connect(endpoint: string, more: object): S3Client {
     forcePathStyle: true,
     ...more,
   });
+}
+
+/** The Python that has this moto; the project's own comes first, since its version is known. */
+function pythonOf(program: string): string {
+  const own = join(import.meta.dirname, '../../.peers/bin/python');
+  const beside = join(dirname(program), 'python');
+  return [own, beside].find((path) => existsSync(path)) ?? 'python3';
 }

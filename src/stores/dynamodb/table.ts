@@ -1,7 +1,8 @@
 /** The table: how it is made, and whether one that is there will do. */
 import type { DynamoDBClient, TableDescription } from '@aws-sdk/client-dynamodb';
 import { ConclaveError } from '../../errors/index.ts';
-import { awsError, describeFailure, loadDriver } from '../aws-failures.ts';
+import { awsError, describeFailure } from '../amazon.ts';
+import { loadDriver } from '../driver-package.ts';
 
 export const loadDynamodb = () =>
   loadDriver('@aws-sdk/client-dynamodb', () => import('@aws-sdk/client-dynamodb'));
