@@ -1,0 +1,83 @@
+/** What an error of the packages means. Told apart by name and code, so that a second copy of them does no harm. */
+import { ConclaveError, type ErrorOutcome } from '../../errors/index.ts';
+
+const codes = {
+  wrongLastSequence: [10_071, 10_164],
+  noStream: 10_059,
+  jetStreamOff: [10_039, 10_076],
+} as const;
+
+interface Described {
+  readonly name: string;
+  readonly message: string;
+  readonly code: number;
+  readonly status: number;
+  readonly operation?: unknown;
+  readonly subject?: unknown;
+}
+
+export function isConflict(error: unknown): boolean {
+  return codes.wrongLastSequence.includes(describe(error).code as 10_071);
+}
+
+export interface FailureContext {
+  readonly bucket: string;
+  /** Where no answer came. */
+  readonly outcome: ErrorOutcome;
+  /** The first request of all: what is not there now was never there. */
+  readonly opening: boolean;
+}
+
+export function explained(
+  what: string,
+  error: unknown,
+  { bucket, outcome, opening }: FailureContext,
+): ConclaveError {
+  if (ConclaveError.is(error)) return error;
+  const { name, message, code, status, operation, subject } = describe(error);
+  const said = `${what}: ${message || name}`;
+  const mend = (advice: string) =>
+    new ConclaveError('failed-precondition', `${said}. ${advice}`, { cause: error });
+  const unavailable = (certain: ErrorOutcome) =>
+    new ConclaveError('unavailable', said, { cause: error, retryable: true, outcome: certain });
+  if (code === codes.noStream) {
+    return mend(`Make the bucket: createNatsBucket, or "nats kv add ${bucket} --storage file --replicas 3".`);
+  }
+  if (/Authorization|AuthenticationExpired/.test(name)) return mend('Check user and password, token or key.');
+  if (name === 'PermissionViolationError') {
+    const right = operation === 'publish' ? 'publish to' : 'subscribe to';
+    return mend(`Grant the user the right to ${right} ${String(subject)}.`);
+  }
+  if (codes.jetStreamOff.includes(code as 10_039) || (opening && name === 'JetStreamNotEnabled')) {
+    return mend('Start the servers with JetStream (nats-server -js), and enable it for the account.');
+  }
+  // Nobody was there to take it.
+  if (name === 'JetStreamNotEnabled' || name === 'NoRespondersError') return unavailable('not-applied');
+  if (name === 'ClosedConnectionError' || name === 'DrainingConnectionError') {
+    return mend(
+      'The connection is closed: keep it open while the store is in use, and connect with maxReconnectAttempts: -1.',
+    );
+  }
+  if (name === 'TimeoutError') {
+    return new ConclaveError('timeout', said, { cause: error, retryable: true, outcome });
+  }
+  if (/max_payload/.test(message)) return new ConclaveError('too-large', said, { cause: error });
+  if (name !== 'JetStreamApiError') return unavailable(outcome);
+  // The stream's leader refused it, and may take it later where it is short of something.
+  return status >= 500
+    ? unavailable('not-applied')
+    : mend('Look at the bucket and the limits of the account.');
+}
+
+function describe(error: unknown): Described {
+  const { name, message, code, status, operation, subject, cause } = (error ?? {}) as Record<string, unknown>;
+  if (name === 'RequestError' && cause instanceof Error) return describe(cause);
+  return {
+    name: typeof name === 'string' ? name : '',
+    message: typeof message === 'string' ? message : String(error),
+    code: typeof code === 'number' ? code : 0,
+    status: typeof status === 'number' ? status : 0,
+    operation,
+    subject,
+  };
+}
