@@ -211,7 +211,7 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     signal: AbortSignal,
   ): Promise<boolean> {
     const judge = ({ inTransaction }: Answer) =>
-      inTransaction ? withoutAutocommit(this.description) : undefined;
+      inTransaction ? withoutAutocommit(this.description, true) : undefined;
     const { changed } = await this.#statements.run(what, { text, values }, signal, judge);
     this.#statements.hasWritten = true;
     return changed > 0;

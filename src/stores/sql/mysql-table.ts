@@ -82,13 +82,13 @@ export class MysqlTable {
   async #checkServer(signal: AbortSignal): Promise<void> {
     const text = 'SELECT CAST(@@global.read_only AS CHAR), CAST(@@autocommit AS CHAR)';
     const { rows } = await this.#statements.run('Connecting', { text, values: [] }, signal);
-    const [readOnly = '', autocommit] = (rows[0] ?? []).map(String);
+    const [readOnly = '', autocommit = ''] = (rows[0] ?? []).map(String);
     const { service } = this.#statements;
     if (!isOff(readOnly)) {
       const says = () => 'met a server whose read_only is on, as on a replica: connect to the primary';
       throw explain(service, 'Connecting', 'read-only', undefined, { says });
     }
-    if (autocommit === '0') throw withoutAutocommit(service.description);
+    if (isOff(autocommit)) throw withoutAutocommit(service.description, false);
   }
 
   /** Where the key is missing, two could insert one document; where it is text, names that differ by case are one. */
@@ -113,13 +113,13 @@ AND column_name IN ('kind', 'name') AND column_key = 'PRI' AND data_type = 'varb
   }
 }
 
-/** What is ON in one release is 1, or the kind of it, in another. */
-export function isOff(readOnly: string): boolean {
-  return readOnly === '0' || readOnly.toUpperCase() === 'OFF';
+/** What is ON in one release is 1, or a kind of it, in another. */
+export function isOff(setting: string): boolean {
+  return setting === '0' || setting.toUpperCase() === 'OFF';
 }
 
-/** What was written is not committed, or may not be: the connection is given up, and that rolls it back. */
-export function withoutAutocommit(description: string): ConclaveError {
+/** `passes`: it was one connection, which is given up, and what it did not commit is rolled back. */
+export function withoutAutocommit(description: string, passes: boolean): ConclaveError {
   const message = `A connection to ${description} is in a transaction, or has autocommit off: give the store a pool of its own, whose connections have it on.`;
-  return new ConclaveError('failed-precondition', message);
+  return new ConclaveError('failed-precondition', message, { retryable: passes });
 }
