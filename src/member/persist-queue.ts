@@ -41,8 +41,9 @@ export class PersistQueue {
     const write: LogWrite = {
       group: this.context.group,
       entries: request.entries,
-      ...(request.hardState ? { hardState: request.hardState } : {}),
-      ...(request.snapshot ? { snapshot: request.snapshot.meta, keepsLog: request.snapshot.keepsLog } : {}),
+      hardState: request.hardState,
+      snapshot: request.snapshot?.meta,
+      keepsLog: request.snapshot?.keepsLog,
     };
     // The log resolves in order, so the first pending one is always the one that became durable.
     this.context.log

@@ -9,13 +9,13 @@ import { type Segment, segmentName } from './segment.ts';
 /** What changes in one group's log. The snapshot comes first, then the entries. */
 export interface LogWrite {
   readonly group: GroupId;
-  readonly hardState?: HardState;
+  readonly hardState?: HardState | undefined;
   /** Replace everything stored from `entries[0].index` on. Their data must not change until the append resolves. */
   readonly entries: readonly Entry[];
   /** The group's log restarts after this index; the snapshot's own file is durable already. */
-  readonly snapshot?: SnapshotMeta;
+  readonly snapshot?: SnapshotMeta | undefined;
   /** Entries after the snapshot stay. Default false: it replaces the whole log of the group. */
-  readonly keepsLog?: boolean;
+  readonly keepsLog?: boolean | undefined;
 }
 
 export interface SealedSegment {

@@ -129,7 +129,8 @@ export class FrameSplitter {
       deliver(frame);
     }
     this.heldBytes = whole.length - offset;
-    this.held.length = 0;
+    // Setting a length costs, also where nothing is held.
+    if (this.held.length > 0) this.held.length = 0;
     if (this.heldBytes > 0) this.held.push(whole.subarray(offset));
   }
 }

@@ -164,8 +164,11 @@ export class MemoryNames {
 
 function namesIn(nodes: ReadonlyMap<string, Node>, folder: string): string[] {
   const names = [];
+  const start = folder === '/' ? 1 : folder.length + 1;
   for (const name of nodes.keys()) {
-    if (name !== '/' && posix.dirname(name) === folder) names.push(posix.basename(name));
+    if (name.length > start && name.lastIndexOf('/') === start - 1 && name.startsWith(folder)) {
+      names.push(name.slice(start));
+    }
   }
   return names.sort();
 }
@@ -177,8 +180,18 @@ function applyTo(names: Map<string, Node>, change: NameChange): void {
   }
 }
 
+/** Of the paths last used, since programs use the same few again and again. */
+const normalPaths = new Map<string, string>();
+const mostNormalPaths = 1000;
+
 function normal(path: string): string {
-  return posix.resolve('/', path);
+  let name = normalPaths.get(path);
+  if (name === undefined) {
+    name = posix.resolve('/', path);
+    if (normalPaths.size >= mostNormalPaths) normalPaths.clear();
+    normalPaths.set(path, name);
+  }
+  return name;
 }
 
 function failure(errno: string, action: string, path: string): unknown {

@@ -95,7 +95,7 @@ class Fencing implements Checker, ElectionWitness {
 }
 
 function equal(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, position) => byte === right[position]);
+  return Buffer.compare(left, right) === 0;
 }
 
 /** Invariant 22. */

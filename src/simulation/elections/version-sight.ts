@@ -28,7 +28,7 @@ export function parseVersion(path: string, bytes: Uint8Array): PublishedVersion 
   const body = bytes.subarray(0, bytes.length - checksumBytes);
   const checksum = createHash('sha256').update(body).digest('hex');
   const stored = bytes.subarray(body.length);
-  if (checksum !== Array.from(stored, (byte) => byte.toString(16).padStart(2, '0')).join(''))
+  if (checksum !== Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('hex'))
     return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const dataAt = headerBytes + view.getUint32(12);

@@ -74,7 +74,6 @@ export class Hub implements LifeSight {
   settled(): void {
     if (this.failure === undefined) {
       try {
-        // Without #tell's callback: this is asked after each of many thousand steps.
         for (const checker of this.#settled) checker.settled();
       } catch (error) {
         this.failure = error;
@@ -101,8 +100,16 @@ export class Hub implements LifeSight {
     this.#tell(this.#wiped, (checker) => checker.memberWiped(member));
   }
 
+  // Those that are called thousands of times in each simulated minute do without #tell's callback.
+
   drained(member: MemberSight, effects: RaftEffects): void {
-    this.#tell(this.#drained, (checker) => checker.drained(member, effects));
+    if (this.failure === undefined) {
+      try {
+        for (const checker of this.#drained) checker.drained(member, effects);
+      } catch (error) {
+        this.failure = error;
+      }
+    }
     for (const entry of effects.committed) {
       if (!this.committed.add(entry, this.nowUs)) continue;
       this.#tell(this.#committedFirst, (checker) => checker.committed(entry, member));
@@ -110,15 +117,30 @@ export class Hub implements LifeSight {
   }
 
   sent(from: MemberSight, to: MemberSight, message: RaftMessage): void {
-    this.#tell(this.#sent, (checker) => checker.sent(from, to, message));
+    if (this.failure !== undefined) return;
+    try {
+      for (const checker of this.#sent) checker.sent(from, to, message);
+    } catch (error) {
+      this.failure = error;
+    }
   }
 
   durable(member: MemberSight): void {
-    this.#tell(this.#durable, (checker) => checker.durable(member));
+    if (this.failure !== undefined) return;
+    try {
+      for (const checker of this.#durable) checker.durable(member);
+    } catch (error) {
+      this.failure = error;
+    }
   }
 
   applied(member: MemberSight, entry: Entry, results: readonly CommandResult[]): void {
-    this.#tell(this.#applied, (checker) => checker.applied(member, entry, results));
+    if (this.failure !== undefined) return;
+    try {
+      for (const checker of this.#applied) checker.applied(member, entry, results);
+    } catch (error) {
+      this.failure = error;
+    }
   }
 
   installed(member: MemberSight, snapshot: SnapshotMeta): void {

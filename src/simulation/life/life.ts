@@ -145,6 +145,7 @@ class Life {
     const unhandled = (error: unknown): void =>
       this.#hub.fail(new Error(`A promise was rejected and nobody handled it: ${error}`, { cause: error }));
     process.on('unhandledRejection', unhandled);
+    const stacksAgain = this.#options.keepTrace ? undefined : withoutStacks();
     let failure: LifeFailure | undefined;
     try {
       world.scheduler.onSettled = () => this.#hub.settled();
@@ -160,6 +161,7 @@ class Life {
       failure = describeFailure(error, world.nowUs);
     } finally {
       process.off('unhandledRejection', unhandled);
+      stacksAgain?.();
       this.#sharers.close();
     }
     return this.#result(failure);
@@ -238,6 +240,25 @@ class Life {
       lines: world.trace.lines,
     };
   }
+}
+
+let livesWithoutStacks = 0;
+let usualStackTraceLimit = 0;
+
+/**
+ * Errors are a matter of course under faults, and where they came from is most of what one costs. Who looks at a failure
+ * lives it again with its trace, and has the stacks then. Call what it returns when the life is over.
+ */
+function withoutStacks(): () => void {
+  if (livesWithoutStacks === 0) {
+    usualStackTraceLimit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+  }
+  livesWithoutStacks += 1;
+  return () => {
+    livesWithoutStacks -= 1;
+    if (livesWithoutStacks === 0) Error.stackTraceLimit = usualStackTraceLimit;
+  };
 }
 
 function describeFailure(error: unknown, atUs: number): LifeFailure {

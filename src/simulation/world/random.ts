@@ -88,6 +88,8 @@ export class Draw {
   }
 
   bytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => this.word() >>> 24);
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; at++) bytes[at] = this.word() >>> 24;
+    return bytes;
   }
 }
