@@ -1,4 +1,5 @@
 import { type DiskOperation, type FailureOptions, Failures } from '../../runtime/virtual/index.ts';
+import type { Draw } from '../world/random.ts';
 
 /** How often each fault took place, and not only was asked for. */
 export interface DiskFaultCounts {
@@ -8,6 +9,7 @@ export interface DiskFaultCounts {
   rottenBits: number;
   rottenSectors: number;
   misdirectedReads: number;
+  rottenReads: number;
   wipes: number;
   powerFailures: number;
 }
@@ -21,6 +23,7 @@ export class DiskFaults {
     rottenBits: 0,
     rottenSectors: 0,
     misdirectedReads: 0,
+    rottenReads: 0,
     wipes: 0,
     powerFailures: 0,
   };
@@ -28,6 +31,10 @@ export class DiskFaults {
   capacityBytes = Number.POSITIVE_INFINITY;
   /** Latencies are multiplied by this. */
   slowness = 1;
+  /** What is read from files whose path contains this is not what was written, half of the time; on the platter it is. */
+  rottenReads: { readonly path: string; readonly onRead: () => void } | undefined;
+  /** A member starts from what it reads now. Rot that it met there would need the `DamageRecord`'s leave. */
+  recovering = false;
   #failures = new Failures();
   #misdirected: { readonly path: string; after: number } | undefined;
 
@@ -60,6 +67,7 @@ export class DiskFaults {
     this.#misdirected = undefined;
     this.capacityBytes = Number.POSITIVE_INFINITY;
     this.slowness = 1;
+    this.rottenReads = undefined;
   }
 
   /** For the disk: the error that this operation, now, is to fail with. */
@@ -75,6 +83,16 @@ export class DiskFaults {
     if (misdirected === undefined || !path.includes(misdirected.path)) return false;
     if (misdirected.after-- > 0) return false;
     this.#misdirected = undefined;
+    return true;
+  }
+
+  /** For the disk: whether this read is to be spoilt. */
+  takeRot(path: string, random: Draw): boolean {
+    const rotten = this.rottenReads;
+    if (rotten === undefined || this.recovering || !path.includes(rotten.path)) return false;
+    if (!random.chance(0.5)) return false;
+    this.counts.rottenReads += 1;
+    rotten.onRead();
     return true;
   }
 }

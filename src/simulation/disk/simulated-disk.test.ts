@@ -175,6 +175,34 @@ test('a disk that two faults hang does nothing until both have released it', asy
   assert.equal(bench.disk.hanging, false);
 });
 
+test('rotten reads differ from what is on the platter by one bit, but not for a member that recovers', async () => {
+  const bench = new DiskBench();
+  const file = await bench.during(fileOn(bench.view, true));
+  await bench.during(file.writeAt(0, [ones(100)]));
+  const { faults } = bench.disk;
+  let met = 0;
+  const onRead = (): void => {
+    met += 1;
+  };
+  faults.rottenReads = { path: '/d/', onRead };
+  const wrongOfTwenty = async (): Promise<number> => {
+    let wrong = 0;
+    for (let reads = 0; reads < 20; reads++) {
+      const changed = [...(await bench.during(file.readAt(0, 100)))].filter((byte) => byte !== 1).length;
+      assert.ok(changed <= 1, `${changed}`);
+      wrong += changed;
+    }
+    return wrong;
+  };
+  assert.ok((await wrongOfTwenty()) > 0);
+  assert.ok(met > 0 && met === faults.counts.rottenReads);
+  faults.recovering = true;
+  assert.equal(await wrongOfTwenty(), 0);
+  faults.recovering = false;
+  bench.disk.heal();
+  assert.equal(await wrongOfTwenty(), 0);
+});
+
 test('rot changes one bit or one sector of what is durable', async () => {
   for (const sector of [false, true]) {
     const bench = new DiskBench();

@@ -210,6 +210,7 @@ export class SimulatedDisk {
 
   #read(path: string, file: MemoryFileData, position: number, length: number): Uint8Array {
     const bytes = file.read(position, length);
+    if (bytes.length > 0 && this.faults.takeRot(path, this.#random)) this.#spoil(path, position, bytes);
     if (bytes.length === 0 || !this.faults.takeMisdirection(path)) return bytes;
     const stored = Math.max(1, file.storedBytes);
     const at = this.#random.below(Math.max(1, Math.min(bytes.length, stored - position)));
@@ -221,6 +222,12 @@ export class SimulatedDisk {
       () => `a read of '${path}' at ${position + at} got the bytes at ${from}`,
     );
     return bytes;
+  }
+
+  #spoil(path: string, position: number, bytes: Uint8Array): void {
+    const at = this.#random.below(bytes.length);
+    bytes[at] = (bytes[at] as number) ^ (1 << this.#random.below(8));
+    this.#world.note(this.host.name, () => `a read of '${path}' got a wrong bit at ${position + at}`);
   }
 
   #write(

@@ -58,6 +58,22 @@ function folderLosesPower({ candidates, shared }: Targets): Strike {
 }
 
 /**
+ * What a running member reads back is wrong for a while, which harms nothing durable: snapshots are all that it reads.
+ * `met` is called when it first was.
+ */
+export function spoilReads(fault: Fault, targets: Targets, overlaps: Overlaps, met: () => void): Strike {
+  if (fault.kind !== 'rotten-read') return undefined;
+  let unmet = true;
+  const onRead = (): void => {
+    if (unmet) met();
+    unmet = false;
+  };
+  return overlaps.override(memberFor(fault, targets).disk.faults, {
+    rottenReads: { path: '/snapshots/', onRead },
+  });
+}
+
+/**
  * What loses data that was durable: it is met when the member reads its disk, so it is stopped, harmed while it is
  * down, where that leaves a good copy of everything, and started again. `harmed` is called when it was.
  */

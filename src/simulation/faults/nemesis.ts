@@ -1,6 +1,6 @@
 import type { Counts } from '../life/types.ts';
 import { eventKinds } from '../world/scheduler.ts';
-import { strikeData, strikeDisk } from './disk-faults.ts';
+import { spoilReads, strikeData, strikeDisk } from './disk-faults.ts';
 import { Cuts, strikeNetwork } from './network-faults.ts';
 import type { FaultKind, FaultOptions } from './options.ts';
 import { Overlaps } from './overlaps.ts';
@@ -8,8 +8,8 @@ import { strikeClock, strikeProcess } from './process-faults.ts';
 import type { Fault } from './schedule.ts';
 import { type Strike, type Targets, whomFor } from './targets.ts';
 
-/** They count when data was harmed, and not only a member stopped for it. */
-const harms: ReadonlySet<FaultKind> = new Set(['lose-disk', 'bit-rot', 'misdirected-read']);
+/** They count when data was harmed, or seen to be, and not only a member stopped for it. */
+const harms: ReadonlySet<FaultKind> = new Set(['lose-disk', 'bit-rot', 'misdirected-read', 'rotten-read']);
 
 /** After so long both ends know what befell their connection: TCP has given up, the longest lease and grace are over. */
 const oneSidedForUs = 26_000_000;
@@ -83,6 +83,7 @@ export class Nemesis {
     return (
       strikeNetwork(fault, targets, { cuts: this.#cuts, overlaps: this.#overlaps }) ??
       strikeDisk(fault, targets, this.#overlaps) ??
+      spoilReads(fault, targets, this.#overlaps, () => this.#count(fault.kind)) ??
       strikeData(fault, targets, () => this.#count(fault.kind)) ??
       strikeProcess(fault, targets, this.#overlaps) ??
       strikeClock(fault, targets)

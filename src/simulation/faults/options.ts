@@ -46,8 +46,9 @@ export const faultKinds = [
   'pause-publisher',
   'sleep-candidate',
   'block-candidate',
-  // The last, so that lives without it are drawn as they were before it was there.
+  // The last, so that lives without them are drawn as they were before they were there.
   'folder-power-failure',
+  'rotten-read',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -110,6 +111,7 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
     'misdirected-read': 2,
     'power-failure': 4,
     'folder-power-failure': 3,
+    'rotten-read': 4,
   },
   clock: { 'wall-jump': 6, 'host-sleep': 4, 'sleep-candidate': 4 },
   process: {

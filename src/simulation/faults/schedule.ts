@@ -41,6 +41,7 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'lose-disk': [400, 1200],
   'bit-rot': [400, 1200],
   'misdirected-read': [400, 1200],
+  'rotten-read': [2000, 6000],
   restart: [5, 500],
   'rolling-restart': [600, 4000],
   pause: [20, 1500],

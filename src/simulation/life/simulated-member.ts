@@ -56,7 +56,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   readonly #parts: SimulatedMemberParts;
   #served: Served | undefined;
   /** What its disk had been made to do when this life began: that excuses nothing now. */
-  #before = { fullDisk: 0, failedOperations: 0 };
+  #before = { fullDisk: 0, failedOperations: 0, rottenReads: 0 };
   /** As many faults want it down. */
   #heldDown = 0;
 
@@ -92,8 +92,9 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     process.attach({ disk: disk.of(process), network: network.of(process) });
     this.process = process;
     this.life += 1;
-    const { fullDisk, failedOperations } = this.disk.faults.counts;
-    this.#before = { fullDisk, failedOperations };
+    const { fullDisk, failedOperations, rottenReads } = this.disk.faults.counts;
+    this.#before = { fullDisk, failedOperations, rottenReads };
+    this.disk.faults.recovering = true;
     world.note(this.name, () => `starts, life ${this.life}`);
     Member.start({
       ...options,
@@ -193,6 +194,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
         this.keyspace = keyspace;
         this.running = true;
         this.disk.faults.readsAreRight();
+        this.disk.faults.recovering = false;
         this.#parts.damage().review();
         hub.memberStarted(this);
       },
@@ -255,10 +257,10 @@ export class SimulatedMember implements MemberSight, StrikableMember {
 
   #excused(error: unknown): boolean {
     if (!ConclaveError.is(error)) return false;
-    const { fullDisk, failedOperations } = this.disk.faults.counts;
+    const { fullDisk, failedOperations, rottenReads } = this.disk.faults.counts;
     if (error.code === 'disk-full') return fullDisk > this.#before.fullDisk;
     if (error.code === 'disk-failed') return failedOperations > this.#before.failedOperations;
-    return error.code === 'data-damaged' && this.damaged;
+    return error.code === 'data-damaged' && (this.damaged || rottenReads > this.#before.rottenReads);
   }
 
   #startLater(): void {

@@ -143,6 +143,38 @@ export const diskBugs: readonly PlantedBug[] = [
     checkers: ['05-same-state-at-same-index', '10-indexes-in-order', 'program'],
   },
   {
+    id: 'snapshot-sent-unchecked',
+    title: 'A leader sends what it reads of its snapshot without a look at the checksums',
+    seen: 'etcd-io/etcd#13766: damage that spreads to other members',
+    edits: [
+      {
+        file: 'src/member/snapshots/store.ts',
+        find: '    if (crc !== stated.crc) throw',
+        replace: '    if (crc < 0) throw',
+      },
+    ],
+    life: { faults: 'disk' },
+    // Followers must want a snapshot while reads of it are wrong.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'rotten-read': 4,",
+        replace: "    'rotten-read': 40,",
+      },
+      {
+        file: 'src/simulation/life/settings.ts',
+        find: 'snapshotCount: random.pick([20, 60, 200, 1000, 100_000]),',
+        replace: 'snapshotCount: random.pick([20, 60]),',
+      },
+      {
+        file: 'src/simulation/life/settings.ts',
+        find: 'snapshotCatchUpEntries: random.pick([0, 10, 100, 5000]),',
+        replace: 'snapshotCatchUpEntries: random.pick([0, 10]),',
+      },
+    ],
+    checkers: ['05-same-state-at-same-index', '10-indexes-in-order', 'program'],
+  },
+  {
     id: 'snapshot-not-synced',
     title: 'A snapshot gets its name before its content is durable',
     seen: 'etcd-io/etcd#6515',
