@@ -1,5 +1,7 @@
 /** What the guards need of MongoDB's filters and update operators, as its manual defines them. Anything else throws. */
 
+import { NotSimulated } from './wire.ts';
+
 export type StoredDocument = Record<string, unknown>;
 
 export function matches(document: StoredDocument, filter: StoredDocument): boolean {
@@ -70,6 +72,6 @@ function applied(operator: string, value: unknown, operand: unknown): unknown {
   }
 }
 
-function unknown(operator: string): Error {
-  return new Error(`The simulated MongoDB does not know ${operator}.`);
+function unknown(operator: string): NotSimulated {
+  return new NotSimulated(`The simulated MongoDB does not know ${operator}.`);
 }

@@ -52,7 +52,7 @@ export class DocumentStore implements GuardServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     const { world, random, faults, reports } = parts;
-    this.#wire = new Wire({ world, random: random.fork('wire'), faults, healed: () => reports.healed });
+    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports });
     this.#wire.onDown = () => this.#open.clear();
     this.#retries = random.chance(0.7);
     this.#inTransactions = random.chance(0.4);

@@ -1,3 +1,5 @@
+import { NotSimulated } from './wire.ts';
+
 /** The commands of Redis that scripts of guards call, on texts whose characters are bytes. */
 export type StoredValue = string | Map<string, string> | string[];
 /** null: nil. `ok`: a status. */
@@ -9,7 +11,7 @@ type Keys = Map<string, StoredValue>;
 
 export function command(keys: Keys, [name = '', ...args]: readonly string[]): Reply {
   const run = commands[name.toUpperCase()];
-  if (run === undefined) throw new ReplyError(`ERR unknown command '${name}' in the simulated Redis`);
+  if (run === undefined) throw new NotSimulated(`The simulated Redis does not know ${name}.`);
   return run(keys, args);
 }
 
@@ -19,7 +21,7 @@ const commands: Readonly<Record<string, (keys: Keys, args: readonly string[]) =>
   DEL: (keys, args) => args.filter((key) => keys.delete(key)).length,
   GET: (keys, [key = '']) => textAt(keys, key) ?? null,
   SET(keys, [key = '', value = '', ...options]) {
-    if (options.length > 0) throw new ReplyError('ERR syntax error: no options in the simulated Redis');
+    if (options.length > 0) throw new NotSimulated('The simulated Redis knows no options of SET.');
     keys.set(key, value);
     return { ok: 'OK' };
   },
@@ -52,7 +54,7 @@ const commands: Readonly<Record<string, (keys: Keys, args: readonly string[]) =>
     return list.length;
   },
   LRANGE(keys, [key = '', from = '0', to = '-1']) {
-    if (from !== '0' || to !== '-1') throw new ReplyError('ERR only whole lists in the simulated Redis');
+    if (from !== '0' || to !== '-1') throw new NotSimulated('The simulated Redis gives whole lists only.');
     return listAt(keys, key) ?? [];
   },
 };

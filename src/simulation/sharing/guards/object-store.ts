@@ -14,7 +14,7 @@ import {
   resource,
   type ServerParts,
 } from './guarded.ts';
-import { NoAnswer, Wire } from './wire.ts';
+import { NoAnswer, NotSimulated, Wire } from './wire.ts';
 
 interface StoredObject {
   readonly etag: string;
@@ -57,7 +57,7 @@ export class ObjectStore implements GuardServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     const { world, random, faults, reports } = parts;
-    this.#wire = new Wire({ world, random: random.fork('wire'), faults, healed: () => reports.healed });
+    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports });
   }
 
   connect(process: Process, random: Draw): Guarded {
@@ -102,7 +102,7 @@ export class ObjectStore implements GuardServer {
     if (IfMatch !== undefined && present === undefined) throw new StoreError('NoSuchKey', 404);
     if (IfMatch !== undefined && IfMatch !== present?.etag) throw new StoreError('PreconditionFailed', 412);
     if (IfNoneMatch === '*' && present !== undefined) throw new StoreError('PreconditionFailed', 412);
-    if (Body.length > mebibyte) throw new Error('The simulated store takes small objects only.');
+    if (Body.length > mebibyte) throw new NotSimulated('The simulated store takes small objects only.');
     const etag = `"${createHash('md5').update(Body).digest('hex')}"`;
     this.#objects.set(Key, { etag, body: Body, metadata: Metadata });
     this.#changed(Body);

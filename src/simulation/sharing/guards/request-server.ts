@@ -90,7 +90,7 @@ export class RequestServer implements GuardServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     const { world, random, faults, reports } = parts;
-    this.#wire = new Wire({ world, random: random.fork('wire'), faults, healed: () => reports.healed });
+    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports });
     this.#host = world.addHost('service');
     this.#disk = new SharedFolder(world, random.fork('disk'));
     this.#wire.onDown = () => {

@@ -10,6 +10,7 @@ import {
   type Statement,
   type Value,
 } from './sql-statements.ts';
+import { NotSimulated } from './wire.ts';
 
 export type SqlFlavour = 'postgres' | 'mysql';
 export type SqlFault = 'aborted' | 'lock-timeout' | 'duplicate' | 'no-savepoint';
@@ -210,7 +211,7 @@ export class SqlServer {
       return [statement.columns.map((column) => column(names))];
     const table = statement.table ?? '';
     const blank = tables[table];
-    if (blank === undefined) throw new Error(`The simulated database has no table ${table}.`);
+    if (blank === undefined) throw new NotSimulated(`The simulated database has no table ${table}.`);
     let excluded: Row = {};
     if (statement.kind === 'insert') {
       const pairs = statement.columns.map((column, at) => [

@@ -1,3 +1,5 @@
+import { NotSimulated } from './wire.ts';
+
 /** What of SQL the guards and the work behind them send, of PostgreSQL and of MySQL. Anything else throws. */
 export type Value = string | number | null;
 export type Row = Readonly<Record<string, Value>>;
@@ -82,16 +84,23 @@ class Parser {
   }
 
   #statement(): Statement {
-    if (this.#accept('BEGIN')) return { kind: 'begin' };
+    if (this.#accept('BEGIN')) return this.#isolated({ kind: 'begin' });
     if (this.#accept('COMMIT')) return { kind: 'commit' };
     if (this.#accept('ROLLBACK')) return { kind: 'rollback' };
     if (this.#accept('SAVEPOINT')) return { kind: 'savepoint', name: this.#next() };
     if (this.#accept('RELEASE', 'SAVEPOINT')) return { kind: 'release', name: this.#next() };
+    if (this.#accept('SET', 'TRANSACTION')) return this.#isolated({ kind: 'set', settings: new Map() });
     if (this.#accept('SET')) return { kind: 'set', settings: this.#settings() };
     if (this.#accept('INSERT', 'INTO')) return this.#insert();
     if (this.#accept('SELECT')) return this.#select();
     if (this.#accept('UPDATE')) return this.#update();
     throw this.#unknown();
+  }
+
+  /** One level is known for each flavour; the guards ask for it where they only lock what they read. */
+  #isolated(statement: Statement): Statement {
+    if (this.#accept('ISOLATION', 'LEVEL')) this.#expect('READ', 'COMMITTED');
+    return statement;
   }
 
   #insert(): Statement {
@@ -241,7 +250,7 @@ class Parser {
     if (!this.#accept(...words)) throw this.#unknown();
   }
 
-  #unknown(): Error {
-    return new Error(`The simulated database does not know: ${this.#text}`);
+  #unknown(): NotSimulated {
+    return new NotSimulated(`The simulated database does not know: ${this.#text}`);
   }
 }

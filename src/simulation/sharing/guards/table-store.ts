@@ -70,8 +70,7 @@ export class TableStore implements GuardServer {
 
   constructor({ world, random, reports, faults }: ServerParts, flavour: SqlFlavour) {
     this.#flavour = flavour;
-    const healed = () => reports.healed;
-    this.#wire = new Wire({ world, random: random.fork('wire'), faults, healed, repeats: false });
+    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports, repeats: false });
     this.#server = new SqlServer({
       ...{ world, random: random.fork('server'), flavour },
       onCommitted: (writes) => {

@@ -3,21 +3,25 @@ import type { Process } from '../../world/process.ts';
 import type { Draw } from '../../world/random.ts';
 import { eventKinds } from '../../world/scheduler.ts';
 import type { World } from '../../world/world.ts';
+import type { SharingReports } from '../reports.ts';
 
 export interface WireOptions {
   readonly world: World;
   readonly random: Draw;
   /** Which faults this life has. */
   readonly faults: FaultPreset;
-  /** From then on nothing goes wrong any more, but what is late already. */
-  readonly healed: () => boolean;
+  /** When all is healed nothing goes wrong any more, but what is late already. */
+  readonly reports: SharingReports;
   /** A request comes at most so late, ms. Default 6000. */
   readonly latestMs?: number;
   /** Whether a request may reach the server twice. Default true. */
   readonly repeats?: boolean;
 }
 
-/** No answer came. `sent`: false where the connection was refused, so that the request cannot have arrived. */
+/** A server was asked for what it does not know: a fault of the simulator, which no program may take for an answer. */
+export class NotSimulated extends Error {}
+
+/** No answer came. */
 export class NoAnswer extends Error {
   readonly how: 'reset' | 'timeout' | 'refused';
 
@@ -88,7 +92,10 @@ export class Wire {
         else
           (async () => await handle())().then(
             (value) => answer(() => resolve(value)),
-            (error: unknown) => answer(() => reject(error)),
+            (error: unknown) => {
+              if (error instanceof NotSimulated) this.#options.reports.elections.fail(error);
+              answer(() => reject(error));
+            },
           );
       });
     }
@@ -97,14 +104,14 @@ export class Wire {
 
   /** Whether something that befalls one of so many requests befalls this one. */
   chance(rate: number): boolean {
-    const { random, healed } = this.#options;
-    return this.#rates.loss > 0 && !healed() && random.chance(rate);
+    const { random, reports } = this.#options;
+    return this.#rates.loss > 0 && !reports.healed && random.chance(rate);
   }
 
   #fate(process: Process, what: string): Fate {
-    const { random, healed, world, latestMs = 6000 } = this.#options;
+    const { random, reports, world, latestMs = 6000 } = this.#options;
     const usual = this.#latencyUs();
-    if (healed()) return { arrivesUs: [usual], answered: true, brokenUs: undefined };
+    if (reports.healed) return { arrivesUs: [usual], answered: true, brokenUs: undefined };
     const { loss, slow, repeat } = this.#rates;
     const lost = random.chance(loss);
     const unanswered = lost || random.chance(loss);
@@ -124,10 +131,10 @@ export class Wire {
   }
 
   #failLater(): void {
-    const { world, random, healed } = this.#options;
+    const { world, random, reports } = this.#options;
     const inUs = random.between(2000, 15_000) * 1000;
     world.scheduler.after(inUs, eventKinds.fault, undefined, () => {
-      if (healed()) return;
+      if (reports.healed) return;
       const downMs = random.between(50, 1500);
       world.note('server', () => `is started anew, down for ${downMs} ms`);
       this.down = true;

@@ -9,6 +9,25 @@ const late = {
   find: '      slow: random.pick([0, 0.02, 0.06, 0.12]),\n',
   replace: '      slow: random.pick([0.2, 0.3]),\n',
 };
+/** Most commits come after the guard has given them up. */
+const lateCommits = {
+  file: 'src/simulation/sharing/guards/wire.ts',
+  find: 'random.chance(slow) ? random.between(20, latestMs) * 1000 : 0;',
+  replace: "random.chance(what === 'COMMIT' ? 0.7 : slow) ? random.between(1500, 4000) * 1000 : 0;",
+};
+/** Half of the clients go away while the service is at work, which takes long. */
+const impatient = [
+  {
+    file: 'src/simulation/sharing/guards/request-server.ts',
+    find: 'this.#wire.chance(0.05)',
+    replace: 'this.#wire.chance(0.5)',
+  },
+  {
+    file: 'src/simulation/sharing/guards/request-server.ts',
+    find: 'random.between(0, random.chance(0.2) ? 800 : 20)',
+    replace: 'random.between(0, 1500)',
+  },
+];
 /** Many answers are lost, and some requests with them. */
 const lossy = {
   file: 'src/simulation/sharing/guards/wire.ts',
@@ -230,7 +249,7 @@ export const guardBugs: readonly PlantedBug[] = [
       },
     ],
     life: { ...few, sharing: 'keys', faults: 'process' },
-    checkers: ['fence-kept', 'sharing-completes'],
+    checkers: ['program', 'fence-kept'],
   },
   {
     id: 'script-runs-again',
@@ -277,7 +296,7 @@ RETURNING attempt, previous_attempt\`,
       },
     ],
     life: { ...few, sharing: 'postgres', faults: 'network' },
-    settings: [late],
+    settings: [lateCommits],
     checkers: ['fence-kept'],
   },
   {
@@ -337,6 +356,7 @@ RETURNING attempt, previous_attempt\`,
       },
     ],
     life: { ...few, sharing: 'requests', faults: 'all' },
+    settings: impatient,
     checkers: ['fence-kept'],
   },
   {
