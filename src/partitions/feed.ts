@@ -102,9 +102,11 @@ export class StateFeed implements AsyncDisposable {
 
   /** Resolves at the next change of this election, when the signal aborts or after the time. Never rejects. */
   async changed(name: string, signal: AbortSignal, timeoutMs = 86_400_000): Promise<void> {
+    if (this.#stop.signal.aborted) return;
     const wake = new AbortController();
+    // Stopping tells, too: a listener of each of thousands on one signal would make each of them slow.
     const off = this.on(name, () => wake.abort());
-    await sleep(this.#options.runtime, timeoutMs, wake.signal, signal, this.#stop.signal);
+    await sleep(this.#options.runtime, timeoutMs, wake.signal, signal);
     off();
   }
 
@@ -125,6 +127,7 @@ export class StateFeed implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    for (const name of [...this.#listeners.keys()]) this.#tell(name);
     const following = [...this.#following.values()];
     for (const { stop } of following) stop.abort();
     await Promise.all([this.#running, ...following.map(({ ended }) => ended)]);

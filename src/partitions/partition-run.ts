@@ -93,6 +93,8 @@ export class PartitionRun {
     );
     try {
       this.#giveSlotBack = await slots.take(unwanted.signal);
+      // A store in memory answers without a turn of the event loop: thousands in a row would starve the renewals.
+      await new Promise<void>((resolve) => session.settings.runtime.timers.nextTurn(resolve));
       const leadership = await candidate.campaign({ signal: unwanted.signal });
       this.#giveSlotBack();
       this.#parts.leaderships.set(this.partition, leadership);
