@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { manualRuntime } from '../runtime/testing.ts';
+import { documentStore } from '../stores/documents/index.ts';
+import { MemoryService } from '../stores/documents/testing.ts';
 import { memoryStore } from '../stores/memory.ts';
-import { conformanceTests, type Fault, faults, faultyStore } from './index.ts';
+import { type ConformanceTarget, conformanceTests, type Fault, faults, faultyStore } from './index.ts';
 import { sessionWith, storeWith } from './wrapping.ts';
 
 /** Which test finds which fault (others may, too). */
@@ -21,6 +23,8 @@ const foundBy: Record<Fault, string> = {
   'acquire-begins-anew': 'acquiring again while leading gives the same leadership',
   'acquire-loses-the-place': 'waiters lead in the order in which they came',
   'release-unguarded': 'a repeated release does not end the next leadership of another',
+  'two-of-a-crowd-lead': 'of fifty contenders one leads at a time, each with a higher token',
+  'token-restarts-with-its-records': 'a token rises although an outsider deleted the records of its election',
   'holder-taken-for-its-session':
     'a session has no say over the leadership of another, also of the same holder',
   'old-release-promotes': 'a release with an old token makes nobody lead',
@@ -65,6 +69,7 @@ const foundBy: Record<Fault, string> = {
 };
 
 async function failures(fault: Fault | undefined): Promise<string[]> {
+  if (fault === 'token-restarts-with-its-records') return failuresOfDocuments(fault);
   const runtime = manualRuntime();
   const open = async () => {
     const store = memoryStore({ runtime });
@@ -80,6 +85,65 @@ async function failures(fault: Fault | undefined): Promise<string[]> {
   for (const { name, run } of conformanceTests(open, { runtime })) await run().catch(() => failed.push(name));
   return failed;
 }
+
+type Changes = Partial<ConformanceTarget> & { readonly forgets?: boolean };
+
+/** A store whose service can be stopped, and whose records an outsider can delete. */
+async function failuresOfDocuments(fault?: Fault, changes: Changes = {}): Promise<string[]> {
+  const runtime = manualRuntime();
+  const { forgets = false, ...rest } = changes;
+  const open = async () => {
+    const service = new MemoryService({ runtime, ownsClock: true, tells: true, many: true });
+    const connect = () => {
+      const store = documentStore(service.driver(), { runtime });
+      return fault === undefined ? store : faultyStore(store, fault);
+    };
+    const store = connect();
+    return {
+      store,
+      another: async () => connect(),
+      passTime: (ms: number) => runtime.advance(ms),
+      deleteRecords: async (name: string) => service.wipe({ kind: 'election', name }),
+      stopService: async () => {
+        service.down = true;
+        if (forgets) service.rows.clear();
+      },
+      startService: async () => {
+        service.down = false;
+      },
+      requests: () => service.requests,
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+      ...rest,
+    };
+  };
+  const failed: string[] = [];
+  const skipped: string[] = [];
+  for (const { name, run } of conformanceTests(open, { runtime })) {
+    await run().then(
+      (outcome) => outcome.skipped === undefined || skipped.push(`${name}: ${outcome.skipped}`),
+      () => failed.push(name),
+    );
+  }
+  assert(!skipped.some((line) => /the target cannot (stop|delete)/.test(line)), skipped.join('; '));
+  return failed;
+}
+
+test('the suite finds nothing in a sound store of documents, whose service stops and starts', async () => {
+  assert.deepEqual(await failuresOfDocuments(), []);
+});
+
+test('the suite finds a service that forgets in an outage', async () => {
+  const failed = await failuresOfDocuments(undefined, { forgets: true });
+  const wanted =
+    'a leadership and its token outlive a new start of the service, and the next token is higher';
+  assert(failed.includes(wanted), failed.join('; '));
+});
+
+test('the suite finds a store that asks too often', async () => {
+  let count = 0;
+  const failed = await failuresOfDocuments(undefined, { requests: () => (count += 1000) });
+  assert.deepEqual(failed, ['a thousand elections are watched with few requests a second']);
+});
 
 test('the suite finds nothing in a sound store', async () => {
   assert.deepEqual(await failures(undefined), []);

@@ -15,6 +15,7 @@ import { guardCases } from './cases/guards.ts';
 import { handOffCases } from './cases/hand-off.ts';
 import { observingCases } from './cases/observing.ts';
 import { observingAllCases } from './cases/observing-all.ts';
+import { serviceCases } from './cases/service.ts';
 import { sessionCases } from './cases/sessions.ts';
 import { successionCases } from './cases/succession.ts';
 import { transactionCases } from './cases/transactions.ts';
@@ -51,6 +52,7 @@ const cases: readonly ConformanceCase[] = [
   ...handOffCases,
   ...successionCases,
   ...sessionCases,
+  ...serviceCases,
   ...observingCases,
   ...observingAllCases,
   ...transactionCases,

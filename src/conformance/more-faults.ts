@@ -1,7 +1,13 @@
 /** Faults in what only some stores offer: records that expire, transactions, watches of many elections. */
-import type { ElectionState, LeaseStore, StoreSession, StoreTransactionResult } from '../election/store.ts';
+import type {
+  AcquireOutcome,
+  ElectionState,
+  LeaseStore,
+  StoreSession,
+  StoreTransactionResult,
+} from '../election/store.ts';
 import { inSessions, inWatches, inWatchesOfMany, leading } from './faulting.ts';
-import { sessionWith, storeWith } from './wrapping.ts';
+import { mapTokens, sessionWith, storeWith } from './wrapping.ts';
 
 const nothing: StoreTransactionResult = { succeeded: true, revision: 0, results: [] };
 
@@ -24,6 +30,19 @@ export const moreFaults = {
       },
     });
   },
+  'two-of-a-crowd-lead': (store) => {
+    let comers = 0;
+    return inSessions((session) => ({
+      acquire: async (name, options): Promise<AcquireOutcome> => {
+        comers += 1;
+        const comer = comers;
+        const outcome = await session.acquire(name, options);
+        if (outcome.status === 'acquired' || comer !== 45) return outcome;
+        return { status: 'acquired', token: (outcome.state.leader?.token ?? 0) + 1, record: undefined };
+      },
+    }))(store);
+  },
+  'token-restarts-with-its-records': (store) => mapTokens(store, (token) => token % 1024),
   'record-hidden-from-readers': (store) =>
     storeWith(store, {
       read: async (name, options) => ({ ...(await store.read(name, options)), record: undefined }),

@@ -38,7 +38,8 @@ export class Stage implements AsyncDisposable {
   /** For sessions that are to run out. */
   readonly shortTtlMs: number;
   readonly #runtime: Runtime;
-  readonly #patienceMs: number;
+  /** How long this suite waits for what must happen, so that a slow machine is not taken for a broken store. */
+  readonly patienceMs: number;
   readonly #unique: string;
   readonly #sessions: StoreSession[] = [];
   readonly #controllers: AbortController[] = [];
@@ -51,7 +52,7 @@ export class Stage implements AsyncDisposable {
     this.#unique = Array.from(runtime.random.bytes(6), (byte) => byte.toString(16).padStart(2, '0')).join('');
     this.name = `conformance-${this.#unique}`;
     this.shortTtlMs = Math.max(options.ttlMs, target.store.capabilities.minTtlMs);
-    this.#patienceMs = options.patienceMs + 2 * this.shortTtlMs;
+    this.patienceMs = options.patienceMs + 2 * this.shortTtlMs;
   }
 
   get capabilities(): StoreCapabilities {
@@ -165,26 +166,38 @@ export class Stage implements AsyncDisposable {
     });
   }
 
+  /** Lets others go on, without time passing. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#runtime.timers.nextTurn(resolve);
+    });
+  }
+
   /** Fails when it is not settled in good time. */
-  async within<T>(promise: Promise<T>, what: string): Promise<T> {
+  async within<T>(
+    promise: Promise<T>,
+    what: string,
+    { times = 1 }: { readonly times?: number } = {},
+  ): Promise<T> {
+    const patienceMs = this.patienceMs * times;
     let settled = false;
     const done = () => {
       settled = true;
     };
     promise.then(done, done);
-    for (let waitedMs = 0; waitedMs < this.#patienceMs; waitedMs += 20) {
+    for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += 20) {
       await Promise.race([promise.then(done, done), this.pass(waitedMs === 0 ? 0 : 20)]);
       if (settled) return await promise;
     }
-    assert.fail(`${what}: nothing came within ${this.#patienceMs} ms`);
+    assert.fail(`${what}: nothing came within ${patienceMs} ms`);
   }
 
   async eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    for (let waitedMs = 0; waitedMs < this.#patienceMs; waitedMs += 20) {
+    for (let waitedMs = 0; waitedMs < this.patienceMs; waitedMs += 20) {
       if (await holds()) return;
       await this.pass(20);
     }
-    assert.fail(`${what}: not so within ${this.#patienceMs} ms`);
+    assert.fail(`${what}: not so within ${this.patienceMs} ms`);
   }
 
   /** For calls with a token that is not current, or on a session that is over: both answers are right. */

@@ -5,6 +5,14 @@ export interface ConformanceTarget extends AsyncDisposable {
   readonly store: LeaseStore;
   /** Another client of the same service, so that the two share nothing in this process; the suite disposes it. */
   another?(): Promise<LeaseStore>;
+  /** Deletes what the service holds of this election, as a careless administrator would; not what tokens come from. */
+  deleteRecords?(name: string): Promise<void>;
+  /** Ends the service, with all its members; what it confirmed stays on its disks. */
+  stopService?(): Promise<void>;
+  /** Resolves when it answers again, where it answered before. */
+  startService?(): Promise<void>;
+  /** How many requests the store has sent to its service until now. */
+  requests?(): number;
   /** Lets this much time pass; default: it passes by itself. */
   passTime?(ms: number): Promise<void>;
   /** Breaks the connections of this holder's sessions as the death of its process would. */

@@ -30,6 +30,8 @@ export interface StoreCapabilities {
   readonly maxTtlMs: number;
   /** TTLs are rounded up to a multiple of this. */
   readonly ttlResolutionMs: number;
+  /** Who waits learns that a lease ran out at most so long after it did, while the store answers. */
+  readonly expiryLateMs: number;
   /** Waiters lead in the order in which they came (within one priority). */
   readonly orderedWaiters: boolean;
   /** A session can end with its connection (`releaseOnDisconnect`). */

@@ -67,6 +67,8 @@ class ConclaveStore implements LeaseStore {
       minTtlMs: 100,
       maxTtlMs: 24 * 3600 * 1000,
       ttlResolutionMs: 1,
+      // The members' leader looks at its leases many times a second, and commits what it finds.
+      expiryLateMs: 500,
       orderedWaiters: true,
       connectionBound: this.#client.connectionBound,
       handOff: true,

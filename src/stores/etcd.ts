@@ -92,6 +92,8 @@ class EtcdStore implements LeaseStore {
       minTtlMs,
       maxTtlMs: 24 * 3600 * 1000,
       ttlResolutionMs: 1000,
+      // etcd looks twice a second, revokes so many at once, and a new etcd leader gives every lease its whole TTL again.
+      expiryLateMs: 1500,
       orderedWaiters: true,
       connectionBound: false,
       handOff: true,

@@ -46,6 +46,7 @@ class MemoryLeaseStore implements MemoryStore, SessionHome {
     minTtlMs: 100,
     maxTtlMs: 86_400_000,
     ttlResolutionMs: 1,
+    expiryLateMs: 0,
     orderedWaiters: true,
     connectionBound: true,
     handOff: true,

@@ -21,6 +21,14 @@ for (const ownsClock of [true, false])
             store,
             another: async () => documentStore(service.driver(), { pollMs: 50 }),
             loseNextAnswer,
+            deleteRecords: async (name: string) => service.wipe({ kind: 'election', name }),
+            stopService: async () => {
+              service.down = true;
+            },
+            startService: async () => {
+              service.down = false;
+            },
+            requests: () => service.requests,
             [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
           };
         };

@@ -59,7 +59,7 @@ class DocumentStore implements LeaseStore {
     this.#driver = driver;
     this.#parts = { calls, elections, sessions, views };
     this.description = driver.description;
-    const { consistency, note, minTtlMs, maxTtlMs = dayMs, forgets } = driver.traits;
+    const { consistency, note, minTtlMs, maxTtlMs = dayMs, forgets, ownsClock } = driver.traits;
     const polls = driver.changes === undefined;
     this.capabilities = {
       consistency,
@@ -71,6 +71,8 @@ class DocumentStore implements LeaseStore {
       minTtlMs,
       maxTtlMs,
       ttlResolutionMs: 1,
+      // By the service's clock it is known when to look; else it counts from when the last renewal was seen.
+      expiryLateMs: ownsClock ? 500 : (polls ? pollMs : 0) + 500,
       orderedWaiters: true,
       connectionBound: false,
       handOff: true,
