@@ -1,9 +1,10 @@
+import { before, describe } from 'node:test';
 import callbackMysql from 'mysql2';
 import mysql from 'mysql2/promise';
 import { migrateMysql, mysqlSchema, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
 import { startMariadb } from '../servers/mariadb.ts';
-import { type SqlStoreSubject, testSqlStore, type UserClient } from './sql-suite.ts';
+import { patience, register, type SqlStoreSubject, testSqlStore, type UserClient } from './sql-suite.ts';
 
 const { path = '', missing } = peer('mariadbd');
 
@@ -51,3 +52,20 @@ const subject: SqlStoreSubject = {
 };
 
 testSqlStore(subject, missing ?? false);
+
+/** MySQL itself, where one is given by its URL. */
+const url = process.env.CONCLAVE_TEST_MYSQL_URL ?? '';
+describe('The MySQL store conforms on MySQL', {
+  concurrency: 4,
+  skip: url === '' ? 'CONCLAVE_TEST_MYSQL_URL names no MySQL' : false,
+}, () => {
+  before(() => migrateMysql({ url }), patience);
+  register(async () => {
+    const store = mysqlStore({ url, pollMs: 100 });
+    return {
+      store,
+      another: async () => mysqlStore({ url, pollMs: 100 }),
+      [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
+    };
+  });
+});
