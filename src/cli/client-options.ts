@@ -15,6 +15,43 @@ export function endpointsOf(value: string | undefined): string[] {
   return parseClientEndpoints(value === undefined || value === '' ? fallback : value, '--endpoints');
 }
 
+/** Where a command finds its election. */
+export interface WhereElectionsAre {
+  readonly endpoints: readonly string[];
+  /** In place of the endpoints. */
+  readonly storeUrl: string | undefined;
+}
+
+/** Adds `--endpoints` and `--store` to a command that needs an election. */
+export function addStore(command: Command): void {
+  addEndpoints(command);
+  command.addOption(
+    new Option('--store <URL>', 'Another store, as postgres://HOST/DATABASE. Default: the members.').env(
+      'CONCLAVE_STORE',
+    ),
+  );
+}
+
+/** A store that is named as a flag goes before endpoints from the environment, and the other way round. */
+export function whereElectionsAre(command: Command): WhereElectionsAre {
+  const { endpoints, store } = command.opts<{ endpoints?: string; store?: string }>();
+  const bySource = (name: string) => command.getOptionValueSource(name) === 'cli';
+  if (bySource('store') && bySource('endpoints')) {
+    throw new CommandFailure('usage', '--store and --endpoints contradict each other: give one of them.');
+  }
+  const isOther = store !== undefined && store !== '' && !bySource('endpoints');
+  return { endpoints: endpointsOf(endpoints), storeUrl: isOther ? store : undefined };
+}
+
+/** For the help of commands that take `--store`. */
+export const storeHelp = `
+Stores besides Conclave's own members, each with its driver installed beside conclave (docs/guides/choosing-a-store.md):
+  postgres://USER@HOST/DATABASE   mysql://USER@HOST/DATABASE   redis://HOST   mongodb://HOST/DATABASE   nats://HOST
+  etcd://HOST:2379,HOST:2379      zk://HOST:2181,HOST:2181     consul://HOST:8500               kubernetes://NAMESPACE
+  dynamodb://REGION/TABLE         s3://BUCKET/PREFIX           cassandra://HOST,HOST/KEYSPACE?datacenter=NAME
+Passwords and tokens may stand in the variables that the vendor's tools read (PGPASSWORD, CONSUL_HTTP_TOKEN,
+AWS_ACCESS_KEY_ID, …); a URL in CONCLAVE_STORE is not seen by other users of the machine, as one in a flag is.`;
+
 /** The name of an election, within the store's limits. */
 export function checkElectionName(name: string): string {
   if (name !== '' && Buffer.byteLength(name) <= 1024 && !/\p{Cc}/u.test(name)) return name;

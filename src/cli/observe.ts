@@ -1,11 +1,17 @@
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { observe } from '../election/index.ts';
-import { addEndpoints, checkElectionName, endpointsOf } from './client-options.ts';
+import {
+  addStore,
+  checkElectionName,
+  storeHelp,
+  type WhereElectionsAre,
+  whereElectionsAre,
+} from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts';
 import { toJsonLine } from './output.ts';
-import { openStore } from './wiring.ts';
+import { openElections } from './wiring.ts';
 
 const examples = `
 Prints who leads now, then a line for each change, until it is interrupted.
@@ -23,19 +29,18 @@ export function addObserve(program: Command, finish: (exitCode: number) => void)
     .option('--json', 'One JSON object for each change.')
     .option('--once', 'Print who leads now, and end.')
     .option('--timeout <DURATION>', 'With --once: how long to wait for the answer.', '5s')
-    .addHelpText('after', examples);
-  addEndpoints(command);
+    .addHelpText('after', `${examples}\n${storeHelp}`);
+  addStore(command);
   command.action(async (name: string, options: ObserveFlags) => {
     const { json = false, once = false } = options;
     const timeoutMs = parseDurationMs(options.timeout, '--timeout');
-    const endpoints = endpointsOf(options.endpoints);
+    const where = whereElectionsAre(command);
     const run = once ? printLeader : runObserve;
-    finish(await run(checkElectionName(name), endpoints, { json, timeoutMs }));
+    finish(await run(checkElectionName(name), where, { json, timeoutMs }));
   });
 }
 
 interface ObserveFlags {
-  readonly endpoints?: string;
   readonly json?: boolean;
   readonly once?: boolean;
   readonly timeout: string;
@@ -47,22 +52,14 @@ interface PrintOptions {
 }
 
 /** @throws ConclaveError 'unavailable' or 'timeout' when no member answers in time. */
-async function printLeader(
-  name: string,
-  endpoints: readonly string[],
-  options: PrintOptions,
-): Promise<number> {
-  await using store = openStore(endpoints);
+async function printLeader(name: string, where: WhereElectionsAre, options: PrintOptions): Promise<number> {
+  await using store = await openElections(where);
   const { leader } = await store.read(name, { timeoutMs: options.timeoutMs });
   print(name, leader, options);
   return exitCodes.ok.code;
 }
 
-async function runObserve(
-  name: string,
-  endpoints: readonly string[],
-  options: PrintOptions,
-): Promise<number> {
+async function runObserve(name: string, where: WhereElectionsAre, options: PrintOptions): Promise<number> {
   const interrupted = new AbortController();
   let exitCode: number = exitCodes.ok.code;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -71,7 +68,7 @@ async function runObserve(
       interrupted.abort();
     });
   }
-  await using store = openStore(endpoints);
+  await using store = await openElections(where);
   const changes = observe(store, name, {
     signal: interrupted.signal,
     onEvent: (event) => {

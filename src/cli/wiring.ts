@@ -3,7 +3,9 @@ import { type ConclaveClient, connectClient } from '../client/index.ts';
 import { type LeaseStore, observe } from '../election/index.ts';
 import { versionedFile } from '../fencing/index.ts';
 import { conclaveStore } from '../stores/conclave.ts';
+import { openStore as openStoreByUrl } from '../stores/urls.ts';
 import type { MemberStateResponse } from '../wire/index.ts';
+import type { WhereElectionsAre } from './client-options.ts';
 
 export function openClient(endpoints: readonly string[]): ConclaveClient {
   return connectClient({ endpoints, name: 'conclave-cli' });
@@ -12,6 +14,11 @@ export function openClient(endpoints: readonly string[]): ConclaveClient {
 /** The cluster as a store of elections. */
 export function openStore(endpoints: readonly string[]): LeaseStore {
   return conclaveStore({ endpoints });
+}
+
+/** The cluster, or the store of that URL, as a store of elections. */
+export async function openElections({ endpoints, storeUrl }: WhereElectionsAre): Promise<LeaseStore> {
+  return storeUrl === undefined ? openStore(endpoints) : await openStoreByUrl(storeUrl, process.env);
 }
 
 /** One member's state for as long as it can be reached there. */

@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
-import { addEndpoints, checkElectionName, endpointsOf } from '../client-options.ts';
+import {
+  addStore,
+  checkElectionName,
+  storeHelp,
+  type WhereElectionsAre,
+  whereElectionsAre,
+} from '../client-options.ts';
 import { parseDurationMs } from '../durations.ts';
 import { describeExitCodes } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
@@ -30,7 +36,7 @@ Examples:
   $ conclave elect deploy --once --timeout 10m -- ./deploy.sh`;
 
 interface Flags {
-  readonly endpoints?: string;
+  readonly acceptAdvisory?: string;
   readonly ttl: string;
   readonly once?: boolean;
   readonly metadata: string;
@@ -68,17 +74,26 @@ export function addElect(program: Command, finish: (exitCode: number) => void): 
     .option('--kill-after <DURATION>', 'From SIGTERM to SIGKILL. Default: a fifth of --ttl.')
     .option('--timeout <DURATION>', 'Give up when not leading after this time. Default: wait for ever.')
     .option('--quiet', 'Say nothing on stderr but errors.')
-    .addHelpText('after', help);
-  addEndpoints(command);
+    .option(
+      '--accept-advisory <WHY>',
+      'Take a store on which two may lead at once, such as Redis with replicas, and say why that will do.',
+    )
+    .addHelpText('after', `${help}\n${storeHelp}`);
+  addStore(command);
   command.action(async (name: string, words: string[], flags: Flags) => {
-    const options = resolveElectOptions(name, words, flags);
+    const options = resolveElectOptions(name, words, flags, whereElectionsAre(command));
     const { runElect } = await import('./run.ts');
     finish(await runElect(options));
   });
 }
 
 /** Checks what can be checked without the store. */
-export function resolveElectOptions(name: string, words: readonly string[], flags: Flags): ElectOptions {
+export function resolveElectOptions(
+  name: string,
+  words: readonly string[],
+  flags: Flags,
+  where: WhereElectionsAre,
+): ElectOptions {
   const ttlMs = parseDurationMs(flags.ttl, '--ttl');
   if (ttlMs < 100 || ttlMs > 86_400_000) {
     throw new CommandFailure('usage', `--ttl: ${flags.ttl} is not from 100ms to 24h.`);
@@ -96,7 +111,8 @@ export function resolveElectOptions(name: string, words: readonly string[], flag
   return {
     name: checkElectionName(name),
     command: words,
-    endpoints: endpointsOf(flags.endpoints),
+    where,
+    acceptAdvisory: flags.acceptAdvisory,
     ttlMs,
     once: flags.once === true,
     metadata: flags.metadata,

@@ -1,15 +1,18 @@
 import { constants } from 'node:os';
 import { Candidate, type ElectionEvent, type Leadership, type LeaseStore } from '../../election/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import type { WhereElectionsAre } from '../client-options.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
-import { openStore } from '../wiring.ts';
+import { openElections } from '../wiring.ts';
 import type { StopTimes } from './deadlines.ts';
 import { type CommandEnd, GuardedCommand } from './guarded-command.ts';
 
 export interface ElectOptions {
   readonly name: string;
   readonly command: readonly string[];
-  readonly endpoints: readonly string[];
+  readonly where: WhereElectionsAre;
+  /** Why two leaders at once would do, on a store where that can be. */
+  readonly acceptAdvisory: string | undefined;
   readonly ttlMs: number;
   readonly once: boolean;
   readonly metadata: string;
@@ -65,7 +68,7 @@ export async function runElect(options: ElectOptions): Promise<number> {
   const tell = (text: string) => {
     if (!options.quiet) process.stderr.write(`conclave: ${text}\n`);
   };
-  await using store = openStore(options.endpoints);
+  await using store = await openElections(options.where);
   await using candidate = new Candidate(store, options.name, {
     ...{
       ttlMs: options.ttlMs,
@@ -73,6 +76,7 @@ export async function runElect(options: ElectOptions): Promise<number> {
       priority: options.priority,
       graceMs: options.graceMs,
     },
+    acceptAdvisory: options.acceptAdvisory,
     holder: options.holder,
     releaseOnDisconnect:
       options.disconnectGraceMs === undefined ? false : { graceMs: options.disconnectGraceMs },

@@ -1,0 +1,114 @@
+/** URLs of stores: like those of databases, with several hosts. What nobody asked for is refused. */
+import { ConclaveError } from '../errors/index.ts';
+
+const shape = /^([a-z][a-z0-9+.-]*):\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
+const hostAndPort = /^(\[[0-9a-f:.%]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i;
+
+/** @throws 'invalid-argument'; no message shows what may be a password. */
+export function parseStoreUrl(text: string): StoreUrl {
+  const match = shape.exec(text.trim());
+  if (match === null) {
+    throw new ConclaveError(
+      'invalid-argument',
+      "A store's URL is like 'postgres://user@host/database' or 'etcd://a:2379,b:2379': scheme, host, path, ?parameters. A '#', '/' or '?' in a user or password is written %23, %2F or %3F.",
+    );
+  }
+  const [, scheme = '', userinfo, authority = '', path = '', query = ''] = match;
+  return new StoreUrl(scheme.toLowerCase(), userinfo, authority, path, query);
+}
+
+export class StoreUrl {
+  readonly scheme: string;
+  readonly authority: string;
+  readonly #userinfo: string | undefined;
+  readonly #path: string;
+  readonly #query: URLSearchParams;
+  readonly #unused: Set<'user' | 'path'>;
+
+  constructor(scheme: string, userinfo: string | undefined, authority: string, path: string, query: string) {
+    this.scheme = scheme;
+    this.authority = authority;
+    this.#userinfo = userinfo;
+    this.#path = path.replace(/\/$/, '');
+    this.#query = new URLSearchParams(query);
+    this.#unused = new Set([
+      ...(userinfo === undefined ? [] : (['user'] as const)),
+      ...(this.#path === '' ? [] : (['path'] as const)),
+    ]);
+  }
+
+  get user(): string | undefined {
+    return this.login().user;
+  }
+
+  /** For options that a store takes apart. */
+  login(): { readonly user: string | undefined; readonly password: string | undefined } {
+    this.#unused.delete('user');
+    if (this.#userinfo === undefined || this.#userinfo === '')
+      return { user: undefined, password: undefined };
+    const at = this.#userinfo.indexOf(':');
+    if (at < 0) return { user: this.#decoded(this.#userinfo), password: undefined };
+    return {
+      user: this.#decoded(this.#userinfo.slice(0, at)),
+      password: this.#decoded(this.#userinfo.slice(at + 1)),
+    };
+  }
+
+  /** 'host:port', each with the port that is given or usual. */
+  hosts(usualPort: number): string[] {
+    return this.authority.split(',').map((part) => {
+      const match = hostAndPort.exec(part.trim());
+      const port = Number(match?.[2] ?? usualPort);
+      if (match === null || port < 1 || port > 65_535) {
+        const message = `The ${this.scheme} URL must name its hosts as host:port, separated by commas, not ${JSON.stringify(part)}.`;
+        throw new ConclaveError('invalid-argument', message);
+      }
+      return `${match[1]}:${port}`;
+    });
+  }
+
+  /** What is after the host, without slashes at its ends; undefined where nothing is. */
+  path(): string | undefined {
+    this.#unused.delete('path');
+    return this.#path === '' ? undefined : this.#decoded(this.#path);
+  }
+
+  /** A parameter of ours, which the driver must not see. */
+  parameter(name: string): string | undefined {
+    const value = this.#query.get(name) ?? undefined;
+    this.#query.delete(name);
+    return value;
+  }
+
+  /** The whole URL for a driver that takes one, without the parameters that were taken out. */
+  rest(scheme = this.scheme): string {
+    this.#unused.clear();
+    const query = this.#query.toString();
+    for (const name of [...this.#query.keys()]) this.#query.delete(name);
+    const user = this.#userinfo === undefined ? '' : `${this.#userinfo}@`;
+    const path = this.#path === '' ? '' : `/${this.#path}`;
+    return `${scheme}://${user}${this.authority}${path}${query === '' ? '' : `?${query}`}`;
+  }
+
+  /** @throws 'invalid-argument' for a part that no store looked at: it would be left out in silence. */
+  assertAllUsed(): void {
+    const [name] = this.#query.keys();
+    if (name !== undefined) {
+      const message = `The ${this.scheme} URL has the parameter ${JSON.stringify(name)}, which this store does not know.`;
+      throw new ConclaveError('invalid-argument', message);
+    }
+    const [part] = this.#unused;
+    if (part === undefined) return;
+    const message = `The ${this.scheme} URL has a ${part === 'user' ? 'user and password' : 'path'}, which this store does not take.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
+
+  #decoded(text: string): string {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      const message = `The ${this.scheme} URL holds a % that is not followed by two hexadecimal digits: write it %25.`;
+      throw new ConclaveError('invalid-argument', message);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConclaveError } from '../errors/index.ts';
+import { parseStoreUrl } from './store-url.ts';
+import { openStore, storeSchemes } from './urls.ts';
+
+/** Every scheme, with all that its URL may say. No service need run: nothing is connected before it is used. */
+const urls: Readonly<Record<string, readonly string[]>> = {
+  conclave: ['conclave://127.0.0.1:2379', 'conclave://a,b:2380,[::1]/some/namespace'],
+  etcd: ['etcd://127.0.0.1', 'etcd://user:pass%20word@a:1,b:2/namespace'],
+  etcds: ['etcds://a:2379'],
+  zk: ['zk://a,b,c:2182/path'],
+  zookeeper: ['zookeeper://user:password@a'],
+  consul: ['consul://127.0.0.1', 'consul://127.0.0.1:8501/prefix?datacenter=dc1'],
+  consuls: ['consuls://consul.example'],
+  dynamodb: ['dynamodb://eu-central-1', 'dynamodb://eu-central-1/table?prefix=p&endpoint=http://127.0.0.1:8000'],
+  s3: ['s3://bucket/prefix?region=eu-central-1', 's3://bucket?region=r&endpoint=http://127.0.0.1:9000'],
+  postgres: ['postgres://user:pw@127.0.0.1:5432/database?table=t&dialect=cockroachdb'],
+  postgresql: ['postgresql://127.0.0.1/database?sslmode=disable'],
+  mysql: ['mysql://user:pw@127.0.0.1/database?table=t'],
+  mariadb: ['mariadb://127.0.0.1:3306/database'],
+  redis: ['redis://:pw@127.0.0.1:6379?prefix=p', 'redis://127.0.0.1/2'],
+  rediss: ['rediss://127.0.0.1'],
+  valkey: ['valkey://127.0.0.1'],
+  valkeys: ['valkeys://127.0.0.1'],
+  nats: ['nats://user:pw@127.0.0.1:4222?bucket=b', 'nats://a,b'],
+};
+
+for (const [scheme, examples] of Object.entries(urls)) {
+  test(`${scheme}:// opens a store, and closes it`, async () => {
+    for (const url of examples) {
+      await using store = await openStore(url, {});
+      assert.equal(typeof store.openSession, 'function');
+      assert(!/pw|pass word|password/.test(store.description), store.description);
+    }
+  });
+}
+
+test('every scheme is tried here, or needs more than a URL', () => {
+  const untried = storeSchemes.filter((scheme) => urls[scheme] === undefined);
+  assert.deepEqual(
+    untried.filter((scheme) => !['kubernetes', 'k8s', 'mongodb', 'mongodb+srv', 'cassandra', 'scylla'].includes(scheme)),
+    [],
+  );
+});
+
+test('what no store takes is refused, and no message shows a password', async () => {
+  const refused = [
+    'postgres',
+    'gopher://user:secret@host',
+    'etcd://user:secret@host:99999',
+    'etcd://host/namespace?tls=secret',
+    'consul://user:secret@host',
+    'dynamodb://user:secret@eu-central-1',
+    'conclave://host?x=secret',
+    'zk://user:se%crt@host',
+    'redis://:secret@host?prefix=',
+    's3:///secret',
+  ];
+  for (const url of refused) {
+    await assert.rejects(openStore(url, {}), (error: unknown) => {
+      assert(ConclaveError.is(error, 'invalid-argument'), `${url}: ${String(error)}`);
+      assert(!error.message.includes('secret'), error.message);
+      return true;
+    });
+  }
+});
+
+test('what a driver gets is what is left', () => {
+  const url = parseStoreUrl('postgres://me:p%40ss@[::1]:5432/base?table=t&sslmode=require');
+  assert.equal(url.parameter('table'), 't');
+  assert.equal(url.rest(), 'postgres://me:p%40ss@[::1]:5432/base?sslmode=require');
+  url.assertAllUsed();
+  assert.deepEqual(parseStoreUrl('zk://me:p%3Ass@a').login(), { user: 'me', password: 'p:ss' });
+  assert.deepEqual(parseStoreUrl('zk://a,[::1]:7').hosts(2181), ['a:2181', '[::1]:7']);
+});
