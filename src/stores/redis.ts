@@ -22,7 +22,13 @@ import {
   documentStoreOptionNames,
   type StoredDocument,
 } from './documents/index.ts';
-import { connectRedis, type OwnConnection, type RedisClient, redisConnection } from './redis/connection.ts';
+import {
+  checkUrl,
+  connectRedis,
+  type OwnConnection,
+  type RedisClient,
+  redisConnection,
+} from './redis/connection.ts';
 import {
   listElections,
   readDocument,
