@@ -24,9 +24,9 @@ import {
   documentStoreOptionNames,
   type StoredDocument,
 } from './documents/index.ts';
-import type { Answer } from './sql/connections.ts';
+import type { Answer, SqlPool } from './sql/connections.ts';
 import { likePrefix, quoteTable } from './sql/failures.ts';
-import { notifications } from './sql/notifications.ts';
+import { type Listening, notifications } from './sql/notifications.ts';
 import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './sql/postgres-clients.ts';
 import { classify } from './sql/postgres-errors.ts';
 import {
@@ -102,8 +102,9 @@ class PostgresDriver implements DocumentDriver {
   readonly #name: string;
   readonly #oneServer: boolean;
   readonly #runtime: Runtime;
-  readonly #statements: Statements;
+  readonly #statements: Statements<SqlPool & Listening>;
   readonly #sweeper: Sweeper;
+  readonly #probeChannel: string;
 
   constructor(
     { description, pool }: ConnectedPostgres,
@@ -127,8 +128,9 @@ class PostgresDriver implements DocumentDriver {
 (SELECT kind, name FROM ${this.#name} WHERE keep_until < now() LIMIT ${sweptAtATime})`,
       values: [],
     });
+    this.#probeChannel = `conclave_${this.#newId()}`;
     if (listen && this.#oneServer) {
-      this.changes = (signal) => this.#changes(AbortSignal.any([signal, this.#statements.closed]), pool);
+      this.changes = (signal) => this.#changes(AbortSignal.any([signal, this.#statements.closed]));
     }
   }
 
@@ -237,13 +239,12 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
     return this.#where.table.split('.').at(-1) ?? '';
   }
 
-  async *#changes(
-    signal: AbortSignal,
-    pool: ConnectedPostgres['pool'],
-  ): AsyncGenerator<DocumentChange, void, undefined> {
+  async *#changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
     const payloads = notifications({
-      source: { listen: async (channels, handlers) => (await pool()).listen(channels, handlers) },
-      ...{ channel: this.#channel, probeChannel: `conclave_${this.#newId()}` },
+      source: {
+        listen: async (channels, handlers) => (await this.#statements.pool()).listen(channels, handlers),
+      },
+      ...{ channel: this.#channel, probeChannel: this.#probeChannel },
       notify: (channel, until) =>
         this.#statements.run('Probing', { text: `SELECT pg_notify($1, '')`, values: [channel] }, until),
       ...{ description: this.description, runtime: this.#runtime, signal },
@@ -284,7 +285,7 @@ function statementsOn(
   pool: ConnectedPostgres['pool'],
   { table }: PostgresTablePlace,
   runtime: Runtime,
-): Statements {
+): Statements<SqlPool & Listening> {
   const migration = 'migratePostgres() of conclave/postgres';
   const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '"')} TO its user`;
   return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });

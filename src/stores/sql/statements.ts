@@ -6,27 +6,27 @@ import { explain, type SqlFailure, type SqlService } from './failures.ts';
 
 const attemptsAtConflicts = 8;
 
-export interface StatementSettings {
+export interface StatementSettings<Pool extends SqlPool> {
   readonly service: SqlService;
   /** Made at the first use, so that a missing package is told to whoever calls. */
-  readonly pool: () => Promise<SqlPool>;
+  readonly pool: () => Promise<Pool>;
   /** undefined: no error of the database or its driver. */
   readonly classify: (error: unknown) => SqlFailure | undefined;
   readonly runtime: Runtime;
 }
 
-export class Statements implements AsyncDisposable {
+export class Statements<Pool extends SqlPool = SqlPool> implements AsyncDisposable {
   readonly service: SqlService;
-  readonly #settings: StatementSettings;
+  readonly #settings: StatementSettings<Pool>;
   readonly #closing = new AbortController();
   /** Connections that are at work, given up when the store is closed. */
   readonly #busy = new Set<SqlConnection>();
   readonly #background = new Set<Promise<unknown>>();
-  #pool: Promise<SqlPool> | undefined;
+  #pool: Promise<Pool> | undefined;
   /** Once a server has taken our writes, one that takes none is the remains of a failover, which passes. */
   hasWritten = false;
 
-  constructor(settings: StatementSettings) {
+  constructor(settings: StatementSettings<Pool>) {
     this.service = settings.service;
     this.#settings = settings;
   }
@@ -66,7 +66,8 @@ export class Statements implements AsyncDisposable {
     this.#background.add(quiet);
   }
 
-  async pool(): Promise<SqlPool> {
+  /** One for all who ask; made anew only where it could not be made. */
+  async pool(): Promise<Pool> {
     this.#pool ??= this.#settings.pool().catch((error: unknown) => {
       this.#pool = undefined;
       throw error;
