@@ -65,8 +65,13 @@ const optionNames = ['client', 'region', 'endpoint', 'table', 'prefix', ...docum
 /** @throws ConclaveError 'invalid-argument' for an unusable table name, prefix or duration. */
 export function dynamodbStore(options: DynamodbStoreOptions = {}): LeaseStore {
   checkOptions('The options of dynamodbStore', options, optionNames);
-  const { timeoutMs, pollMs, runtime = nodeRuntime() } = options;
-  return documentStore(new DynamodbDriver(options, runtime), { timeoutMs, pollMs, runtime });
+  const { timeoutMs, pollMs, runtime } = options;
+  return documentStore(dynamodbDriver(options), { timeoutMs, pollMs, runtime });
+}
+
+/** @internal for tests */
+export function dynamodbDriver(options: DynamodbStoreOptions = {}): DocumentDriver {
+  return new DynamodbDriver(options, options.runtime ?? nodeRuntime());
 }
 
 class DynamodbDriver implements DocumentDriver {

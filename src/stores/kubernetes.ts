@@ -48,12 +48,18 @@ const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const watchSeconds = 60;
 const watchGraceMs = 15_000;
 const pageSize = '500';
+const mostSingleReads = 8;
 
 /** @throws ConclaveError 'invalid-argument' for a namespace or prefix that is no DNS label, or a wrong duration. */
 export function kubernetesStore(options: KubernetesStoreOptions = {}): LeaseStore {
   checkOptions('The options of kubernetesStore', options, optionNames);
-  const { timeoutMs, pollMs, runtime = nodeRuntime() } = options;
-  return documentStore(new KubernetesDriver(options, runtime), { timeoutMs, pollMs, runtime });
+  const { timeoutMs, pollMs, runtime } = options;
+  return documentStore(kubernetesDriver(options), { timeoutMs, pollMs, runtime });
+}
+
+/** @internal for tests */
+export function kubernetesDriver(options: KubernetesStoreOptions = {}): DocumentDriver {
+  return new KubernetesDriver(options, options.runtime ?? nodeRuntime());
 }
 
 class KubernetesDriver implements DocumentDriver {
@@ -73,13 +79,14 @@ class KubernetesDriver implements DocumentDriver {
   #cluster: Promise<Cluster> | undefined;
 
   constructor(options: KubernetesStoreOptions, runtime: Runtime) {
-    const { kubeConfig, namespace = kubeConfig && namespaceOf(kubeConfig), prefix = 'conclave' } = options;
+    const { kubeConfig, prefix = 'conclave' } = options;
     if (kubeConfig !== undefined && typeof kubeConfig?.applySecurityAuthentication !== 'function') {
       throw new ConclaveError(
         'invalid-argument',
         'kubeConfig must be a KubeConfig of @kubernetes/client-node 2.',
       );
     }
+    const namespace = options.namespace ?? (kubeConfig && namespaceOf(kubeConfig));
     if (namespace !== undefined && !(dnsLabel.test(namespace) && namespace.length <= 63)) {
       throw new ConclaveError(
         'invalid-argument',
@@ -109,12 +116,29 @@ class KubernetesDriver implements DocumentDriver {
     return lease instanceof Declined ? undefined : documentIn(lease, key, this.description);
   }
 
+  /** Many of one kind come in one list rather than in a request each. */
+  async readMany(
+    keys: readonly DocumentKey[],
+    bounds: CallBounds,
+  ): Promise<readonly (StoredDocument | undefined)[]> {
+    if (keys.length <= mostSingleReads || new Set(keys.map(({ kind }) => kind)).size > 1) {
+      return await Promise.all(keys.map((key) => this.read(key, bounds)));
+    }
+    const found = new Map<string | undefined, Lease>();
+    for await (const lease of this.#all(keys[0]?.kind, bounds.signal)) found.set(lease.metadata?.name, lease);
+    return keys.map((key) => {
+      const lease = found.get(leaseName(this.#prefix, key));
+      return lease && documentIn(lease, key, this.description);
+    });
+  }
+
   async write(
     key: DocumentKey,
     text: string,
     { replaces, ttlMs }: DocumentWrite,
-    { signal }: CallBounds,
+    bounds: CallBounds,
   ): Promise<string | undefined> {
+    const { signal } = bounds;
     const body = leaseOf(this.#prefix, key, text, replaces, ttlMs, this.#runtime.clock.wallMs());
     const name = leaseName(this.#prefix, key);
     const what = `Writing in ${this.description}`;
@@ -122,7 +146,10 @@ class KubernetesDriver implements DocumentDriver {
       replaces === undefined
         ? await this.#requests.send<Lease>(what, { method: 'POST', body, signal })
         : await this.#requests.send<Lease>(what, { method: 'PATCH', name, body, signal });
-    return lease instanceof Declined ? undefined : documentIn(lease, key, this.description).version;
+    if (!(lease instanceof Declined)) return documentIn(lease, key, this.description).version;
+    // Something on the way may have sent it twice: each text is unique, so what is ours is known.
+    const standing = lease.code === 409 ? await this.read(key, bounds) : undefined;
+    return standing?.text === text ? standing.version : undefined;
   }
 
   async remove(key: DocumentKey, version: string, { signal }: CallBounds): Promise<boolean> {
@@ -176,22 +203,31 @@ class KubernetesDriver implements DocumentDriver {
 
   async list(prefix: string, { signal }: CallBounds): Promise<readonly string[]> {
     const names: string[] = [];
-    const labelSelector = selector(this.#prefix, 'election');
-    let from = '';
-    do {
-      const query = { labelSelector, limit: pageSize, ...(from !== '' && { continue: from }) };
-      const page = await this.#list(query, signal);
-      for (const lease of page.leases) {
-        const name = keyIn(lease)?.name;
-        if (name?.startsWith(prefix)) names.push(name);
-      }
-      from = page.from;
-    } while (from !== '');
+    for await (const lease of this.#all('election', signal)) {
+      const name = keyIn(lease)?.name;
+      if (name?.startsWith(prefix)) names.push(name);
+    }
     return names;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Requests are ended by their signals; the connections are the KubeConfig's, and do not keep a process alive.
+  }
+
+  async *#all(
+    kind: DocumentKey['kind'] | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Lease, void, undefined> {
+    const labelSelector = selector(this.#prefix, kind);
+    let from = '';
+    do {
+      const page = await this.#list(
+        { labelSelector, limit: pageSize, ...(from && { continue: from }) },
+        signal,
+      );
+      yield* page.leases;
+      from = page.from;
+    } while (from !== '');
   }
 
   async #list(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<LeasePage> {

@@ -50,8 +50,13 @@ const removedMark = '{"conclave":1,"removed":';
 /** @throws ConclaveError 'invalid-argument' for a missing bucket, an unusable prefix or duration. */
 export function s3Store(options: S3StoreOptions): LeaseStore {
   checkOptions('The options of s3Store', options, optionNames);
-  const { timeoutMs, pollMs, runtime = nodeRuntime() } = options;
-  return documentStore(new S3Driver(options, runtime), { timeoutMs, pollMs, runtime });
+  const { timeoutMs, pollMs, runtime } = options;
+  return documentStore(s3Driver(options), { timeoutMs, pollMs, runtime });
+}
+
+/** @internal for tests */
+export function s3Driver(options: S3StoreOptions): DocumentDriver {
+  return new S3Driver(options, options.runtime ?? nodeRuntime());
 }
 
 class S3Driver implements DocumentDriver {

@@ -167,7 +167,10 @@ export class LeaseRequests {
       request.setBody(JSON.stringify(body));
     }
     request.setSignal(signal);
-    await config.applySecurityAuthentication(request);
+    await config.applySecurityAuthentication(request).catch((cause: unknown) => {
+      const message = `The KubeConfig cannot be used: ${cause instanceof Error ? cause.message : cause}`;
+      throw new ConclaveError('failed-precondition', message, { cause });
+    });
     return await library.createConfiguration().httpApi.send(request).toPromise();
   }
 }

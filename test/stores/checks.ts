@@ -1,0 +1,130 @@
+// What the tests of stores over documents have in common.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { type ConformanceTarget, conformanceTests } from '../../src/conformance/index.ts';
+import { ConclaveError } from '../../src/errors/index.ts';
+import type { DocumentDriver, DocumentKey } from '../../src/stores/documents/index.ts';
+
+export const patience = { timeout: 240_000 };
+export const bounds = { signal: new AbortController().signal, timeoutMs: 30_000 };
+
+export function registerConformance(open: () => Promise<ConformanceTarget>, wanted = /./): void {
+  for (const { name, run } of conformanceTests(open, { patienceMs: 60_000 })) {
+    if (!wanted.test(name)) continue;
+    test(name, async (context) => {
+      const { skipped } = await run();
+      if (skipped !== undefined) context.skip(skipped);
+    });
+  }
+}
+
+export async function opened(driver: DocumentDriver): Promise<DocumentDriver> {
+  await driver.open?.(bounds);
+  return driver;
+}
+
+let made = 0;
+
+export function freshKey(kind: 'election' | 'session' = 'election'): DocumentKey {
+  made += 1;
+  return { kind, name: `${kind}-${process.pid}-${made}` };
+}
+
+export function session(renewals: number): string {
+  return JSON.stringify({ conclave: 1, write: `w${renewals}`, holder: 'worker-1', ttlMs: 3000, renewals });
+}
+
+export async function written(
+  driver: DocumentDriver,
+  key: DocumentKey,
+  text: string,
+  replaces?: string,
+): Promise<string> {
+  const version = await driver.write(key, text, { replaces }, bounds);
+  assert(version !== undefined, `${text} was not written`);
+  return version;
+}
+
+/** An error of this code, whose message has these words and no secret. */
+export function failsWith(
+  code: string,
+  { outcome = 'not-applied', retryable = false }: { outcome?: string; retryable?: boolean } = {},
+  ...words: readonly RegExp[]
+) {
+  return (error: unknown) => {
+    assert(ConclaveError.is(error), String(error));
+    assert.deepEqual([error.code, error.outcome, error.retryable], [code, outcome, retryable], error.message);
+    for (const word of words) assert.match(error.message, word);
+    assert.doesNotMatch(error.message, /secret/);
+    return true;
+  };
+}
+
+/** `make`: an expression that makes a store, of `storeName` and `options`. */
+export interface Script {
+  readonly module: string;
+  readonly storeName: string;
+  readonly make: string;
+  /** For a store that is reached. */
+  readonly before?: string;
+}
+
+/** What an import of the store and a first call say where its driver is not installed. */
+export async function withoutDriver(driver: string, { module, storeName, make }: Script): Promise<string> {
+  return await runScript(`
+    import { registerHooks } from 'node:module';
+    registerHooks({
+      resolve(specifier, context, next) {
+        if (!specifier.startsWith(${JSON.stringify(driver)})) return next(specifier, context);
+        throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' });
+      },
+    });
+    const { ${storeName} } = await import('${sourceOf(module)}');
+    console.log(await ${make}.read('x').catch(({ code, message }) => code + ': ' + message));
+  `);
+}
+
+/** A process that led, had another waiting, and disposed of its stores: it ends by itself, without a word. */
+export async function endsByItself({ module, storeName, make, before = '' }: Script): Promise<void> {
+  const said = await runScript(`
+    import { Candidate } from '${new URL('../../src/election/index.ts', import.meta.url).href}';
+    import { ${storeName} } from '${sourceOf(module)}';
+    ${before}
+    const store = ${make};
+    const candidate = new Candidate(store, 'ends-' + process.pid);
+    const waiting = new Candidate(store, 'ends-' + process.pid);
+    const leadership = await candidate.campaign();
+    const stop = new AbortController();
+    const campaign = waiting.campaign({ signal: stop.signal }).catch((error) => error.code);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    stop.abort();
+    console.log(leadership.token > 0, await campaign);
+    await Promise.all([candidate, waiting].map((one) => one[Symbol.asyncDispose]()));
+    await store[Symbol.asyncDispose]();
+  `);
+  assert.equal(said, 'true aborted\n');
+}
+
+function sourceOf(module: string): string {
+  return new URL(`../../src/stores/${module}.ts`, import.meta.url).href;
+}
+
+async function runScript(code: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-script-'));
+  try {
+    const file = join(folder, 'script.mjs');
+    await writeFile(file, code);
+    const flags = ['--disable-warning=ExperimentalWarning', file];
+    const options = { cwd: join(import.meta.dirname, '../..'), timeout: 120_000 };
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, flags, options);
+    assert.equal(stderr, '');
+    return stdout;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
