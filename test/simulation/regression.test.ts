@@ -50,6 +50,8 @@ function demandAll(totals: Totals): void {
     'permits taken',
     'log appends',
     'gate passages',
+    'guarded writes',
+    'stale writes refused by guards',
   ];
   for (const what of shown) assert.ok(totals.of(what) > 0, `no ${what} in the whole block`);
   for (const kind of faultKinds)

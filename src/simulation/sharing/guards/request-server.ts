@@ -197,12 +197,15 @@ class GuardedService implements Guarded {
     const headers = { 'x-entry': entry };
     const request = fencedFetch(writer, { fetch: this.#fetch });
     const { status } = await request('http://service/append', { headers, signal }).catch(asFinal);
-    if (status !== 200) throw new ConclaveError('unavailable', `The service answered ${status}.`);
+    if (status !== 200)
+      throw new ConclaveError('unavailable', `The service answered ${status}.`, { outcome: 'unknown' });
   }
 }
 
-/** A request may come once more after it was refused for another reason than its token. */
+/** What the service refused for another reason than its token may be let in when it comes once more. */
 function asFinal(error: unknown): never {
-  if (!ConclaveError.is(error) || error.code === 'stale-token' || error.code === 'not-leading') throw error;
+  if (!ConclaveError.is(error) || !passing.includes(error.code)) throw error;
   throw new ConclaveError(error.code, error.message, { outcome: 'unknown', cause: error });
 }
+
+const passing: readonly unknown[] = ['timeout', 'aborted'];
