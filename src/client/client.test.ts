@@ -143,7 +143,7 @@ describe('A client of one server', () => {
 
   test('says that nothing was applied when every attempt was refused', async () => {
     member.failure = new ConclaveError('no-leader', 'nobody leads', { retryable: true });
-    const failing = client.put('never', 'x', { timeoutMs: 50 });
+    const failing = client.put('never', 'x', { timeoutMs: 1000 });
     await assert.rejects(
       failing,
       (error) => ConclaveError.is(error, 'no-leader') && error.outcome === 'not-applied',

@@ -13,7 +13,7 @@ export class Inbox<T> implements AsyncIterable<T> {
   #ended = false;
   #failure: ConclaveError | undefined;
   #paused = false;
-  #wake: (() => void) | undefined;
+  #wake: (() => unknown) | undefined;
   readonly #flow: InboxFlow | undefined;
   readonly #onLeave: (() => void) | undefined;
   readonly #highMark: number;
@@ -43,30 +43,55 @@ export class Inbox<T> implements AsyncIterable<T> {
     this.#notify();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    let finished = false;
-    try {
-      for (;;) {
-        if (this.#items.length > 0) {
-          const batch = this.#items;
-          this.#items = [];
-          yield* batch;
-          continue;
-        }
-        if (this.#ended) break;
-        if (this.#paused) {
-          this.#paused = false;
-          this.#flow?.resume();
-        }
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+  /** By hand, for one reader: in an async generator each item costs several promises. */
+  [Symbol.asyncIterator](): AsyncIterator<T, void> {
+    let batch: readonly T[] = [];
+    let at = 0;
+    let begun = false;
+    let over = false;
+    /** undefined: nothing is there yet. @throws what the inbox ended with, once. */
+    const take = (): IteratorResult<T, void> | undefined => {
+      if (over) return { done: true, value: undefined };
+      if (at === batch.length && this.#items.length > 0) {
+        batch = this.#items;
+        this.#items = [];
+        at = 0;
       }
-      finished = true;
+      if (at < batch.length) return { done: false, value: batch[at++] as T };
+      if (!this.#ended) return undefined;
+      over = true;
       if (this.#failure !== undefined) throw this.#failure;
-    } finally {
-      if (!finished) this.#onLeave?.();
-    }
+      return { done: true, value: undefined };
+    };
+    const next = (): Promise<IteratorResult<T, void>> =>
+      new Promise((resolve, reject) => {
+        begun = true;
+        const answer = (): boolean => {
+          try {
+            const taken = take();
+            if (taken !== undefined) resolve(taken);
+            return taken !== undefined;
+          } catch (error) {
+            reject(error);
+            return true;
+          }
+        };
+        if (answer()) return;
+        this.#wake = answer;
+        if (!this.#paused) return;
+        this.#paused = false;
+        this.#flow?.resume();
+      });
+    const leave = async (): Promise<IteratorResult<T, void>> => {
+      if (!over) {
+        over = true;
+        batch = [];
+        if (begun) this.#onLeave?.();
+        this.#notify();
+      }
+      return { done: true, value: undefined };
+    };
+    return { next, return: leave };
   }
 
   #notify(): void {

@@ -60,16 +60,31 @@ export class Link {
     options?: { readonly signal?: AbortSignal },
   ): TransportStream<Req, Res> {
     const stream = this.transport.stream(method, options);
-    const heard = (): void => this.#heard();
-    const responses = {
-      async *[Symbol.asyncIterator](): AsyncGenerator<Res, void, undefined> {
-        for await (const response of stream.responses) {
-          heard();
-          yield response;
-        }
+    const heard = (result: IteratorResult<Res>): IteratorResult<Res> => {
+      if (!result.done) this.#heard();
+      return result;
+    };
+    // By hand: a generator around it would cost several promises for each response.
+    const responses: AsyncIterable<Res> = {
+      [Symbol.asyncIterator]: () => {
+        const inner = stream.responses[Symbol.asyncIterator]();
+        return {
+          next: () => inner.next().then(heard),
+          return: async () => {
+            await inner.return?.();
+            return { done: true, value: undefined };
+          },
+        };
       },
     };
-    return { ...stream, responses };
+    const { closed } = stream;
+    return {
+      send: (message) => stream.send(message),
+      responses,
+      end: () => stream.end(),
+      close: () => stream.close(),
+      closed,
+    };
   }
 
   /** Says that an answer is due now. Call what it returns when it has come, or is not awaited any more. */

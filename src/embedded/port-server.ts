@@ -158,7 +158,7 @@ export class PortServer {
       } else {
         if (body !== undefined) requests.push(method.decode(body));
         if (ended) requests.end();
-        for await (const response of answers(method, requests, context)) {
+        for await (const response of await answersOf(method, requests, context)) {
           if (this.#isHeldUp(call)) await this.#mayAnswer(id, call);
           if (this.#calls.get(id) !== call) return;
           this.#answer(id, call, response);
@@ -235,19 +235,17 @@ class ServedContext implements CallContext {
   }
 }
 
-async function* answers(
+/** No generator around the handler's own, which would cost several promises for each answer. */
+async function answersOf(
   method: ServedMethod,
   requests: Inbox<unknown>,
   context: CallContext,
-): AsyncGenerator<unknown, void, undefined> {
-  if (method.shape === 'duplex') {
-    yield* method.handler(requests, context);
-    return;
-  }
+): Promise<AsyncIterable<unknown> | readonly unknown[]> {
+  if (method.shape === 'duplex') return method.handler(requests, context);
   for await (const request of requests) {
-    if (method.shape === 'unary') yield await method.handler(request, context);
-    else yield* method.handler(request, context);
-    return;
+    return method.shape === 'unary'
+      ? [await method.handler(request, context)]
+      : method.handler(request, context);
   }
   throw new StatusError(statusCodes.invalidArgument, 'the call ended without a request', {
     code: 'invalid-argument',
