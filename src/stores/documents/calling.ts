@@ -2,7 +2,14 @@
 import type { StoreCallOptions } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
-import type { CallBounds, DocumentDriver, DocumentKey, DocumentWrite, StoredDocument } from './driver.ts';
+import type {
+  CallBounds,
+  DocumentDriver,
+  DocumentKey,
+  DocumentWrite,
+  KeyedWrite,
+  StoredDocument,
+} from './driver.ts';
 
 /** One time for all calls of one operation. */
 export interface Within {
@@ -89,6 +96,21 @@ export class DriverCalls {
     return this.#bounded('Writing', 'unknown', within, (bounds) =>
       this.driver.write(key, text, write, bounds),
     );
+  }
+
+  async writeMany(writes: readonly KeyedWrite[], within: Within): Promise<readonly (string | undefined)[]> {
+    await this.#open(within);
+    return this.#bounded(
+      'Writing',
+      'unknown',
+      within,
+      async (bounds) => (await this.driver.writeMany?.(writes, bounds)) ?? [],
+    );
+  }
+
+  /** What goes on for others, for as long as this one has time for it. */
+  share<T>(work: Promise<T>, within: Within): Promise<T> {
+    return this.#bounded('Writing', 'unknown', within, () => work);
   }
 
   async remove(key: DocumentKey, version: string, within: Within): Promise<boolean> {

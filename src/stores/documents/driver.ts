@@ -41,6 +41,11 @@ export interface DocumentWrite {
   readonly keepMs?: number | undefined;
 }
 
+export interface KeyedWrite extends DocumentWrite {
+  readonly key: DocumentKey;
+  readonly text: string;
+}
+
 /** A document that may have changed. 'all': the stream begins or has a gap, so anything may have. */
 export type DocumentChange = DocumentKey | 'all';
 
@@ -85,6 +90,11 @@ export interface DocumentDriver extends AsyncDisposable {
     write: DocumentWrite,
     bounds: CallBounds,
   ): Promise<string | undefined>;
+  /**
+   * Several writes of different documents in one request, each for itself: in their order what `write` gives for each.
+   * At most 100 at a time. Present where that is cheaper: renewals of many sessions then go together.
+   */
+  writeMany?(writes: readonly KeyedWrite[], bounds: CallBounds): Promise<readonly (string | undefined)[]>;
   /** False: what stands there is of another version, or nothing is. */
   remove(key: DocumentKey, version: string, bounds: CallBounds): Promise<boolean>;
   /**

@@ -16,6 +16,7 @@ export type {
   DocumentKey,
   DocumentTraits,
   DocumentWrite,
+  KeyedWrite,
   StoredDocument,
 } from './driver.ts';
 export { type DocumentStoreOptions, documentStore, documentStoreOptionNames } from './store.ts';

@@ -190,6 +190,38 @@ describe('A store of documents', () => {
     }
   });
 
+  test('renews a thousand sessions with few requests, each for itself', async () => {
+    const { service, open, runtime } = stage();
+    const store = open();
+    const opening = Array.from({ length: 1000 }, (_, at) =>
+      store.openSession({ holder: `holder ${at}`, ttlMs: 10_000 }),
+    );
+    const sessions = await settle(runtime, Promise.all(opening));
+    const lost = sessions[500];
+    assert(lost !== undefined);
+    service.wipe({ kind: 'session', name: lost.id });
+    service.requests = 0;
+    const outcomes: string[] = [];
+    for (const [at, session] of sessions.entries()) {
+      runtime.timers.after(at * 3, () => {
+        const done = (outcome: string) => void outcomes.push(outcome);
+        session.renew().then(
+          () => done('renewed'),
+          (error: ConclaveError) => done(error.code),
+        );
+      });
+    }
+    await runtime.advance(4000);
+    assert.equal(outcomes.length, 1000);
+    assert.deepEqual(
+      outcomes.filter((outcome) => outcome !== 'renewed'),
+      ['lease-lost'],
+    );
+    assert(service.requests < 60, `${service.requests} requests`);
+    await runtime.advance(5500);
+    await settle(runtime, Promise.all(sessions.filter((one) => one !== lost).map((one) => one.renew())));
+  });
+
   test('leaves what another program wrote as it is, and says so', async () => {
     for (const [text, says] of [
       ['hello', /not written by Conclave/],

@@ -4,6 +4,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { DriverCalls, Within } from './calling.ts';
 import { decodeSession, encodeDocument, place, type SessionDocument } from './documents.ts';
 import type { DocumentKey, StoredDocument } from './driver.ts';
+import { RenewalBatches } from './renewals.ts';
 
 /** What one look at a session showed. */
 export interface Pulse {
@@ -27,17 +28,19 @@ const keptAtLeastMs = 3_600_000;
 
 export class SessionDocuments {
   readonly #calls: DriverCalls;
+  readonly #renewals: RenewalBatches;
   /** Of sessions whose time the service does not keep: since when they have not changed. */
   readonly #sightings = new Map<string, Sighting>();
   #prunedAtMs = 0;
 
   constructor(calls: DriverCalls) {
     this.#calls = calls;
+    this.#renewals = new RenewalBatches(calls);
   }
 
   /** @throws 'unavailable', 'timeout' (then it ends by itself) and what the driver throws. */
   async create(id: string, holder: string, ttlMs: number, within: Within): Promise<OwnedSession> {
-    const owned = new OwnedSession(this.#calls, id, { holder, ttlMs, renewals: 0 });
+    const owned = new OwnedSession(this.#calls, this.#renewals, id, { holder, ttlMs, renewals: 0 });
     await owned.create(within);
     return owned;
   }
@@ -111,6 +114,7 @@ export class OwnedSession {
   readonly ttlMs: number;
   readonly holder: string;
   readonly #calls: DriverCalls;
+  readonly #renewals: RenewalBatches;
   #document: SessionDocument;
   #version: string | undefined;
   /** From when the last renewal that is known to have arrived was sent: until then others let it live. */
@@ -118,8 +122,9 @@ export class OwnedSession {
   #gone = false;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(calls: DriverCalls, id: string, document: SessionDocument) {
+  constructor(calls: DriverCalls, renewals: RenewalBatches, id: string, document: SessionDocument) {
     this.#calls = calls;
+    this.#renewals = renewals;
     this.id = id;
     this.ttlMs = document.ttlMs;
     this.holder = document.holder;
@@ -202,7 +207,7 @@ export class OwnedSession {
     const { ttlMs, renewals } = this.#document;
     const keepMs = Math.max(ttlMs * keptTtls, keptAtLeastMs);
     const text = encodeDocument(this.#document, `${this.id}-${renewals}`);
-    return this.#calls.write(keyOf(this.id), text, { replaces, ttlMs, keepMs }, within);
+    return this.#renewals.write({ key: keyOf(this.id), text, replaces, ttlMs, keepMs }, within);
   }
 
   #inTurn<T>(call: () => Promise<T>): Promise<T> {

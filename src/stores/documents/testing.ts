@@ -98,6 +98,7 @@ class MemoryDriver implements DocumentDriver {
   readonly description = 'documents in memory';
   readonly traits: DocumentTraits;
   readonly readMany?: NonNullable<DocumentDriver['readMany']>;
+  readonly writeMany?: NonNullable<DocumentDriver['writeMany']>;
   readonly changes?: NonNullable<DocumentDriver['changes']>;
   readonly list?: NonNullable<DocumentDriver['list']>;
   readonly #service: MemoryService;
@@ -114,6 +115,10 @@ class MemoryDriver implements DocumentDriver {
     };
     if (tells) this.changes = (signal) => this.#changes(signal);
     if (!many) return;
+    this.writeMany = async (writes) => {
+      await this.#request();
+      return writes.map(({ key, text, ...write }) => service.write(key, text, write));
+    };
     this.readMany = async (keys) => {
       await this.#request();
       return keys.map((key) => service.read(key));
