@@ -63,6 +63,7 @@ describe('On MariaDB', { skip: missing ?? false }, () => {
           );
           const won = outcomes.findIndex(({ status }) => status === 'acquired');
           assert.equal(outcomes.filter(({ status }) => status === 'acquired').length, 1);
+          assert.equal((await store.read(`counting ${what}`)).waiting.length, 7);
           const outcome = outcomes[won];
           assert(outcome?.status === 'acquired');
           // The same text twice over: a row that stays as it is must not pass for one that was not there.
