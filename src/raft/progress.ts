@@ -24,10 +24,8 @@ export class InflightWindow {
       this.bytes -= this.#sizes[done] as number;
       done += 1;
     }
-    if (done > 0) {
-      this.#lastIndexes.splice(0, done);
-      this.#sizes.splice(0, done);
-    }
+    dropFirst(this.#lastIndexes, done);
+    dropFirst(this.#sizes, done);
   }
 
   clear(): void {
@@ -35,6 +33,13 @@ export class InflightWindow {
     this.#sizes.length = 0;
     this.bytes = 0;
   }
+}
+
+/** As `splice`, which makes an array of what it takes out. */
+function dropFirst(numbers: number[], count: number): void {
+  if (count === 0) return;
+  for (let at = count; at < numbers.length; at++) numbers[at - count] = numbers[at] as number;
+  for (let left = count; left > 0; left--) numbers.pop();
 }
 
 /**

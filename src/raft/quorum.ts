@@ -10,17 +10,21 @@ export function majorityOf(count: number): number {
  * times of contact that is when a quorum was last heard. An empty configuration has reached nothing.
  */
 export function quorumValue(configuration: Configuration, reachedBy: (voter: MemberId) => number): number {
-  const values: number[] = [];
-  // Sorted in as they come, the largest first: there are few of them, and this is asked at every turn.
+  let count = 0;
+  // Sorted in as they come, the largest first: there are few of them, and this is asked several times in every turn.
   for (const voter of configuration.voters) {
     const value = reachedBy(voter);
-    let place = values.length;
-    for (; place > 0 && (values[place - 1] as number) < value; place -= 1)
-      values[place] = values[place - 1] as number;
-    values[place] = value;
+    let place = count;
+    for (; place > 0 && (sorted[place - 1] as number) < value; place -= 1)
+      sorted[place] = sorted[place - 1] as number;
+    sorted[place] = value;
+    count += 1;
   }
-  return values[majorityOf(values.length) - 1] ?? Number.NEGATIVE_INFINITY;
+  return count === 0 ? Number.NEGATIVE_INFINITY : (sorted[majorityOf(count) - 1] as number);
 }
+
+/** Used again and again: `reachedBy` does not ask for another quorum. */
+const sorted: number[] = [];
 
 export type Tally = 'won' | 'lost' | 'open';
 

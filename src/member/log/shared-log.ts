@@ -95,7 +95,9 @@ export class SharedLog implements AsyncDisposable {
   }
 
   async #write(appends: readonly Append[]): Promise<void> {
-    const writes = appends.flatMap((append) => append.writes);
+    const [first] = appends;
+    const alone = appends.length === 1 && first !== undefined;
+    const writes = alone ? first.writes : appends.flatMap((append) => append.writes);
     await this.#writer.write(writes);
     if (writes.every((write) => write.snapshot === undefined)) return;
     const unneeded = this.#writer.takeUnneeded();
@@ -113,7 +115,10 @@ export class SharedLog implements AsyncDisposable {
       for (const write of append.writes) for (const entry of write.entries) bytes += entry.data.length;
       count += 1;
     }
-    return this.#queue.splice(0, count);
+    const taken = this.#queue;
+    if (count < taken.length) return taken.splice(0, count);
+    this.#queue = [];
+    return taken;
   }
 
   #fail(error: unknown, appends: readonly Append[]): void {
