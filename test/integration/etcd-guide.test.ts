@@ -1,4 +1,4 @@
-// The examples of docs/guides/stores.md, as they stand there, against a real etcd.
+// The examples of docs/stores/etcd.md, as they stand there, against a real etcd.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Guide, guidePatience as patience } from '../guide.ts';
@@ -9,7 +9,7 @@ import { EtcdCluster } from './etcd-cluster.ts';
 const etcd = peer('etcd');
 const etcdctl = peer('etcdctl');
 
-const guide = new Guide('stores');
+const guide = new Guide('../stores/etcd');
 
 describe('the guide to stores', { skip: etcd.missing ?? etcdctl.missing ?? false }, () => {
   let cluster: EtcdCluster;
