@@ -10,6 +10,7 @@ import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../s
 import { Candidate } from '../../src/election/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
 import { ConclaveError, type ErrorCode } from '../../src/errors/index.ts';
+import { losingProxy } from '../stand-ins/losing-proxy.ts';
 
 export const patience = { timeout: 120_000 };
 
@@ -423,6 +424,54 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
         assert.equal((await store.read('locked')).leader?.metadata, 'free');
       },
     );
+
+    test('a write whose answer was lost is known for what it was', patience, async () => {
+      const options = fresh();
+      await subject.migrate(options);
+      await using proxy = await losingProxy(server().port);
+      const through = { ...options, url: options.url.replace(`:${server().port}`, `:${proxy.port}`) };
+      await using store = subject.store(through);
+      await using session = await store.openSession({ ttlMs: 60_000, holder: 'first' });
+      const won = await session.acquire('lost', { metadata: '', priority: 0 });
+      assert(won.status === 'acquired');
+      const unknown = (error: unknown) => {
+        assert(ConclaveError.is(error) && error.retryable && error.outcome === 'unknown', String(error));
+      };
+      const losing = async <T>(call: () => Promise<T>): Promise<T> => {
+        const lost = proxy.loseAnswersTo('UPDATE ');
+        await call().catch(unknown);
+        await lost;
+        return await call();
+      };
+      assert.equal(await losing(() => session.proclaim('lost', won.token, 'told')), true);
+      assert.equal((await store.read('lost')).leader?.metadata, 'told');
+      await losing(() => session.renew());
+      await losing(() => session.release('lost', won.token));
+      assert.equal((await store.read('lost')).leader, undefined);
+      const again = await losing(() => session.acquire('lost', { metadata: '', priority: 0 }));
+      assert(again.status === 'acquired' && again.token > won.token);
+      assert.equal((await store.read('lost')).leader?.token, again.token);
+    });
+
+    test('a leader that is cut off without a word steps down before another leads', patience, async () => {
+      const options = fresh();
+      await subject.migrate(options);
+      await using proxy = await losingProxy(server().port);
+      const through = { ...options, url: options.url.replace(`:${server().port}`, `:${proxy.port}`) };
+      await using cut = subject.store({ ...through, timeoutMs: 1000 });
+      await using whole = subject.store(options);
+      await using first = new Candidate(cut, 'cut off', { holder: 'first', ttlMs: 1500 });
+      await using second = new Candidate(whole, 'cut off', { holder: 'second', ttlMs: 1500 });
+      const old = await first.campaign();
+      let steppedDown = false;
+      old.signal.addEventListener('abort', () => {
+        steppedDown = true;
+      });
+      proxy.freeze();
+      const next = await second.campaign();
+      assert.equal(steppedDown, true);
+      assert(next.token > old.token);
+    });
 
     test('a process that has disposed of its store ends by itself, without a word', patience, async () => {
       const source = new URL(`../../src/stores/${subject.module}.ts`, import.meta.url).href;

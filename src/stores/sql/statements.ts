@@ -5,6 +5,7 @@ import type { Answer, SqlConnection, SqlPool, Statement } from './connections.ts
 import { explain, type SqlFailure, type SqlService } from './failures.ts';
 
 const attemptsAtConflicts = 8;
+const patienceAtEndMs = 1000;
 
 export interface StatementSettings<Pool extends SqlPool> {
   readonly service: SqlService;
@@ -80,7 +81,19 @@ export class Statements<Pool extends SqlPool = SqlPool> implements AsyncDisposab
     for (const connection of this.#busy) connection.release(true);
     await Promise.all(this.#background);
     const pool = await this.#pool?.catch(() => undefined);
-    await pool?.[Symbol.asyncDispose]();
+    await this.#endOf(pool?.[Symbol.asyncDispose]());
+  }
+
+  /** A connection that is still being made to a server that does not answer ends by itself, in its own time. */
+  #endOf(ending: PromiseLike<void> | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#settings.runtime.timers.after(patienceAtEndMs, resolve);
+      const done = () => {
+        timer.cancel();
+        resolve();
+      };
+      Promise.resolve(ending).then(done, done);
+    });
   }
 
   async #once(
