@@ -13,7 +13,10 @@ const urls: Readonly<Record<string, readonly string[]>> = {
   zookeeper: ['zookeeper://user:password@a'],
   consul: ['consul://127.0.0.1', 'consul://127.0.0.1:8501/prefix?datacenter=dc1'],
   consuls: ['consuls://consul.example'],
-  dynamodb: ['dynamodb://eu-central-1', 'dynamodb://eu-central-1/table?prefix=p&endpoint=http://127.0.0.1:8000'],
+  dynamodb: [
+    'dynamodb://eu-central-1',
+    'dynamodb://eu-central-1/table?prefix=p&endpoint=http://127.0.0.1:8000',
+  ],
   s3: ['s3://bucket/prefix?region=eu-central-1', 's3://bucket?region=r&endpoint=http://127.0.0.1:9000'],
   postgres: ['postgres://user:pw@127.0.0.1:5432/database?table=t&dialect=cockroachdb'],
   postgresql: ['postgresql://127.0.0.1/database?sslmode=disable'],
@@ -23,6 +26,9 @@ const urls: Readonly<Record<string, readonly string[]>> = {
   rediss: ['rediss://127.0.0.1'],
   valkey: ['valkey://127.0.0.1'],
   valkeys: ['valkeys://127.0.0.1'],
+  mongodb: ['mongodb://user:pw@127.0.0.1:27017/base?collection=c&replicaSet=r'],
+  cassandra: ['cassandra://user:pw@a,b:9043/keyspace?datacenter=dc1&table=t'],
+  scylla: ['scylla://a/keyspace?datacenter=dc1'],
   nats: ['nats://user:pw@127.0.0.1:4222?bucket=b', 'nats://a,b'],
 };
 
@@ -39,7 +45,7 @@ for (const [scheme, examples] of Object.entries(urls)) {
 test('every scheme is tried here, or needs more than a URL', () => {
   const untried = storeSchemes.filter((scheme) => urls[scheme] === undefined);
   assert.deepEqual(
-    untried.filter((scheme) => !['kubernetes', 'k8s', 'mongodb', 'mongodb+srv', 'cassandra', 'scylla'].includes(scheme)),
+    untried.filter((scheme) => !['kubernetes', 'k8s', 'mongodb+srv'].includes(scheme)),
     [],
   );
 });

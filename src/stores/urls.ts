@@ -63,6 +63,20 @@ const redis: Opener = async (url) => {
   return (await import('./redis.ts')).redisStore({ url: url.rest(scheme), prefix });
 };
 
+const mongodb: Opener = async (url) => {
+  const collection = url.parameter('collection');
+  return (await import('./mongodb.ts')).mongodbStore({ url: url.rest(), collection });
+};
+
+const cassandra: Opener = async (url) =>
+  (await import('./cassandra.ts')).cassandraStore({
+    contactPoints: url.hosts(9042),
+    localDataCenter: url.parameter('datacenter'),
+    keyspace: url.path() ?? '',
+    ...url.login(),
+    table: url.parameter('table'),
+  });
+
 const kubernetes: Opener = async (url) =>
   (await import('./kubernetes.ts')).kubernetesStore({
     namespace: url.authority === '' ? undefined : url.authority,
@@ -108,6 +122,10 @@ const openers: Readonly<Record<string, Opener>> = {
     const bucket = url.parameter('bucket');
     return (await import('./nats.ts')).natsStore({ url: url.rest(), bucket });
   },
+  mongodb,
+  'mongodb+srv': mongodb,
+  cassandra,
+  scylla: cassandra,
   kubernetes,
   k8s: kubernetes,
 };
@@ -118,7 +136,8 @@ export const storeSchemes: readonly string[] = Object.keys(openers);
 /**
  * Opens a store by its URL: `postgres://user@host/database?table=…`, `etcd://a:2379,b:2379/namespace`,
  * `zk://a:2181,b:2181/path`, `consul://host:8500/prefix`, `dynamodb://region/table`, `s3://bucket/prefix`,
- * `redis://host:6379?prefix=…`, `nats://host:4222?bucket=…`, `mysql://user@host/database`, `kubernetes://namespace`,
+ * `redis://host:6379?prefix=…`, `nats://host:4222?bucket=…`, `mysql://user@host/database`, `mongodb://host/database`,
+ * `cassandra://host,host/keyspace?datacenter=…`, `kubernetes://namespace`,
  * `conclave://a:2379,b:2379`. `environment`: where passwords and tokens may be, by the names that the vendors use.
  * @throws ConclaveError 'invalid-argument' for a URL that no store takes; 'unsupported' where its driver is missing.
  */
