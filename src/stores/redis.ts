@@ -28,6 +28,7 @@ import {
   type OwnConnection,
   type RedisClient,
   redisConnection,
+  saidBy,
 } from './redis/connection.ts';
 import {
   listElections,
@@ -215,7 +216,7 @@ class RedisDocuments implements DocumentDriver {
       raw = await connection.run(script, keys, args);
     } catch (error) {
       const changes = what === 'Writing' || what === 'Removing';
-      if (connection.isEnded()) throw this.#ended(what, error);
+      if (connection.isEnded()) throw this.#ended(what, error, changes);
       throw this.#explained(
         `${what} failed in ${this.description}`,
         error,
@@ -235,9 +236,12 @@ class RedisDocuments implements DocumentDriver {
     throw new ConclaveError('failed-precondition', message, { outcome: 'unknown' });
   }
 
-  #ended(what: string, cause: unknown): ConclaveError {
+  #ended(what: string, cause: unknown, changes: boolean): ConclaveError {
     const message = `${what} failed: the client of ${this.description} is closed. Connect it first, and keep it open while the store is in use.`;
-    return new ConclaveError('failed-precondition', message, { cause, outcome: 'unknown' });
+    return new ConclaveError('failed-precondition', message, {
+      cause,
+      outcome: changes ? 'unknown' : 'not-applied',
+    });
   }
 
   #explained(what: string, error: unknown, outcome: ErrorOutcome): ConclaveError {
@@ -248,7 +252,7 @@ class RedisDocuments implements DocumentDriver {
       new ConclaveError('failed-precondition', `${message}. ${advice}`, { cause: error, outcome: certain });
     if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
       return mend('Check user and password.');
-    if (/NOPERM|ACL failure|no permissions/.test(said)) {
+    if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
       return mend(
         `Grant the keys ~${this.#prefix}*, the channel &${this.#channel} and the commands that docs/stores/redis.md lists.`,
         outcome,

@@ -7,17 +7,17 @@ import { type ChildServer, startChildServer } from './child-server.ts';
 /** Why tests with it cannot run. */
 export const redisMissing: string | undefined = peer('redis-server').missing;
 
-/** `more`: further flags, such as ['--replicaof', '127.0.0.1 7000']. */
-export async function startRedis(more: readonly string[] = []): Promise<ChildServer> {
+/** `more`: further flags, such as ['--replicaof', '127.0.0.1 7000']. `at`: another port than any that is free. */
+export async function startRedis(more: readonly string[] = [], at?: number): Promise<ChildServer> {
   return await startChildServer({
     path: peer('redis-server').path ?? '',
     args: (port, folder) => [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
+      ...['--port', String(at ?? port), '--bind', '127.0.0.1', '--dir', folder],
       ...['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'],
       ...more,
     ],
     async probe(port) {
-      const client = connectIoredis(port, { retryStrategy: () => null });
+      const client = connectIoredis(at ?? port, { retryStrategy: () => null });
       try {
         await client.ping();
       } finally {
