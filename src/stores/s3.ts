@@ -20,7 +20,7 @@ import type {
   StoredDocument,
 } from './documents/driver.ts';
 import { checkOptions, documentStore, documentStoreOptionNames } from './documents/index.ts';
-import { beginnings, keyOf, metadataOf, nameFrom, nameOf } from './s3/keys.ts';
+import { beginnings, keyOf, metadataOf, nameFrom, nameOf, sessionsUnder } from './s3/keys.ts';
 import { BucketObjects, type ObjectClient, type PutCondition } from './s3/objects.ts';
 import { type Findings, probe } from './s3/probe.ts';
 
@@ -45,6 +45,9 @@ export interface S3StoreOptions {
 }
 
 const optionNames = ['bucket', 'client', 'region', 'endpoint', 'prefix', 'put', ...documentStoreOptionNames];
+const readsForAList = 12;
+const pageSize = 1000;
+const mostTexts = 1000;
 const removedMark = '{"conclave":1,"removed":';
 
 /** @throws ConclaveError 'invalid-argument' for a missing bucket, an unusable prefix or duration. */
@@ -72,6 +75,10 @@ class S3Driver implements DocumentDriver {
   readonly #objects: BucketObjects;
   readonly #prefix: string;
   readonly #runtime: Runtime;
+  /** Of sessions, by their ETags. */
+  readonly #texts = new Map<string, string>();
+  /** How many the last list had. */
+  #sessions = 0;
   #findings: Findings = { guardsRemoval: false };
 
   constructor(options: S3StoreOptions, runtime: Runtime) {
@@ -108,6 +115,30 @@ class S3Driver implements DocumentDriver {
     return found?.text.startsWith(removedMark) ? undefined : found;
   }
 
+  /** Many sessions come in one list, which costs as much as a dozen reads, and a read for each that has changed. */
+  async readMany(
+    keys: readonly DocumentKey[],
+    bounds: CallBounds,
+  ): Promise<readonly (StoredDocument | undefined)[]> {
+    const dearer = readsForAList * Math.ceil(Math.max(this.#sessions, 1) / pageSize);
+    if (keys.length <= dearer || keys.some(({ kind }) => kind !== 'session')) {
+      return await Promise.all(keys.map((key) => this.read(key, bounds)));
+    }
+    const listed = await this.#objects.list(sessionsUnder(this.#prefix), bounds);
+    this.#sessions = listed.size;
+    return await Promise.all(
+      keys.map(async (key) => {
+        const version = listed.get(keyOf(this.#prefix, key));
+        if (version === undefined) return undefined;
+        const text = this.#texts.get(version);
+        if (text !== undefined) return { text, version };
+        const found = await this.read(key, bounds);
+        if (found !== undefined) this.#remember(found);
+        return found;
+      }),
+    );
+  }
+
   async write(
     key: DocumentKey,
     text: string,
@@ -138,7 +169,7 @@ class S3Driver implements DocumentDriver {
   async list(prefix: string, bounds: CallBounds): Promise<readonly string[]> {
     const names: (string | undefined)[] = [];
     for (const beginning of beginnings(this.#prefix, prefix)) {
-      for (const key of await this.#objects.list(beginning, bounds)) {
+      for (const key of (await this.#objects.list(beginning, bounds)).keys()) {
         const name = nameOf(this.#prefix, key);
         names.push(typeof name === 'object' ? nameFrom(await this.#objects.metadata(key, bounds)) : name);
       }
@@ -166,6 +197,13 @@ class S3Driver implements DocumentDriver {
     if (standing?.text === text) return standing.version;
     const message = `Writing in ${this.description} was sent again and refused; whether the first sending was carried out is not known.`;
     throw new ConclaveError('unavailable', message, { outcome: 'unknown', retryable: true });
+  }
+
+  /** An ETag is of one content alone. */
+  #remember({ text, version }: StoredDocument): void {
+    this.#texts.set(version, text);
+    const [oldest] = this.#texts.keys();
+    if (this.#texts.size > mostTexts && oldest !== undefined) this.#texts.delete(oldest);
   }
 
   #uniqueId(): string {

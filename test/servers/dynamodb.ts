@@ -28,10 +28,10 @@ export const dynamodbPrograms: readonly DynamodbProgram[] = ['dynalite', 'Dynamo
 /** Why tests with it cannot run. */
 export function dynamodbMissing(program: DynamodbProgram): string | undefined {
   if (program === 'dynalite' || url !== undefined) return undefined;
-  const noJava = peer('java').missing;
-  if (noJava !== undefined) return noJava;
-  if (globSync(`${jars}/DynamoDBLocal-*.jar`).length > 0) return undefined;
-  return 'DynamoDB Local is not in .peers (see test/servers/dynamodb-local.xml)';
+  const isThere = globSync(`${jars}/DynamoDBLocal-*.jar`).length > 0;
+  return isThere
+    ? peer('java').missing
+    : 'DynamoDB Local is not in .peers (see test/servers/dynamodb-local.xml)';
 }
 
 export async function startDynamodb(program: DynamodbProgram): Promise<DynamodbServer> {

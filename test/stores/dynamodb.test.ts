@@ -17,6 +17,7 @@ import {
   dynamodbDriver,
   dynamodbStore,
 } from '../../src/stores/dynamodb.ts';
+import { Guide } from '../guide.ts';
 import {
   type DynamodbServer,
   dynamodbMissing,
@@ -314,6 +315,21 @@ for (const program of dynamodbPrograms) {
         stop: async () => void child.kill('SIGSTOP'),
         start: async () => void child.kill('SIGCONT'),
       });
+    });
+
+    test('the examples of the guide run as they stand there', patience, async () => {
+      await using guide = new Guide('../stores/dynamodb');
+      await guide.unpack();
+      await guide.typeCheck();
+      const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+      const env = { ...credentials, AWS_REGION: 'eu-central-1', AWS_ENDPOINT_URL_DYNAMODB: server.url };
+      assert.equal(await guide.outputOf('table.ts', { env }), 'the table is there\n');
+      assert.match(await guide.outputOf('client.ts', { env }), /^leading with token \d+\n$/);
+      await using running = guide.start('report.ts', { env });
+      await running.wrote(/working/);
+      running.signal('SIGINT');
+      assert.equal(await running.ended, 0, running.output);
+      guide.assertAllRun();
     });
 
     test('a process that has disposed of its store ends by itself', patience, async () => {

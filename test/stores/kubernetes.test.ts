@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
 import { leaseName, microTime } from '../../src/stores/kubernetes/leases.ts';
 import { kubernetesDriver, kubernetesStore } from '../../src/stores/kubernetes.ts';
+import { Guide } from '../guide.ts';
 import { configFor, type KubernetesServer, startKubernetes } from '../servers/kubernetes.ts';
 import { type Call, KubernetesStandIn } from '../stand-ins/kubernetes.ts';
 import {
@@ -383,6 +386,42 @@ describe('A Kubernetes cluster has its ways', () => {
     const script = { module: 'kubernetes', storeName: 'kubernetesStore', make: 'kubernetesStore()' };
     const said = await withoutDriver('@kubernetes/client-node', script);
     assert.match(said, /^unsupported: .*npm install @kubernetes\/client-node/);
+  });
+
+  test('the examples of the guide run as they stand there', patience, async () => {
+    await using guide = new Guide('../stores/kubernetes');
+    await guide.unpack();
+    await guide.typeCheck();
+    const file = join(guide.folder, 'kubeconfig.json');
+    await writeFile(file, configFor(standIn).exportConfig());
+    const env = { KUBECONFIG: file };
+    assert.match(await guide.outputOf('config.ts', { env }), /^leading with token \d+\n$/);
+    await using running = guide.start('worker.ts', { env });
+    await running.wrote(/working/);
+    running.signal('SIGTERM');
+    assert.equal(await running.ended, 0, running.output);
+    guide.assertAllRun();
+  });
+
+  test('the Role of the guide names the verbs that are used, and no others', async () => {
+    const guide = await readFile(new URL('../../docs/stores/kubernetes.md', import.meta.url), 'utf8');
+    const [, verbs = ''] = /verbs: \[(.*)\]/.exec(guide) ?? [];
+    const used = new Set<string>();
+    standIn.allowed = verbs.split(', ');
+    standIn.meddle = ({ verb }) => {
+      used.add(verb);
+      return undefined;
+    };
+    await using store = storeOf();
+    await using first = new Candidate(store, 'allowed');
+    await using second = new Candidate(store, 'allowed');
+    const leadership = await first.campaign();
+    const campaign = second.campaign();
+    await until(() => used.has('watch'));
+    await leadership.resign();
+    await campaign;
+    await first[Symbol.asyncDispose]();
+    assert.deepEqual([...used].sort(), verbs.split(', ').sort());
   });
 
   test('a process that has disposed of its store ends by itself', patience, async () => {

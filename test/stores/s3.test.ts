@@ -12,6 +12,7 @@ import { losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
 import { escapeName } from '../../src/stores/escaped-names.ts';
 import { type S3StoreOptions, s3Driver, s3Store } from '../../src/stores/s3.ts';
+import { Guide } from '../guide.ts';
 import { type S3Server, s3Missing, startS3 } from '../servers/s3.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import {
@@ -314,6 +315,42 @@ describe('S3 has its ways', { skip }, () => {
     assert.deepEqual(await listed('a/'), ['a/../b', 'a/b']);
   });
 
+  test('many sessions come in one list, and those that changed in a read each', async () => {
+    let [lists, gets] = [0, 0];
+    const counting = through(client, (command, send) => {
+      lists += command instanceof ListObjectsV2Command ? 1 : 0;
+      gets += command instanceof GetObjectCommand ? 1 : 0;
+      return send(command);
+    });
+    const driver = await opened(driverOf({ client: counting, prefix: 'many/' }));
+    const keys = Array.from({ length: 20 }, () => freshKey('session'));
+    const versions = new Map<string, string>();
+    for (const [at, key] of keys.entries()) {
+      if (at > 0) versions.set(key.name, await written(driver, key, `${key.name} ${session(1)}`));
+    }
+    const look = async () => {
+      [lists, gets] = [0, 0];
+      const found = await driver.readMany?.(keys, bounds);
+      assert.deepEqual(
+        found?.map((document) => document?.version),
+        keys.map(({ name }) => versions.get(name)),
+      );
+      assert.equal(found?.[0], undefined);
+      return { lists, gets, last: found?.at(-1)?.text };
+    };
+    const last = keys.at(-1);
+    assert(last !== undefined);
+    assert.deepEqual(await look(), { lists: 1, gets: 19, last: `${last.name} ${session(1)}` });
+    versions.set(
+      last.name,
+      await written(driver, last, `${last.name} ${session(2)}`, versions.get(last.name)),
+    );
+    assert.deepEqual(await look(), { lists: 1, gets: 1, last: `${last.name} ${session(2)}` });
+    await driver.remove(last, versions.get(last.name) ?? '', bounds);
+    versions.delete(last.name);
+    assert.deepEqual(await look(), { lists: 1, gets: 0, last: undefined });
+  });
+
   test("another program's object is refused and left alone", async () => {
     const place = { Bucket: server.bucket, Key: 'conclave/elections/theirs.json' };
     await client.send(new PutObjectCommand({ ...place, Body: 'a poem' }));
@@ -356,6 +393,26 @@ describe('S3 has its ways', { skip }, () => {
       stop: async () => void child.kill('SIGSTOP'),
       start: async () => void child.kill('SIGCONT'),
     });
+  });
+
+  test('the examples of the guide run as they stand there', patience, async () => {
+    await using guide = new Guide('../stores/s3');
+    // The server knows buckets by the path alone.
+    const place = `bucket: '${server.bucket}', endpoint: '${server.url}'`;
+    await guide.unpack((code) =>
+      code
+        .replace("{ bucket: 'my-bucket' }", `{ ${place} }`)
+        .replace("'my-bucket'", `'${server.bucket}'`)
+        .replace('maxAttempts: 5', `maxAttempts: 5, forcePathStyle: true, endpoint: '${server.url}'`),
+    );
+    await guide.typeCheck();
+    const env = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' };
+    assert.match(await guide.outputOf('client.ts', { env }), /^leading with token \d+\n$/);
+    await using running = guide.start('compact.ts', { env });
+    await running.wrote(/working/);
+    running.signal('SIGINT');
+    assert.equal(await running.ended, 0, running.output);
+    guide.assertAllRun();
   });
 
   test('a process that has disposed of its store ends by itself', patience, async () => {

@@ -16,6 +16,10 @@ export function keyOf(prefix: string, { kind, name }: DocumentKey): string {
   return `${prefix}${folders[kind]}${escaped.length > longestSegment ? hash() : escaped}${suffix}`;
 }
 
+export function sessionsUnder(prefix: string): string {
+  return `${prefix}${folders.session}`;
+}
+
 /** The object's metadata, of which an object with a hash for a name needs its name. */
 export function metadataOf({ name }: DocumentKey): Record<string, string> | undefined {
   if (escapeName(name).length <= longestSegment) return undefined;

@@ -103,19 +103,19 @@ export class BucketObjects {
     return !('attempts' in answer);
   }
 
-  /** The keys that begin with `Prefix`. */
-  async list(Prefix: string, bounds: CallBounds): Promise<readonly string[]> {
-    const keys: string[] = [];
+  /** The keys that begin with `Prefix`, and the ETag of each. */
+  async list(Prefix: string, bounds: CallBounds): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
     let ContinuationToken: string | undefined;
     do {
       const input = { Bucket: this.#bucket, Prefix, ContinuationToken };
       const page = await this.#send('Listing', false, bounds, ({ sdk, client }, options) =>
         client.send(new sdk.ListObjectsV2Command(input), options),
       );
-      for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
+      for (const { Key = '', ETag = '' } of page.Contents ?? []) found.set(Key, ETag);
       ContinuationToken = page.NextContinuationToken;
     } while (ContinuationToken !== undefined);
-    return keys;
+    return found;
   }
 
   /** Of a client of ours; the user's stays open. */
