@@ -3,10 +3,12 @@ import type { KV, KvEntry, Kvm } from '@nats-io/kv';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Random } from '../../runtime/types.ts';
 
-/** Nobody renews later than the longest time to live, which is a day. */
-const deadAfterMs = 2 * 86_400_000;
-/** Until then what was removed is still told to those who watch. */
-const markerMs = 600_000;
+const ages = {
+  /** Nobody renews later than the longest time to live, which is a day. */
+  deadAfterMs: 2 * 86_400_000,
+  /** Until then what was removed is still told to those who watch. */
+  markerMs: 600_000,
+};
 /** By each who opens the store. */
 const sweptAtOnce = 200;
 
@@ -54,6 +56,7 @@ export async function sweep(
   bucket: string,
   random: Random,
   signal: AbortSignal,
+  { deadAfterMs, markerMs } = ages,
 ): Promise<void> {
   const keys = await keysIn(kvm, bucket, 'session.*');
   const from = Math.floor(random.unit() * keys.length);

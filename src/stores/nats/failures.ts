@@ -64,9 +64,10 @@ export function explained(
   if (/max_payload/.test(message)) return new ConclaveError('too-large', said, { cause: error });
   if (name !== 'JetStreamApiError') return unavailable(outcome);
   // The stream's leader refused it, and may take it later where it is short of something.
-  return status >= 500
+  const isPassing = opening ? status === 503 : status >= 500;
+  return isPassing
     ? unavailable('not-applied')
-    : mend('Look at the bucket and the limits of the account.');
+    : mend('Look at the bucket, the servers and the limits of the account.');
 }
 
 function describe(error: unknown): Described {
