@@ -21,6 +21,7 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
+  type KeyedWrite,
   type StoredDocument,
 } from './documents/index.ts';
 import type { Answer, Row, SqlValue } from './sql/connections.ts';
@@ -151,35 +152,65 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     { replaces, ttlMs, keepMs }: DocumentWrite,
     { signal }: CallBounds,
   ): Promise<string | undefined> {
-    const version = Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
-    const times = [ttlMs, keepMs].map((ms) => (ms === undefined ? null : Math.ceil(ms * 1000)));
-    const content = [bytes(text), bytes(version), ...times];
+    const version = this.#newId();
+    const content = [bytes(text), bytes(version), ...times({ ttlMs, keepMs })];
     const key = [bytes(kind), bytes(name)];
-    const set = `text = CONVERT(? USING utf8mb4), version = ?, expires_at = ${after}, keep_until = ${after}`;
-    const where = 'WHERE kind = ? AND name = ?';
+    const set = `text = CONVERT(? USING utf8mb4), version = ?, expires_at = ${after()}, keep_until = ${after()}`;
+    const update = `UPDATE ${this.#name} SET ${set} WHERE kind = ? AND name = ?`;
+    const change = async (more: string, values: readonly SqlValue[]) =>
+      (await this.#change('Writing', `${update} AND ${more}`, values, signal)) > 0;
     const written =
       replaces === undefined
         ? (await this.#insert([...key, ...content], signal)) ||
           // What nobody sees any more, and was not swept away yet, makes room.
-          (await this.#change(
-            'Writing',
-            `UPDATE ${this.#name} SET ${set} ${where} AND keep_until < UTC_TIMESTAMP(6)`,
-            [...content, ...key],
-            signal,
-          ))
-        : await this.#change(
-            'Writing',
-            `UPDATE ${this.#name} SET ${set} ${where} AND version = ?`,
-            [...content, ...key, bytes(replaces)],
-            signal,
-          );
+          (await change('keep_until < UTC_TIMESTAMP(6)', [...content, ...key]))
+        : await change('version = ?', [...content, ...key, bytes(replaces)]);
     if (written) this.#sweeper.sweepIfDue();
     return written ? version : undefined;
   }
 
+  /** Renewals are one statement together; new sessions, of which there are few, one each. */
+  async writeMany(
+    writes: readonly KeyedWrite[],
+    bounds: CallBounds,
+  ): Promise<readonly (string | undefined)[]> {
+    const renewals = writes.filter(({ key, replaces }) => key.kind === 'session' && replaces !== undefined);
+    const renewed = this.#renew(renewals, bounds);
+    return await Promise.all(
+      writes.map(async (write) => {
+        if (!renewals.includes(write)) return await this.write(write.key, write.text, write, bounds);
+        return (await renewed).get(write.key.name);
+      }),
+    );
+  }
+
+  async #renew(writes: readonly KeyedWrite[], bounds: CallBounds): Promise<ReadonlyMap<string, string>> {
+    const versions = new Map(writes.map(({ key }) => [key.name, this.#newId()]));
+    if (writes.length === 0) return versions;
+    const values = writes.flatMap(({ key, text, replaces = '', ttlMs, keepMs }) => [
+      ...[key.name, text, versions.get(key.name) ?? ''].map(bytes),
+      ...[...times({ ttlMs, keepMs }), bytes(replaces)],
+    ]);
+    const named = 'SELECT ? AS name, ? AS text, ? AS version, ? AS expires, ? AS keep, ? AS replaces';
+    const rows = [named, ...writes.slice(1).map(() => 'SELECT ?, ?, ?, ?, ?, ?')].join(' UNION ALL ');
+    // In this order, so that only the rows that are meant are looked at, and locked.
+    const text = `UPDATE (${rows}) AS renewal STRAIGHT_JOIN ${this.#name} AS stored
+ON stored.kind = 'session' AND stored.name = renewal.name AND stored.version = renewal.replaces
+SET stored.text = CONVERT(renewal.text USING utf8mb4), stored.version = renewal.version,
+stored.expires_at = ${after('renewal.expires')}, stored.keep_until = ${after('renewal.keep')}`;
+    if ((await this.#change('Renewing', text, values, bounds.signal)) === writes.length) return versions;
+    // Not told which of them: those that have the version that was to be written.
+    const found = await this.readMany(
+      writes.map(({ key }) => key),
+      bounds,
+    );
+    const written = writes.filter(({ key }, at) => found[at]?.version === versions.get(key.name));
+    return new Map(written.map(({ key }) => [key.name, versions.get(key.name) ?? '']));
+  }
+
   async remove({ kind, name }: DocumentKey, version: string, { signal }: CallBounds): Promise<boolean> {
     const text = `DELETE FROM ${this.#name} WHERE kind = ? AND name = ? AND version = ?`;
-    return await this.#change('Removing', text, [bytes(kind), bytes(name), bytes(version)], signal);
+    return (await this.#change('Removing', text, [bytes(kind), bytes(name), bytes(version)], signal)) > 0;
   }
 
   async list(prefix: string, { signal }: CallBounds): Promise<readonly string[]> {
@@ -195,9 +226,9 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
 
   /** Without IGNORE, which would pass over more than a document that is there already. */
   async #insert(values: readonly SqlValue[], signal: AbortSignal): Promise<boolean> {
-    const text = `INSERT INTO ${this.#name} (${columns}) VALUES (?, ?, CONVERT(? USING utf8mb4), ?, ${after}, ${after})`;
+    const text = `INSERT INTO ${this.#name} (${columns}) VALUES (?, ?, CONVERT(? USING utf8mb4), ?, ${after()}, ${after()})`;
     try {
-      return await this.#change('Writing', text, values, signal);
+      return (await this.#change('Writing', text, values, signal)) > 0;
     } catch (error) {
       if (errorFields(errorFields(error).cause).errno === duplicateKey) return false;
       throw error;
@@ -209,17 +240,23 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     text: string,
     values: readonly SqlValue[],
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<number> {
     const judge = ({ inTransaction }: Answer) =>
       inTransaction ? withoutAutocommit(this.description, true) : undefined;
     const { changed } = await this.#statements.run(what, { text, values }, signal, judge);
     this.#statements.hasWritten = true;
-    return changed > 0;
+    return changed;
+  }
+
+  #newId(): string {
+    return Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
   }
 }
 
 /** From when the statement runs; UTC, since connections may have time zones of their own. */
-const after = 'UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND';
+const after = (microseconds = '?') => `UTC_TIMESTAMP(6) + INTERVAL ${microseconds} MICROSECOND`;
+const times = ({ ttlMs, keepMs }: Pick<DocumentWrite, 'ttlMs' | 'keepMs'>) =>
+  [ttlMs, keepMs].map((ms) => (ms === undefined ? null : Math.ceil(ms * 1000)));
 /** What nobody is to see any more, whether it was swept away already or not. */
 const unforgotten = '(keep_until IS NULL OR keep_until >= UTC_TIMESTAMP(6))';
 

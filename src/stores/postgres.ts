@@ -22,13 +22,14 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
+  type KeyedWrite,
   type StoredDocument,
 } from './documents/index.ts';
-import type { Answer, SqlPool } from './sql/connections.ts';
+import type { Answer, Row, SqlPool } from './sql/connections.ts';
 import { likePrefix, quoteTable } from './sql/failures.ts';
 import { type Listening, notifications } from './sql/notifications.ts';
 import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './sql/postgres-clients.ts';
-import { classify } from './sql/postgres-errors.ts';
+import { statementsOn, whereNames } from './sql/postgres-migration.ts';
 import {
   checkTableOptions,
   columns,
@@ -39,9 +40,10 @@ import {
   type PostgresTablePlace,
   postgresSchema,
 } from './sql/postgres-table.ts';
-import { Statements, withinTime } from './sql/statements.ts';
+import type { Statements } from './sql/statements.ts';
 import { Sweeper, sweptAtATime } from './sql/sweeper.ts';
 
+export { migratePostgres, type PostgresMigrationOptions } from './sql/postgres-migration.ts';
 export { type PostgresClient, type PostgresDialect, type PostgresTableOptions, postgresSchema };
 
 export interface PostgresStoreOptions extends PostgresTableOptions, DocumentStoreOptions {
@@ -56,17 +58,6 @@ export interface PostgresStoreOptions extends PostgresTableOptions, DocumentStor
   readonly listen?: boolean | undefined;
 }
 
-export interface PostgresMigrationOptions extends PostgresTableOptions {
-  /** As for the store, of a user who may make tables. */
-  readonly client?: PostgresClient | undefined;
-  readonly url?: string | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly runtime?: Runtime | undefined;
-}
-
-const whereNames = ['client', 'url', 'table', 'dialect'];
-
 /** @throws ConclaveError 'invalid-argument' for a malformed url, table name, dialect or duration. */
 export function postgresStore(options: PostgresStoreOptions): LeaseStore {
   const known = [...documentStoreOptionNames, ...whereNames, 'listen'];
@@ -75,23 +66,6 @@ export function postgresStore(options: PostgresStoreOptions): LeaseStore {
   const where = checkTableOptions(options);
   const connected = connectPostgres({ client, url }, dialectNames[where.dialect]);
   return documentStore(new PostgresDriver(connected, where, listen, runtime), options);
-}
-
-/**
- * Makes the table where there is none; one that is there stays as it is. Any number of processes may do so at once.
- * Needs CREATE on the schema, only where the table is missing. `timeoutMs`: for all of it, default 30000.
- * @throws 'data-incompatible': there is one of another version, or another table of that name.
- */
-export async function migratePostgres(options: PostgresMigrationOptions): Promise<void> {
-  const known = [...whereNames, 'timeoutMs', 'signal', 'runtime'];
-  checkOptions('The options of migratePostgres', options, known);
-  const { client, url, timeoutMs = 30_000, runtime = nodeRuntime(), signal } = options;
-  const where = checkTableOptions(options);
-  const { description, pool } = connectPostgres({ client, url }, dialectNames[where.dialect]);
-  await using statements = statementsOn(description, pool, where, runtime);
-  await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
-    new PostgresTable(statements, where).migrate(within),
-  );
 }
 
 class PostgresDriver implements DocumentDriver {
@@ -175,29 +149,66 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     { signal }: CallBounds,
   ): Promise<string | undefined> {
     const version = this.#newId();
-    // Many clocks judge when a row may be forgotten, so all must agree that its time is over.
-    const kept = keepMs === undefined || this.#oneServer ? keepMs : keepMs + clockErrorMs;
-    const after = (place: number) => `clock_timestamp() + $${place}::float8 * interval '1 millisecond'`;
-    const times = [this.#oneServer ? ttlMs : undefined, kept].map((ms) =>
-      ms === undefined ? null : String(ms),
-    );
-    const values = [key.kind, key.name, text, version, ...times];
+    const values = [key.kind, key.name, text, version, ...this.#times({ ttlMs, keepMs })];
+    const [expires, keep] = [after('$5'), after('$6')];
     const change =
       replaces === undefined
-        ? `INSERT INTO ${this.#name} AS old (${columns}) VALUES ($1, $2, $3, $4, ${after(5)}, ${after(6)})
-ON CONFLICT (kind, name) DO UPDATE SET text = $3, version = $4, expires_at = ${after(5)}, keep_until = ${after(6)}
-WHERE old.keep_until < clock_timestamp() RETURNING 1`
-        : `UPDATE ${this.#name} SET text = $3, version = $4, expires_at = ${after(5)}, keep_until = ${after(6)}
+        ? `INSERT INTO ${this.#name} AS stored (${columns}) VALUES ($1, $2, $3, $4, ${expires}, ${keep})
+ON CONFLICT (kind, name) DO UPDATE SET text = $3, version = $4, expires_at = ${expires}, keep_until = ${keep}
+WHERE stored.keep_until < clock_timestamp() RETURNING 1`
+        : `UPDATE ${this.#name} SET text = $3, version = $4, expires_at = ${expires}, keep_until = ${keep}
 WHERE kind = $1 AND name = $2 AND version = $7 RETURNING 1`;
     const all = replaces === undefined ? values : [...values, replaces];
-    const changed = await this.#change('Writing', key, change, all, signal);
+    const changed = (await this.#change('Writing', key, change, all, signal)).length > 0;
     if (changed) this.#sweeper.sweepIfDue();
     return changed ? version : undefined;
   }
 
+  /** Renewals are one statement together; new sessions, of which there are few, one each. */
+  async writeMany(
+    writes: readonly KeyedWrite[],
+    bounds: CallBounds,
+  ): Promise<readonly (string | undefined)[]> {
+    const renewals = writes.filter(({ key, replaces }) => key.kind === 'session' && replaces !== undefined);
+    const renewed = this.#renew(renewals, bounds);
+    return await Promise.all(
+      writes.map(async (write) => {
+        if (!renewals.includes(write)) return await this.write(write.key, write.text, write, bounds);
+        return (await renewed).get(write.key.name);
+      }),
+    );
+  }
+
+  async #renew(writes: readonly KeyedWrite[], { signal }: CallBounds): Promise<ReadonlyMap<string, string>> {
+    const versions = new Map(writes.map(({ key }) => [key.name, this.#newId()]));
+    const [first] = writes;
+    if (first === undefined) return versions;
+    const values = writes.flatMap(({ key, text, replaces = '', ...times }) => [
+      ...[key.name, text, versions.get(key.name) ?? ''],
+      ...[...this.#times(times), replaces],
+    ]);
+    const rows = writes.map(
+      (_, at) => `(${[1, 2, 3, 4, 5, 6].map((column) => `$${6 * at + column}`).join(', ')})`,
+    );
+    const text = `UPDATE ${this.#name} AS stored SET text = renewal.text, version = renewal.version,
+expires_at = ${after('renewal.expires')}, keep_until = ${after('renewal.keep')}
+FROM (VALUES ${rows.join(', ')}) AS renewal (name, text, version, expires, keep, replaces)
+WHERE stored.kind = 'session' AND stored.name = renewal.name AND stored.version = renewal.replaces RETURNING stored.name`;
+    const changed = await this.#change('Renewing', first.key, text, values, signal);
+    const names = new Set(changed.map(([name]) => name));
+    return new Map([...versions].filter(([name]) => names.has(name)));
+  }
+
+  #times({ ttlMs, keepMs }: Pick<DocumentWrite, 'ttlMs' | 'keepMs'>): readonly (string | null)[] {
+    // Many clocks judge when a row may be forgotten, so all must agree that its time is over.
+    const kept = keepMs === undefined || this.#oneServer ? keepMs : keepMs + clockErrorMs;
+    return [this.#oneServer ? ttlMs : undefined, kept].map((ms) => (ms === undefined ? null : String(ms)));
+  }
+
   async remove(key: DocumentKey, version: string, { signal }: CallBounds): Promise<boolean> {
     const text = `DELETE FROM ${this.#name} WHERE kind = $1 AND name = $2 AND version = $3 RETURNING 1`;
-    return await this.#change('Removing', key, text, [key.kind, key.name, version], signal);
+    const removed = await this.#change('Removing', key, text, [key.kind, key.name, version], signal);
+    return removed.length > 0;
   }
 
   async list(prefix: string, { signal }: CallBounds): Promise<readonly string[]> {
@@ -211,14 +222,14 @@ AND ${unforgotten}`;
     await this.#statements[Symbol.asyncDispose]();
   }
 
-  /** One statement, and with it, committed together, word of what changed. */
+  /** One statement, and with it, committed together, word of what changed. Gives what it returns. */
   async #change(
     what: string,
     { kind, name }: DocumentKey,
     text: string,
     values: readonly (string | null)[],
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<readonly Row[]> {
     const all = [...values];
     let whole = text;
     if (this.#oneServer) {
@@ -226,12 +237,12 @@ AND ${unforgotten}`;
       const told = kind === 'election';
       if (told) all.push(this.#channel, `${kind} ${name}`);
       // A write that a crash may still take back must not be answered. The setting ends with this statement.
-      whole = `WITH done AS (${text}) SELECT ${told ? `pg_notify($${all.length - 1}, $${all.length})` : '1'},
+      whole = `WITH done AS (${text}) SELECT done.*, ${told ? `pg_notify($${all.length - 1}, $${all.length}), ` : ''}
 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END FROM done`;
     }
     const { rows } = await this.#statements.run(what, { text: whole, values: all }, signal);
     this.#statements.hasWritten = true;
-    return rows.length > 0;
+    return rows;
   }
 
   /** Without the schema, which one may leave out and another write; a payload is below 2 KB, of at most 8. */
@@ -260,6 +271,9 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
   }
 }
 
+/** So many milliseconds from when the statement runs. */
+const after = (value: string) => `clock_timestamp() + ${value}::float8 * interval '1 millisecond'`;
+
 /** What nobody is to see any more, whether it was swept away already or not. */
 const unforgotten = '(keep_until IS NULL OR keep_until >= clock_timestamp())';
 /** CockroachDB and YugabyteDB stop where the clocks of two servers differ by half of it. */
@@ -279,14 +293,3 @@ const clusterTraits = {
   minTtlMs: 2000,
   ownsClock: false,
 } as const;
-
-function statementsOn(
-  description: string,
-  pool: ConnectedPostgres['pool'],
-  { table }: PostgresTablePlace,
-  runtime: Runtime,
-): Statements<SqlPool & Listening> {
-  const migration = 'migratePostgres() of conclave/postgres';
-  const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '"')} TO its user`;
-  return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
-}

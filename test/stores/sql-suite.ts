@@ -24,7 +24,7 @@ export interface SqlServer extends AsyncDisposable {
 }
 
 export interface StoreOptions {
-  readonly url?: string;
+  readonly url?: string | undefined;
   readonly client?: object;
   readonly table?: string;
   readonly timeoutMs?: number;
@@ -422,6 +422,46 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
         await locking.close();
         assert.equal(await session.proclaim('locked', won.token, 'free'), true);
         assert.equal((await store.read('locked')).leader?.metadata, 'free');
+      },
+    );
+
+    test(
+      'renewals of many sessions go in few statements, and each is told its own fate',
+      patience,
+      async () => {
+        const options = fresh();
+        await subject.migrate(options);
+        for (const user of subject.clients(server().url)) {
+          {
+            await using store = subject.store({ ...options, url: undefined, client: user.client });
+            const opening = Array.from({ length: 40 }, (_, at) =>
+              store.openSession({ ttlMs: 60_000, holder: `holder ${at}` }),
+            );
+            const sessions = await Promise.all(opening);
+            const ended = sessions.slice(0, 3);
+            for (const { id } of ended)
+              await server().sql(`DELETE FROM ${options.table} WHERE name = '${id}'`);
+            const before = user.requests();
+            const renewed = await Promise.allSettled(sessions.map((session) => session.renew()));
+            assert(user.requests() - before < 20, `${user.requests() - before} statements`);
+            for (const [at, { status }] of renewed.entries()) {
+              assert.equal(status, at < ended.length ? 'rejected' : 'fulfilled', `session ${at}`);
+            }
+            const rows = await server().sql(
+              `SELECT name FROM ${options.table} WHERE kind = 'session' AND text LIKE '%"renewals":1%'`,
+            );
+            const names = rows.map((row) => String(row.name)).sort();
+            assert.deepEqual(
+              names,
+              sessions
+                .slice(ended.length)
+                .map(({ id }) => id)
+                .sort(),
+            );
+            for (const session of sessions) await session[Symbol.asyncDispose]();
+          }
+          await user.close();
+        }
       },
     );
 
