@@ -1,10 +1,11 @@
 /**
  * `npm run bench [-- ROW…] [--quick] [--write]`: measures Conclave, beside etcd where it is on PATH, three members
  * each as processes on loopback, and prints a table. `--write` puts its rows into docs/reference/benchmarks.md.
+ * `npm run bench -- stores` measures elections on other stores: see stores/main.ts.
  */
 import { execFileSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
+import { writeTable } from './page.ts';
 import type { Row } from './row.ts';
 import { electionRows } from './rows/elections.ts';
 import { failoverRows } from './rows/failover.ts';
@@ -12,6 +13,7 @@ import { idleRows } from './rows/idle.ts';
 import { leaseRows } from './rows/leases.ts';
 import { partitionRows } from './rows/partitions.ts';
 import { throughputRows } from './rows/throughput.ts';
+import { benchStores } from './stores/main.ts';
 import { onPath } from './systems.ts';
 
 const rows: readonly Row[] = [
@@ -22,6 +24,27 @@ const rows: readonly Row[] = [
   ...leaseRows,
   ...partitionRows,
 ];
+
+function build(): void {
+  execFileSync('npm', ['run', '--silent', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+function machine(): string {
+  const [first] = cpus();
+  return `${cpus().length} cores (${first?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}, Node ${process.version}`;
+}
+
+if (process.argv[2] === 'stores') {
+  try {
+    build();
+    await benchStores(process.argv.slice(3), machine());
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+    process.exit(1);
+  }
+}
+
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const unknown = wanted.filter((name) => !rows.some((row) => row.name === name));
 if (unknown.length > 0) {
@@ -30,21 +53,19 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
+build();
 const options = { quick: process.argv.includes('--quick'), etcd: onPath('etcd') };
 
-execFileSync('npm', ['run', '--silent', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] });
-
-function machine(): string {
-  const [first] = cpus();
-  const etcd = options.etcd
-    ? execFileSync('etcd', ['--version'], { encoding: 'utf8' }).split('\n')[0]?.replace(' Version:', '')
-    : 'etcd not installed';
-  return `${cpus().length} cores (${first?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}, Node ${process.version}, ${etcd}`;
+function etcdVersion(): string {
+  if (!onPath('etcd')) return 'etcd not installed';
+  const [first = ''] = execFileSync('etcd', ['--version'], { encoding: 'utf8' }).split('\n');
+  return first.replace(' Version:', '');
 }
 
 const heading = ['| what | goal | Conclave | etcd |', '|---|---|---|---|'];
 const measured = new Map<string, string>();
-process.stdout.write(`${machine()}\n\n${heading.join('\n')}\n`);
+const measuredOn = `${machine()}, ${etcdVersion()}`;
+process.stdout.write(`${measuredOn}\n\n${heading.join('\n')}\n`);
 for (const row of rows) {
   if (wanted.length > 0 && !wanted.includes(row.name)) continue;
   const { conclave, etcd } = await row.run(options);
@@ -54,18 +75,8 @@ for (const row of rows) {
 }
 
 if (process.argv.includes('--write')) {
-  const path = new URL('../docs/reference/benchmarks.md', import.meta.url);
-  const page = await readFile(path, 'utf8');
-  const [, before, table = '', after] =
-    /^([\s\S]*)<!-- table -->([\s\S]*)<!-- end of table -->([\s\S]*)$/.exec(page) ?? [];
-  // Rows that were not measured now stay as they are.
-  const lines = rows.flatMap(({ what }) => {
-    const line = measured.get(what) ?? table.split('\n').find((one) => one.startsWith(`| ${what} |`));
-    return line === undefined ? [] : [line];
-  });
-  const date = new Date().toISOString().slice(0, 10);
-  const all = [...heading, ...lines].join('\n');
-  const written = `<!-- table -->\nMeasured ${date} on ${machine()}.\n\n${all}\n<!-- end of table -->`;
-  await writeFile(path, `${before}${written}${after}`);
+  const all = rows.map(({ what }) => `| ${what}`);
+  const lines = new Map([...measured].map(([what, line]) => [`| ${what}`, line]));
+  await writeTable({ marker: 'table', measured: measuredOn, heading, rows: all, lines });
 }
 process.exit(0);

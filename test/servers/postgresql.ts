@@ -26,10 +26,15 @@ export interface PostgresqlServer extends AsyncDisposable {
 /** Members of this role need their password; everybody else is let in without one. */
 export const needsPassword = 'with_password';
 
-/** `path`: of the program `postgres`, as `peer('postgres')` gives it; `initdb` is beside it. */
-export async function startPostgresql(path: string): Promise<PostgresqlServer> {
+type Settings = Readonly<Record<string, string | number>>;
+
+/**
+ * `path`: of the program `postgres`, as `peer('postgres')` gives it; `initdb` is beside it. `more`: settings, such as
+ * `{ fsync: 'on' }`, which is off since nobody pulls the plug in a test.
+ */
+export async function startPostgresql(path: string, more: Settings = {}): Promise<PostgresqlServer> {
   const ids = serverUser('postgres');
-  return await startFilled(path, ids, async (folder, data) => {
+  return await startFilled(path, ids, more, async (folder, data) => {
     const flags = ['--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
     await runProgram(beside(path, 'initdb'), ['-D', data, '-U', 'postgres', ...flags], ids, folder);
     const lines = [`+${needsPassword} 127.0.0.1/32 scram-sha-256`, 'all 127.0.0.1/32 trust'];
@@ -46,13 +51,14 @@ function beside(path: string, program: string): string {
 function startFilled(
   path: string,
   ids: UserIds | undefined,
+  more: Settings,
   fill: (folder: string, data: string) => Promise<void>,
 ): Promise<PostgresqlServer> {
   return onFreePort(async (port) => {
     const folder = mkdtempSync(join(tmpdir(), 'conclave-postgresql-'));
     giveTo(folder, ids);
     await fill(folder, join(folder, 'data'));
-    return await startOn(path, ids, folder, port);
+    return await startOn(path, ids, folder, port, more);
   });
 }
 
@@ -61,10 +67,11 @@ async function startOn(
   ids: UserIds | undefined,
   folder: string,
   port: number,
+  more: Settings,
 ): Promise<PostgresqlServer> {
   const data = join(folder, 'data');
-  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off' };
-  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const own = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off' };
+  const flags = Object.entries({ ...own, ...more }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const sql = async (text: string) => {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
@@ -99,7 +106,7 @@ async function startOn(
       server = await start();
     },
     standby: () =>
-      startFilled(path, ids, (copyFolder, copy) => {
+      startFilled(path, ids, more, (copyFolder, copy) => {
         const from = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-D', copy];
         const how = ['--write-recovery-conf', '--no-sync', '--checkpoint=fast'];
         return runProgram(beside(path, 'pg_basebackup'), [...from, ...how], ids, copyFolder);

@@ -1,0 +1,29 @@
+import { readFile, writeFile } from 'node:fs/promises';
+
+const path = new URL('../docs/reference/benchmarks.md', import.meta.url);
+
+export interface PageTable {
+  /** What its lines of the page are between: `<!-- marker -->` and `<!-- end of marker -->`. */
+  readonly marker: string;
+  readonly measured: string;
+  readonly heading: readonly string[];
+  /** What each row begins with, in their order. */
+  readonly rows: readonly string[];
+  /** Those measured now, by what they begin with. The others stay as they are. */
+  readonly lines: ReadonlyMap<string, string>;
+}
+
+export async function writeTable({ marker, measured, heading, rows, lines }: PageTable): Promise<void> {
+  const page = await readFile(path, 'utf8');
+  const [begin, end] = [`<!-- ${marker} -->`, `<!-- end of ${marker} -->`];
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/reference/benchmarks.md has no place for the ${marker}.`);
+  const table = page.slice(from + begin.length, to).split('\n');
+  const written = rows.flatMap((row) => {
+    const line = lines.get(row) ?? table.find((one) => one.startsWith(`${row} |`));
+    return line === undefined ? [] : [line];
+  });
+  const date = new Date().toISOString().slice(0, 10);
+  const all = [begin, `Measured ${date} on ${measured}.`, '', ...heading, ...written, end].join('\n');
+  await writeFile(path, `${page.slice(0, from)}${all}${page.slice(to + end.length)}`);
+}
