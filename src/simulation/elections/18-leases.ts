@@ -101,10 +101,6 @@ class Leases implements Checker, ElectionWitness {
     if (keyspace.leaseCount !== this.#there.size) for (const id of keyspace.leases()) this.#there.add(id);
   }
 
-  settled(): void {
-    this.#reports.throwViolation();
-  }
-
   /** What is still there must be young by the cluster's time, and that must have moved on. */
   ended(): void {
     let latest: MemberSight | undefined;

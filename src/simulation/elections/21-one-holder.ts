@@ -44,6 +44,7 @@ class OneHolder implements Checker, ElectionWitness {
     );
   }
 
+  /** Throws what any of the listeners to the reports found: one of them is enough, since this is asked at every step. */
   settled(): void {
     this.#reports.throwViolation();
     for (const name of this.#contested) this.#check(name);

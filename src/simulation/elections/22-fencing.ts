@@ -10,11 +10,9 @@ interface FencedFile {
 class Fencing implements Checker, ElectionWitness {
   readonly name = '22-fencing';
   readonly claim = 'A fenced resource never accepts a write with a token below the highest it has seen.';
-  readonly #reports: ElectionReports;
   readonly #files = new Map<string, FencedFile>();
 
   constructor(reports: ElectionReports) {
-    this.#reports = reports;
     reports.subscribe(this);
   }
 
@@ -78,10 +76,6 @@ class Fencing implements Checker, ElectionWitness {
       this,
       `${path} was read as version ${version} after version ${acknowledged} was acknowledged: a version is lost.`,
     );
-  }
-
-  settled(): void {
-    this.#reports.throwViolation();
   }
 
   #file(path: string): FencedFile {

@@ -18,10 +18,6 @@ class ElectionsComplete implements Checker {
     this.#round = round;
   }
 
-  settled(): void {
-    this.#reports.throwViolation();
-  }
-
   ended(): void {
     const { healedUs } = this.#reports;
     const unfinished = this.#round.unfinished();

@@ -51,7 +51,6 @@ class GraceKept implements Checker, ElectionWitness {
   }
 
   settled(): void {
-    this.#reports.throwViolation();
     if (this.#watched.size > 0 && this.#life.nowUs >= this.#lookedUs + lookEveryUs) this.#look();
   }
 

@@ -172,7 +172,7 @@ export class ElectionReports {
     return this.#acknowledgedVersions.get(path) ?? 0;
   }
 
-  /** For a checker's `settled`. */
+  /** For the `settled` of one of the checkers. */
   throwViolation(): void {
     if (this.violation !== undefined) throw this.violation;
   }

@@ -39,6 +39,7 @@ export class HandMadeLife {
 
   /** Throws what the checker found. */
   settle(): void {
+    this.reports.throwViolation();
     this.checker.settled?.();
   }
 

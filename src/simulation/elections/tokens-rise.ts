@@ -6,13 +6,11 @@ class TokensRise implements Checker, ElectionWitness {
   readonly name = 'tokens-rise';
   readonly claim =
     'Tokens rise strictly from leadership to leadership of an election, and an observer sees them rise.';
-  readonly #reports: ElectionReports;
   readonly #oneSided: (host: object) => boolean;
   readonly #led = new Map<string, Hold>();
   readonly #observed = new Map<string, { highest: number; over: boolean }>();
 
   constructor(reports: ElectionReports, options: OneHolderOptions) {
-    this.#reports = reports;
     this.#oneSided = options.oneSided ?? (() => false);
     reports.subscribe(this);
   }
@@ -49,10 +47,6 @@ class TokensRise implements Checker, ElectionWitness {
       );
     seen.over &&= token === seen.highest;
     seen.highest = token;
-  }
-
-  settled(): void {
-    this.#reports.throwViolation();
   }
 }
 
