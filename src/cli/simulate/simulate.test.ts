@@ -123,6 +123,14 @@ test('shrunk, the life that is told has the two faults that matter', async () =>
   assert.deepEqual([failure?.replay, failure?.shrunk.only], [replay, [2, 9]]);
 });
 
+test('a claim that breaks without any fault is told as that, apart from the figures of the whole run', async () => {
+  const breaks = ({ seed }: LifeOptions) => (seed === 1 ? { checker: 'a' } : undefined);
+  const { text } = await outcomeOf({ shrink: true, seeds: 1 }, { breaks });
+  assert.match(text, /^Shrunk in \d+ tries, from 12 faults to 0: it takes no fault to break this claim\.$/m);
+  assert.match(text, /^The whole run:\n\nfirst seed {6}1$/m);
+  assert.doesNotMatch(text, / 0$/m);
+});
+
 test('going on after failures, the first of each claim is looked at and the others are listed', async () => {
   const breaks = ({ seed }: LifeOptions) =>
     seed % 4 === 0 ? { checker: seed === 12 ? 'b' : 'a' } : undefined;

@@ -5,11 +5,15 @@ import { formatTable } from '../output.ts';
 import { grouped, longTime, speedOf } from './figures.ts';
 import type { Examined, Outcome, Unsteady } from './simulate.ts';
 
+const faultsShown = 40;
+
 /** What came out, for people. `program`: how `conclave simulate` is called here. */
 export function summaryText(outcome: Outcome, program: string): string {
   const { totals } = outcome.block;
   const parts = [
     ...outcome.examined.map(examinedText),
+    // Those above are of single lives, perhaps smaller ones.
+    ...(outcome.examined.length > 0 ? ['The whole run:\n'] : []),
     figures(outcome),
     table('covered', [...totals.coverage]),
     table('fault', [...totals.faults]),
@@ -33,8 +37,10 @@ function figures({ block, elapsedMs, options }: Outcome): string {
 }
 
 function table(name: string, rows: readonly (readonly [string, number])[]): string {
-  if (rows.length === 0) return '';
-  const sorted = rows.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  // What was never seen is said in a line of its own.
+  const some = rows.filter(([, times]) => times > 0);
+  if (some.length === 0) return '';
+  const sorted = some.toSorted(([a], [b]) => (a < b ? -1 : 1));
   return formatTable([name.padEnd(32), 'count'], sorted);
 }
 
@@ -80,12 +86,14 @@ function examinedText({ failed, shown: life, options, replay, shrunk, unsteady }
     const { only } = options;
     const left =
       only === undefined ? failed.schedule : failed.schedule.filter(({ number }) => only.includes(number));
-    parts.push(`Shrunk in ${shrunk.tries} tries, from ${failed.schedule.length} faults to ${left.length}:`);
-    for (const { number, kind, atMs, durationMs } of left.slice(0, 40)) {
+    const what = `Shrunk in ${shrunk.tries} tries, from ${failed.schedule.length} faults to ${left.length}`;
+    parts.push(left.length === 0 ? `${what}: it takes no fault to break this claim.` : `${what}:`);
+    for (const { number, kind, atMs, durationMs } of left.slice(0, faultsShown)) {
       parts.push(
         `  ${String(number).padStart(4)}  ${(atMs / 1000).toFixed(3)} s  ${kind}, for ${durationMs} ms`,
       );
     }
+    if (left.length > faultsShown) parts.push(`  … and ${left.length - faultsShown} more`);
     parts.push('');
   }
   if (unsteady !== undefined) parts.push(unsteadyText(unsteady), '');
