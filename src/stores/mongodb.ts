@@ -274,7 +274,8 @@ function checkName(what: string, name: unknown): string | undefined {
 /** @throws 'invalid-argument', without the text: it may hold a password. */
 function hostsOf(url: unknown): string {
   const [, hosts] =
-    /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^@/?]+)/.exec(typeof url === 'string' ? url : '') ?? [];
+    /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^@/?]+)(?:[/?][^@]*)?$/.exec(typeof url === 'string' ? url : '') ??
+    [];
   if (hosts !== undefined) return hosts;
   throw new ConclaveError(
     'invalid-argument',

@@ -17,7 +17,20 @@ const url = process.env.CONCLAVE_TEST_MONGODB_URL;
 export const mongodbMissing: string | undefined =
   url === undefined ? peer('secantusd-py').missing : undefined;
 
-export async function startMongodb(): Promise<MongoServer> {
+export interface MongoServerOptions {
+  /** Further flags; not for a server that the environment names. */
+  readonly more?: readonly string[];
+  /** Where it keeps its data, other than in a folder of its own. */
+  readonly storage?: string;
+  /** Another port than any that is free. */
+  readonly at?: number;
+}
+
+export async function startMongodb({
+  more = [],
+  storage,
+  at,
+}: MongoServerOptions = {}): Promise<MongoServer> {
   if (url !== undefined) {
     const { hostname, port } = new URL(url);
     const client = (at?: number, options?: MongoClientOptions) =>
@@ -26,9 +39,12 @@ export async function startMongodb(): Promise<MongoServer> {
   }
   const server = await startChildServer({
     path: peer('secantusd-py').path ?? '',
-    args: (port, folder) => ['--port', String(port), '--storage-path', `${folder}/data`],
+    args: (port, folder) => [
+      ...['--port', String(at ?? port), '--storage-path', storage ?? `${folder}/data`],
+      ...more,
+    ],
     async probe(port) {
-      const client = direct('127.0.0.1', port, { serverSelectionTimeoutMS: 500 });
+      const client = direct('127.0.0.1', at ?? port, { serverSelectionTimeoutMS: 500 });
       try {
         await client.db('admin').command({ ping: 1 });
       } finally {
@@ -36,10 +52,11 @@ export async function startMongodb(): Promise<MongoServer> {
       }
     },
   });
+  const own = at ?? server.port;
   return {
-    url: urlOf('127.0.0.1', server.port),
-    port: server.port,
-    client: (port = server.port, options = {}) => direct('127.0.0.1', port, options),
+    url: urlOf('127.0.0.1', own),
+    port: own,
+    client: (port = own, options = {}) => direct('127.0.0.1', port, options),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

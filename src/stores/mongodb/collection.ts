@@ -19,6 +19,7 @@ export interface ServerKind {
 
 /** Of MongoDB 4.2, the first that updates by pipelines, and has $$NOW. */
 const leastWireVersion = 8;
+const unauthorized = 13;
 
 /** @throws 'failed-precondition' for a secondary, 'unsupported' for a server that is too old, and as the driver does. */
 export async function lookAtServer(db: Db, description: string): Promise<ServerKind> {
@@ -48,7 +49,12 @@ export async function prepareCollection(db: Db, collection: Collection<Kept>, wh
   if (wrong !== undefined) {
     throw new ConclaveError('failed-precondition', `${where} ${wrong}: use a plain collection of its own.`);
   }
-  await collection.createIndex({ forgetAt: 1 }, { name: 'forgetAt', expireAfterSeconds: 0 });
+  try {
+    await collection.createIndex({ forgetAt: 1 }, { name: 'forgetAt', expireAfterSeconds: 0 });
+  } catch (error) {
+    // Who may not make it needs one that an administrator made.
+    if (codeOf(error) !== unauthorized || !(await collection.indexExists('forgetAt'))) throw error;
+  }
 }
 
 /** Nothing where the user may not list collections. */
@@ -56,7 +62,11 @@ async function listed(db: Db, name: string): Promise<readonly Document[]> {
   try {
     return await db.listCollections({ name }, { authorizedCollections: true }).toArray();
   } catch (error) {
-    if ((error as { code?: unknown } | null)?.code === 13) return [];
+    if (codeOf(error) === unauthorized) return [];
     throw error;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code;
 }
