@@ -1,7 +1,7 @@
 // A server that answers as Consul does: the program that CONCLAVE_TEST_CONSUL names (no registry has one), or the one
 // that already runs at CONCLAVE_TEST_CONSUL_URL, or else the stand-in.
+import { join } from 'node:path';
 import { freePorts } from '../../src/cli/dev/ports.ts';
-import { ConsulStandIn } from '../stand-ins/consul.ts';
 import { startChildServer } from './child-server.ts';
 
 export interface ConsulServer extends AsyncDisposable {
@@ -16,7 +16,7 @@ export const consulName = program !== undefined || url !== undefined ? 'Consul' 
 
 export async function startConsul(): Promise<ConsulServer> {
   if (url !== undefined) return { url, async [Symbol.asyncDispose]() {} };
-  if (program === undefined) return await ConsulStandIn.start();
+  if (program === undefined) return await startStandIn();
   const [server = 0, serf = 0] = await freePorts(2);
   const child = await startChildServer({
     path: program,
@@ -29,6 +29,19 @@ export async function startConsul(): Promise<ConsulServer> {
       const response = await fetch(`http://127.0.0.1:${port}/v1/kv/probe`, { method: 'PUT', body: '' });
       if (!response.ok) throw new Error(await response.text());
     },
+  });
+  return {
+    url: `http://127.0.0.1:${child.port}`,
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
+async function startStandIn(): Promise<ConsulServer> {
+  const main = join(import.meta.dirname, '../stand-ins/consul-process.ts');
+  const child = await startChildServer({
+    path: process.execPath,
+    args: (port) => ['--disable-warning=ExperimentalWarning', main, String(port)],
+    probe: (port) => fetch(`http://127.0.0.1:${port}/v1/kv/probe`),
   });
   return {
     url: `http://127.0.0.1:${child.port}`,

@@ -57,7 +57,7 @@ export class ConsulStandIn implements AsyncDisposable {
   #server: Server | undefined;
   #port = 0;
   readonly #held: (() => void)[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Map<() => void, string>();
 
   static async start(): Promise<ConsulStandIn> {
     const standIn = new ConsulStandIn();
@@ -69,11 +69,12 @@ export class ConsulStandIn implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  async listen(): Promise<void> {
+  /** At the same port as before, or at this one; 0 takes a free one. */
+  async listen(port = this.#port): Promise<void> {
     const server = createServer((request, response) => {
       this.#serve(request, response).catch(() => response.destroy());
     });
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const address = server.address();
     this.#port = typeof address === 'object' && address !== null ? address.port : 0;
     this.#server = server;
@@ -170,7 +171,7 @@ export class ConsulStandIn implements AsyncDisposable {
     const until = performance.now() + waitMs + (Math.random() * waitMs) / 16;
     while (index > 0 && this.#indexOf(key, many) === index && performance.now() < until) {
       if (this.#server === undefined) break;
-      await this.#changed(until - performance.now());
+      await this.#changed(key, until - performance.now());
     }
     const { entries } = this.#state;
     const found = (many ? [...entries.values()] : [entries.get(key)].filter((entry) => entry !== undefined))
@@ -217,7 +218,7 @@ export class ConsulStandIn implements AsyncDisposable {
       }
       results.push(...done.map((KV) => ({ KV })));
     }
-    if (changes) this.#wake();
+    if (changes) this.#wake(...operations.map(({ Key }) => Key));
     return { status: 200, body: { Results: results, Errors: null } };
   }
 
@@ -250,7 +251,7 @@ export class ConsulStandIn implements AsyncDisposable {
     if (cas !== null && (this.#state.entries.get(key)?.ModifyIndex ?? 0) !== Number(cas)) return false;
     this.#state.index += 1;
     this.#set(key, Buffer.from(value).toString('base64'), 0);
-    this.#wake();
+    this.#wake(key);
     return true;
   }
 
@@ -261,7 +262,7 @@ export class ConsulStandIn implements AsyncDisposable {
     this.#state.index += 1;
     const keys = recurse ? [...this.#state.entries.keys()].filter((one) => one.startsWith(key)) : [key];
     for (const one of keys) this.#bury(one);
-    this.#wake();
+    if (keys.length > 0) this.#wake(...keys);
     return true;
   }
 
@@ -287,18 +288,21 @@ export class ConsulStandIn implements AsyncDisposable {
     return prefix !== undefined && key.startsWith(prefix);
   }
 
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+  /** Those who wait for one of these keys, or for what begins as they do; for all without. */
+  #wake(...keys: readonly string[]): void {
+    for (const [wake, prefix] of [...this.#waiting]) {
+      if (keys.length === 0 || keys.some((key) => key.startsWith(prefix))) wake();
+    }
   }
 
-  async #changed(mostMs: number): Promise<void> {
+  async #changed(prefix: string, mostMs: number): Promise<void> {
     const over = new AbortController();
     const woken = new Promise<void>((resolve) => {
       const wake = () => {
         this.#waiting.delete(wake);
         resolve();
       };
-      this.#waiting.add(wake);
+      this.#waiting.set(wake, prefix);
       over.signal.addEventListener('abort', wake);
     });
     await Promise.race([

@@ -49,7 +49,7 @@ function fresh(url: string) {
   return { url, prefix: `conclave-test-${process.pid}-${runs}/` };
 }
 
-describe(`The Consul store conforms on ${consulName}`, { concurrency: 8 }, () => {
+describe(`The Consul store conforms on ${consulName}`, () => {
   let server: ConsulServer;
   before(async () => {
     server = await startConsul();
@@ -57,9 +57,9 @@ describe(`The Consul store conforms on ${consulName}`, { concurrency: 8 }, () =>
   after(async () => {
     await server?.[Symbol.asyncDispose]();
   });
-  register(async () => {
-    // All contenders of a crowd, and the stand-in, share this process.
-    const options = { ...fresh(server.url), timeoutMs: 60_000 };
+  const open = async (): Promise<ConformanceTarget> => {
+    // A crowd's turn can take long on a machine that has other things to do.
+    const options = { ...fresh(server.url), timeoutMs: 30_000 };
     const { prefix } = options;
     let sent = 0;
     const counting: typeof fetch = (...request) => {
@@ -77,7 +77,10 @@ describe(`The Consul store conforms on ${consulName}`, { concurrency: 8 }, () =>
         await deleteTree(server.url, prefix);
       },
     };
-  });
+  };
+  // The crowd alone: all its requests are made by this process, and would make short sessions run out elsewhere.
+  describe('at once', { concurrency: 6 }, () => register(open, /^(?!of fifty)/));
+  describe('a crowd', () => register(open, /^of fifty/));
 });
 
 describe('The Consul store outlives its service', () => {
