@@ -20,6 +20,8 @@ import { leadsAgainAfter } from './outage.ts';
 const skip = redisMissing ?? false;
 /** This machine may be busy. */
 const timeoutMs = 30_000;
+/** So seldom that nothing but the channel tells. */
+const pollMs = 600_000;
 const asked = { metadata: '', priority: 0 };
 
 async function win(session: StoreSession, name: string): Promise<number> {
@@ -245,7 +247,7 @@ describe('The Redis store', { skip }, () => {
     await other.connect();
     {
       await using one = redisStore({ client: cluster });
-      await using two = redisStore({ client: other });
+      await using two = redisStore({ client: other, pollMs });
       for (const name of ['plain', '{tagged}:name', '}{', 'ü%']) {
         const ending = new AbortController();
         const states = two.watch(name, { signal: ending.signal })[Symbol.asyncIterator]();
@@ -263,7 +265,7 @@ describe('The Redis store', { skip }, () => {
   });
 
   test('hears of changes again after its channel broke', patience, async () => {
-    await using store = redisStore({ client });
+    await using store = redisStore({ client, pollMs });
     await using session = await store.openSession({ ttlMs: 600_000, holder: 'first' });
     const ending = new AbortController();
     const states = store.watch('broken', { signal: ending.signal })[Symbol.asyncIterator]();
