@@ -38,8 +38,8 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/member/persist-queue.ts',
-        find: '      ...(request.hardState ? { hardState: request.hardState } : {}),',
-        replace: '      ...(request.hardState ? { hardState: { ...request.hardState, votedFor: 0 } } : {}),',
+        find: '      hardState: request.hardState,',
+        replace: '      hardState: request.hardState && { ...request.hardState, votedFor: 0 },',
       },
       {
         file: 'src/member/persist-queue.ts',
