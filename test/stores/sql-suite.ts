@@ -91,10 +91,12 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
   };
   const open = async (server: SqlServer): Promise<ConformanceTarget> => {
     const [one, two] = subject.clients(server.url);
-    const { store, loseNextAnswer } = losingAnswers(subject.store({ client: one.client }));
+    // A crowd that comes at once takes its time on a machine that is busy with other things.
+    const timeoutMs = 20_000;
+    const { store, loseNextAnswer } = losingAnswers(subject.store({ client: one.client, timeoutMs }));
     return {
       store,
-      another: async () => subject.store({ client: two.client }),
+      another: async () => subject.store({ client: two.client, timeoutMs }),
       loseNextAnswer,
       async deleteRecords(election) {
         const quoted = election.replaceAll("'", "''");
@@ -387,12 +389,17 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
         await server().sql(
           `INSERT INTO ${options.table} (kind, name, text, version, expires_at, keep_until) VALUES ${rows.join(', ')}`,
         );
-        await opening(options);
-        const left = await server().sql(
-          `SELECT name FROM ${options.table} WHERE kind IN ('session', 'election')`,
-        );
-        const names = left.map((row) => String(row.name));
-        assert(!names.includes('old'), 'the old one is still there');
+        await using store = subject.store(options);
+        await store.read('x');
+        let names: readonly string[] = ['old'];
+        for (let tries = 0; names.includes('old'); tries++) {
+          assert(tries < 200, 'the old one is still there');
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          const left = await server().sql(
+            `SELECT name FROM ${options.table} WHERE kind IN ('session', 'election')`,
+          );
+          names = left.map((row) => String(row.name));
+        }
         assert(names.includes('kept') && names.includes('forever'), String(names));
       },
     );
