@@ -43,7 +43,8 @@ export class Stage implements AsyncDisposable {
   readonly #unique: string;
   readonly #sessions: StoreSession[] = [];
   readonly #controllers: AbortController[] = [];
-  #second: LeaseStore | undefined;
+  /** A promise, since sessions may be opened many at a time. */
+  #second: Promise<LeaseStore> | undefined;
 
   constructor(target: ConformanceTarget, runtime: Runtime, options: { ttlMs: number; patienceMs: number }) {
     this.target = target;
@@ -65,8 +66,8 @@ export class Stage implements AsyncDisposable {
     options: Partial<SessionOptions> & { client?: 'one' | 'two' } = {},
   ): Promise<StoreSession> {
     const { client = 'one', ...rest } = options;
-    if (client === 'two') this.#second ??= (await this.target.another?.()) ?? this.store;
-    const store = client === 'two' ? (this.#second ?? this.store) : this.store;
+    if (client === 'two') this.#second ??= this.target.another?.() ?? Promise.resolve(this.store);
+    const store = client === 'two' ? ((await this.#second) ?? this.store) : this.store;
     const { minTtlMs, maxTtlMs } = this.capabilities;
     const ttlMs = Math.min(maxTtlMs, Math.max(minTtlMs, 600_000));
     const session = await this.within(
@@ -223,6 +224,7 @@ export class Stage implements AsyncDisposable {
     for (const controller of this.#controllers) controller.abort();
     const closing = this.#sessions.map(async (session) => session[Symbol.asyncDispose]());
     await this.within(Promise.allSettled(closing), 'closing the sessions').catch(() => {});
-    if (this.#second !== undefined && this.#second !== this.store) await this.#second[Symbol.asyncDispose]();
+    const second = await this.#second?.catch(() => undefined);
+    if (second !== undefined && second !== this.store) await second[Symbol.asyncDispose]();
   }
 }
