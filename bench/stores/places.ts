@@ -1,10 +1,12 @@
 /** The servers, each as the project's tests start it but for how it keeps what it is told: by the server's default. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { createCassandraTable } from '../../src/stores/cassandra.ts';
 import { migrateMysql } from '../../src/stores/mysql.ts';
 import { createNatsBucket } from '../../src/stores/nats.ts';
 import { migratePostgres } from '../../src/stores/postgres.ts';
 import { type PeerName, peer } from '../../test/peers.ts';
+import { cassandraMissing, startCassandra } from '../../test/servers/cassandra.ts';
 import { type DynamodbProgram, dynamodbMissing, startDynamodb } from '../../test/servers/dynamodb.ts';
 import { startMariadb } from '../../test/servers/mariadb.ts';
 import { mongodbMissing, startMongodb } from '../../test/servers/mongodb.ts';
@@ -116,6 +118,17 @@ async function s3(): Promise<Running> {
   return running(server, [Number(new URL(server.url).port)], where);
 }
 
+async function cassandra(): Promise<Running> {
+  const server = await startCassandra();
+  const client = server.connect();
+  await client.execute(
+    "CREATE KEYSPACE conclave WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+  );
+  await createCassandraTable(client);
+  await client.shutdown();
+  return running(server, [server.port], (at) => ({ url: addresses(at), name: server.localDataCenter }));
+}
+
 async function dynamodb(program: DynamodbProgram): Promise<Running> {
   const server = await startDynamodb(program);
   const where = ([port]: readonly number[]) => ({ url: `http://${host}:${port}`, name: server.table });
@@ -167,7 +180,7 @@ export const places: readonly Place[] = [
     // Twice its tickTime, which is the usual one.
     others: [{ system: 'zookeeper-recipe', title: 'ephemeral sequential nodes by hand', floorMs: 4000 }],
     missing: () => zookeeperMissing,
-    version: () => `ZooKeeper ${numberIn(realpathSync('/usr/share/java/zookeeper.jar'))}`,
+    version: () => `ZooKeeper ${numberIn(globSync('/usr/share/java/zookeeper-[0-9]*.jar').join())}`,
     start: zookeeper,
   },
   {
@@ -209,6 +222,12 @@ export const places: readonly Place[] = [
     missing: () => mongodbMissing,
     version: () => 'SecantusDB',
     start: mongodb,
+  },
+  {
+    ...{ name: 'cassandra', title: 'Cassandra', protocol: 'cassandra', others: [] },
+    missing: () => cassandraMissing,
+    version: () => 'Cassandra',
+    start: cassandra,
   },
   {
     ...{ name: 'dynamodb', title: 'DynamoDB (dynalite)', protocol: 'http', others: [] },

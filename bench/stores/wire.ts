@@ -17,6 +17,11 @@ function lineEnd(bytes: Buffer, from = 0): number | undefined {
 }
 
 const cuts = {
+  /** QUERY, PREPARE, EXECUTE and BATCH; not what a connection begins with. */
+  cassandra(bytes) {
+    if (bytes.length < 9) return undefined;
+    return { size: 9 + bytes.readInt32BE(5), isRequest: [7, 9, 10, 13].includes(bytes[4] ?? 0) };
+  },
   /** A message is one DATA frame, also in a stream of them. */
   grpc(bytes, at) {
     if (at === 0) return { size: http2PrefaceLength, isRequest: false };

@@ -8,6 +8,17 @@ const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 let inMemory: LeaseStore | undefined;
 
 const openStore = {
+  async cassandra({ url, name = '' }: Where): Promise<LeaseStore> {
+    const { Client } = (await import('cassandra-driver')).default;
+    const client = new Client({
+      contactPoints: [url],
+      protocolOptions: { port: Number(url.split(':')[1]) },
+      localDataCenter: name,
+      credentials: { username: 'cassandra', password: 'cassandra' },
+    });
+    await client.connect();
+    return (await import('../../../src/stores/cassandra.ts')).cassandraStore({ client });
+  },
   async conclave({ url }: Where): Promise<LeaseStore> {
     return (await import('../../../src/stores/conclave.ts')).conclaveStore({ endpoints: url.split(',') });
   },
