@@ -38,6 +38,7 @@ export interface LifeFailure {
   readonly message: string;
   /** True time. */
   readonly atUs: number;
+  /** With its frames only in a life whose trace is kept: they cost more than all else about an error. */
   readonly stack: string | undefined;
 }
 
