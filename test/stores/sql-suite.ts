@@ -57,8 +57,6 @@ export interface SqlStoreSubject {
   /** A moment before now, and one after. */
   readonly past: string;
   readonly future: string;
-  /** Runs on every server that this starts, for the tests of one service alone. */
-  more?(server: () => SqlServer): void;
 }
 
 export function register(
@@ -541,25 +539,40 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
       assert.deepEqual([stdout, stderr], ['true aborted\n', '']);
     });
 
-    test('a driver that is not installed is named', patience, async () => {
+    test('a driver that is not installed is named, and one that is, is enough', patience, async () => {
       const source = new URL(`../../src/stores/${subject.module}.ts`, import.meta.url).href;
-      const { stdout } = await runScript(`
-        import { registerHooks } from 'node:module';
-        registerHooks({
-          resolve(specifier, context, next) {
-            if (!${JSON.stringify(subject.drivers)}.includes(specifier.split('/')[0])) return next(specifier, context);
-            const message = "Cannot find package '" + specifier.split('/')[0] + "'";
-            throw Object.assign(new Error(message), { code: 'ERR_MODULE_NOT_FOUND' });
-          },
-        });
-        const { ${subject.storeName} } = await import('${source}');
-        const store = ${subject.storeName}({ url: '${server().url}' });
-        console.log(await store.read('x').catch(({ code, message }) => code + ': ' + message));
-      `);
-      assert.match(stdout, new RegExp(`^unsupported: .*npm install ${subject.drivers[0]}\\.`));
+      const readWithout = async (missing: readonly string[]) => {
+        const { stdout, stderr } = await runScript(`
+          import { registerHooks } from 'node:module';
+          registerHooks({
+            resolve(specifier, context, next) {
+              const name = specifier.split('/')[0];
+              if (!${JSON.stringify(missing)}.includes(name)) return next(specifier, context);
+              throw Object.assign(new Error("Cannot find package '" + name + "'"), { code: 'ERR_MODULE_NOT_FOUND' });
+            },
+          });
+          const { ${subject.storeName} } = await import('${source}');
+          const store = ${subject.storeName}({ url: '${server().url}' });
+          const { signal } = new AbortController();
+          console.log(await store.read('x').then(
+            async () => {
+              for await (const { leader } of store.watch('x', { signal })) return 'seen: ' + leader;
+            },
+            ({ code, message }) => code + ': ' + message,
+          ));
+          await store[Symbol.asyncDispose]();
+        `);
+        return stdout + stderr;
+      };
+      const named = new RegExp(`^unsupported: .*npm install ${subject.drivers[0]}\\.\n$`);
+      assert.match(await readWithout(subject.drivers), named);
+      for (const one of subject.drivers) {
+        assert.equal(
+          await readWithout(subject.drivers.filter((other) => other !== one)),
+          'seen: undefined\n',
+        );
+      }
     });
-
-    subject.more?.(server);
   });
 }
 
