@@ -111,7 +111,7 @@ export class KubernetesStandIn implements AsyncDisposable {
       if (!matched) throw new Refusal(404, '', '404 page not found');
       this.#admit(request, verb, namespace);
       const text = Buffer.concat(chunks).toString();
-      const body = text === '' ? {} : (JSON.parse(text) as LeaseObject);
+      const body = JSON.parse(text === '' ? '{}' : text) as LeaseObject;
       const type = request.headers['content-type'] ?? '';
       const act = () => this.#act(verb, namespace, name, body, type, url.searchParams);
       if (verb === 'watch') return this.#watch(namespace, url.searchParams, response);

@@ -57,7 +57,7 @@ function ignoring(
   of: typeof PutObjectCommand | typeof DeleteObjectCommand,
 ) {
   return through(client, (command, send) => {
-    if (command instanceof of) delete (command.input as Record<string, unknown>)[header];
+    if (command instanceof of) Reflect.deleteProperty(command.input, header);
     return send(command);
   });
 }
