@@ -135,7 +135,7 @@ class NatsDocuments implements DocumentDriver {
       // Without `allow_direct`, so that the stream's leader answers.
       const kv = await kvm.open(this.#bucket, { allow_direct: false, timeout: timeoutMs });
       const { streamInfo } = await kv.status();
-      checkConfig(this.description, streamInfo.config);
+      checkConfig(this.description, streamInfo.config, kvm.js.nc.info?.version ?? '');
       this.#linked = { kv, kvm, connection: kvm.js.nc as NatsConnection };
       // Not waited for: it is in nobody's way.
       void sweep(kv, kvm, this.#bucket, this.#runtime.random, this.#closed.signal).catch(() => {});

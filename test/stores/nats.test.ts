@@ -9,7 +9,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import type { StoreSession } from '../../src/election/store.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
-import { sweep } from '../../src/stores/nats/bucket.ts';
+import { checkConfig, sweep } from '../../src/stores/nats/bucket.ts';
 import { createNatsBucket, natsStore } from '../../src/stores/nats.ts';
 import { Guide } from '../guide.ts';
 import type { ChildServer } from '../servers/child-server.ts';
@@ -187,6 +187,18 @@ describe('The NATS store', { skip }, () => {
     );
     // One that is there stays as it is.
     await createNatsBucket(connection, { bucket: 'with-history', replicas: 1 });
+  });
+
+  test('is refused by servers on which several updates of one revision pass', () => {
+    const config = { storage: 'file', max_age: 0, discard: 'new', max_msgs: -1, num_replicas: 3 };
+    for (const version of ['2.9.10', '2.9.20', '2.8.4', '1.4.1']) {
+      assert.throws(
+        () => checkConfig('B', config, version),
+        failsWith('unsupported', {}, /2\.9\.21 or later/),
+      );
+      checkConfig('B', { ...config, num_replicas: 1 }, version);
+    }
+    for (const version of ['2.9.21', '2.10.0', '2.15.1-RC.1', '3.0.0', '']) checkConfig('B', config, version);
   });
 
   test('leaves what another program wrote as it is', async () => {

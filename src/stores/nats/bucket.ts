@@ -12,12 +12,16 @@ const ages = {
 /** By each who opens the store. */
 const sweptAtOnce = 200;
 
+/** The first that carries out one of several updates that name the same revision, where a bucket has replicas. */
+const soundWithReplicas = [2, 9, 21] as const;
+
 interface StreamConfig {
   readonly storage: string;
   readonly max_age: number;
   readonly discard: string;
   readonly max_msgs: number;
   readonly mirror?: unknown;
+  readonly num_replicas: number;
 }
 
 export function checkBucket(bucket: unknown): string {
@@ -25,8 +29,16 @@ export function checkBucket(bucket: unknown): string {
   throw new ConclaveError('invalid-argument', 'bucket must be a text of letters, digits, _ and -.');
 }
 
-/** @throws 'failed-precondition' for a bucket that forgets, or is a copy. */
-export function checkConfig(description: string, config: StreamConfig): void {
+/**
+ * @throws 'failed-precondition' for a bucket that forgets, or is a copy; 'unsupported' for replicas on servers that let
+ * several updates of one revision pass.
+ */
+export function checkConfig(description: string, config: StreamConfig, serverVersion: string): void {
+  if (config.num_replicas > 1 && isBefore(serverVersion, soundWithReplicas)) {
+    const least = soundWithReplicas.join('.');
+    const message = `${description} has replicas on nats-server ${serverVersion}, which lets several updates of one revision pass (nats-io/nats-server#4320): use ${least} or later.`;
+    throw new ConclaveError('unsupported', message);
+  }
   const wrong = [
     config.storage !== 'file' && 'keeps its keys in memory only, so a restart takes tokens back',
     config.max_age !== 0 && 'has a ttl, after which elections and their tokens are forgotten',
@@ -78,4 +90,11 @@ export async function sweep(
       await streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${key}` });
     }
   }
+}
+
+/** What is no version is taken for a new one. */
+function isBefore(version: string, least: readonly number[]): boolean {
+  const numbers = /^(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number) ?? least;
+  const at = least.findIndex((number, index) => number !== numbers[index]);
+  return at >= 0 && (numbers[at] ?? 0) < (least[at] ?? 0);
 }
