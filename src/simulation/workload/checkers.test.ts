@@ -319,13 +319,14 @@ describe('Watches', () => {
   type Batch = readonly [pairs: readonly Pair[], revision: number];
 
   /** A watch from the beginning over two puts, told these batches. */
-  function watched(batches: (a: Pair, b: Pair) => readonly Batch[]): string | undefined {
+  function watched(batches: (a: Pair, b: Pair) => readonly Batch[], quietMs = 1500): string | undefined {
     const bench = new CheckerBench();
     const wanted = { key: 'w/', end: 'w0', startRevision: 2, prevKv: false };
     const view = bench.history.openWatch('client-1.1', wanted);
     bench.history.watchBatch(view, [], 1);
     const told = batches(bench.put(key, 'a'), bench.put('w/k1', 'b'));
     for (const [pairs, revision] of told) bench.history.watchBatch(view, pairs.map(eventOf), revision);
+    bench.life.nowUs += quietMs * 1000;
     return bench.verdict();
   }
 
@@ -360,6 +361,13 @@ describe('Watches', () => {
       ],
     ];
     for (const wrong of wrongs) assert.equal(watched(wrong), '19-watches');
+  });
+
+  test('may lack what was committed just before the end', () => {
+    assert.equal(
+      watched((a) => [[[a], a.mod]], 500),
+      undefined,
+    );
   });
 
   test('that split a revision are seen', () => {
