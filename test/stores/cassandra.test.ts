@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Client } from 'cassandra-driver';
 import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
@@ -11,6 +13,8 @@ import {
   createCassandraTable,
 } from '../../src/stores/cassandra.ts';
 import type { DocumentDriver } from '../../src/stores/documents/driver.ts';
+import { Guide } from '../guide.ts';
+import { environment, Running } from '../packaging/project.ts';
 import {
   type CassandraServer,
   cassandraIsOurs,
@@ -18,7 +22,6 @@ import {
   startCassandra,
 } from '../servers/cassandra.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
-import { leadsAgainAfter } from './outage.ts';
 
 const skip = cassandraMissing ?? false;
 const patience = { timeout: 300_000 };
@@ -306,23 +309,40 @@ describe('The Cassandra store', { skip }, () => {
     await assert.rejects(elsewhere.openSession(opening), failsWith('failed-precondition', /elsewhere/));
   });
 
-  test('after an outage one leads again, and the old leader was told before', {
-    ...patience,
-    skip: cassandraIsOurs ? false : 'the cluster is not ours to stop',
-  }, async () => {
-    const { client: _, ...options } = await fresh();
-    const clients: Client[] = [];
-    const open = () => {
-      const own = server.connect();
-      clients.push(own);
-      return cassandraStore({ ...options, timeoutMs: 5000, client: own });
-    };
-    try {
-      await leadsAgainAfter({ open, stop: () => server.kill(), start: () => server.start() });
-    } finally {
-      for (const own of clients) await own.shutdown();
+  test('the examples of its page lead, and end by themselves', patience, async () => {
+    const { contactPoints, localDataCenter, user, password } = server;
+    await using guide = new Guide('../stores/cassandra');
+    await guide.unpack((code) =>
+      code
+        .replaceAll('127.0.0.1:9042', contactPoints[0] ?? '')
+        .replaceAll('datacenter1', localDataCenter)
+        .replaceAll("username: 'cassandra'", `username: '${user}'`),
+    );
+    await guide.typeCheck();
+    const env = { CASSANDRA_PASSWORD: password, WORKER_PASSWORD: 'worker-password' };
+    assert.match(await guide.outputOf('table.ts', { env }), /the table is there/);
+    const page = readFileSync(join(import.meta.dirname, '../../docs/stores/cassandra.md'), 'utf8');
+    const grants = /```cql\n([^`]+)```/.exec(page)?.[1] ?? '';
+    for (const statement of grants.split(';').filter((one) => one.trim() !== '')) {
+      await client.execute(statement.replace('CREATE ROLE', 'CREATE ROLE IF NOT EXISTS'));
     }
+    await using report = guide.start('report.ts', { env });
+    await report.wrote(/leading with token \d+/, /working/);
+    report.signal('SIGINT');
+    assert.equal(await report.ended, 0, report.output);
+    guide.assertAllRun();
   });
+});
+
+test('after an outage one leads again on Cassandra, and the old leader was told before', {
+  ...patience,
+  skip: cassandraIsOurs ? skip : 'the cluster is not ours to stop',
+}, async () => {
+  const program = join(import.meta.dirname, 'cassandra-outage.ts');
+  const flags = ['--disable-warning=ExperimentalWarning', program];
+  await using running = new Running(process.execPath, flags, import.meta.dirname, environment);
+  assert.equal(await running.ended, 0, running.output);
+  assert.match(running.output, /one leads again/);
 });
 
 test('options of the Cassandra store that cannot be meant are refused', () => {

@@ -7,6 +7,7 @@ import { nodeRuntime } from '../../src/runtime/index.ts';
 import { type ConsulStoreOptions, consulDriver, consulStore } from '../../src/stores/consul.ts';
 import type { DocumentChange, DocumentDriver } from '../../src/stores/documents/driver.ts';
 import { escapeName } from '../../src/stores/escaped-names.ts';
+import { Guide } from '../guide.ts';
 import { type ConsulServer, consulName, deleteTree, startConsul } from '../servers/consul.ts';
 import { ConsulStandIn } from '../stand-ins/consul.ts';
 import { leadsAgainAfter } from './outage.ts';
@@ -356,6 +357,24 @@ describe('The Consul store, where the stand-in misbehaves on request', () => {
     );
     stranger.closeAllConnections();
     stranger.close();
+  });
+
+  test('the examples of its page lead, and end by themselves', patience, async () => {
+    await using guide = new Guide('../stores/consul');
+    await guide.unpack((code) => code.replaceAll('http://127.0.0.1:8500', standIn.url));
+    await guide.typeCheck('dom');
+    standIn.tokens.set('worker-secret', 'reports/').set('', 'conclave/');
+    try {
+      await using report = guide.start('report.ts');
+      await report.wrote(/leading with token \d+/, /working/);
+      report.signal('SIGINT');
+      assert.equal(await report.ended, 0, report.output);
+      const env = { CONSUL_HTTP_TOKEN: 'worker-secret' };
+      assert.match(await guide.outputOf('login.ts', { env }), /leading with token \d+/);
+    } finally {
+      standIn.tokens.clear();
+    }
+    guide.assertAllRun();
   });
 
   test('options that cannot be meant are refused', () => {
