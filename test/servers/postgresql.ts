@@ -1,5 +1,5 @@
 // A PostgreSQL server of its own for a test: `await using server = await startPostgresql(path)`.
-import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -57,7 +57,12 @@ function startFilled(
   return onFreePort(async (port) => {
     const folder = mkdtempSync(join(tmpdir(), 'conclave-postgresql-'));
     giveTo(folder, ids);
-    await fill(folder, join(folder, 'data'));
+    try {
+      await fill(folder, join(folder, 'data'));
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
     return await startOn(path, ids, folder, port, more);
   });
 }
