@@ -30,7 +30,10 @@ async function open(scheme: string) {
   if (scheme !== 'kubernetes') return await openStore(`${scheme}://${rest[scheme] ?? 'a'}`);
   const { KubeConfig } = await import('@kubernetes/client-node');
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromClusterAndUser({ name: 'c', server: 'http://127.0.0.1:1' }, { name: 'u' });
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'c', server: 'http://127.0.0.1:1', skipTLSVerify: false },
+    { name: 'u' },
+  );
   return kubernetesStore({ kubeConfig, namespace: 'default' });
 }
 
