@@ -27,6 +27,7 @@ import {
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import {
   bounds,
+  crowded,
   endsByItself,
   failsWith,
   freshKey,
@@ -39,7 +40,7 @@ import {
 } from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
 
-const quick = { pollMs: 50, timeoutMs: 60_000 };
+const quick = { pollMs: 50, timeoutMs: 300_000 };
 
 type Send = (command: object) => Promise<object>;
 
@@ -68,7 +69,7 @@ for (const program of dynamodbPrograms) {
     after(async () => {
       await server?.[Symbol.asyncDispose]();
     });
-    registerConformance(async () => {
+    const target = async () => {
       const { table } = server;
       const [client, other] = [server.client(), server.client()];
       let requests = 0;
@@ -89,7 +90,9 @@ for (const program of dynamodbPrograms) {
           for (const one of [client, other]) one.destroy();
         },
       };
-    });
+    };
+    registerConformance(target);
+    describe('also in a crowd', () => registerConformance(target, crowded));
   });
 
   describe(`DynamoDB has its ways, as ${program} shows`, { skip }, () => {

@@ -12,6 +12,7 @@ import { configFor, type KubernetesServer, startKubernetes } from '../servers/ku
 import { type Call, KubernetesStandIn } from '../stand-ins/kubernetes.ts';
 import {
   bounds,
+  crowded,
   endsByItself,
   failsWith,
   freshKey,
@@ -24,7 +25,7 @@ import {
 } from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
 
-const quick = { pollMs: 50, timeoutMs: 60_000 };
+const quick = { pollMs: 50, timeoutMs: 300_000 };
 
 describe('The Kubernetes store conforms', { concurrency: 6 }, () => {
   let server: KubernetesServer;
@@ -35,7 +36,7 @@ describe('The Kubernetes store conforms', { concurrency: 6 }, () => {
     await server?.[Symbol.asyncDispose]();
   });
   const open = () => kubernetesStore({ kubeConfig: server.kubeConfig(), prefix: server.prefix, ...quick });
-  registerConformance(async () => {
+  const target = async () => {
     const { store, loseNextAnswer } = losingAnswers(open());
     const outsider = kubernetesDriver({ kubeConfig: server.kubeConfig(), prefix: server.prefix });
     return {
@@ -48,7 +49,9 @@ describe('The Kubernetes store conforms', { concurrency: 6 }, () => {
       },
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
     };
-  });
+  };
+  registerConformance(target);
+  describe('also in a crowd', () => registerConformance(target, crowded));
 });
 
 describe('The Kubernetes store outlives its API server', { concurrency: 4 }, () => {

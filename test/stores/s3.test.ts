@@ -17,6 +17,7 @@ import { type S3Server, s3Missing, startS3 } from '../servers/s3.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import {
   bounds,
+  crowded,
   endsByItself,
   failsWith,
   freshKey,
@@ -31,7 +32,7 @@ import { leadsAgainAfter } from './outage.ts';
 
 const skip = s3Missing ?? false;
 // The server is slow, and the machine may be busy.
-const quick = { pollMs: 50, timeoutMs: 60_000 };
+const quick = { pollMs: 50, timeoutMs: 300_000 };
 
 type ObjectClient = NonNullable<S3StoreOptions['client']>;
 type Send = (command: object) => Promise<object>;
@@ -70,7 +71,7 @@ describe('The S3 store conforms', { concurrency: 3, skip }, () => {
   after(async () => {
     await server?.[Symbol.asyncDispose]();
   });
-  registerConformance(async () => {
+  const target = async () => {
     const { bucket } = server;
     const [client, other] = [server.client(), server.client()];
     const { store, loseNextAnswer } = losingAnswers(s3Store({ client, bucket, ...quick }));
@@ -86,7 +87,9 @@ describe('The S3 store conforms', { concurrency: 3, skip }, () => {
         for (const one of [client, other]) one.destroy();
       },
     };
-  });
+  };
+  registerConformance(target);
+  describe('also in a crowd', () => registerConformance(target, crowded));
 });
 
 describe('The S3 store conforms on a server that deletes under no condition', {
