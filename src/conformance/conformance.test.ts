@@ -49,8 +49,10 @@ const foundBy: Record<Fault, string> = {
   'names-as-paths': 'elections of different names are independent, however odd the names',
   'record-hidden-from-readers': 'reading shows the record, who leads or does not',
   'record-watched-only-at-the-start': 'a watch shows each change of the record, the last one for certain',
-  'record-never-forgotten': 'a record with a time to live is there until then, and forgotten soon after',
-  'record-forgotten-early': 'a record with a time to live is there until then, and forgotten soon after',
+  'record-never-forgotten':
+    'a record with a time to live is there until then, and forgotten after it when nobody leads',
+  'record-forgotten-early':
+    'a record with a time to live is there until then, and forgotten after it when nobody leads',
   'transaction-unguarded': 'a transaction with an old token does nothing and says so',
   'transaction-without-its-compares':
     'a transaction takes the branch that its compares say, whatever they look at',

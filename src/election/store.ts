@@ -174,8 +174,8 @@ export interface StoreSession extends AsyncDisposable {
 
 export interface RecordLife {
   /**
-   * The record may be forgotten this long after it was written, never before. Default: it stays until it is written
-   * again. Without effect where not `capabilities.recordsExpire`.
+   * The record may be forgotten this long after it was written, never before, and is once nobody leads. Default: it
+   * stays until it is written again. Without effect where not `capabilities.recordsExpire`.
    */
   readonly recordTtlMs?: number | undefined;
 }

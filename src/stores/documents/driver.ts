@@ -32,7 +32,7 @@ export interface CallBounds {
 export interface DocumentWrite {
   /** The version to be replaced. undefined: there must be no such document. */
   readonly replaces: string | undefined;
-  /** Sessions have one: from when the service handles this. Only where `traits.ownsClock` need it be looked at. */
+  /** Sessions have one, and records with a time to live: from when the service handles this. Only where `traits.ownsClock` need it be looked at. */
   readonly ttlMs?: number | undefined;
   /**
    * The service may forget the document once this long has passed since the write, never before. Absent: it stays.

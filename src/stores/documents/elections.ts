@@ -15,6 +15,8 @@ export interface FoundElection {
   readonly document: ElectionDocument;
   /** undefined: there is no such document. */
   readonly stored: string | undefined;
+  /** Of the record's time, by the service's clock, where it has one. */
+  readonly recordLeftMs?: number | undefined;
 }
 
 /**
@@ -50,7 +52,11 @@ export class ElectionDocuments {
   decode(name: string, stored: StoredDocument | undefined): FoundElection {
     if (stored === undefined) return { document: nothingYet, stored: undefined };
     const where = place(this.#calls.driver.description, keyOf(name));
-    return { document: decodeElection(stored.text, where), stored: stored.version };
+    const document = decodeElection(stored.text, where);
+    const { version, leftMs } = stored;
+    if (leftMs === undefined || document.record === undefined) return { document, stored: version };
+    if (leftMs <= 0) return { document: { ...document, record: undefined }, stored: version };
+    return { document, stored: version, recordLeftMs: leftMs };
   }
 
   /** The version that the next write of this document gets. Asks the service where a new multiple is needed. */
@@ -71,9 +77,16 @@ export class ElectionDocuments {
     const text = encodeDocument(document, `${this.#author}-${this.#writes}`);
     const { leader, waiting, record } = document;
     const idle = leader === undefined && waiting.length === 0;
+    // A record that was there before has what is left of its time, where that is known.
+    const isOld = record !== undefined && record === found.document.record;
+    const ttlMs = isOld ? (found.recordLeftMs ?? record.keepMs) : record?.keepMs;
     // One that nobody leads or waits for is missed by nobody: tokens go on from the counter.
-    const keepMs = idle && record !== undefined ? record.keepMs : undefined;
-    const write = { replaces: found.stored, ...(keepMs === undefined ? {} : { keepMs }) };
+    const keepMs = idle ? ttlMs : undefined;
+    const write = {
+      replaces: found.stored,
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(keepMs === undefined ? {} : { keepMs }),
+    };
     const stored = await this.#calls.write(keyOf(name), text, write, within);
     return stored === undefined ? undefined : { document, stored };
   }

@@ -111,7 +111,7 @@ class MemoryDriver implements DocumentDriver {
       note: 'in one process',
       minTtlMs: 100,
       ownsClock,
-      forgets: false,
+      forgets: ownsClock,
     };
     if (tells) this.changes = (signal) => this.#changes(signal);
     if (!many) return;
