@@ -36,11 +36,10 @@ function machine(): string {
 
 if (process.argv[2] === 'stores') {
   try {
-    build();
-    await benchStores(process.argv.slice(3), machine());
+    await benchStores(process.argv.slice(3), machine(), build);
     process.exit(0);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
     process.exit(1);
   }
 }

@@ -23,8 +23,14 @@ interface Row {
   idle?: Idle;
 }
 
-export async function benchStores(args: readonly string[], machine: string): Promise<void> {
+/** `build`: makes what members run from; called where it is needed. @throws Error for arguments that nothing knows. */
+export async function benchStores(
+  args: readonly string[],
+  machine: string,
+  build: () => void,
+): Promise<void> {
   const { chosen, trials, write } = parsed(args);
+  if (chosen.some(({ name }) => name === 'conclave')) build();
   const present = chosen.filter((place) => {
     const missing = place.missing();
     if (missing !== undefined) process.stderr.write(`${place.title} is left out: ${missing}\n`);
@@ -101,7 +107,7 @@ function line(row: Row): string {
   const beside = figures === ours ? undefined : ours;
   const cells = [
     `${format(median(figures.ledMs))} ms; with all that follows ${format(median(figures.doneMs))} ms`,
-    `${format(median(figures.resignMs))} ms${remark(figures.resignMs, beside?.resignMs)}`,
+    `${format(median(figures.resignMs))} ms${looks(figures)}${remark(figures.resignMs, beside?.resignMs)}`,
     figures.kill === undefined
       ? 'ends with its process'
       : killCell(figures.kill, competitor, beside?.kill?.figuresMs),
@@ -122,6 +128,10 @@ function killCell(
   if (figuresMs.length === 0) return `none left (${how}${lost})`;
   const worst = `${format(Math.max(...figuresMs))} ms worst of ${figuresMs.length}`;
   return `${format(median(figuresMs))} ms, ${worst} (${how}${lost})${remark(figuresMs, ours)}`;
+}
+
+function looks({ pollsEveryMs }: Figures): string {
+  return pollsEveryMs === undefined ? '' : ` (looks every ${pollsEveryMs} ms)`;
 }
 
 /** Where another one is faster, that is to be seen at once. */

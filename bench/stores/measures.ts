@@ -15,6 +15,8 @@ export interface Figures {
   readonly doneMs: readonly number[];
   readonly resignMs: readonly number[];
   readonly kill: Kill | undefined;
+  readonly minTtlMs: number | undefined;
+  readonly pollsEveryMs: number | undefined;
 }
 
 export interface Kill {
@@ -34,7 +36,7 @@ export async function measure(
   where: Where,
   trials: number,
   minTtlMs: number | undefined,
-): Promise<Figures & { readonly minTtlMs: number | undefined }> {
+): Promise<Figures> {
   const inOneProcess = where.url === '';
   await using first = await Contenders.start(system, where, inOneProcess ? 2 : 1);
   await using second = inOneProcess ? undefined : await Contenders.start(system, where);
@@ -54,7 +56,7 @@ export async function measure(
   const kill = inOneProcess ? undefined : await killing(system, where, name('kill'), ttlMs, trials);
   const ledMs = once.map((one) => one.ledMs);
   const doneMs = once.map((one) => one.doneMs);
-  return { ledMs, doneMs, resignMs, kill, minTtlMs: minTtlMs ?? first.ready.minTtlMs };
+  return { ledMs, doneMs, resignMs, kill, ...first.ready };
 }
 
 /** From the call of the leader's `resign` until the other one leads, back and forth. */
@@ -89,6 +91,7 @@ async function killing(
   await using leaders = await Contenders.start(system, where, count);
   await using others = await Contenders.start(system, where, count);
   const each = Array.from({ length: count }, (_, at) => at);
+  await others.lead('warm-up', `${election}-warm-up`, usualTtlMs, warmUps / 2);
   await Promise.all(
     each.map(async (at) => {
       // Their renewals are not in step.
