@@ -81,7 +81,7 @@ for (const program of dynamodbPrograms) {
       return {
         ...{ store, loseNextAnswer, requests: () => requests },
         another: async () => dynamodbStore({ client: other, table, ...quick }),
-        async deleteRecords(name) {
+        async deleteRecords(name: string) {
           const Key = { id: { S: `conclave/election/${name}` } };
           await other.send(new DeleteItemCommand({ TableName: table, Key }));
         },

@@ -42,7 +42,7 @@ describe('The Kubernetes store conforms', { concurrency: 6 }, () => {
     return {
       ...{ store, loseNextAnswer },
       another: async () => open(),
-      async deleteRecords(name) {
+      async deleteRecords(name: string) {
         const key = { kind: 'election', name } as const;
         const found = await outsider.read(key, bounds);
         if (found !== undefined) await outsider.remove(key, found.version, bounds);

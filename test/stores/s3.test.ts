@@ -78,7 +78,7 @@ describe('The S3 store conforms', { concurrency: 3, skip }, () => {
     return {
       ...{ store, loseNextAnswer },
       another: async () => s3Store({ client: other, bucket, ...quick }),
-      async deleteRecords(name) {
+      async deleteRecords(name: string) {
         const Key = `conclave/elections/${escapeName(name)}.json`;
         await other.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
       },
