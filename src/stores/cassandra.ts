@@ -14,7 +14,14 @@ import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
-import { cassandraError } from './cassandra/failures.ts';
+import { cassandraError, hasTimedOut } from './cassandra/failures.ts';
+import {
+  type CassandraClient,
+  type CassandraTableOptions,
+  cassandraSchema,
+  tableName,
+} from './cassandra/table.ts';
+import { Turns } from './cassandra/turns.ts';
 import type {
   CallBounds,
   DocumentDriver,
@@ -25,24 +32,15 @@ import type {
 import { documentStore, documentStoreOptionNames } from './documents/index.ts';
 import { loadDriver } from './driver-package.ts';
 
-/** A `Client` of cassandra-driver, or anything with its `execute`. */
-export interface CassandraClient {
-  execute(
-    query: string,
-    parameters?: readonly unknown[],
-    options?: Readonly<Record<string, unknown>>,
-  ): Promise<{ readonly rows: readonly Readonly<Record<string, unknown>>[] }>;
-}
+export {
+  type CassandraClient,
+  type CassandraTableOptions,
+  cassandraSchema,
+  createCassandraTable,
+} from './cassandra/table.ts';
 
 interface OwnClient extends CassandraClient {
   shutdown(): Promise<unknown>;
-}
-
-export interface CassandraTableOptions {
-  /** It must be there: how it is replicated is yours to say. Default 'conclave'. */
-  readonly keyspace?: string | undefined;
-  /** Default 'documents'. */
-  readonly table?: string | undefined;
 }
 
 export interface CassandraStoreOptions extends CassandraTableOptions {
@@ -93,23 +91,6 @@ export function cassandraDriver(options: CassandraStoreOptions): DocumentDriver 
   return new CassandraDriver(options);
 }
 
-/** The CQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
-export function cassandraSchema(options: CassandraTableOptions = {}): string {
-  return `CREATE TABLE IF NOT EXISTS ${tableName(options)} (kind text, name text, version text, content text, PRIMARY KEY ((kind, name)))`;
-}
-
-/** Makes the table in a keyspace that is there; a table that is there stays as it is. Needs CREATE on the keyspace. */
-export async function createCassandraTable(
-  client: CassandraClient,
-  options: CassandraTableOptions = {},
-): Promise<void> {
-  const schema = cassandraSchema(options);
-  const failed = { description: 'Cassandra', table: tableName(options), schema, changes: true };
-  await client.execute(schema).catch((error: unknown) => {
-    throw cassandraError(error, failed);
-  });
-}
-
 class CassandraDriver implements DocumentDriver {
   readonly description: string;
   readonly traits: DocumentDriver['traits'];
@@ -117,6 +98,8 @@ class CassandraDriver implements DocumentDriver {
   readonly #runtime: Runtime;
   readonly #table: string;
   readonly #consistency: (typeof consistencies)['SERIAL' | 'LOCAL_SERIAL'];
+  /** What stands in the row after a turn. */
+  readonly #turns = new Turns<{ readonly stands: string | undefined; readonly isOurs: boolean }>();
   #connecting: Promise<CassandraClient> | undefined;
   #own: OwnClient | undefined;
   #isClosed = false;
@@ -199,9 +182,42 @@ class CassandraDriver implements DocumentDriver {
       kind === 'session' && keepMs !== undefined ? [Math.ceil((keepMs + clockErrorMs) / 1000)] : [];
     const using = keep.length > 0 ? ' USING TTL ?' : '';
     const query = `UPDATE ${this.#table}${using} SET version = ?, content = ? WHERE kind = ? AND name = ? IF version = ?`;
-    const [row] = await this.#change(query, [...keep, version, text, kind, name, replaces ?? null], bounds);
-    // A write that came twice was refused the second time because of the first.
-    return row?.['[applied]'] === true || row?.version === version ? version : undefined;
+    const parameters = [...keep, version, text, kind, name, replaces ?? null];
+    const { stands, isOurs } = await this.#turns.take(`${kind} ${name}`, async (before) => {
+      // Another stands there since this one was read: it need not be asked for.
+      if (before !== undefined && before.stands !== replaces) return { ...before, isOurs: false };
+      for (;;) {
+        const done = await this.#attempt(query, parameters, { kind, name }, bounds);
+        // A write that came twice was refused the second time because of the first.
+        if (done === 'applied' || done === version) return { stands: version, isOurs: true };
+        if (done !== replaces) return { stands: done, isOurs: false };
+      }
+    });
+    return isOurs ? stands : undefined;
+  }
+
+  /**
+   * 'applied', or the version that stands there. Where the transaction timed out, a serial read finishes what it had
+   * begun: what that does not show was not carried out and never will be.
+   */
+  async #attempt(
+    query: string,
+    parameters: readonly unknown[],
+    key: DocumentKey,
+    bounds: CallBounds,
+  ): Promise<string | undefined> {
+    if (bounds.signal.aborted) throw ConclaveError.aborted(`Writing in ${this.description}`, bounds.signal);
+    try {
+      const [row] = await this.#change(query, parameters, bounds);
+      if (row?.['[applied]'] === true) return 'applied';
+      return typeof row?.version === 'string' ? row.version : undefined;
+    } catch (error) {
+      if (!hasTimedOut(error) || bounds.signal.aborted) throw error;
+      const found = await this.read(key, bounds).catch(() => {
+        throw error;
+      });
+      return found?.version;
+    }
   }
 
   async remove({ kind, name }: DocumentKey, version: string, bounds: CallBounds): Promise<boolean> {
@@ -276,14 +292,4 @@ class CassandraDriver implements DocumentDriver {
     this.#own = client as OwnClient;
     return this.#own;
   }
-}
-
-/** Unquoted names, so that Cassandra folds none of them. @throws 'invalid-argument' */
-function tableName({ keyspace = 'conclave', table = 'documents' }: CassandraTableOptions): string {
-  for (const name of [keyspace, table]) {
-    if (typeof name === 'string' && /^[a-z][a-z0-9_]{0,47}$/.test(name)) continue;
-    const message = `keyspace and table must be up to 48 of a-z, 0-9 and '_', beginning with a letter, not ${JSON.stringify(name)}.`;
-    throw new ConclaveError('invalid-argument', message);
-  }
-  return `${keyspace}.${table}`;
 }

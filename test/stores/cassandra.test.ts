@@ -69,7 +69,7 @@ describe('The Cassandra store', { skip }, () => {
   /** A table that no other test has. */
   async function fresh() {
     tables += 1;
-    const options = { keyspace, table: `documents_${tables}`, pollMs, timeoutMs: 20_000 };
+    const options = { keyspace, table: `documents_${tables}`, pollMs, timeoutMs: 60_000 };
     await createCassandraTable(client, options);
     return { ...options, client };
   }
@@ -189,6 +189,32 @@ describe('The Cassandra store', { skip }, () => {
       });
     }
   });
+
+  test(
+    'a transaction of which the cluster does not know is read at SERIAL, and done where it was not',
+    patience,
+    async () => {
+      const options = await fresh();
+      const timeout = { code: 0x1100, writeType: 'CAS', name: 'ResponseError', message: 'Server timeout' };
+      for (const isDone of [true, false]) {
+        let failures = 0;
+        const failing: CassandraClient = {
+          async execute(query, parameters = [], more = {}) {
+            if (!query.startsWith('UPDATE') || failures > 0)
+              return await client.execute(query, [...parameters], more);
+            failures += 1;
+            if (isDone) await client.execute(query, [...parameters], more);
+            throw Object.assign(new Error(), timeout);
+          },
+        };
+        await using driver = cassandraDriver({ ...options, client: failing });
+        const before = (await driver.read(election, bounds))?.version;
+        const version = await written(driver, `done: ${isDone}`, before);
+        assert.deepEqual(await driver.read(election, bounds), { text: `done: ${isDone}`, version });
+        assert.equal(failures, 1);
+      }
+    },
+  );
 
   test('reads are serial, writes conditional, and nothing but a session has a TTL', patience, async () => {
     const { table, ...options } = await fresh();

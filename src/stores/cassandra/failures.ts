@@ -18,6 +18,14 @@ const codes = {
   firstOfInvalid: 0x2000,
 } as const;
 
+/** The cluster itself says that it does not know: not that the connection broke, after which a request may still run. */
+const timedOut: readonly unknown[] = [0x1100, 0x1700];
+
+/** @param error as `cassandraError` made it */
+export function hasTimedOut(error: unknown): boolean {
+  return ConclaveError.is(error) && timedOut.includes((error.cause as DriverError | undefined)?.code);
+}
+
 interface DriverError {
   readonly name?: string;
   readonly message?: string;
