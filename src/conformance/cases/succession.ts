@@ -73,7 +73,8 @@ export const successionCases: readonly ConformanceCase[] = [
     async run(stage) {
       const { leading, token, first, second, queued } = await line(stage);
       const turn = first.waitForTurn(stage.name, queued[0], { signal: stage.signal() });
-      await Promise.all([leading.release(stage.name, token), first.withdraw(stage.name)]);
+      const both = Promise.all([leading.release(stage.name, token), first.withdraw(stage.name)]);
+      await stage.within(both, 'releasing and withdrawing');
       const given = await stage.within(turn, 'waiting for a turn given up');
       // A leadership that has come to it stays, and is released like any other.
       const now = await stage.leader();
@@ -86,7 +87,8 @@ export const successionCases: readonly ConformanceCase[] = [
     name: 'one whose session ends at the moment of the release is passed over',
     async run(stage) {
       const { leading, token, first, second, queued } = await line(stage);
-      await Promise.all([first[Symbol.asyncDispose](), leading.release(stage.name, token)]);
+      const both = Promise.all([first[Symbol.asyncDispose](), leading.release(stage.name, token)]);
+      await stage.within(both, 'releasing and closing');
       assert((await stage.winInTurn(second, queued[1])) > token);
       assert.equal((await stage.leader())?.holder, second.holder);
     },
