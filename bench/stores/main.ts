@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- stores [STORE…] [--trials N] [--write]`: an election on each store whose server is on this
- * machine, beside what users pick for that server today, in the same way. About six minutes with 15 trials each.
+ * machine, beside what users pick for that server today, in the same way. About six minutes with 12 trials each, the default.
  */
 import { writeTable } from '../page.ts';
 import { format, median } from '../statistics.ts';
@@ -56,7 +56,7 @@ export async function benchStores(
 
 function parsed(args: readonly string[]) {
   const names: string[] = [];
-  let trials = 15;
+  let trials = 12;
   let write = false;
   for (let at = 0; at < args.length; at++) {
     const arg = args[at] ?? '';

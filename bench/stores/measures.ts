@@ -122,7 +122,15 @@ const windowMs = 30_000;
 export async function idle(chosen: readonly Place[]): Promise<readonly Idle[]> {
   const opened: AsyncDisposable[] = [];
   try {
-    const probes = (await Promise.all(chosen.map((place) => probesAt(place, opened)))).flat();
+    const probing = chosen.map(async (place) => {
+      try {
+        return await probesAt(place, opened);
+      } catch (error) {
+        process.stderr.write(`${place.title}: requests are not counted: ${String(error)}\n`);
+        return [];
+      }
+    });
+    const probes = (await Promise.all(probing)).flat();
     await pause(settlingMs);
     const before = probes.map(({ requests }) => requests());
     await pause(windowMs);
