@@ -270,6 +270,61 @@ test('the client: refusals are errors, other answers are returned, and what it c
   });
 });
 
+test('the client: the refusal of a request that a proxy sent twice does not say that nothing was done', async () => {
+  const gate = tokenGate({ storage: memoryGateStorage() });
+  const values: string[] = [];
+  const effect: ServerOptions['effect'] = async (value) => String(values.push(value));
+  await using server = await frameworks['node:http']({ gate, effect });
+  const url = `${server.url}/jobs/a`;
+  const proxied = fencedFetch(leader(6), {
+    fetch: async (input, init) => {
+      await (await fetch(input, init)).text();
+      // That answer is lost; before the second copy comes, a newer leader does.
+      await (await fencedFetch(leader(7))(url, { method: 'PUT', body: 'new' })).text();
+      return await fetch(input, init);
+    },
+  });
+  await assert.rejects(proxied(url, { method: 'PUT', body: 'old' }), {
+    code: 'stale-token',
+    outcome: 'unknown',
+  });
+  assert.deepEqual(values, ['old', 'new']);
+});
+
+test('the client: a refusal is certain only where HTTP lets nobody on the way repeat the request', async () => {
+  const body = JSON.stringify({ code: 'timeout', message: 'Busy.', retryable: true });
+  const busy = async () => new Response(body, { status: 503, headers: { 'fencing-error': 'timeout' } });
+  const outcomeOf = async (init: RequestInit, input: string | Request = 'http://other.test/') => {
+    const outcomes = new Set<string>();
+    for (const fetch of [busy, async () => new Response(null, { status: 412 })]) {
+      const send = fencedFetch(leader(7), { fetch });
+      const answer: Response | ConclaveError = await send(input, init).catch((error: ConclaveError) => error);
+      assert.ok('outcome' in answer);
+      outcomes.add(answer.outcome);
+    }
+    return [...outcomes].join();
+  };
+  const put = new Request('http://other.test/', { method: 'PUT' });
+  const post = new Request('http://other.test/', { method: 'POST' });
+  for (const method of ['POST', 'post', 'PATCH'])
+    assert.equal(await outcomeOf({ method }), 'not-applied', method);
+  assert.equal(await outcomeOf({}, post), 'not-applied');
+  assert.equal(await outcomeOf({ method: 'POST' }, put), 'not-applied');
+  for (const method of ['GET', 'HEAD', 'PUT', 'put', 'DELETE', 'PROPFIND'])
+    assert.equal(await outcomeOf({ method }), 'unknown', method);
+  assert.equal(await outcomeOf({}), 'unknown');
+  assert.equal(await outcomeOf({}, put), 'unknown');
+  for (const header of ['Idempotency-Key', 'X-Idempotency-Key'])
+    assert.equal(await outcomeOf({ method: 'POST', headers: { [header]: '1' } }), 'unknown', header);
+});
+
+test('the client: an outcome that the server says is unknown is not said to be certain', async () => {
+  const error = { code: 'stale-token', message: 'A newer token came meanwhile.', outcome: 'unknown' };
+  const fetch = async () => Response.json(error, { status: 412, headers: { 'fencing-error': error.code } });
+  const sent = fencedFetch(leader(7), { fetch })('http://other.test/', { method: 'POST' });
+  await assert.rejects(sent, { code: 'stale-token', outcome: 'unknown' });
+});
+
 test('the client: a 412 of any server is a stale token, unless the request has conditions of its own', async () => {
   const sent: Headers[] = [];
   const send = fencedFetch(leader(7), {

@@ -4,10 +4,20 @@ import { checkLeadership, type FencedLeadership } from '../writer.ts';
 import { fencingHeaders, writeHeaders } from './headers.ts';
 
 export interface FencedFetchOptions {
-  /** Default: the global `fetch`. */
+  /**
+   * Default: the global `fetch`. It must not repeat POST or PATCH by itself: of several answers it gives only the last
+   * one, and a refusal of the last copy would be taken for that of all.
+   */
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
+/**
+ * Nobody on the way may send these a second time by himself (RFC 9110, 9.2.2); all other methods he may, so the refusal
+ * of one copy says nothing of another.
+ */
+const sentOnce = ['POST', 'PATCH'];
+/** With one of these headers, many clients and proxies repeat those as well. */
+const repeatable = ['idempotency-key', 'x-idempotency-key'];
 const conditional = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
 /**
@@ -18,9 +28,14 @@ const conditional = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmod
  * that is guarded by another election, and whatever else a `Fencing-Error` header says. Further: 'not-leading' from
  * `assertHeld()`, before anything is sent; 'invalid-argument' for a URL; 'aborted' and 'unavailable' with outcome
  * 'unknown', since the server may have carried the request out. Every other response is returned as it is.
+ *
+ * The outcome of a refusal is 'not-applied' for POST and PATCH, which nobody on the way may send twice. It is 'unknown'
+ * for every other method (GET, PUT and DELETE, too) and for a request with an `Idempotency-Key`: what was refused may be
+ * a proxy's second copy, while the first one was let in before the newer leader came.
  * @throws at once: 'unsupported' for tokens that cannot fence; 'invalid-argument'.
  *
- * Not protected: a server that does not compare tokens. Headers alone change nothing.
+ * Not protected: a server that does not compare tokens. Headers alone change nothing. Nor can it see that a proxy repeats
+ * POST although HTTP forbids it; where one is told to, the outcome of a refusal is not certain.
  */
 export function fencedFetch(
   leadership: FencedLeadership,
@@ -40,7 +55,8 @@ export function fencedFetch(
     }
     const code = refusalOf(response, headers);
     if (code === undefined) return response;
-    throw await refused(url, code, response, writer.token);
+    const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
+    throw await refused({ url, token: writer.token, code, mayRepeat: mayRepeat(method, headers) }, response);
   };
 }
 
@@ -59,20 +75,29 @@ function refusalOf(response: Response, headers: Headers): ErrorCode | undefined 
   return 'stale-token';
 }
 
-async function refused(
-  url: string,
-  code: ErrorCode,
-  response: Response,
-  token: number,
-): Promise<ConclaveError> {
+/** Whether another copy of the request can have come to the server. */
+function mayRepeat(method: string, headers: Headers): boolean {
+  return !sentOnce.includes(method.toUpperCase()) || repeatable.some((name) => headers.has(name));
+}
+
+interface Refused {
+  readonly url: string;
+  readonly token: number;
+  readonly code: ErrorCode;
+  readonly mayRepeat: boolean;
+}
+
+async function refused({ url, token, code, mayRepeat }: Refused, response: Response): Promise<ConclaveError> {
   const body: unknown = await response.json().catch(() => undefined);
-  const { message, retryable, details } = (typeof body === 'object' && body !== null ? body : {}) as {
-    readonly [name: string]: unknown;
-  };
+  const { message, retryable, outcome, details } = (
+    typeof body === 'object' && body !== null ? body : {}
+  ) as { readonly [name: string]: unknown };
   const highest = (details as { readonly highestToken?: unknown } | undefined)?.highestToken;
-  const reason = typeof message === 'string' ? message : `its answer is ${response.status}`;
-  return new ConclaveError(code, `${url} refuses token ${token}: ${reason}`, {
+  const reason = typeof message === 'string' ? message : `its answer is ${response.status}.`;
+  const doubt = mayRepeat ? ' Another copy of the request, sent by a proxy, may have been carried out.' : '';
+  return new ConclaveError(code, `${url} refuses token ${token}: ${reason}${doubt}`, {
     retryable: retryable === true,
+    outcome: mayRepeat || outcome === 'unknown' ? 'unknown' : 'not-applied',
     details: { url, token, ...(typeof highest === 'number' ? { highestToken: highest } : {}) },
   });
 }

@@ -10,7 +10,8 @@
  *   one's in another. Pass `fencingOf(request).token` on to what holds the data, and compare there.
  * - A handler that goes on after its response was closed and did not say so by `holdUntil`.
  * - Clients that lie: a token is no credential, and a high one shuts all leaders out. Authenticate first.
- * - Repeated requests: a proxy or client that sends the same one twice with a token that is still the highest.
+ * - Repeated requests: a proxy or client that sends the same one twice with a token that is still the highest. Where HTTP
+ *   allows that (all methods but POST and PATCH), the outcome of a refusal is 'unknown': it is the refusal of one copy.
  *
  * Must not: import a framework.
  */

@@ -5,6 +5,7 @@ import { untilAborted } from '../../../fencing/until-aborted.ts';
 import { SharedFolder } from '../../disk/index.ts';
 import type { Host } from '../../world/host.ts';
 import type { Process } from '../../world/process.ts';
+import type { Draw } from '../../world/random.ts';
 import { eventKinds } from '../../world/scheduler.ts';
 import {
   type CallOptions,
@@ -23,6 +24,7 @@ interface Answer {
 }
 
 interface FetchOptions {
+  readonly method: string;
   readonly headers: Headers;
   readonly signal: AbortSignal | undefined;
 }
@@ -76,7 +78,8 @@ interface SimulatedRequest {
 
 /**
  * A service behind the middleware for node:http, in a process of its own that is killed and started again: its gate
- * remembers on its disk. What it guards compares no token; a request that comes twice is known by the entry's text.
+ * remembers on its disk. What it guards compares no token; a request that comes twice is known by the entry's text. On the
+ * way a PUT may be repeated, as HTTP allows, and a POST is not.
  */
 export class RequestServer implements GuardServer {
   readonly #parts: ServerParts;
@@ -99,16 +102,16 @@ export class RequestServer implements GuardServer {
     };
   }
 
-  connect(process: Process): Guarded {
-    const call = (what: string, request: SimulatedRequest) =>
-      this.#wire.call(process, what, () => this.#answer(request));
+  connect(process: Process, random: Draw): Guarded {
+    const call = (what: string, request: SimulatedRequest, repeats = true) =>
+      this.#wire.call(process, what, () => this.#answer(request), { repeats });
     const fetch = async (url: string, init: FetchOptions): Promise<unknown> => {
       const headers = Object.fromEntries(init.headers);
-      const answering = call('request', { url, headers });
+      const answering = call(init.method, { url, headers }, init.method === 'PUT');
       const { status, headers: more, body } = await untilAborted(answering, init.signal);
       return { status, headers: new Headers(more), json: async () => JSON.parse(body) };
     };
-    return new GuardedService(fetch as unknown as typeof globalThis.fetch, () =>
+    return new GuardedService(fetch as unknown as typeof globalThis.fetch, random, () =>
       call('read', { url: 'http://service/read', headers: {} }),
     );
   }
@@ -174,10 +177,12 @@ export class RequestServer implements GuardServer {
 
 class GuardedService implements Guarded {
   readonly #fetch: typeof globalThis.fetch;
+  readonly #random: Draw;
   readonly #read: () => Promise<Answer>;
 
-  constructor(fetch: typeof globalThis.fetch, read: () => Promise<Answer>) {
+  constructor(fetch: typeof globalThis.fetch, random: Draw, read: () => Promise<Answer>) {
     this.#fetch = fetch;
+    this.#random = random;
     this.#read = read;
   }
 
@@ -194,18 +199,11 @@ class GuardedService implements Guarded {
   }
 
   async #send(writer: FencedLeadership, entry: string, signal: AbortSignal): Promise<void> {
+    const method = this.#random.pick(['POST', 'PUT']);
     const headers = { 'x-entry': entry };
     const request = fencedFetch(writer, { fetch: this.#fetch });
-    const { status } = await request('http://service/append', { headers, signal }).catch(asFinal);
+    const { status } = await request('http://service/append', { method, headers, signal });
     if (status !== 200)
       throw new ConclaveError('unavailable', `The service answered ${status}.`, { outcome: 'unknown' });
   }
 }
-
-/** What the service refused for another reason than its token may be let in when it comes once more. */
-function asFinal(error: unknown): never {
-  if (!ConclaveError.is(error) || !passing.includes(error.code)) throw error;
-  throw new ConclaveError(error.code, error.message, { outcome: 'unknown', cause: error });
-}
-
-const passing: readonly unknown[] = ['timeout', 'aborted'];

@@ -31,6 +31,11 @@ export class NoAnswer extends Error {
   }
 }
 
+export interface CallOptions {
+  /** Whether this request may reach the server twice, where any may. Default true. */
+  readonly repeats?: boolean;
+}
+
 interface Fate {
   /** When each copy of the request arrives; none: it is lost. */
   readonly arrivesUs: readonly number[];
@@ -68,11 +73,16 @@ export class Wire {
   }
 
   /** Settles as `handle` does at the server, or rejects with `NoAnswer`; never, where the process ends before. */
-  call<T>(process: Process, what: string, handle: () => T | Promise<T>): Promise<T> {
+  call<T>(
+    process: Process,
+    what: string,
+    handle: () => T | Promise<T>,
+    { repeats = true }: CallOptions = {},
+  ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     if (!process.alive) return promise;
     const { scheduler } = this.#options.world;
-    const fate = this.#fate(process, what);
+    const fate = this.#fate(process, what, repeats);
     let over = false;
     const end = (settle: () => void): void => {
       if (over) return;
@@ -108,7 +118,7 @@ export class Wire {
     return this.#rates.loss > 0 && !reports.healed && random.chance(rate);
   }
 
-  #fate(process: Process, what: string): Fate {
+  #fate(process: Process, what: string, repeats: boolean): Fate {
     const { random, reports, world, latestMs = 6000 } = this.#options;
     const usual = this.#latencyUs();
     if (reports.healed) return { arrivesUs: [usual], answered: true, brokenUs: undefined };
@@ -116,11 +126,13 @@ export class Wire {
     const lost = random.chance(loss);
     const unanswered = lost || random.chance(loss);
     const late = random.chance(slow) ? random.between(20, latestMs) * 1000 : 0;
-    const again = random.chance(repeat) ? random.between(0, latestMs) * 1000 : undefined;
+    const againMs = random.chance(repeat) ? random.between(0, latestMs) : undefined;
+    const again = repeats && !lost && againMs !== undefined ? againMs * 1000 : undefined;
     const brokenUs = unanswered && random.chance(0.7) ? random.between(1, 400) * 1000 : undefined;
     if (lost) world.note(process.name, () => `its ${what} is lost`);
     else if (unanswered) world.note(process.name, () => `the answer to its ${what} is lost`);
     if (late > 0) world.note(process.name, () => `its ${what} is ${late / 1000} ms late`);
+    if (again !== undefined) world.note(process.name, () => `its ${what} comes again ${againMs} ms later`);
     const first = usual + late;
     const arrivesUs = lost ? [] : again === undefined ? [first] : [first, first + again];
     return { arrivesUs, answered: !unanswered, brokenUs };

@@ -34,6 +34,12 @@ const lossy = {
   find: '      loss: random.pick([0, 0.02, 0.06, 0.12]),\n',
   replace: '      loss: random.pick([0.1, 0.2]),\n',
 };
+/** Many requests come twice. */
+const repeated = {
+  file: 'src/simulation/sharing/guards/wire.ts',
+  find: '      repeat: random.pick([0, 0.02, 0.06]),\n',
+  replace: '      repeat: 0.3,\n',
+};
 /** Every leader claims first, and looks around for long. */
 const claims = [
   {
@@ -372,6 +378,21 @@ RETURNING attempt, previous_attempt\`,
     ],
     life: { ...few, sharing: 'requests', faults: 'network' },
     settings: [lossy],
+    checkers: ['fence-kept'],
+  },
+  {
+    id: 'refusal-of-one-copy',
+    title: 'A PUT that came to the service twice counts as not carried out where its second copy is refused',
+    seen: 'here: seed 15 of the block with network faults',
+    edits: [
+      {
+        file: 'src/fencing/http/client.ts',
+        find: "    outcome: mayRepeat || outcome === 'unknown' ? 'unknown' : 'not-applied',\n",
+        replace: "    outcome: outcome === 'unknown' ? 'unknown' : 'not-applied',\n",
+      },
+    ],
+    life: { ...few, sharing: 'requests', faults: 'network' },
+    settings: [repeated, ...impatient],
     checkers: ['fence-kept'],
   },
 ];
