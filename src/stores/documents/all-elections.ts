@@ -1,12 +1,15 @@
 /** Every election whose name has a prefix, in one stream, for the price of one listing and one stream of changes. */
 import type { ElectionState } from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
 import { ChangeStream } from './change-stream.ts';
 import type { DocumentStoreParts } from './changes.ts';
 import type { DocumentChange } from './driver.ts';
-import { electionState, sessionsIn } from './state.ts';
+import { electionState, isShown, sessionsIn } from './state.ts';
 
 interface Known {
   readonly stored: string | undefined;
+  /** As it was shown. */
+  readonly version: number;
   readonly dead: ReadonlySet<string>;
   /** When one of its sessions may be over. */
   readonly dueMs: number;
@@ -63,24 +66,29 @@ export class AllElections {
   async #look(names: readonly string[]): Promise<ReadonlyMap<string, ElectionState>> {
     const { calls, elections, sessions } = this.#parts;
     const within = calls.within('Watching elections');
-    const found = await elections.readMany(names, within);
-    const ids = [...new Set(found.flatMap(({ document }) => sessionsIn(document)))];
+    const found = (await elections.readMany(names, within)).map((one) =>
+      ConclaveError.is(one) ? undefined : one,
+    );
+    const ids = [...new Set(found.flatMap((one) => (one === undefined ? [] : sessionsIn(one.document))))];
     const pulses = await sessions.look(ids, within, { bury: false });
     const byId = new Map(ids.map((id, at) => [id, pulses[at]] as const));
     const changed: [string, ElectionState][] = [];
     for (const [at, name] of names.entries()) {
       const one = found[at];
+      // What cannot be read is not shown; who campaigns for it hears why.
       if (one === undefined) continue;
       const inside = sessionsIn(one.document);
       const dead = new Set(inside.filter((id) => byId.get(id)?.alive === false));
       const dueMs = Math.min(...inside.map((id) => byId.get(id)?.dueMs ?? Number.POSITIVE_INFINITY));
       const before = this.#known.get(name);
       const { stored } = one;
-      if (before === undefined ? stored !== undefined : isOther(before, stored, dead)) {
-        changed.push([name, electionState(one.document, dead)]);
+      let version = before?.version ?? 0;
+      if (before === undefined ? stored !== undefined : !isShown(before, stored, dead)) {
+        version = this.#parts.views.versions.next(name, one, dead, before?.version);
+        changed.push([name, electionState(one.document, dead, version)]);
       }
       if (stored === undefined) this.#known.delete(name);
-      else this.#known.set(name, { stored, dead, dueMs });
+      else this.#known.set(name, { stored, version, dead, dueMs });
     }
     return new Map(changed.sort(([left], [right]) => (left < right ? -1 : 1)));
   }
@@ -111,9 +119,4 @@ export class AllElections {
       this.#wake = done;
     });
   }
-}
-
-function isOther(before: Known, stored: string | undefined, dead: ReadonlySet<string>): boolean {
-  if (before.stored !== stored || before.dead.size !== dead.size) return true;
-  return [...dead].some((id) => !before.dead.has(id));
 }

@@ -18,6 +18,8 @@ export interface Within {
 }
 
 const mostAtATime = 100;
+/** However many documents one operation looks at. */
+const requestsAtATime = 16;
 
 export class DriverCalls {
   readonly driver: DocumentDriver;
@@ -56,6 +58,13 @@ export class DriverCalls {
     throw new ConclaveError('closed', `${what}: the store ${this.driver.description} is closed.`);
   }
 
+  /** Between attempts, none of which had an effect. @throws 'timeout' */
+  assertTime(what: string, { untilMs }: Within): void {
+    if (this.nowMs() < untilMs) return;
+    const message = `${what} in ${this.driver.description}: others were faster each time, until the time was over.`;
+    throw new ConclaveError('timeout', message, { retryable: true, outcome: 'not-applied' });
+  }
+
   async read(key: DocumentKey, within: Within): Promise<StoredDocument | undefined> {
     const [document] = await this.readMany([key], within);
     return document;
@@ -73,17 +82,32 @@ export class DriverCalls {
       return [await this.#bounded('Reading', 'not-applied', within, (bounds) => driver.read(only, bounds))];
     }
     const parts: (readonly DocumentKey[])[] = [];
-    for (let at = 0; at < keys.length; at += mostAtATime) parts.push(keys.slice(at, at + mostAtATime));
-    const found = await Promise.all(
-      parts.map((part) =>
-        this.#bounded('Reading', 'not-applied', within, (bounds) =>
-          driver.readMany === undefined
-            ? Promise.all(part.map((key) => driver.read(key, bounds)))
-            : driver.readMany(part, bounds),
-        ),
-      ),
-    );
+    for (let at = 0; at < keys.length; at += this.perRead) parts.push(keys.slice(at, at + this.perRead));
+    const found: (readonly (StoredDocument | undefined)[])[] = [];
+    let next = 0;
+    const work = async () => {
+      for (let at = next++; at < parts.length; at = next++)
+        found[at] = await this.#readPart(parts[at], within);
+    };
+    await Promise.all(Array.from({ length: Math.min(requestsAtATime, parts.length) }, work));
     return found.flat();
+  }
+
+  /** So many documents are read in one request. */
+  get perRead(): number {
+    return this.driver.readMany === undefined ? 1 : mostAtATime;
+  }
+
+  #readPart(
+    keys: readonly DocumentKey[] = [],
+    within: Within,
+  ): Promise<readonly (StoredDocument | undefined)[]> {
+    const { driver } = this;
+    return this.#bounded('Reading', 'not-applied', within, (bounds) =>
+      driver.readMany === undefined
+        ? Promise.all(keys.map((key) => driver.read(key, bounds)))
+        : driver.readMany(keys, bounds),
+    );
   }
 
   async write(
@@ -110,6 +134,8 @@ export class DriverCalls {
 
   /** What goes on for others, for as long as this one has time for it. */
   share<T>(work: Promise<T>, within: Within): Promise<T> {
+    // Who does not wait for it after all leaves nobody to hear that it failed.
+    work.catch(() => {});
     return this.#bounded('Writing', 'unknown', within, () => work);
   }
 
@@ -142,6 +168,7 @@ export class DriverCalls {
       throw error;
     });
     const opening = this.#opening;
+    opening.catch(() => {});
     await this.#bounded('Connecting', 'not-applied', within, () => opening);
   }
 

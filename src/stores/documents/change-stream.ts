@@ -6,6 +6,8 @@ import type { DocumentChange } from './driver.ts';
 /** After the last who waited is gone: another is likely to come soon. */
 const lingerMs = 5000;
 const firstPauseMs = 100;
+/** A stream that lasted so long is asked for again soon. */
+const steadyMs = 10_000;
 const longestPauseMs = 30_000;
 
 export class ChangeStream {
@@ -32,11 +34,16 @@ export class ChangeStream {
       this.#linger = this.#calls.runtime.timers.after(lingerMs, () => this.#stop(), { background: true });
     } else if (this.#running === undefined) {
       this.#running = new AbortController();
+      this.#calls.closed.addEventListener('abort', this.#onClosed);
       void this.#run(this.#running.signal);
     }
   }
 
+  readonly #onClosed = (): void => this.#stop();
+
   #stop(): void {
+    this.#calls.closed.removeEventListener('abort', this.#onClosed);
+    this.#linger?.cancel();
     this.live = false;
     this.#running?.abort();
     this.#running = undefined;
@@ -45,12 +52,13 @@ export class ChangeStream {
   /** Never rejects: without the stream it is polled. */
   async #run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++) {
+      let liveSinceMs = Number.POSITIVE_INFINITY;
       try {
         for await (const change of this.#calls.driver.changes?.(signal) ?? []) {
           if (signal.aborted) return;
           if (change === 'all') {
             this.live = true;
-            failures = 0;
+            liveSinceMs = Math.min(liveSinceMs, this.#calls.nowMs());
           }
           this.#onChange(change);
         }
@@ -58,6 +66,8 @@ export class ChangeStream {
         // Whoever waits is polled meanwhile, and hears from that what is wrong.
       }
       if (signal.aborted) return;
+      // One that ends as soon as it has begun makes all who wait look each time.
+      if (this.#calls.nowMs() - liveSinceMs >= steadyMs) failures = 0;
       const wasLive = this.live;
       this.live = false;
       // Looks were put off in the belief that changes would be told.

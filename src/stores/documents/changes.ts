@@ -64,33 +64,44 @@ export class ElectionChanges {
 
   /**
    * Compare-and-swap until it stands or nothing is to be done. Where an earlier write of ours may still arrive,
-   * something is always written: what was to replace the same version cannot arrive after it.
+   * something is always written: what was to replace the same version cannot arrive after it. `check` is asked in the
+   * very turn in which a write is sent, and may throw.
    */
   async change<T>(
     name: string,
     within: Within,
     step: (found: FoundElection, nextVersion: () => Promise<number>) => Promise<Step<T>>,
+    check: () => void = () => {},
   ): Promise<T> {
-    const { elections, views } = this.#parts;
+    const { calls, elections, views } = this.#parts;
     const standing = this.standing(name);
     standing.calls += 1;
+    let begun: FoundElection | undefined;
     try {
       for (let attempt = 0; ; attempt++) {
-        const found = await elections.read(name, within);
+        const found: FoundElection = begun ?? (await elections.read(name, within));
+        begun = undefined;
         let version: number | undefined;
         const nextVersion = async () => {
+          if (found.stored === undefined) return 0;
           version ??= await elections.nextVersion(found, within);
           return version;
         };
         const { next, value } = await step(found, nextVersion);
         if (next === undefined && !mayArrive(standing, found)) return value;
+        if (found.stored === undefined) {
+          begun = await elections.begin(name, within);
+          continue;
+        }
         const document = { ...(next ?? found.document), version: await nextVersion() };
+        check();
         const written = await this.#write(name, found, document, within);
         if (written !== undefined) {
           views.wrote(name, written);
           return value;
         }
         await elections.pause(attempt, within);
+        calls.assertTime('Changing an election', within);
       }
     } finally {
       standing.calls -= 1;
@@ -105,7 +116,7 @@ export class ElectionChanges {
     document: ElectionDocument,
     within: Within,
   ): Promise<FoundElection | undefined> {
-    const replaced = found.stored ?? '';
+    const { stored: replaced = '' } = found;
     const { unsettled } = this.standing(name);
     const known = unsettled.has(replaced);
     // At once, not when it has failed: a withdrawal may look before it arrives.

@@ -28,10 +28,19 @@ const generationSize = 1024;
 /** Above it, versions as they are shown would no longer be exact. */
 const mostVersion = 2 ** 47;
 const counterKey: DocumentKey = { kind: 'counter', name: '' };
+/** A document that was begun and never written to is kept so long, where the service can forget. */
+const begunKeptMs = 3_600_000;
+/** For the counter: nobody's own time, since many wait for it. */
+const counterMs = 10_000;
+
+interface Generation {
+  leastNumber: number;
+  readonly number: Promise<number>;
+}
 
 export class ElectionDocuments {
   readonly #calls: DriverCalls;
-  #generation: Promise<number> | undefined;
+  #generation: Generation | undefined;
   #writes = 0;
   readonly #author: string;
 
@@ -44,9 +53,20 @@ export class ElectionDocuments {
     return this.decode(name, await this.#calls.read(keyOf(name), within));
   }
 
-  async readMany(names: readonly string[], within: Within): Promise<readonly FoundElection[]> {
+  /** A document that cannot be read is no reason not to see the others. */
+  async readMany(
+    names: readonly string[],
+    within: Within,
+  ): Promise<readonly (FoundElection | ConclaveError)[]> {
     const found = await this.#calls.readMany(names.map(keyOf), within);
-    return names.map((name, at) => this.decode(name, found[at]));
+    return names.map((name, at) => {
+      try {
+        return this.decode(name, found[at]);
+      } catch (error) {
+        if (ConclaveError.is(error)) return error;
+        throw error;
+      }
+    });
   }
 
   decode(name: string, stored: StoredDocument | undefined): FoundElection {
@@ -59,11 +79,24 @@ export class ElectionDocuments {
     return { document, stored: version, recordLeftMs: leftMs };
   }
 
+  /**
+   * Makes the document, with nothing in it. Its versions begin with the first write that finds it, so whenever this
+   * one arrives, be it after others used the name and deleted it again, no version comes after a higher one.
+   * undefined: another made it first.
+   */
+  async begin(name: string, within: Within): Promise<FoundElection | undefined> {
+    const text = encodeDocument(nothingYet, this.#nextWrite());
+    const write = { replaces: undefined, keepMs: begunKeptMs };
+    const stored = await this.#calls.write(keyOf(name), text, write, within);
+    return stored === undefined ? undefined : { document: nothingYet, stored };
+  }
+
   /** The version that the next write of this document gets. Asks the service where a new multiple is needed. */
-  async nextVersion({ document, stored }: FoundElection, within: Within): Promise<number> {
-    const next = document.version + 1;
-    if (stored !== undefined && next % generationSize !== 0) return next;
-    return (await this.#newGeneration(within)) * generationSize + 1;
+  async nextVersion({ document: { version } }: FoundElection, within: Within): Promise<number> {
+    const next = version + 1;
+    if (version > 0 && next % generationSize !== 0) return next;
+    const leastNumber = Math.floor(version / generationSize) + 1;
+    return (await this.#newGeneration(leastNumber, within)) * generationSize + 1;
   }
 
   /** False: it is no longer what was found. */
@@ -73,8 +106,7 @@ export class ElectionDocuments {
     document: ElectionDocument,
     within: Within,
   ): Promise<FoundElection | undefined> {
-    this.#writes += 1;
-    const text = encodeDocument(document, `${this.#author}-${this.#writes}`);
+    const text = encodeDocument(document, this.#nextWrite());
     const { leader, waiting, record } = document;
     const idle = leader === undefined && waiting.length === 0;
     // A record that was there before has what is left of its time, where that is known.
@@ -92,32 +124,45 @@ export class ElectionDocuments {
   }
 
   /** One number for all elections that wait for one at the same time: it need only be new for each of them. */
-  #newGeneration(within: Within): Promise<number> {
-    const waiting = this.#generation;
-    if (waiting !== undefined) return waiting;
-    // Who asks while the request is under way needs a later one; those of the same turn share it.
-    const begun = Promise.resolve().then(() => {
-      this.#generation = undefined;
-      return this.#raiseCounter(within);
-    });
-    this.#generation = begun;
+  #newGeneration(leastNumber: number, within: Within): Promise<number> {
+    this.#generation ??= this.#beginGeneration();
+    this.#generation.leastNumber = Math.max(this.#generation.leastNumber, leastNumber);
+    return this.#calls.share(this.#generation.number, within);
+  }
+
+  #beginGeneration(): Generation {
+    const begun: Generation = {
+      leastNumber: 0,
+      // Who asks while the request is under way needs a later one; those of the same turn share it.
+      number: Promise.resolve().then(() => {
+        this.#generation = undefined;
+        const untilMs = this.#calls.nowMs() + counterMs;
+        return this.#raiseCounter(begun.leastNumber, { signal: undefined, untilMs });
+      }),
+    };
     return begun;
   }
 
-  async #raiseCounter(within: Within): Promise<number> {
+  /** `leastNumber`: should an outsider have deleted the counter, it goes on above what is in use here. */
+  async #raiseCounter(leastNumber: number, within: Within): Promise<number> {
     const where = place(this.#calls.driver.description, counterKey);
     for (let attempt = 0; ; attempt++) {
       const stored = await this.#calls.read(counterKey, within);
-      const generation = (stored === undefined ? 0 : decodeCounter(stored.text, where).generation) + 1;
+      const last = stored === undefined ? 0 : decodeCounter(stored.text, where).generation;
+      const generation = Math.max(last + 1, leastNumber);
       if ((generation + 1) * generationSize > mostVersion) {
         throw new ConclaveError('out-of-range', `${where} is used up: no token can rise above the last.`);
       }
-      this.#writes += 1;
-      const text = encodeDocument({ generation }, `${this.#author}-${this.#writes}`);
+      const text = encodeDocument({ generation }, this.#nextWrite());
       const write = { replaces: stored?.version };
       if ((await this.#calls.write(counterKey, text, write, within)) !== undefined) return generation;
       await this.pause(attempt, within);
     }
+  }
+
+  #nextWrite(): string {
+    this.#writes += 1;
+    return `${this.#author}-${this.#writes}`;
   }
 
   /** After a lost race: longer with each, and differently long for each who lost. */

@@ -46,8 +46,8 @@ describe('A store of documents', () => {
     const { service, open } = stage();
     const store = open();
     const session = await store.openSession({ holder: 'first', ttlMs: 1000 });
-    // The counter is raised first.
-    service.writes.push(...([undefined, 'late'] as never[]));
+    // The document is begun and the counter raised first.
+    service.writes.push(undefined, undefined, 'late');
     await assert.rejects(session.acquire(name, once), { code: 'timeout' });
     await session.withdraw(name);
     for (const write of service.late) write();

@@ -11,7 +11,9 @@ import type {
 import { ConclaveError } from '../../errors/index.ts';
 import type { Within } from './calling.ts';
 import { type DocumentStoreParts, ElectionChanges, type Step } from './changes.ts';
+import { deadAmong } from './deaths.ts';
 import type { ElectionDocument, Place } from './documents.ts';
+import type { FoundElection } from './elections.ts';
 import { ledBy, recordOf, withoutPlaces, withPlace, withRecord } from './queue.ts';
 import type { OwnedSession } from './sessions.ts';
 import { electionState } from './state.ts';
@@ -51,11 +53,15 @@ export class DocumentSession implements StoreSession {
     const standing = this.#changes.standing(name);
     const { departures } = standing;
     standing.inside = true;
-    return await this.#changes.change<AcquireOutcome>(name, within, async ({ document }, nextVersion) => {
+    // Asked again when all is looked up and only the write is left: a withdrawal may have come and gone meanwhile.
+    const check = () => {
       if (standing.departures !== departures) throw withdrawn(name);
-      if (document.leader?.session === this.id) return { next: undefined, value: acquired(document) };
-      const dead = await this.#deadAmong(document, within);
       this.#checkLive();
+    };
+    const step = async ({ document }: FoundElection, nextVersion: () => Promise<number>) => {
+      check();
+      if (document.leader?.session === this.id) return { next: undefined, value: acquired(document) };
+      const dead = await deadAmong(this.#parts, document, this.id, within);
       const pruned = withoutPlaces(document, (session) => dead.has(session));
       const isFree = document.leader === undefined || dead.has(document.leader.session);
       const placed = withPlace(pruned, this, options, document.version + 1);
@@ -64,7 +70,8 @@ export class DocumentSession implements StoreSession {
       const led = ledBy(placed, placed.waiting[0], version);
       if (led.leader?.session === this.id) return { next: led, value: acquired(led) };
       return this.#waiting(document, led, dead);
-    });
+    };
+    return await this.#changes.change<AcquireOutcome>(name, within, step, check);
   }
 
   async waitForTurn(
@@ -159,13 +166,12 @@ export class DocumentSession implements StoreSession {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#ending ??= this.#end();
+    this.#ending ??= this.#end().finally(() => this.#onEnd(this));
     return this.#ending;
   }
 
   /** First the session, which frees all its names at once; then each document, so that nobody has to notice. */
   async #end(): Promise<void> {
-    this.#onEnd(this);
     const names = this.#changes.departAll();
     await this.#owned.end();
     const within = this.#parts.calls.within('Closing a session');
@@ -195,7 +201,7 @@ export class DocumentSession implements StoreSession {
     nextVersion: () => Promise<number>,
   ): Promise<ElectionDocument> {
     const others = withoutPlaces(document, (session) => session === this.id);
-    const dead = await this.#deadAmong({ ...others, leader: undefined }, within);
+    const dead = await deadAmong(this.#parts, { ...others, leader: undefined }, this.id, within);
     const rest = withoutPlaces(others, (session) => dead.has(session));
     return ledBy(rest, rest.waiting[0], await nextVersion());
   }
@@ -211,18 +217,6 @@ export class DocumentSession implements StoreSession {
       { bury: true },
     );
     return places.find((_, at) => pulses[at]?.alive);
-  }
-
-  /** Of the leader and all who wait, those whose session is over, for good. */
-  async #deadAmong({ leader, waiting }: ElectionDocument, within: Within): Promise<ReadonlySet<string>> {
-    const ids = new Set([
-      ...(leader === undefined ? [] : [leader.session]),
-      ...waiting.map((place) => place.session),
-    ]);
-    ids.delete(this.id);
-    const list = [...ids];
-    const pulses = await this.#parts.sessions.look(list, within, { bury: true });
-    return new Set(list.filter((_, at) => pulses[at]?.alive === false));
   }
 
   #waiting(

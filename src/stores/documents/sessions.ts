@@ -47,7 +47,8 @@ export class SessionDocuments {
 
   /**
    * In the order of `ids`. `bury`: those whose time is over are ended in the same step, so that they cannot come back;
-   * without it a session that is shown as over may still be renewed by its owner.
+   * without it a session that is shown as over may still be renewed by its owner, and one whose document this release
+   * cannot read is shown as alive: one election is not to keep others from being seen.
    */
   async look(
     ids: readonly string[],
@@ -60,11 +61,20 @@ export class SessionDocuments {
     return Promise.all(
       found.map(async (stored, at) => {
         const id = ids[at] ?? '';
-        const pulse = this.#pulse(id, stored, nowMs);
+        const pulse = bury ? this.#pulse(id, stored, nowMs) : this.#shownPulse(id, stored, nowMs);
         if (!bury || pulse.alive || stored === undefined) return pulse;
         return this.#bury(id, stored, within);
       }),
     );
+  }
+
+  #shownPulse(id: string, stored: StoredDocument | undefined, nowMs: number): Pulse {
+    try {
+      return this.#pulse(id, stored, nowMs);
+    } catch (error) {
+      if (!ConclaveError.is(error, 'data-incompatible')) throw error;
+      return { alive: true, dueMs: Number.POSITIVE_INFINITY };
+    }
   }
 
   #pulse(id: string, stored: StoredDocument | undefined, nowMs: number): Pulse {
@@ -117,6 +127,8 @@ export class OwnedSession {
   readonly #renewals: RenewalBatches;
   #document: SessionDocument;
   #version: string | undefined;
+  /** Renewals in the newest content of it that was seen to stand. */
+  #confirmed = -1;
   /** From when the last renewal that is known to have arrived was sent: until then others let it live. */
   #aliveUntilMs = 0;
   #gone = false;
@@ -144,6 +156,7 @@ export class OwnedSession {
         retryable: true,
       });
     }
+    this.#confirmed = 0;
     this.#aliveUntilMs = sentMs + this.ttlMs;
   }
 
@@ -153,11 +166,14 @@ export class OwnedSession {
     return this.#inTurn(async () => {
       for (;;) {
         if (this.over) throw this.lost();
+        // It may have waited for its turn longer than anybody waits for it.
+        if (within.signal?.aborted) throw ConclaveError.aborted('Renewing a session', within.signal);
         const sentMs = this.#calls.nowMs();
         this.#document = { ...this.#document, renewals: this.#document.renewals + 1 };
         const version = await this.#write(this.#version, within);
         if (version !== undefined) {
           this.#version = version;
+          this.#confirmed = this.#document.renewals;
           this.#aliveUntilMs = sentMs + this.ttlMs;
           return;
         }
@@ -193,13 +209,21 @@ export class OwnedSession {
     );
   }
 
-  /** An earlier write, whose answer was lost, may stand there: only the owner writes, so it is ours. */
+  /**
+   * An earlier write, whose answer was lost, may stand there: only the owner writes, so it is ours. What is older than
+   * what stood there already is the request that opened the session, repeated on its way after others had ended it.
+   */
   async #readAgain(within: Within): Promise<void> {
     const stored = await this.#calls.read(keyOf(this.id), within);
-    if (stored === undefined) {
+    const where = place(this.#calls.driver.description, keyOf(this.id));
+    const renewals = stored && decodeSession(stored.text, where).renewals;
+    const isOlder =
+      renewals !== undefined && renewals <= this.#confirmed && stored?.version !== this.#version;
+    if (stored === undefined || renewals === undefined || isOlder) {
       this.#gone = true;
       throw this.lost();
     }
+    this.#confirmed = renewals;
     this.#version = stored.version;
   }
 

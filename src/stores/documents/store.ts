@@ -46,6 +46,7 @@ class DocumentStore implements LeaseStore {
   readonly #driver: DocumentDriver;
   readonly #parts: DocumentStoreParts;
   readonly #sessions = new Set<DocumentSession>();
+  readonly #opening = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(driver: DocumentDriver, options: DocumentStoreOptions) {
@@ -91,9 +92,21 @@ class DocumentStore implements LeaseStore {
   readonly watchAll?: NonNullable<LeaseStore['watchAll']>;
 
   async openSession(options: SessionOptions): Promise<StoreSession> {
-    const { calls, sessions } = this.#parts;
+    const { calls } = this.#parts;
     const within = calls.within('Opening a session', options);
     checkSession(this, options);
+    if (this.#closing !== undefined) {
+      throw new ConclaveError('closed', `Opening a session: the store ${this.description} is closing.`);
+    }
+    const opening = this.#open(options, within);
+    this.#opening.add(opening);
+    const done = () => this.#opening.delete(opening);
+    opening.then(done, done);
+    return await opening;
+  }
+
+  async #open(options: SessionOptions, within: Within): Promise<StoreSession> {
+    const { calls, sessions } = this.#parts;
     const id = newId(calls.runtime);
     const owned = await sessions.create(id, options.holder, Math.ceil(options.ttlMs), within);
     const session: DocumentSession = new DocumentSession(this.#parts, owned, () => {
@@ -119,7 +132,8 @@ class DocumentStore implements LeaseStore {
       while (!signal.aborted) {
         await view.changed(signal);
         if (signal.aborted) return;
-        if (view.latest !== undefined) yield electionState(view.latest.found.document, view.latest.dead);
+        const { latest } = view;
+        if (latest !== undefined) yield electionState(latest.found.document, latest.dead, latest.version);
       }
     } finally {
       view.release();
@@ -133,6 +147,8 @@ class DocumentStore implements LeaseStore {
   }
 
   async #close(): Promise<void> {
+    // One whose answer is still to come would live on unseen.
+    await Promise.allSettled(this.#opening);
     await Promise.allSettled([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
     this.#parts.calls.close();
     this.#parts.views.close();

@@ -34,8 +34,11 @@ export class MemoryService {
   clockOffsetMs = 0;
   requests = 0;
   #version = 0;
-  /** What is to become of the next writes. `lost`: carried out, unanswered. `late`: not yet, and unanswered. */
-  readonly writes: ('lost' | 'late')[] = [];
+  /**
+   * What is to become of the next writes. `lost`: carried out, unanswered. `late`: not yet, and unanswered. `twice`:
+   * carried out and answered, and to come again. undefined: nothing.
+   */
+  readonly writes: ('lost' | 'late' | 'twice' | undefined)[] = [];
   readonly late: (() => void)[] = [];
   down = false;
 
@@ -148,8 +151,8 @@ class MemoryDriver implements DocumentDriver {
   async #write<T>(write: () => T, { signal }: CallBounds): Promise<T> {
     await this.#request();
     const fate = this.#service.writes.shift();
-    if (fate === 'late') this.#service.late.push(write);
-    if (fate === undefined) return write();
+    if (fate === 'late' || fate === 'twice') this.#service.late.push(write);
+    if (fate === undefined || fate === 'twice') return write();
     if (fate === 'lost') write();
     void signal;
     throw new ConclaveError('timeout', 'The answer was lost.', { retryable: true, outcome: 'unknown' });

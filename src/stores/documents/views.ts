@@ -9,13 +9,14 @@ import { ChangeStream } from './change-stream.ts';
 import type { DocumentChange } from './driver.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
 import type { Pulse, SessionDocuments } from './sessions.ts';
-import { sessionsIn } from './state.ts';
+import { isShown, ShownVersions, sessionsIn } from './state.ts';
 
 export interface Look {
   readonly found: FoundElection;
   /** Sessions in it that are over. */
   readonly dead: ReadonlySet<string>;
-  readonly dueMs: number;
+  /** As it is shown. */
+  readonly version: number;
 }
 
 export interface View {
@@ -45,7 +46,8 @@ interface Attending {
 const safetyMs = 10_000;
 /** So many requests a second are enough for all that are polled; with more elections each is looked at less often. */
 const pollsPerSecond = 20;
-const namesPerRequest = 100;
+/** So many requests' worth of elections are looked at together; others that are due come right after. */
+const requestsAtATime = 16;
 
 export class ElectionViews {
   readonly #calls: DriverCalls;
@@ -54,6 +56,7 @@ export class ElectionViews {
   readonly #pollMs: number;
   readonly #watched = new Map<string, Watched>();
   readonly #stream: ChangeStream;
+  readonly versions = new ShownVersions();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #looking = false;
@@ -87,6 +90,7 @@ export class ElectionViews {
         if (view.attending.size > 0 || this.#watched.get(name) !== view) return;
         this.#watched.delete(name);
         if (this.#watched.size === 0) this.#stream.want(false);
+        this.#schedule();
       },
     };
   }
@@ -96,7 +100,8 @@ export class ElectionViews {
     const view = this.#watched.get(name);
     if (view === undefined) return;
     if ((view.latest?.found.document.version ?? -1) >= found.document.version) return;
-    this.#show(view, { found, dead: view.latest?.dead ?? new Set(), dueMs: view.latest?.dueMs ?? 0 });
+    const inside = sessionsIn(found.document);
+    this.#show(view, found, new Set(inside.filter((id) => view.latest?.dead.has(id))));
     this.#lookAt(view, 0);
   }
 
@@ -104,12 +109,8 @@ export class ElectionViews {
   close(): void {
     this.#stream.want(false);
     this.#timer?.cancel();
-    for (const { attending } of this.#watched.values()) {
-      for (const one of attending) {
-        one.trouble = new ConclaveError('closed', `The store ${this.#calls.driver.description} is closed.`);
-        one.wake?.();
-      }
-    }
+    const closed = new ConclaveError('closed', `The store ${this.#calls.driver.description} is closed.`);
+    for (const view of this.#watched.values()) tellTrouble(view, closed);
   }
 
   #hint(change: DocumentChange): void {
@@ -174,60 +175,77 @@ export class ElectionViews {
   async #lookAtDue(): Promise<void> {
     this.#looking = true;
     const nowMs = this.#calls.nowMs();
-    const due = [...this.#watched.values()].filter(({ nextMs }) => nextMs <= nowMs);
+    const due = this.#due(nowMs);
     const restMs = this.restMs(this.#watched.size, this.#stream.live);
     for (const view of due) view.nextMs = nowMs + restMs;
     try {
       await this.#look(due);
     } catch (error) {
-      for (const { attending } of due) {
-        for (const one of attending) {
-          one.trouble = error;
-          one.wake?.();
-        }
-      }
+      for (const view of due) tellTrouble(view, error);
     }
     this.#looking = false;
     this.#schedule();
   }
 
+  /** Those that have been due for longest, and not more than go together well. */
+  #due(nowMs: number): readonly Watched[] {
+    const due = [...this.#watched.values()].filter(({ nextMs }) => nextMs <= nowMs);
+    const most = requestsAtATime * this.#calls.perRead;
+    return due.length <= most ? due : due.sort((left, right) => left.nextMs - right.nextMs).slice(0, most);
+  }
+
   async #look(views: readonly Watched[]): Promise<void> {
     if (views.length === 0) return;
     const within = this.#calls.within('Watching elections');
-    const names = views.map(({ name }) => name);
-    const found = await this.#elections.readMany(names, within);
-    const ids = [...new Set(found.flatMap(({ document }) => this.#worthALook(document)))];
-    const pulses = await this.#sessions.look(ids, within, { bury: false });
-    const byId = new Map(ids.map((id, at): [string, Pulse | undefined] => [id, pulses[at]]));
+    const before = views.map(({ latest }) => latest);
+    const found = await this.#elections.readMany(
+      views.map(({ name }) => name),
+      within,
+    );
+    const ids = new Set(
+      found.flatMap((one) => (ConclaveError.is(one) ? [] : this.#worthALook(one.document))),
+    );
+    const pulses = await this.#sessions.look([...ids], within, { bury: false });
+    const byId = new Map([...ids].map((id, at): [string, Pulse | undefined] => [id, pulses[at]]));
     for (const [at, view] of views.entries()) {
       const one = found[at];
-      if (one === undefined) continue;
-      const dead = new Set(sessionsIn(one.document).filter((id) => byId.get(id)?.alive === false));
-      const leading = byId.get(one.document.leader?.session ?? '');
-      const dueMs = leading?.alive ? leading.dueMs : Number.POSITIVE_INFINITY;
-      view.nextMs = Math.min(view.nextMs, dueMs);
-      if ((view.latest?.found.document.version ?? -1) > one.document.version && one.stored !== undefined) {
-        // Written by this process while the look was under way: it looks again.
-        view.nextMs = 0;
-      } else {
-        this.#show(view, { found: one, dead, dueMs });
-      }
+      if (ConclaveError.is(one)) tellTrouble(view, one);
+      else if (one !== undefined) this.#saw(view, before[at], one, byId);
     }
   }
 
-  /** All who stand in it, where one request reads them; otherwise the leader, on whom the most depends. */
+  #saw(
+    view: Watched,
+    before: Look | undefined,
+    found: FoundElection,
+    byId: ReadonlyMap<string, Pulse | undefined>,
+  ): void {
+    const { document } = found;
+    const leading = byId.get(document.leader?.session ?? '');
+    if (leading?.alive) view.nextMs = Math.min(view.nextMs, leading.dueMs);
+    if (view.latest !== before && (view.latest?.found.document.version ?? 0) > document.version) {
+      // Written by this process while the look was under way: it looks again.
+      view.nextMs = 0;
+      return;
+    }
+    this.#show(view, found, new Set(sessionsIn(document).filter((id) => byId.get(id)?.alive === false)));
+  }
+
+  /** The leader, on whom the most depends, and those who are next, where one request reads them all. */
   #worthALook(document: FoundElection['document']): readonly string[] {
-    if (this.#calls.driver.readMany !== undefined) return sessionsIn(document);
+    const { perRead } = this.#calls;
+    if (perRead > 1) return sessionsIn(document).slice(0, perRead);
     return document.leader === undefined ? [] : [document.leader.session];
   }
 
-  #show(view: Watched, look: Look): void {
+  #show(view: Watched, found: FoundElection, dead: ReadonlySet<string>): void {
     const before = view.latest;
-    view.latest = look;
     const isNews =
-      before?.found.stored !== look.found.stored ||
-      before?.dead.size !== look.dead.size ||
-      [...look.dead].some((id) => !before.dead.has(id));
+      before === undefined ||
+      !isShown({ stored: before.found.stored, dead: before.dead }, found.stored, dead);
+    const version = isNews ? this.versions.next(view.name, found, dead, before?.version) : before.version;
+    const look = { found, dead, version };
+    view.latest = look;
     for (const one of view.attending) {
       if (one.latest !== undefined && !isNews) continue;
       one.latest = look;
@@ -239,9 +257,15 @@ export class ElectionViews {
   /** Between two looks at so many elections. */
   restMs(names: number, live: boolean): number {
     if (live) return safetyMs;
-    const perRequest = this.#calls.driver.readMany === undefined ? 1 : namesPerRequest;
-    const requests = 2 * Math.ceil(names / perRequest);
+    const requests = 2 * Math.ceil(names / this.#calls.perRead);
     const restMs = Math.max(this.#pollMs, (requests * 1000) / pollsPerSecond);
     return restMs * (0.9 + this.#calls.runtime.random.unit() / 5);
+  }
+}
+
+function tellTrouble({ attending }: Watched, trouble: unknown): void {
+  for (const one of attending) {
+    one.trouble = trouble;
+    one.wake?.();
   }
 }
