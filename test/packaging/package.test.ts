@@ -13,12 +13,22 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   readonly version: string;
   readonly bin: { readonly conclave: string };
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>;
   readonly scripts: Readonly<Record<string, string>>;
 };
 const patience = { timeout: 60_000 };
 const etcdctl = peer('etcdctl');
 const examples = readmeExamples();
 const used = new Set<Example>();
+/** What a user imports. */
+const modules = Object.entries(manifest.exports).flatMap(([path, target]) =>
+  typeof target === 'string' ? [] : [`conclave${path.slice(1)}`],
+);
+const compilerOptions = {
+  ...{ module: 'nodenext', target: 'es2023', lib: ['es2023'], types: ['node'], noEmit: true },
+  ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
+};
 
 let project: Project;
 let ports: Ports;
@@ -65,7 +75,7 @@ async function run(name: string, flags: readonly string[] = []): Promise<string>
 
 test('the tarball holds what is documented, and no tests, helpers of tests or maps', () => {
   const expected =
-    /^(dist\/.+\.(js|d\.ts)|proto\/.+\.(proto|md)|docs\/(guides|reference|internals)\/.+\.md|docs\/images\/.+\.svg|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
+    /^(dist\/.+\.(js|d\.ts)|proto\/.+\.(proto|md)|docs\/(guides|reference|internals|stores)\/.+\.md|docs\/images\/.+\.svg|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
   assert.deepEqual(
     project.packed.filter((file) => !expected.test(file) || /\.test\.|\btesting\b/.test(file)),
     [],
@@ -80,24 +90,67 @@ test('the tarball holds what is documented, and no tests, helpers of tests or ma
   assert.deepEqual(pointing, []);
 });
 
-test('every export is packed with its types, and can be imported', patience, async () => {
-  const names: string[] = [];
-  for (const [path, target] of Object.entries(manifest.exports)) {
+test('no driver of a store is installed with it, and each has a range of versions that fit', () => {
+  const drivers = Object.keys(manifest.peerDependencies);
+  assert.deepEqual(Object.keys(manifest.peerDependenciesMeta).sort(), drivers.toSorted());
+  for (const driver of drivers) {
+    assert.deepEqual(manifest.peerDependenciesMeta[driver], { optional: true });
+    assert.match(manifest.peerDependencies[driver] ?? '', /^\^/);
+    assert.ok(!existsSync(join(project.folder, 'node_modules', driver)), driver);
+  }
+});
+
+test('every export is packed with its types, and can be imported, without any driver', patience, async () => {
+  for (const target of Object.values(manifest.exports)) {
     const files = typeof target === 'string' ? [target] : [target.types, target.default];
     for (const file of files) assert.ok(project.packed.includes(file.replace('./', '')), file);
-    if (typeof target !== 'string') names.push(`conclave${path.slice(1)}`);
   }
-  const lines = names.map((name) => `assert.ok(Object.keys(await import('${name}')).length > 0, '${name}');`);
+  const lines = modules.map(
+    (name) => `assert.ok(Object.keys(await import('${name}')).length > 0, '${name}');`,
+  );
   await project.write('imports.mjs', `import assert from 'node:assert';\n${lines.join('\n')}\n`);
   await using running = project.start(process.execPath, ['imports.mjs']);
   assert.equal(await running.ended, 0, running.output);
 });
 
-test('the examples type-check strictly against the installed declarations', patience, async () => {
-  const compilerOptions = {
-    ...{ module: 'nodenext', target: 'es2023', lib: ['es2023'], types: ['node'], noEmit: true },
-    ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
+test('the declarations of every export are complete but for the types of its driver', patience, async () => {
+  const lines = modules.map((name, at) => `export * as export${at} from '${name}';\n`);
+  await project.write('every-export.mts', lines.join(''));
+  const only = JSON.stringify({ compilerOptions, files: ['every-export.mts'] });
+  await project.write('tsconfig.exports.json', only);
+  const words = ['-p', 'tsconfig.exports.json', '--pretty', 'false'];
+  await using running = project.start(join(root, 'node_modules/.bin/tsc'), words);
+  await running.ended;
+  for (const [line] of running.output.matchAll(/^.*error TS.*$/gm)) {
+    const [, folder = '', missing = ''] =
+      /^node_modules\/conclave\/dist\/(\w+\/\w+).*error TS2307: Cannot find module '(.*)' or/.exec(line) ??
+      [];
+    assert.ok(missing in manifest.peerDependencies, line);
+    assert.match(folder, /^(stores\/(dynamodb|kubernetes|mongodb|nats|s3)|fencing\/(mongodb|s3))$/, line);
+  }
+});
+
+test('a store whose driver is not installed says what to install', patience, async () => {
+  const urls = {
+    ...{ postgres: 'postgres://h/d', mysql: 'mysql://h/d', redis: 'redis://h', nats: 'nats://h' },
+    ...{ mongodb: 'mongodb://h/d', cassandra: 'cassandra://h/k?datacenter=d', kubernetes: 'kubernetes://n' },
+    ...{ dynamodb: 'dynamodb://us-east-1/elections', s3: 's3://bucket' },
   };
+  await project.write(
+    'missing.mjs',
+    `import { openStore } from 'conclave/stores';
+    for (const [name, url] of Object.entries(${JSON.stringify(urls)})) {
+      const failure = await openStore(url).then(async (store) => await store.read('x')).catch((error) => error);
+      console.log(name, failure?.code, failure?.message);
+    }`,
+  );
+  await using running = project.start(process.execPath, ['missing.mjs']);
+  assert.equal(await running.ended, 0, running.output);
+  for (const name of Object.keys(urls))
+    assert.match(running.output, new RegExp(`^${name} unsupported .*npm install `, 'm'));
+});
+
+test('the examples type-check strictly against the installed declarations', patience, async () => {
   await project.write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.ts'] }));
   await using running = project.start(join(root, 'node_modules/.bin/tsc'), ['-p', '.']);
   assert.equal(await running.ended, 0, running.output);

@@ -4,7 +4,8 @@ import { ConclaveError } from '../../errors/index.ts';
 import { awsError, describeFailure } from '../amazon.ts';
 import { loadDriver } from '../driver-package.ts';
 
-export const loadDynamodb = () =>
+// Its type is named, or the declarations would repeat the whole SDK.
+export const loadDynamodb = (): Promise<typeof import('@aws-sdk/client-dynamodb')> =>
   loadDriver('@aws-sdk/client-dynamodb', () => import('@aws-sdk/client-dynamodb'));
 
 /**
