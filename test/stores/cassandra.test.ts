@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Client } from 'cassandra-driver';
-import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
+import { type ConformanceTarget, losingAnswers } from '../../src/conformance/index.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
 import {
   type CassandraClient,
@@ -22,6 +22,7 @@ import {
   startCassandra,
 } from '../servers/cassandra.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
+import { crowded, registerConformance } from './checks.ts';
 
 const skip = cassandraMissing ?? false;
 const patience = { timeout: 300_000 };
@@ -111,12 +112,8 @@ describe('The Cassandra store', { skip }, () => {
         [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
       };
     };
-    for (const { name, run } of conformanceTests(open, { patienceMs: 60_000 })) {
-      test(name, patience, async (context) => {
-        const { skipped } = await run();
-        if (skipped !== undefined) context.skip(skipped);
-      });
-    }
+    registerConformance(open);
+    describe('also in a crowd', () => registerConformance(open, crowded));
   });
 
   test('a write that arrives twice is known as carried out', patience, async () => {
