@@ -32,7 +32,7 @@ import {
 } from './redis/connection.ts';
 import {
   listElections,
-  readDocument,
+  readDocuments,
   removeDocument,
   type Script,
   tryEverything,
@@ -82,7 +82,7 @@ class RedisDocuments implements DocumentDriver {
   constructor(options: RedisStoreOptions) {
     const { client, url, prefix = 'conclave' } = options;
     if ((client === undefined) === (url === undefined)) {
-      throw new ConclaveError('invalid-argument', 'redisStore takes either a client or a url.');
+      throw new ConclaveError('invalid-argument', `redisStore takes either a client or a url${url === undefined ? '; url is undefined: is the variable that it comes from set?' : ', not both.'}`);
     }
     if (typeof prefix !== 'string' || !/^[^{}]+$/.test(prefix) || !prefix.isWellFormed()) {
       throw new ConclaveError('invalid-argument', 'prefix must be a text that is not empty, without braces.');
@@ -111,15 +111,18 @@ class RedisDocuments implements DocumentDriver {
   }
 
   async read(key: DocumentKey): Promise<StoredDocument | undefined> {
-    const answer = await this.#run(readDocument, this.#keys(key), [], 'Reading');
-    if (answer.length === 0) return undefined;
-    const [version = '', text = '', left = ''] = answer;
-    return { text, version, ...(left !== '' && { leftMs: Number(left) }) };
+    const [document] = await this.readMany([key]);
+    return document;
   }
 
-  /** Each a script of its own: the clients send them together. */
-  readMany(keys: readonly DocumentKey[]): Promise<readonly (StoredDocument | undefined)[]> {
-    return Promise.all(keys.map((key) => this.read(key)));
+  async readMany(keys: readonly DocumentKey[]): Promise<readonly (StoredDocument | undefined)[]> {
+    const names = keys.map(({ kind, name }) => this.#keyOf(kind, name));
+    const answer = await this.#run(readDocuments, names, [], 'Reading');
+    return keys.map((_, at) => {
+      const [version = '', text = '', left = ''] = answer.slice(3 * at);
+      if (version === '') return undefined;
+      return { text, version, ...(left !== '' && { leftMs: Number(left) }) };
+    });
   }
 
   async write(
@@ -218,7 +221,7 @@ class RedisDocuments implements DocumentDriver {
       const changes = what === 'Writing' || what === 'Removing';
       if (connection.isEnded()) throw this.#ended(what, error, changes);
       throw this.#explained(
-        `${what} failed in ${this.description}`,
+        what === 'Connecting' ? `Cannot connect to ${this.description}` : `${what} failed in ${this.description}`,
         error,
         changes ? 'unknown' : 'not-applied',
       );
@@ -227,9 +230,8 @@ class RedisDocuments implements DocumentDriver {
     const [status = '', ...rest] = answer;
     if (status === 'done') return rest;
     if (status === 'other') return answer;
-    if (status === 'none') return [];
     if (status === 'foreign') {
-      const message = `The key ${keys[0]} of ${this.description} holds a ${rest[0]} that was not written by Conclave, and is left as it is: use another prefix.`;
+      const message = `The key ${rest[1] ?? keys[0]} of ${this.description} holds a ${rest[0]} that was not written by Conclave, and is left as it is: use another prefix.`;
       throw new ConclaveError('data-incompatible', message);
     }
     const message = `${this.description} answered something else than the script returns: does the client transform replies?`;
@@ -249,7 +251,7 @@ class RedisDocuments implements DocumentDriver {
     const said = saidBy(error);
     const message = `${what}: ${said}`;
     const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
-      new ConclaveError('failed-precondition', `${message}. ${advice}`, { cause: error, outcome: certain });
+      new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, { cause: error, outcome: certain });
     if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
       return mend('Check user and password.');
     if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {

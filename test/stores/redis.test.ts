@@ -66,11 +66,17 @@ describe('The Redis store conforms, by ioredis and by redis at once', { concurre
   });
   registerConformance(async () => {
     const ioredis = connectIoredis(server.port);
+    let sent = 0;
+    const send = ioredis.sendCommand.bind(ioredis);
+    ioredis.sendCommand = (...command) => {
+      sent += 1;
+      return send(...command);
+    };
     const nodeRedis = await connectNodeRedis(server.port);
     const { store, loseNextAnswer } = losingAnswers(redisStore({ client: ioredis, timeoutMs }));
     const stores = [store];
     return {
-      ...{ store, loseNextAnswer },
+      ...{ store, loseNextAnswer, requests: () => sent },
       async another() {
         const second = redisStore({ client: nodeRedis, timeoutMs });
         stores.push(second);
@@ -237,14 +243,19 @@ describe('The Redis store', { skip }, () => {
 
   test('keeps to one slot of a cluster, whatever names hold, by both clients', patience, async () => {
     await using node = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
+    const closing: (() => void)[] = [];
+    await using _ = { [Symbol.asyncDispose]: async () => closing.forEach((close) => void close()) };
     const admin = connectIoredis(node.port);
+    closing.push(() => admin.disconnect());
     await admin.cluster('ADDSLOTSRANGE', 0, 16383);
     while (!(await admin.cluster('INFO')).includes('cluster_state:ok')) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const cluster = new Cluster([{ host: '127.0.0.1', port: node.port }]);
+    closing.push(() => cluster.disconnect());
     const other = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${node.port}` }] });
     await other.connect();
+    closing.push(() => other.destroy());
     {
       await using one = redisStore({ client: cluster });
       await using two = redisStore({ client: other, pollMs });
@@ -259,9 +270,6 @@ describe('The Redis store', { skip }, () => {
         await states.next();
       }
     }
-    admin.disconnect();
-    cluster.disconnect();
-    other.destroy();
   });
 
   test('hears of changes again after its channel broke', patience, async () => {

@@ -29,14 +29,27 @@ if kind == 'hash' and (#writes < ${writeIdLength} or not found[2]) then return {
 local version = string.sub(writes, 1, ${writeIdLength})
 local function number(value) return string.format('%.0f', value) end`;
 
-/** Down to the millisecond, so that what is left is rounded up. */
-export const readDocument = script(
-  load,
-  `if kind == 'none' then return {'none'} end
-if not found[3] then return {'done', version, found[2], ''} end
+/**
+ * KEYS: any number of documents. Answers for each: version, text and what is left of its time or ''; all are '' where
+ * there is none. Now is down to the millisecond, so that what is left is rounded up.
+ */
+export const readDocuments = script(`
 local time = redis.call('TIME')
-return {'done', version, found[2], number(found[3] - time[1] * 1000 - math.floor(time[2] / 1000))}`,
-);
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer = {'done'}
+for _, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key)['ok']
+  local version, text, left = '', '', ''
+  if kind ~= 'none' then
+    if kind ~= 'hash' then return {'foreign', kind, key} end
+    local found = redis.call('HMGET', key, 'writes', 'text', 'expires')
+    if #(found[1] or '') < ${writeIdLength} or not found[2] then return {'foreign', kind, key} end
+    version, text = string.sub(found[1], 1, ${writeIdLength}), found[2]
+    if found[3] then left = string.format('%.0f', found[3] - now) end
+  end
+  for _, value in ipairs({version, text, left}) do answer[#answer + 1] = value end
+end
+return answer`);
 
 /** ARGV: version to be replaced or '', id of this write, text, ttlMs or '', keepMs or '', channel, message, name or ''. */
 export const writeDocument = script(
