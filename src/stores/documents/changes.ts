@@ -65,18 +65,20 @@ export class ElectionChanges {
   /**
    * Compare-and-swap until it stands or nothing is to be done. Where an earlier write of ours may still arrive,
    * something is always written: what was to replace the same version cannot arrive after it. `check` is asked in the
-   * very turn in which a write is sent, and may throw.
+   * very turn in which a write is sent, and may throw. `hasty`: tries first on what was seen last, without reading it
+   * again, if that leads to a write: the write fails where it is no longer so.
    */
   async change<T>(
     name: string,
     within: Within,
     step: (found: FoundElection, nextVersion: () => Promise<number>) => Promise<Step<T>>,
-    check: () => void = () => {},
+    { check = () => {}, hasty = false }: { readonly check?: () => void; readonly hasty?: boolean } = {},
   ): Promise<T> {
     const { calls, elections, views } = this.#parts;
     const standing = this.standing(name);
     standing.calls += 1;
-    let begun: FoundElection | undefined;
+    let begun = hasty ? views.found(name) : undefined;
+    let isGuess = begun !== undefined;
     try {
       for (let attempt = 0; ; attempt++) {
         const found: FoundElection = begun ?? (await elections.read(name, within));
@@ -88,6 +90,9 @@ export class ElectionChanges {
           return version;
         };
         const { next, value } = await step(found, nextVersion);
+        const wasGuess = isGuess;
+        isGuess = false;
+        if (wasGuess && (next === undefined || found.stored === undefined)) continue;
         if (next === undefined && !mayArrive(standing, found)) return value;
         if (found.stored === undefined) {
           begun = await elections.begin(name, within);
@@ -100,7 +105,7 @@ export class ElectionChanges {
           views.wrote(name, written);
           return value;
         }
-        await elections.pause(attempt, within);
+        if (!wasGuess) await elections.pause(attempt, within);
         calls.assertTime('Changing an election', within);
       }
     } finally {

@@ -53,7 +53,10 @@ export class ElectionDocuments {
     return this.decode(name, await this.#calls.read(keyOf(name), within));
   }
 
-  /** A document that cannot be read is no reason not to see the others. */
+  /**
+   * For showing: one that was only begun is as good as none, and one that cannot be read is no reason not to see the
+   * others.
+   */
   async readMany(
     names: readonly string[],
     within: Within,
@@ -61,7 +64,8 @@ export class ElectionDocuments {
     const found = await this.#calls.readMany(names.map(keyOf), within);
     return names.map((name, at) => {
       try {
-        return this.decode(name, found[at]);
+        const one = this.decode(name, found[at]);
+        return one.document.version === 0 ? { document: nothingYet, stored: undefined } : one;
       } catch (error) {
         if (ConclaveError.is(error)) return error;
         throw error;

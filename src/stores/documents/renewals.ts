@@ -30,7 +30,8 @@ export class RenewalBatches {
   /** As a driver's `write`. */
   write(write: KeyedWrite, within: Within): Promise<string | undefined> {
     const { key, text, ...rest } = write;
-    if (this.#calls.driver.writeMany === undefined || !this.#areMany()) {
+    const isRenewal = rest.replaces !== undefined;
+    if (this.#calls.driver.writeMany === undefined || !isRenewal || !this.#areMany()) {
       return this.#calls.write(key, text, rest, within);
     }
     const written = new Promise<string | undefined>((resolve, reject) => {

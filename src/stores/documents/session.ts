@@ -71,7 +71,7 @@ export class DocumentSession implements StoreSession {
       if (led.leader?.session === this.id) return { next: led, value: acquired(led) };
       return this.#waiting(document, led, dead);
     };
-    return await this.#changes.change<AcquireOutcome>(name, within, step, check);
+    return await this.#changes.change<AcquireOutcome>(name, within, step, { check });
   }
 
   async waitForTurn(
@@ -115,10 +115,11 @@ export class DocumentSession implements StoreSession {
 
   async release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean> {
     const within = this.#parts.calls.within('Releasing an election', options);
-    return await this.#lead(name, token, within, async (document, nextVersion) => {
+    const step = async (document: ElectionDocument, nextVersion: () => Promise<number>) => {
       this.#changes.depart(name);
       return await this.#succeeded(withRecord(document, options), within, nextVersion);
-    });
+    };
+    return await this.#lead(name, token, within, step, { hasty: true });
   }
 
   async transfer(
@@ -238,14 +239,16 @@ export class DocumentSession implements StoreSession {
     token: number,
     within: Within,
     step: (document: ElectionDocument, nextVersion: () => Promise<number>) => Promise<ElectionDocument>,
+    options: { readonly hasty?: boolean } = {},
   ): Promise<boolean> {
     this.#checkLive();
-    return await this.#changes.change(name, within, async ({ document }, nextVersion) => {
+    const guarded = async ({ document }: FoundElection, nextVersion: () => Promise<number>) => {
       if (document.leader?.session !== this.id || document.leader.token !== token) {
         return { next: undefined, value: false };
       }
       return { next: await step(document, nextVersion), value: true };
-    });
+    };
+    return await this.#changes.change(name, within, guarded, options);
   }
 
   #checkLive(): void {

@@ -31,6 +31,8 @@ export class SessionDocuments {
   readonly #renewals: RenewalBatches;
   /** Of sessions whose time the service does not keep: since when they have not changed. */
   readonly #sightings = new Map<string, Sighting>();
+  /** Those of this store: nobody knows better than we that they live. */
+  readonly #owned = new Map<string, OwnedSession>();
   #prunedAtMs = 0;
 
   constructor(calls: DriverCalls) {
@@ -42,7 +44,13 @@ export class SessionDocuments {
   async create(id: string, holder: string, ttlMs: number, within: Within): Promise<OwnedSession> {
     const owned = new OwnedSession(this.#calls, this.#renewals, id, { holder, ttlMs, renewals: 0 });
     await owned.create(within);
+    this.#owned.set(id, owned);
     return owned;
+  }
+
+  /** It is over, or nobody cares for it any more. */
+  disown(id: string): void {
+    this.#owned.delete(id);
   }
 
   /**
@@ -55,17 +63,21 @@ export class SessionDocuments {
     within: Within,
     { bury }: { readonly bury: boolean },
   ): Promise<readonly Pulse[]> {
-    const found = await this.#calls.readMany(ids.map(keyOf), within);
+    const isLive = (id: string) => this.#owned.get(id)?.over === false;
+    const asked = ids.filter((id) => !isLive(id));
+    const found = await this.#calls.readMany(asked.map(keyOf), within);
     const nowMs = this.#calls.nowMs();
     this.#prune(nowMs);
-    return Promise.all(
+    const pulses = await Promise.all(
       found.map(async (stored, at) => {
-        const id = ids[at] ?? '';
+        const id = asked[at] ?? '';
         const pulse = bury ? this.#pulse(id, stored, nowMs) : this.#shownPulse(id, stored, nowMs);
         if (!bury || pulse.alive || stored === undefined) return pulse;
         return this.#bury(id, stored, within);
       }),
     );
+    const byId = new Map(asked.map((id, at) => [id, pulses[at]] as const));
+    return ids.map((id) => byId.get(id) ?? { alive: true, dueMs: Number.POSITIVE_INFINITY });
   }
 
   #shownPulse(id: string, stored: StoredDocument | undefined, nowMs: number): Pulse {

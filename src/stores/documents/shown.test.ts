@@ -122,6 +122,28 @@ for (const [what, watch] of ways)
       await watching;
     });
 
+    test('shows nothing of an election that was only begun', async () => {
+      const { runtime, service, open } = stage();
+      const first = await open().openSession({ holder: 'first', ttlMs: 100_000 });
+      const stop = new AbortController();
+      const states: ElectionState[] = [];
+      const watching = watch(open(), stop.signal, (state) => void states.push(state));
+      await runtime.advance(500);
+      const shown = states.length;
+      service.writes.push(undefined, 'late');
+      await assert.rejects(first.acquire(name, once), { code: 'timeout' });
+      assert(service.read(election) !== undefined);
+      await runtime.advance(500);
+      assert.equal(states.length, shown);
+      await first.acquire(name, once);
+      await runtime.advance(500);
+      assert.equal(states.length, shown + 1);
+      assert.equal(states.at(-1)?.leader?.holder, 'first');
+      stop.abort();
+      await runtime.advance(500);
+      await watching;
+    });
+
     test('goes on although another program wrote under another name', async () => {
       const { runtime, service, open } = stage();
       service.write({ kind: 'election', name: 'foreign' }, 'hello', { replaces: undefined });

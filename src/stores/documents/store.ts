@@ -111,6 +111,7 @@ class DocumentStore implements LeaseStore {
     const owned = await sessions.create(id, options.holder, Math.ceil(options.ttlMs), within);
     const session: DocumentSession = new DocumentSession(this.#parts, owned, () => {
       this.#sessions.delete(session);
+      sessions.disown(id);
     });
     this.#sessions.add(session);
     return session;

@@ -32,6 +32,8 @@ interface Watched {
   readonly attending: Set<Attending>;
   latest: Look | undefined;
   nextMs: number;
+  /** How often it was looked at. */
+  looks: number;
 }
 
 interface Attending {
@@ -49,6 +51,9 @@ const pollsPerSecond = 20;
 /** So many requests' worth of elections are looked at together; others that are due come right after. */
 const requestsAtATime = 16;
 
+/** Every so many looks all are looked at, not the leader alone. */
+const wholeEvery = 10;
+
 export class ElectionViews {
   readonly #calls: DriverCalls;
   readonly #elections: ElectionDocuments;
@@ -60,6 +65,7 @@ export class ElectionViews {
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #looking = false;
+  #turnAsked = false;
 
   constructor(calls: DriverCalls, elections: ElectionDocuments, sessions: SessionDocuments, pollMs: number) {
     this.#calls = calls;
@@ -72,7 +78,7 @@ export class ElectionViews {
   attend(name: string): View {
     let watched = this.#watched.get(name);
     if (watched === undefined) {
-      watched = { name, attending: new Set(), latest: undefined, nextMs: 0 };
+      watched = { name, attending: new Set(), latest: undefined, nextMs: 0, looks: 0 };
       this.#watched.set(name, watched);
       this.#stream.want(true);
     }
@@ -93,6 +99,11 @@ export class ElectionViews {
         this.#schedule();
       },
     };
+  }
+
+  /** What it was when it was last looked at: good enough to try a replacement on, which fails where it is not. */
+  found(name: string): FoundElection | undefined {
+    return this.#watched.get(name)?.latest?.found;
   }
 
   /** What this process wrote needs no looking for. */
@@ -164,10 +175,21 @@ export class ElectionViews {
     this.#timerAtMs = nextMs;
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.max(0, nextMs - this.#calls.nowMs());
+    if (delayMs === 0) return this.#lookThisTurn();
     this.#timer = this.#calls.runtime.timers.after(delayMs, () => {
       this.#timer = undefined;
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       void this.#lookAtDue();
+    });
+  }
+
+  /** A timer would take a millisecond more; all that is hinted at in one turn goes together. */
+  #lookThisTurn(): void {
+    if (this.#turnAsked) return;
+    this.#turnAsked = true;
+    this.#calls.runtime.timers.nextTurn(() => {
+      this.#turnAsked = false;
+      if (!this.#looking && !this.#calls.closed.aborted) void this.#lookAtDue();
     });
   }
 
@@ -203,7 +225,10 @@ export class ElectionViews {
       within,
     );
     const ids = new Set(
-      found.flatMap((one) => (ConclaveError.is(one) ? [] : this.#worthALook(one.document))),
+      found.flatMap((one, at) => {
+        const view = views[at];
+        return ConclaveError.is(one) || view === undefined ? [] : this.#worthALook(view, one.document);
+      }),
     );
     const pulses = await this.#sessions.look([...ids], within, { bury: false });
     const byId = new Map([...ids].map((id, at): [string, Pulse | undefined] => [id, pulses[at]]));
@@ -228,13 +253,23 @@ export class ElectionViews {
       view.nextMs = 0;
       return;
     }
-    this.#show(view, found, new Set(sessionsIn(document).filter((id) => byId.get(id)?.alive === false)));
+    const isDead = (id: string) => {
+      const pulse = byId.get(id);
+      return pulse === undefined ? view.latest?.dead.has(id) === true : !pulse.alive;
+    };
+    this.#show(view, found, new Set(sessionsIn(document).filter(isDead)));
   }
 
-  /** The leader, on whom the most depends, and those who are next, where one request reads them all. */
-  #worthALook(document: FoundElection['document']): readonly string[] {
+  /**
+   * The leader, on whom all who wait depend. Those who wait are looked at now and then, and where nobody leads: if each
+   * of them looked at all others each time, requests would grow with their square.
+   */
+  #worthALook(view: Watched, document: FoundElection['document']): readonly string[] {
+    const isWhole = view.looks % wholeEvery === 0;
+    view.looks += 1;
     const { perRead } = this.#calls;
-    if (perRead > 1) return sessionsIn(document).slice(0, perRead);
+    if (perRead > 1 && (isWhole || document.leader === undefined))
+      return sessionsIn(document).slice(0, perRead);
     return document.leader === undefined ? [] : [document.leader.session];
   }
 
