@@ -20,7 +20,7 @@ import type {
   StoredDocument,
 } from './documents/driver.ts';
 import { checkOptions, documentStore, documentStoreOptionNames } from './documents/index.ts';
-import { beginnings, keyOf, metadataOf, nameFrom, nameOf, sessionsUnder } from './s3/keys.ts';
+import { beginnings, folderOf, keyOf, metadataOf, nameFrom, nameOf } from './s3/keys.ts';
 import { BucketObjects, type ObjectClient, type PutCondition } from './s3/objects.ts';
 import { type Findings, probe } from './s3/probe.ts';
 
@@ -47,7 +47,7 @@ export interface S3StoreOptions {
 const optionNames = ['bucket', 'client', 'region', 'endpoint', 'prefix', 'put', ...documentStoreOptionNames];
 const readsForAList = 12;
 const pageSize = 1000;
-const mostTexts = 1000;
+const mostTexts = 4000;
 const removedMark = '{"conclave":1,"removed":';
 
 /** @throws ConclaveError 'invalid-argument' for a missing bucket, an unusable prefix or duration. */
@@ -75,10 +75,10 @@ class S3Driver implements DocumentDriver {
   readonly #objects: BucketObjects;
   readonly #prefix: string;
   readonly #runtime: Runtime;
-  /** Of sessions, by their ETags. */
+  /** Of what came in lists, by their ETags. */
   readonly #texts = new Map<string, string>();
-  /** How many the last list had. */
-  #sessions = 0;
+  /** How many the last list of each kind had. */
+  readonly #counts = { election: 1, session: 1 };
   #findings: Findings = { guardsRemoval: false };
 
   constructor(options: S3StoreOptions, runtime: Runtime) {
@@ -115,17 +115,18 @@ class S3Driver implements DocumentDriver {
     return found?.text.startsWith(removedMark) ? undefined : found;
   }
 
-  /** Many sessions come in one list, which costs as much as a dozen reads, and a read for each that has changed. */
+  /** Many of a kind come in one list, which costs as much as a dozen reads, and a read for each that has changed. */
   async readMany(
     keys: readonly DocumentKey[],
     bounds: CallBounds,
   ): Promise<readonly (StoredDocument | undefined)[]> {
-    const dearer = readsForAList * Math.ceil(Math.max(this.#sessions, 1) / pageSize);
-    if (keys.length <= dearer || keys.some(({ kind }) => kind !== 'session')) {
-      return await Promise.all(keys.map((key) => this.read(key, bounds)));
-    }
-    const listed = await this.#objects.list(sessionsUnder(this.#prefix), bounds);
-    this.#sessions = listed.size;
+    const kind = keys[0]?.kind ?? 'counter';
+    const each = () => Promise.all(keys.map((key) => this.read(key, bounds)));
+    if (kind === 'counter' || keys.some((key) => key.kind !== kind)) return await each();
+    const dearer = readsForAList * Math.ceil(this.#counts[kind] / pageSize);
+    if (keys.length <= dearer) return await each();
+    const listed = await this.#objects.list(folderOf(this.#prefix, kind), bounds);
+    this.#counts[kind] = Math.max(1, listed.size);
     return await Promise.all(
       keys.map(async (key) => {
         const version = listed.get(keyOf(this.#prefix, key));

@@ -74,9 +74,14 @@ describe('The S3 store conforms', { concurrency: 3, skip }, () => {
   const target = async () => {
     const { bucket } = server;
     const [client, other] = [server.client(), server.client()];
-    const { store, loseNextAnswer } = losingAnswers(s3Store({ client, bucket, ...quick }));
+    let requests = 0;
+    const counting = through(client, (command, send) => {
+      requests += 1;
+      return send(command);
+    });
+    const { store, loseNextAnswer } = losingAnswers(s3Store({ client: counting, bucket, ...quick }));
     return {
-      ...{ store, loseNextAnswer },
+      ...{ store, loseNextAnswer, requests: () => requests },
       another: async () => s3Store({ client: other, bucket, ...quick }),
       async deleteRecords(name: string) {
         const Key = `conclave/elections/${escapeName(name)}.json`;
@@ -318,41 +323,43 @@ describe('S3 has its ways', { skip }, () => {
     assert.deepEqual(await listed('a/'), ['a/../b', 'a/b']);
   });
 
-  test('many sessions come in one list, and those that changed in a read each', async () => {
-    let [lists, gets] = [0, 0];
-    const counting = through(client, (command, send) => {
-      lists += command instanceof ListObjectsV2Command ? 1 : 0;
-      gets += command instanceof GetObjectCommand ? 1 : 0;
-      return send(command);
-    });
-    const driver = await opened(driverOf({ client: counting, prefix: 'many/' }));
-    const keys = Array.from({ length: 20 }, () => freshKey('session'));
-    const versions = new Map<string, string>();
-    for (const [at, key] of keys.entries()) {
-      if (at > 0) versions.set(key.name, await written(driver, key, `${key.name} ${session(1)}`));
-    }
-    const look = async () => {
-      [lists, gets] = [0, 0];
-      const found = await driver.readMany?.(keys, bounds);
-      assert.deepEqual(
-        found?.map((document) => document?.version),
-        keys.map(({ name }) => versions.get(name)),
+  for (const kind of ['session', 'election'] as const) {
+    test(`many documents come in one list, and those that changed in a read each: ${kind}`, async () => {
+      let [lists, gets] = [0, 0];
+      const counting = through(client, (command, send) => {
+        lists += command instanceof ListObjectsV2Command ? 1 : 0;
+        gets += command instanceof GetObjectCommand ? 1 : 0;
+        return send(command);
+      });
+      const driver = await opened(driverOf({ client: counting, prefix: `many-${kind}/` }));
+      const keys = Array.from({ length: 20 }, () => freshKey(kind));
+      const versions = new Map<string, string>();
+      for (const [at, key] of keys.entries()) {
+        if (at > 0) versions.set(key.name, await written(driver, key, `${key.name} ${session(1)}`));
+      }
+      const look = async () => {
+        [lists, gets] = [0, 0];
+        const found = await driver.readMany?.(keys, bounds);
+        assert.deepEqual(
+          found?.map((document) => document?.version),
+          keys.map(({ name }) => versions.get(name)),
+        );
+        assert.equal(found?.[0], undefined);
+        return { lists, gets, last: found?.at(-1)?.text };
+      };
+      const last = keys.at(-1);
+      assert(last !== undefined);
+      assert.deepEqual(await look(), { lists: 1, gets: 19, last: `${last.name} ${session(1)}` });
+      versions.set(
+        last.name,
+        await written(driver, last, `${last.name} ${session(2)}`, versions.get(last.name)),
       );
-      assert.equal(found?.[0], undefined);
-      return { lists, gets, last: found?.at(-1)?.text };
-    };
-    const last = keys.at(-1);
-    assert(last !== undefined);
-    assert.deepEqual(await look(), { lists: 1, gets: 19, last: `${last.name} ${session(1)}` });
-    versions.set(
-      last.name,
-      await written(driver, last, `${last.name} ${session(2)}`, versions.get(last.name)),
-    );
-    assert.deepEqual(await look(), { lists: 1, gets: 1, last: `${last.name} ${session(2)}` });
-    await driver.remove(last, versions.get(last.name) ?? '', bounds);
-    versions.delete(last.name);
-    assert.deepEqual(await look(), { lists: 1, gets: 0, last: undefined });
-  });
+      assert.deepEqual(await look(), { lists: 1, gets: 1, last: `${last.name} ${session(2)}` });
+      await driver.remove(last, versions.get(last.name) ?? '', bounds);
+      versions.delete(last.name);
+      assert.deepEqual(await look(), { lists: 1, gets: 0, last: undefined });
+    });
+  }
 
   test("another program's object is refused and left alone", async () => {
     const place = { Bucket: server.bucket, Key: 'conclave/elections/theirs.json' };

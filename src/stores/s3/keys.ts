@@ -16,8 +16,8 @@ export function keyOf(prefix: string, { kind, name }: DocumentKey): string {
   return `${prefix}${folders[kind]}${escaped.length > longestSegment ? hash() : escaped}${suffix}`;
 }
 
-export function sessionsUnder(prefix: string): string {
-  return `${prefix}${folders.session}`;
+export function folderOf(prefix: string, kind: keyof typeof folders): string {
+  return `${prefix}${folders[kind]}`;
 }
 
 /** The object's metadata, of which an object with a hash for a name needs its name. */
