@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { type ConformanceTarget, conformanceTests } from '../../src/conformance/index.ts';
+import type { LeaseStore } from '../../src/election/store.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
 import type { DocumentDriver, DocumentKey } from '../../src/stores/documents/index.ts';
+import { losingProxy } from '../stand-ins/losing-proxy.ts';
 
 export const patience = { timeout: 240_000 };
 export const bounds = { signal: new AbortController().signal, timeoutMs: 30_000 };
@@ -67,6 +69,48 @@ export function failsWith(
     assert.doesNotMatch(error.message, /secret/);
     return true;
   };
+}
+
+/** Connections end after a write was sent and carried out, and before it was answered: what took place is found out. */
+export async function findsOutAboutCutWrites(
+  port: number,
+  open: (port: number) => LeaseStore,
+): Promise<void> {
+  await using proxy = await losingProxy(port);
+  await using store = open(proxy.port);
+  await using other = open(port);
+  const name = `cut-${process.pid}`;
+  await using session = await store.openSession({ ttlMs: 600_000, holder: 'first' });
+  /** The first try may fail, then the outcome is unknown; while the client connects again, further ones may too. */
+  const despite = async <T>(call: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        assert(ConclaveError.is(error) && error.retryable, String(error));
+      }
+    }
+  };
+  let cut = proxy.loseAnswersTo('cut-while-acquiring');
+  const asked = { metadata: 'cut-while-acquiring', priority: 0 };
+  const outcome = await despite(() => session.acquire(name, asked));
+  await cut;
+  assert(outcome.status === 'acquired');
+  const { token } = outcome;
+  assert.deepEqual((await other.read(name)).leader, { holder: 'first', token, metadata: asked.metadata });
+  cut = proxy.loseAnswersTo('cut-while-proclaiming');
+  assert.equal(await despite(() => session.proclaim(name, token, 'cut-while-proclaiming')), true);
+  await cut;
+  assert.equal((await other.read(name)).leader?.metadata, 'cut-while-proclaiming');
+  cut = proxy.loseAnswersTo(Buffer.from('cut-while-releasing').toString('base64').slice(0, 20));
+  const record = Buffer.from('cut-while-releasing');
+  const released = await despite(() => session.release(name, token, { record }));
+  await cut;
+  assert.equal(typeof released, 'boolean');
+  await using next = await other.openSession({ ttlMs: 600_000, holder: 'next' });
+  const won = await next.acquire(name, { metadata: '', priority: 0 });
+  assert(won.status === 'acquired' && won.token > token);
+  assert.equal(Buffer.from(won.record ?? []).toString(), 'cut-while-releasing');
 }
 
 /** `make`: an expression that makes a store, of `storeName` and `options`. */

@@ -64,12 +64,13 @@ describe('The Kubernetes store outlives its API server', { concurrency: 4 }, () 
       another: async () => open(),
       stopService: () => standIn.down(),
       startService: () => standIn.up(),
+      requests: () => standIn.requests,
       async [Symbol.asyncDispose]() {
         await store[Symbol.asyncDispose]();
         await standIn[Symbol.asyncDispose]();
       },
     };
-  }, /service|outage/);
+  }, /service|outage|thousand/);
 
   test('after an outage one leads again, and the old leader was told before', patience, async () => {
     await using standIn = await KubernetesStandIn.start();

@@ -10,7 +10,14 @@ import type { StoreSession } from '../../src/election/store.ts';
 import { mongodbStore } from '../../src/stores/mongodb.ts';
 import { Guide } from '../guide.ts';
 import { type MongoServer, mongodbMissing, startMongodb } from '../servers/mongodb.ts';
-import { endsByItself, failsWith, patience, registerConformance, withoutDriver } from './checks.ts';
+import {
+  endsByItself,
+  failsWith,
+  findsOutAboutCutWrites,
+  patience,
+  registerConformance,
+  withoutDriver,
+} from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
 
 const skip = mongodbMissing ?? false;
@@ -97,6 +104,12 @@ describe('The MongoDB store', { skip }, () => {
     assert.equal(outcomes.filter(({ status }) => status === 'acquired').length, 1);
     assert.equal((await store.read('raced for')).waiting.length, 11);
   });
+
+  test('finds out what became of writes whose connection was cut', { ...patience, skip: skipOwn }, () =>
+    findsOutAboutCutWrites(server.port, (port) =>
+      mongodbStore({ url: `mongodb://127.0.0.1:${port}/?directConnection=true`, database, timeoutMs }),
+    ),
+  );
 
   test('keeps texts that look like expressions as they are', patience, async () => {
     await using store = mongodbStore({ client, database, timeoutMs });

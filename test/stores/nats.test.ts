@@ -14,7 +14,14 @@ import { createNatsBucket, natsStore } from '../../src/stores/nats.ts';
 import { Guide } from '../guide.ts';
 import type { ChildServer } from '../servers/child-server.ts';
 import { connectNats, natsMissing, startNats } from '../servers/nats.ts';
-import { endsByItself, failsWith, patience, registerConformance, withoutDriver } from './checks.ts';
+import {
+  endsByItself,
+  failsWith,
+  findsOutAboutCutWrites,
+  patience,
+  registerConformance,
+  withoutDriver,
+} from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
 
 const skip = natsMissing ?? false;
@@ -106,6 +113,12 @@ describe('The NATS store', { skip }, () => {
     }
     assert((await win(session, 'marked')) > last);
   });
+
+  test('finds out what became of writes whose connection was cut', patience, () =>
+    findsOutAboutCutWrites(server.port, (port) =>
+      natsStore({ url: `nats://127.0.0.1:${port}`, timeoutMs: 3000 }),
+    ),
+  );
 
   test('goes on where a bucket keeps a history', patience, async () => {
     const long = await new Kvm(connection).create('with-history', { history: 5, replicas: 1 });
