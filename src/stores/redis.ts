@@ -82,7 +82,10 @@ class RedisDocuments implements DocumentDriver {
   constructor(options: RedisStoreOptions) {
     const { client, url, prefix = 'conclave' } = options;
     if ((client === undefined) === (url === undefined)) {
-      throw new ConclaveError('invalid-argument', `redisStore takes either a client or a url${url === undefined ? '; url is undefined: is the variable that it comes from set?' : ', not both.'}`);
+      throw new ConclaveError(
+        'invalid-argument',
+        `redisStore takes either a client or a url${url === undefined ? '; url is undefined: is the variable that it comes from set?' : ', not both.'}`,
+      );
     }
     if (typeof prefix !== 'string' || !/^[^{}]+$/.test(prefix) || !prefix.isWellFormed()) {
       throw new ConclaveError('invalid-argument', 'prefix must be a text that is not empty, without braces.');
@@ -221,7 +224,9 @@ class RedisDocuments implements DocumentDriver {
       const changes = what === 'Writing' || what === 'Removing';
       if (connection.isEnded()) throw this.#ended(what, error, changes);
       throw this.#explained(
-        what === 'Connecting' ? `Cannot connect to ${this.description}` : `${what} failed in ${this.description}`,
+        what === 'Connecting'
+          ? `Cannot connect to ${this.description}`
+          : `${what} failed in ${this.description}`,
         error,
         changes ? 'unknown' : 'not-applied',
       );
@@ -251,7 +256,10 @@ class RedisDocuments implements DocumentDriver {
     const said = saidBy(error);
     const message = `${what}: ${said}`;
     const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
-      new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, { cause: error, outcome: certain });
+      new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, {
+        cause: error,
+        outcome: certain,
+      });
     if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
       return mend('Check user and password.');
     if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {

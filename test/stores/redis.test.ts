@@ -189,6 +189,13 @@ describe('The Redis store', { skip }, () => {
       await assert.rejects(open, failsWith('failed-precondition', {}, told, /Grant the keys ~\{conclave\}/));
     }
     assert.deepEqual(await client.keys('*session*'), []);
+    await using nowhere = redisStore({ url: 'redis://127.0.0.1:1' });
+    const unreachable = failsWith(
+      'unavailable',
+      { retryable: true },
+      /Cannot connect to Redis at 127.0.0.1:1: .*ECONNREFUSED/,
+    );
+    await assert.rejects(nowhere.read('x'), unreachable);
     await using wrong = redisStore({ url: url('worker:not-secret@') });
     await assert.rejects(wrong.read('x'), failsWith('failed-precondition', {}, /Check user and password/));
     await allow('reset', ...granted.map((rule) => rule.replace(/^>.*/, '>secret')));

@@ -177,9 +177,22 @@ export async function connectRedis(url: string, runtime: Runtime): Promise<OwnCo
       // After a failover the address leads to another server than the connection.
       reconnectOnError: ({ message }) => message.includes('READONLY'),
     });
-    client.on('error', () => {});
+    // What a command fails with says only that it was tried often enough.
+    let lastError: unknown;
+    client.on('error', (error: unknown) => {
+      lastError = error;
+    });
     const close = async () => client.disconnect();
-    return { connection: redisConnection(client as IoredisClient, runtime), close };
+    const connection = redisConnection(client as IoredisClient, runtime);
+    const run: RedisConnection['run'] = (script, keys, args) =>
+      connection.run(script, keys, args).catch((error: unknown) => {
+        const isVague = error instanceof Error && error.name === 'MaxRetriesPerRequestError';
+        const isSocket = typeof (lastError as { code?: unknown } | undefined)?.code === 'string';
+        throw isVague && isSocket
+          ? new Error(`no connection (${saidBy(lastError)})`, { cause: error })
+          : error;
+      });
+    return { connection: { ...connection, run }, close };
   }
   const byRedis = await installed(() => import('redis'));
   if (byRedis !== undefined) {
