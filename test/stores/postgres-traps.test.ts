@@ -236,6 +236,16 @@ describe('On PostgreSQL', { skip: missing ?? false }, () => {
     await win(session, 'in a schema');
   });
 
+  test('who may not make the table hears of CREATE, and who forgot the url of that', patience, async () => {
+    await server.sql('CREATE ROLE reader LOGIN');
+    const url = server.url.replace('postgres@', 'reader@');
+    const may = /lacks a permission: run the migration as a user who has CREATE on the schema public/;
+    await assert.rejects(migratePostgres({ url, table: 'elsewhere' }), refusal('failed-precondition', may));
+    const forgotten = { url: undefined };
+    await assert.rejects(migratePostgres(forgotten), refusal('invalid-argument', /neither is set/));
+    assert.throws(() => postgresStore(forgotten), refusal('invalid-argument', /neither is set/));
+  });
+
   test('an unknown dialect is refused', () => {
     const options = { url: server.url, dialect: 'oracle' } as unknown as PostgresStoreOptions;
     assert.throws(

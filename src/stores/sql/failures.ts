@@ -98,7 +98,7 @@ export function explain(
 ): ConclaveError {
   const { code, retryable = false, unknown = false, says } = { ...meanings[failure], ...changes };
   const reason = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
-  const message = `${what} in ${service.description} ${says(service)}${reason}.`;
+  const message = `${what} ${what === 'Connecting' ? 'to' : 'in'} ${service.description} ${says(service)}${reason}.`;
   const outcome = unknown ? 'unknown' : 'not-applied';
   return new ConclaveError(code, message, { retryable, outcome, cause });
 }

@@ -45,7 +45,10 @@ interface Mysql2Pool {
 /** @throws 'invalid-argument' unless it is one of the two. */
 export function connectMysql({ client, url }: MysqlConnect): ConnectedMysql {
   if ((client === undefined) === (url === undefined)) {
-    throw new ConclaveError('invalid-argument', 'MySQL needs one of client (a pool of mysql2) and url.');
+    const given =
+      url === undefined ? 'neither is set (is the variable that url comes from?)' : 'both are given';
+    const message = `MySQL needs one of client (a pool of mysql2) and url, and ${given}.`;
+    throw new ConclaveError('invalid-argument', message);
   }
   if (url !== undefined) {
     const { hostname, port, pathname } = checkUrl(url, ['mysql', 'mariadb']);

@@ -28,10 +28,10 @@ const connections = 5;
 /** `kind`: "PostgreSQL". @throws 'invalid-argument' unless it is one of the two. */
 export function connectPostgres({ client, url }: PostgresConnect, kind: string): ConnectedPostgres {
   if ((client === undefined) === (url === undefined)) {
-    throw new ConclaveError(
-      'invalid-argument',
-      'PostgreSQL needs one of client (a Pool of pg, or the sql of postgres) and url.',
-    );
+    const given =
+      url === undefined ? 'neither is set (is the variable that url comes from?)' : 'both are given';
+    const message = `PostgreSQL needs one of client (a Pool of pg, or the sql of postgres) and url, and ${given}.`;
+    throw new ConclaveError('invalid-argument', message);
   }
   if (url !== undefined) {
     const parsed = checkUrl(url, ['postgres', 'postgresql']);

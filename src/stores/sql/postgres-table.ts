@@ -77,7 +77,7 @@ export class PostgresTable {
         }
       } catch (error) {
         // Two who make one table at the same time meet in the catalogue.
-        if (!ConclaveError.is(error) || !isRaceForName(error.cause)) throw error;
+        if (!ConclaveError.is(error) || !isRaceForName(error.cause)) throw this.#maySay(error);
       }
     }
   }
@@ -120,6 +120,15 @@ export class PostgresTable {
         ? 'met a standby, which takes no writes and may be behind: connect to the primary'
         : 'met sessions that take no writes (default_transaction_read_only is on)';
     throw explain(service, 'Connecting', 'read-only', undefined, { says });
+  }
+
+  /** Who may not make it needs another permission than who uses it. */
+  #maySay(error: unknown): unknown {
+    if (!ConclaveError.is(error) || classify(error.cause) !== 'not-allowed') return error;
+    const [schema = '', inSchema] = this.#where.table.split('.');
+    const says = () =>
+      `lacks a permission: run the migration as a user who has CREATE on the schema ${inSchema === undefined ? 'public' : schema}`;
+    return explain(this.#statements.service, 'Making the table', 'not-allowed', error.cause, { says });
   }
 
   #missing(): ConclaveError {
