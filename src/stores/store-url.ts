@@ -24,6 +24,8 @@ export class StoreUrl {
   readonly #path: string;
   readonly #query: URLSearchParams;
   readonly #unused: Set<'user' | 'path'>;
+  /** Parameters that the store asked for. */
+  readonly #known = new Set<string>();
 
   constructor(scheme: string, userinfo: string | undefined, authority: string, path: string, query: string) {
     this.scheme = scheme;
@@ -75,6 +77,7 @@ export class StoreUrl {
 
   /** A parameter of ours, which the driver must not see. */
   parameter(name: string): string | undefined {
+    this.#known.add(name);
     const value = this.#query.get(name) ?? undefined;
     this.#query.delete(name);
     return value;
@@ -94,7 +97,7 @@ export class StoreUrl {
   assertAllUsed(): void {
     const [name] = this.#query.keys();
     if (name !== undefined) {
-      const message = `The ${this.scheme} URL has the parameter ${JSON.stringify(name)}, which this store does not know.`;
+      const message = `The ${this.scheme} URL has the parameter ${JSON.stringify(name)}, which this store does not know. ${this.#known.size === 0 ? 'It takes none.' : `Known: ${[...this.#known].join(', ')}.`}`;
       throw new ConclaveError('invalid-argument', message);
     }
     const [part] = this.#unused;

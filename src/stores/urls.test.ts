@@ -72,6 +72,18 @@ test('what no store takes is refused, and no message shows a password', async ()
   }
 });
 
+test('a refusal says what the URL lacks, or may have', async () => {
+  const refused = [
+    ['zk://host?x=1', /"x".*It takes none/],
+    ['s3://bucket?regoin=r', /"regoin".*Known: region, endpoint\./],
+    ['cassandra://host/keyspace', /parameter datacenter is missing/],
+    ['scylla://host?datacenter=one', /scylla:\/\/.*keyspace is missing/],
+  ] as const;
+  for (const [url, message] of refused) {
+    await assert.rejects(openStore(url), { code: 'invalid-argument', message });
+  }
+});
+
 test('what a driver gets is what is left', () => {
   const url = parseStoreUrl('postgres://me:p%40ss@[::1]:5432/base?table=t&sslmode=require');
   assert.equal(url.parameter('table'), 't');

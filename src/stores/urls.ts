@@ -68,14 +68,19 @@ const mongodb: Opener = async (url) => {
   return (await import('./mongodb.ts')).mongodbStore({ url: url.rest(), collection });
 };
 
-const cassandra: Opener = async (url) =>
-  (await import('./cassandra.ts')).cassandraStore({
-    contactPoints: url.hosts(9042),
-    localDataCenter: url.parameter('datacenter'),
-    keyspace: url.path() ?? '',
+const cassandra: Opener = async (url) => {
+  const [keyspace, localDataCenter] = [url.path(), url.parameter('datacenter')];
+  if (keyspace === undefined || localDataCenter === undefined) {
+    const message = `A ${url.scheme} URL is like '${url.scheme}://host,host/keyspace?datacenter=name': ${keyspace === undefined ? 'the keyspace' : 'the parameter datacenter'} is missing.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
+  const { cassandraStore } = await import('./cassandra.ts');
+  return cassandraStore({
+    ...{ contactPoints: url.hosts(9042), localDataCenter, keyspace },
     ...url.login(),
     table: url.parameter('table'),
   });
+};
 
 const kubernetes: Opener = async (url) =>
   (await import('./kubernetes.ts')).kubernetesStore({
