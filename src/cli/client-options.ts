@@ -39,6 +39,9 @@ export function whereElectionsAre(command: Command): WhereElectionsAre {
   if (bySource('store') && bySource('endpoints')) {
     throw new CommandFailure('usage', '--store and --endpoints contradict each other: give one of them.');
   }
+  if (bySource('store') && store?.trim() === '') {
+    throw new CommandFailure('usage', '--store is empty: is the variable that it comes from set?');
+  }
   const isOther = store !== undefined && store !== '' && !bySource('endpoints');
   return { endpoints: endpointsOf(endpoints), storeUrl: isOther ? store : undefined };
 }

@@ -74,5 +74,9 @@ test('what contradicts itself, or nobody knows, is bad usage', patience, async (
     '--',
     'true',
   ]);
-  assert.match(advisory.stderr, /advisory/);
+  assert.equal(advisory.code, 100);
+  assert.match(advisory.stderr, /two may lead.*--accept-advisory WHY/);
+  const empty = await run(['observe', 'x', '--once', '--store', '']);
+  assert.equal(empty.code, 100);
+  assert.match(empty.stderr, /--store is empty/);
 });

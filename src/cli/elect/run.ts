@@ -3,6 +3,7 @@ import { Candidate, type ElectionEvent, type Leadership, type LeaseStore } from 
 import { ConclaveError } from '../../errors/index.ts';
 import type { WhereElectionsAre } from '../client-options.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
+import { CommandFailure } from '../failure.ts';
 import { openElections } from '../wiring.ts';
 import type { StopTimes } from './deadlines.ts';
 import { type CommandEnd, GuardedCommand } from './guarded-command.ts';
@@ -69,6 +70,10 @@ export async function runElect(options: ElectOptions): Promise<number> {
     if (!options.quiet) process.stderr.write(`conclave: ${text}\n`);
   };
   await using store = await openElections(options.where);
+  if (store.capabilities.consistency === 'advisory' && options.acceptAdvisory === undefined) {
+    const message = `On ${store.description} two may lead at once, and tokens may fall (${store.capabilities.note}). Use another store, or say with --accept-advisory WHY why that will do.`;
+    throw new CommandFailure('usage', message);
+  }
   await using candidate = new Candidate(store, options.name, {
     ...{
       ttlMs: options.ttlMs,
