@@ -153,4 +153,25 @@ describe('Requests to documents that come late or twice', () => {
     process.off('unhandledRejection', hear);
     assert.deepEqual(unheard, []);
   });
+
+  test('who waits in the process of the leader learns in time that its lease ran out', async () => {
+    const runtime = manualRuntime();
+    const service = new MemoryService({ runtime, ownsClock: true, tells: true, many: true });
+    const store = documentStore(service.driver(), { runtime });
+    const first = await store.openSession({ holder: 'first', ttlMs: 3000 });
+    await token(first);
+    const second = await store.openSession({ holder: 'second', ttlMs: 100_000 });
+    const outcome = await second.acquire(name, once);
+    assert(outcome.status === 'waiting');
+    const { signal } = new AbortController();
+    let isTurn = false;
+    void second.waitForTurn(name, outcome, { signal }).then(() => {
+      isTurn = true;
+    });
+    await runtime.advance(2990);
+    assert.equal(isTurn, false);
+    await runtime.advance(200);
+    assert.equal(isTurn, true);
+    await token(second);
+  });
 });

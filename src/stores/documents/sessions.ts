@@ -63,8 +63,12 @@ export class SessionDocuments {
     within: Within,
     { bury }: { readonly bury: boolean },
   ): Promise<readonly Pulse[]> {
-    const isLive = (id: string) => this.#owned.get(id)?.over === false;
-    const asked = ids.filter((id) => !isLive(id));
+    const ours = new Map<string, Pulse>();
+    for (const id of ids) {
+      const owned = this.#owned.get(id);
+      if (owned?.over === false) ours.set(id, { alive: true, dueMs: owned.aliveUntilMs });
+    }
+    const asked = ids.filter((id) => !ours.has(id));
     const found = await this.#calls.readMany(asked.map(keyOf), within);
     const nowMs = this.#calls.nowMs();
     this.#prune(nowMs);
@@ -77,7 +81,7 @@ export class SessionDocuments {
       }),
     );
     const byId = new Map(asked.map((id, at) => [id, pulses[at]] as const));
-    return ids.map((id) => byId.get(id) ?? { alive: true, dueMs: Number.POSITIVE_INFINITY });
+    return ids.map((id) => ours.get(id) ?? byId.get(id) ?? over);
   }
 
   #shownPulse(id: string, stored: StoredDocument | undefined, nowMs: number): Pulse {
@@ -158,6 +162,10 @@ export class OwnedSession {
   /** By our own clock, which began before the service's: when it says so, others may think so too. */
   get over(): boolean {
     return this.#gone || this.#calls.nowMs() >= this.#aliveUntilMs;
+  }
+
+  get aliveUntilMs(): number {
+    return this.#aliveUntilMs;
   }
 
   async create(within: Within): Promise<void> {
