@@ -204,6 +204,65 @@ describe('keys of Redis', { skip: redisMissing ?? false }, () => {
     assert.equal(await ioredis.get(key), 'newer leader');
   });
 
+  /** As ioredis: the connection breaks after the first copy took effect, and what the client hears is of the second. */
+  const sendingTwice = (between: () => Promise<unknown>, refuse?: string, options?: object) => {
+    let sent = 0;
+    const twice = async (...args: Parameters<Redis['evalsha']>) => {
+      sent += 1;
+      if (sent > 1) return await ioredis.evalsha(...args);
+      await ioredis.evalsha(...args);
+      await between();
+      if (refuse !== undefined) throw new Error(refuse);
+      return await ioredis.evalsha(...args);
+    };
+    const whole = (...args: Parameters<Redis['eval']>) => ioredis.eval(...args);
+    return { evalsha: twice, eval: whole, options } as RedisClient;
+  };
+
+  test('a write that the client sent twice counts once although the server refused its second copy', async () => {
+    for (const refuse of [
+      'LOADING Redis is loading',
+      'READONLY You can not write against a read only replica.',
+    ]) {
+      const key = randomUUID();
+      await fencedKey(ioredis, { key }).write(leader(1), 'one');
+      const twice = fencedKey(
+        sendingTwice(async () => {}, refuse),
+        { key },
+      );
+      assert.deepEqual(await twice.write(leader(1), 'two'), { version: 2, token: 1 });
+      assert.equal(await ioredis.get(key), 'two');
+    }
+    const once = sendingTwice(async () => {}, 'LOADING', { autoResendUnfulfilledCommands: false });
+    const write = fencedKey(once, { key: randomUUID() }).write(leader(1), 'x');
+    await assert.rejects(write, { code: 'unavailable', outcome: 'not-applied' });
+  });
+
+  test('a write that the client may have sent twice, so many writes ago that nobody knows, is of unknown outcome', async () => {
+    for (const newer of [1, 2]) {
+      for (const expectedVersion of newer === 1 ? [1] : [undefined, 1]) {
+        const key = randomUUID();
+        const object = fencedKey(ioredis, { key });
+        await object.write(leader(1), 'one');
+        const others = async () => {
+          for (let count = 0; count < 40; count += 1) await object.write(leader(newer), 'newer');
+        };
+        const write = fencedKey(sendingTwice(others), { key }).write(leader(1), 'two', { expectedVersion });
+        await assert.rejects(write, {
+          code:
+            expectedVersion === undefined ? 'stale-token' : newer === 1 ? 'version-conflict' : 'stale-token',
+          outcome: 'unknown',
+        });
+      }
+    }
+    // Nothing else wrote: what is refused was there once.
+    const key = randomUUID();
+    for (let count = 0; count < 40; count += 1) await fencedKey(ioredis, { key }).write(leader(2), 'new');
+    const late = fencedKey(ioredis, { key });
+    await late.read();
+    await assert.rejects(late.write(leader(1), 'late'), { code: 'stale-token', outcome: 'not-applied' });
+  });
+
   test('when no answer comes at all, the outcome is said to be unknown', async () => {
     const dead: RedisClient = {
       evalsha: () => Promise.reject(new Error('Connection is closed.')),

@@ -17,6 +17,8 @@ export interface NodeRedisClient {
 export type RedisClient = IoredisClient | NodeRedisClient;
 
 export interface ScriptRunner {
+  /** The client itself may send a script again after its connection broke, without a word: an answer is that of the last copy. */
+  readonly resends: boolean;
   /** Sends the script by its hash, and whole where the server does not know it. Throws as the client does. */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
 }
@@ -39,6 +41,7 @@ export function scriptRunner(client: RedisClient): ScriptRunner {
       : ioredis.evalsha(script.sha1, keys.length, ...keys, ...args);
   };
   return {
+    resends: mayResend(known),
     async run(script, keys, args) {
       try {
         return await send(script, false, keys, args);
@@ -48,6 +51,13 @@ export function scriptRunner(client: RedisClient): ScriptRunner {
       }
     },
   };
+}
+
+/** By default ioredis does so, and its Cluster in any case; the package `redis` fails what was sent. */
+function mayResend(client: Partial<IoredisClient & NodeRedisClient>): boolean {
+  if (typeof client.evalSha === 'function') return false;
+  const { options } = client as { readonly options?: { readonly autoResendUnfulfilledCommands?: unknown } };
+  return options?.autoResendUnfulfilledCommands !== false;
 }
 
 /** The word in capitals with which an error of the server begins; undefined: it is not the server's. */
@@ -74,13 +84,15 @@ export interface FailureContext {
   readonly signal: AbortSignal | undefined;
   /** What is unknown when no answer came. */
   readonly outcome: ErrorOutcome;
+  /** See `ScriptRunner`. */
+  readonly resends: boolean;
   /** A script of the user's ran: what it did before it failed stays. */
   readonly userScript: boolean;
 }
 
 export function failure(
   error: unknown,
-  { what, signal, outcome, userScript }: FailureContext,
+  { what, signal, outcome, resends, userScript }: FailureContext,
 ): ConclaveError {
   if (ConclaveError.is(error)) return error;
   if (signal?.aborted) {
@@ -97,7 +109,9 @@ export function failure(
     });
   }
   if (transient.includes(code)) {
-    return new ConclaveError('unavailable', said, { retryable: true, cause: error });
+    // An earlier copy may have met the server before it was in this state.
+    const known = resends ? outcome : 'not-applied';
+    return new ConclaveError('unavailable', said, { outcome: known, retryable: true, cause: error });
   }
   // A script that failed on its way is not undone.
   const inside = userScript && /script/i.test(said) && !/compiling/i.test(said);

@@ -32,6 +32,8 @@ export class Fence {
   readonly name: string;
   readonly #runner: ScriptRunner;
   readonly #runtime: Runtime;
+  /** The highest that any answer told of. */
+  #seenVersion = 0;
 
   constructor(name: string, runner: ScriptRunner, runtime: Runtime) {
     this.name = name;
@@ -56,6 +58,7 @@ export class Fence {
     const version = expectedVersion === undefined ? '' : String(expectedVersion);
     const args = [writer.election, String(writer.token), writeId, version, ...call.args];
     const what = `Writing ${this.name}`;
+    const seenVersion = expectedVersion ?? this.#seenVersion;
     let lost: ConclaveError | undefined;
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       let raw: unknown;
@@ -75,7 +78,7 @@ export class Fence {
         );
         continue;
       }
-      return this.#judge(raw, writer, expectedVersion, lost);
+      return this.#judge(raw, writer, seenVersion, lost);
     }
     throw lost;
   }
@@ -83,16 +86,16 @@ export class Fence {
   #judge(
     raw: unknown,
     writer: CheckedWriter,
-    expectedVersion: number | undefined,
+    seenVersion: number,
     lost: ConclaveError | undefined,
   ): Answer | undefined {
     const { status, answer } = this.#parse(raw);
     if (status === 'done' || status === 'repeated') return answer;
     if (status === 'repeated-unheard') return { ...answer, heard: false };
+    const doubt = this.#doubt(answer.version - seenVersion, lost);
     if (status === 'conflict') {
-      // So few writes back, an earlier attempt of ours would have been recognised.
-      if (lost === undefined || answer.version - (expectedVersion ?? 0) < recentWrites) return undefined;
-      throw unknown(lost, undefined);
+      if (doubt === undefined) return undefined;
+      throw doubt;
     }
     let refusal: ConclaveError;
     try {
@@ -102,7 +105,16 @@ export class Fence {
       if (!ConclaveError.is(error)) throw error;
       refusal = error;
     }
-    throw lost === undefined ? refusal : unknown(refusal, lost);
+    const earlier = lost ?? doubt;
+    throw earlier === undefined ? refusal : unknown(refusal, earlier);
+  }
+
+  /** undefined: no earlier copy of a write that was refused took effect: so few writes back, it would have been recognised. */
+  #doubt(writesSince: number, lost: ConclaveError | undefined): ConclaveError | undefined {
+    if (writesSince < recentWrites) return undefined;
+    if (lost !== undefined || !this.#runner.resends) return lost;
+    const message = `${this.name} was written ${writesSince} times since its version was last known, and the client may have sent this write twice.`;
+    return new ConclaveError('version-conflict', message, { outcome: 'unknown' });
   }
 
   async #send(
@@ -114,7 +126,8 @@ export class Fence {
     try {
       return await untilAborted(this.#runner.run(script, keys, args), signal);
     } catch (error) {
-      throw failure(error, { what, signal, outcome, userScript: userScript ?? false });
+      const { resends } = this.#runner;
+      throw failure(error, { what, signal, outcome, resends, userScript: userScript ?? false });
     }
   }
 
@@ -127,6 +140,7 @@ export class Fence {
       index < 4 ? String(part) : part,
     );
     const answer = { election, token: Number(token), version: Number(version), reply, heard: true };
+    this.#seenVersion = Math.max(answer.version, this.#seenVersion);
     return { status, answer };
   }
 
@@ -149,7 +163,7 @@ export class Fence {
   }
 }
 
-/** An earlier attempt had no answer, so it may have taken effect. */
+/** An earlier attempt had no answer, or may have been there unseen, so it may have taken effect. */
 function unknown(error: ConclaveError, lost: ConclaveError | undefined): ConclaveError {
   if (error.outcome === 'unknown') return error;
   const message = `${error.message} An earlier attempt had no answer and may have taken effect.`;

@@ -104,7 +104,9 @@ const keptHeaders = [
  *
  * Not protected: an object that is deleted (its highest token goes with it), or written by a program without this
  * guard: let the bucket's policy allow PutObject only with `s3:if-match` or `s3:if-none-match`. Replication to
- * another bucket is asynchronous and no fence. Tags and ACLs are not kept from one write to the next.
+ * another bucket is asynchronous and no fence. A proxy before the store that repeats a PUT by itself (nginx does, to the
+ * next server, unless `proxy_next_upstream off`): where it gives on the refusal of the second copy, a write that took
+ * effect counts as refused, and `update` changes its result once more. Repeats of the SDK itself are known. Tags and ACLs are not kept from one write to the next.
  */
 export function fencedObject(client: ObjectClient, options: FencedObjectOptions): FencedObject {
   checkObject('A fenced object needs options: { bucket, key }', options);

@@ -35,7 +35,7 @@ export class KeyStore implements GuardServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     const { world, random, faults, reports } = parts;
-    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports, latestMs });
+    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports, latestMs, relays: true });
     this.#wire.onDown = () => this.#server.forgetScripts();
     this.#byScript = random.chance(0.4);
   }

@@ -93,7 +93,7 @@ export class RequestServer implements GuardServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     const { world, random, faults, reports } = parts;
-    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports });
+    this.#wire = new Wire({ world, random: random.fork('wire'), faults, reports, relays: true });
     this.#host = world.addHost('service');
     this.#disk = new SharedFolder(world, random.fork('disk'));
     this.#wire.onDown = () => {

@@ -16,6 +16,8 @@ export interface WireOptions {
   readonly latestMs?: number;
   /** Whether a request may reach the server twice. Default true. */
   readonly repeats?: boolean;
+  /** Whether it may be a proxy that sends it twice, so that only the second answer is heard. Default false. */
+  readonly relays?: boolean;
 }
 
 /** A server was asked for what it does not know: a fault of the simulator, which no program may take for an answer. */
@@ -40,6 +42,8 @@ interface Fate {
   /** When each copy of the request arrives; none: it is lost. */
   readonly arrivesUs: readonly number[];
   readonly answered: boolean;
+  /** Of the copies, the client hears the answer to this one and to later ones: a proxy gives on what it got last. */
+  readonly heardFrom: number;
   /** The client is told so late that its connection broke; undefined: it waits for its timeout. */
   readonly brokenUs: number | undefined;
 }
@@ -93,18 +97,19 @@ export class Wire {
     const fail = (how: NoAnswer['how']) => () => end(() => reject(new NoAnswer(how)));
     const timer = process.after(patienceMs * 1000, eventKinds.timer, fail('timeout'));
     if (fate.brokenUs !== undefined) process.after(fate.brokenUs, eventKinds.network, fail('reset'));
-    const answer = (settle: () => void): void => {
-      if (fate.answered) process.after(this.#latencyUs(), eventKinds.network, () => end(settle));
+    const answer = (copy: number, settle: () => void): void => {
+      if (fate.answered && copy >= fate.heardFrom)
+        process.after(this.#latencyUs(), eventKinds.network, () => end(settle));
     };
-    for (const atUs of fate.arrivesUs) {
+    for (const [copy, atUs] of fate.arrivesUs.entries()) {
       scheduler.after(atUs, eventKinds.network, undefined, () => {
-        if (this.down) answer(() => reject(new NoAnswer('refused')));
+        if (this.down) answer(copy, () => reject(new NoAnswer('refused')));
         else
           (async () => await handle())().then(
-            (value) => answer(() => resolve(value)),
+            (value) => answer(copy, () => resolve(value)),
             (error: unknown) => {
               if (error instanceof NotSimulated) this.#options.reports.elections.fail(error);
-              answer(() => reject(error));
+              answer(copy, () => reject(error));
             },
           );
       });
@@ -119,23 +124,25 @@ export class Wire {
   }
 
   #fate(process: Process, what: string, repeats: boolean): Fate {
-    const { random, reports, world, latestMs = 6000 } = this.#options;
+    const { random, reports, world, latestMs = 6000, relays = false } = this.#options;
     const usual = this.#latencyUs();
-    if (reports.healed) return { arrivesUs: [usual], answered: true, brokenUs: undefined };
+    if (reports.healed) return { arrivesUs: [usual], answered: true, heardFrom: 0, brokenUs: undefined };
     const { loss, slow, repeat } = this.#rates;
     const lost = random.chance(loss);
     const unanswered = lost || random.chance(loss);
     const late = random.chance(slow) ? random.between(20, latestMs) * 1000 : 0;
     const againMs = random.chance(repeat) ? random.between(0, latestMs) : undefined;
     const again = repeats && !lost && againMs !== undefined ? againMs * 1000 : undefined;
+    const relayed = relays && again !== undefined && random.chance(0.5);
     const brokenUs = unanswered && random.chance(0.7) ? random.between(1, 400) * 1000 : undefined;
     if (lost) world.note(process.name, () => `its ${what} is lost`);
     else if (unanswered) world.note(process.name, () => `the answer to its ${what} is lost`);
     if (late > 0) world.note(process.name, () => `its ${what} is ${late / 1000} ms late`);
     if (again !== undefined) world.note(process.name, () => `its ${what} comes again ${againMs} ms later`);
+    if (relayed) world.note(process.name, () => `of its ${what} only the second answer comes back`);
     const first = usual + late;
     const arrivesUs = lost ? [] : again === undefined ? [first] : [first, first + again];
-    return { arrivesUs, answered: !unanswered, brokenUs };
+    return { arrivesUs, answered: !unanswered, heardFrom: relayed ? 1 : 0, brokenUs };
   }
 
   #latencyUs(): number {
