@@ -6,6 +6,7 @@ import postgres from 'postgres';
 import { Candidate } from '../../src/election/index.ts';
 import type { StoreSession } from '../../src/election/store.ts';
 import { migratePostgres, type PostgresStoreOptions, postgresStore } from '../../src/stores/postgres.ts';
+import { type PostgresJs, postgresJsPool } from '../../src/stores/sql/postgres-js.ts';
 import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
@@ -199,6 +200,35 @@ describe('On PostgreSQL', { skip: missing ?? false }, () => {
       },
     );
   }
+
+  test(
+    'by postgres and a url: a broken connection that listens is told of, and does not come back',
+    patience,
+    async () => {
+      const make = (more: object) =>
+        postgres(server.url, { max: 2, onnotice: () => {}, ...more }) as unknown as PostgresJs;
+      const pool = postgresJsPool(make({}), make);
+      const listeners = () =>
+        server.sql(`SELECT pid FROM pg_stat_activity WHERE query ILIKE 'listen "alone"%'`);
+      for (const word of ['first', 'second']) {
+        const heard = Promise.withResolvers<string>();
+        const ended = Promise.withResolvers<unknown>();
+        await using _listening = await pool.listen(['alone'], {
+          onNotification: (channel, payload) => heard.resolve(`${channel}: ${payload}`),
+          onGap: () => {},
+          onEnd: ended.resolve,
+        });
+        await server.sql(`NOTIFY alone, '${word}'`);
+        assert.equal(await heard.promise, `alone: ${word}`);
+        const [{ pid } = {}, another] = await listeners();
+        assert.equal(another, undefined);
+        await server.sql(`SELECT pg_terminate_backend(${pid}, 5000)`);
+        assert.match(String(await ended.promise), /The connection that listens was closed/);
+      }
+      await pool[Symbol.asyncDispose]();
+      assert.deepEqual(await listeners(), []);
+    },
+  );
 
   test('a pool of one connection is enough, whatever it is used for besides', patience, async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 1 });

@@ -4,7 +4,7 @@ import type { SqlPool } from './connections.ts';
 import { checkUrl, loadIfInstalled, notInstalled } from './loading.ts';
 import type { Listening } from './notifications.ts';
 import { type PgPool, pgPool } from './pg.ts';
-import { type PostgresJs, postgresJsPool } from './postgres-js.ts';
+import { type MakePostgresJs, type PostgresJs, postgresJsPool } from './postgres-js.ts';
 
 /** A `Pool` of `pg`, or the `sql` of `postgres`. */
 export type PostgresClient =
@@ -43,7 +43,7 @@ export function connectPostgres({ client, url }: PostgresConnect, kind: string):
     const { host, port, database } = fieldsOf(client.options);
     return {
       description: `${kind} at ${place(host, port, database)}`,
-      pool: async () => postgresJsPool(client, false),
+      pool: async () => postgresJsPool(client),
     };
   }
   if (isPgPool(client))
@@ -67,9 +67,15 @@ async function connect(url: string): Promise<SqlPool & Listening> {
   }
   const postgres = await loadIfInstalled('postgres', () => import('postgres'));
   if (postgres === undefined) throw notInstalled(['pg', 'postgres']);
-  const options = { max: connections, prepare: false, fetch_types: false, connect_timeout: 10 };
-  const sql = postgres.default(url, { ...options, onnotice: () => {} });
-  return postgresJsPool(sql as unknown as PostgresJs, true);
+  const settings = {
+    ...{ max: connections, prepare: false, fetch_types: false, connect_timeout: 10, onnotice: () => {} },
+    // By itself the driver waits for up to 20 s. What it was about to connect when it was ended, it still connects: that
+    // ends by itself then, and the process with it.
+    ...{ backoff: (attempt: number) => Math.min(2 ** attempt / 20, 1), idle_timeout: 20 },
+  };
+  const make: MakePostgresJs = (more) =>
+    postgres.default(url, { ...settings, ...more }) as unknown as PostgresJs;
+  return postgresJsPool(make({}), make);
 }
 
 function placeOfPool({ options }: PgPool): string {

@@ -9,16 +9,23 @@ interface PendingRows extends Promise<unknown> {
 export interface PostgresJs {
   readonly options?: { readonly prepare?: boolean };
   unsafe(text: string, values: unknown[], options: { readonly prepare: boolean }): PendingRows;
-  listen(
-    channel: string,
-    onNotify: (payload: string) => void,
-    onListen: () => void,
-  ): Promise<{ unlisten(): Promise<unknown> }>;
+  readonly listen: {
+    (
+      channel: string,
+      onNotify: (payload: string) => void,
+      onListen: () => void,
+    ): Promise<{ unlisten(): Promise<unknown> }>;
+    /** Not documented. */
+    readonly channels?: Record<string, { listeners: { readonly fn: unknown }[] }>;
+  };
   end(options: { readonly timeout: number }): Promise<void>;
 }
 
-/** `owned`: `sql` is ours to end. */
-export function postgresJsPool(sql: PostgresJs, owned: boolean): SqlPool & Listening {
+/** Another one like it, with these options besides. */
+export type MakePostgresJs = (more: object) => PostgresJs;
+
+/** `make`: where `sql` is ours to end. */
+export function postgresJsPool(sql: PostgresJs, make?: MakePostgresJs): SqlPool & Listening {
   // Unprepared, each statement costs a round trip more; whoever goes through a pooler has turned preparing off.
   const prepare = sql.options?.prepare === true;
   const connection: SqlConnection = {
@@ -31,21 +38,46 @@ export function postgresJsPool(sql: PostgresJs, owned: boolean): SqlPool & Liste
     // The driver drops broken connections itself, and gives none away.
     release: () => {},
   };
+  const connect = async () => connection;
+  if (make !== undefined) {
+    return {
+      connect,
+      listen: (names, handlers) => listenAlone(make, names, handlers),
+      [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
+    };
+  }
   const channels = new ListenedChannels(sql);
   return {
-    connect: async () => connection,
+    connect,
     listen: (names, handlers) => channels.listen(names, handlers),
-    async [Symbol.asyncDispose]() {
-      if (owned) await sql.end({ timeout: 1 });
-      else await channels.close();
-    },
+    [Symbol.asyncDispose]: () => channels.close(),
   };
+}
+
+/** Not by the driver's `listen`: that connects again and again, also after it was ended, so the process never ends. */
+async function listenAlone(
+  make: MakePostgresJs,
+  channels: readonly string[],
+  { onNotification, onEnd }: NotificationHandlers,
+): Promise<AsyncDisposable> {
+  const onclose = () => onEnd(new Error('The connection that listens was closed.'));
+  const sql = make({ max: 1, idle_timeout: null, max_lifetime: null, onnotify: onNotification, onclose });
+  const close = () => sql.end({ timeout: 0 });
+  try {
+    const text = channels.map((channel) => `LISTEN "${channel}"`).join('; ');
+    await sql.unsafe(text, [], { prepare: false });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: close };
 }
 
 /** Each channel is asked for once: the driver listens again by itself, and gets stuck where asked while it cannot. */
 class ListenedChannels {
   readonly #sql: PostgresJs;
   readonly #channels = new Map<string, Promise<{ unlisten(): Promise<unknown> } | undefined>>();
+  readonly #listeners = new Map<string, (payload: string) => void>();
   readonly #handlers = new Set<NotificationHandlers>();
 
   constructor(sql: PostgresJs) {
@@ -65,7 +97,22 @@ class ListenedChannels {
 
   async close(): Promise<void> {
     this.#handlers.clear();
-    for (const listening of this.#channels.values()) await (await listening)?.unlisten().catch(() => {});
+    for (const [channel, listening] of this.#channels) {
+      await (await listening)?.unlisten().catch(() => {});
+      this.#forget(channel);
+    }
+  }
+
+  /**
+   * Once the driver has connected again, its `unlisten` does not find what it added any more, and the user's `end` would
+   * connect once more for that, for ever.
+   */
+  #forget(channel: string): void {
+    const { channels } = this.#sql.listen;
+    const listened = channels?.[channel];
+    if (channels === undefined || listened === undefined) return;
+    listened.listeners = listened.listeners.filter(({ fn }) => fn !== this.#listeners.get(channel));
+    if (listened.listeners.length === 0) delete channels[channel];
   }
 
   async #channel(channel: string): Promise<unknown> {
@@ -77,6 +124,7 @@ class ListenedChannels {
       const onListen = () => {
         for (const { onGap } of this.#handlers) onGap();
       };
+      this.#listeners.set(channel, onNotify);
       listening = this.#sql.listen(channel, onNotify, onListen).catch(() => undefined);
       this.#channels.set(channel, listening);
     }
