@@ -133,7 +133,13 @@ export const consensusBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    checkers: ['07-committed-is-durable', '12-match-is-on-disk', '14-heartbeat-commit', 'program'],
+    checkers: [
+      '11-durable-before-sent',
+      '07-committed-is-durable',
+      '12-match-is-on-disk',
+      '14-heartbeat-commit',
+      'program',
+    ],
   },
   {
     id: 'log-matching-skipped',
@@ -260,8 +266,36 @@ export const consensusBugs: readonly PlantedBug[] = [
         replace: "if (message.type === 'append' || message.type === 'heartbeat') return;",
       },
     ],
-    // What is stuck must be so until the end: many short lives.
-    life: { faults: 'all', seconds: 4, clients: 2, candidates: 1 },
+    // What is stuck must be so until the end: many short lives. A leader that is silent for a moment gets a follower
+    // elected by the pre-votes of others, whose votes are then lost.
+    life: { faults: 'process', seconds: 4, clients: 1, candidates: 1 },
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: '    pause: 6,',
+        replace: '    pause: 120,',
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'if (random.chance(share)) perMinute',
+        replace: "if (kind === 'pause' || random.chance(share / 4)) perMinute",
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'lossRate: rate(0.3),',
+        replace: 'lossRate: 0.3,',
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'leaderBias: random.pick([0.2, 0.5, 0.9]),',
+        replace: 'leaderBias: 0.9,',
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'durationScale: random.pick([0.3, 1, 1, 2]),',
+        replace: 'durationScale: 0.3,',
+      },
+    ],
     checkers: ['progress'],
   },
   {
