@@ -81,6 +81,47 @@ describe('The MongoDB store conforms', { concurrency: 4, skip }, () => {
   });
 });
 
+/** A server that goes and comes back with what it kept. */
+async function restartable() {
+  const storage = await mkdtemp(join(tmpdir(), 'conclave-mongodb-'));
+  const more = ['--sync-on-commit'];
+  let running = await startMongodb({ storage, more });
+  const { port, url } = running;
+  return {
+    open: () => mongodbStore({ url, database, timeoutMs }),
+    stop: async () => await running[Symbol.asyncDispose](),
+    async start() {
+      running = await startMongodb({ storage, more, at: port });
+    },
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      await rm(storage, { recursive: true, force: true });
+    },
+  };
+}
+
+describe('The MongoDB store outlives its server', { concurrency: 3, skip: skipOwn }, () => {
+  registerConformance(async () => {
+    const server = await restartable();
+    const store = server.open();
+    return {
+      store,
+      another: async () => server.open(),
+      stopService: server.stop,
+      startService: server.start,
+      async [Symbol.asyncDispose]() {
+        await store[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  }, /service|outage/);
+
+  test('leads again after an outage, and tells the old leader before', patience, async () => {
+    await using server = await restartable();
+    await leadsAgainAfter(server);
+  });
+});
+
 describe('The MongoDB store', { skip }, () => {
   let server: MongoServer;
   let client: MongoClient;
@@ -277,27 +318,6 @@ describe('The MongoDB store', { skip }, () => {
   test('leaves nothing open', patience, async () => {
     const make = `mongodbStore({ url: '${server.url}', database: '${database}' })`;
     await endsByItself({ module: 'mongodb', storeName: 'mongodbStore', make });
-  });
-
-  test('leads again after an outage, and tells the old leader before', {
-    ...patience,
-    skip: skipOwn,
-  }, async () => {
-    const storage = await mkdtemp(join(tmpdir(), 'conclave-mongodb-'));
-    const more = ['--sync-on-commit'];
-    let running = await startMongodb({ storage, more });
-    const { port, url } = running;
-    await leadsAgainAfter({
-      open: () => mongodbStore({ url, database }),
-      async stop() {
-        await running[Symbol.asyncDispose]();
-      },
-      async start() {
-        running = await startMongodb({ storage, more, at: port });
-      },
-    });
-    await running[Symbol.asyncDispose]();
-    await rm(storage, { recursive: true, force: true });
   });
 
   describe('by its guide', () => {

@@ -72,6 +72,50 @@ describe('The NATS store conforms', { concurrency: 4, skip }, () => {
   });
 });
 
+/** A server that goes and comes back with what it kept. */
+async function restartable() {
+  const storage = await mkdtemp(join(tmpdir(), 'conclave-nats-'));
+  let running = await startNats(['--jetstream'], { storage });
+  const { port } = running;
+  const making = await connectNats(port);
+  await createNatsBucket(making, { replicas: 1 });
+  await making.close();
+  return {
+    // What was asked of a server that went is answered by no other: it takes all of its time.
+    open: () => natsStore({ url: `nats://127.0.0.1:${port}`, timeoutMs: 3000 }),
+    stop: async () => await running[Symbol.asyncDispose](),
+    async start() {
+      running = await startNats(['--jetstream'], { storage, port });
+    },
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      await rm(storage, { recursive: true, force: true });
+    },
+  };
+}
+
+describe('The NATS store outlives its server', { concurrency: 3, skip }, () => {
+  registerConformance(async () => {
+    const server = await restartable();
+    const store = server.open();
+    return {
+      store,
+      another: async () => server.open(),
+      stopService: server.stop,
+      startService: server.start,
+      async [Symbol.asyncDispose]() {
+        await store[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  }, /service|outage/);
+
+  test('leads again after an outage, and tells the old leader before', patience, async () => {
+    await using server = await restartable();
+    await leadsAgainAfter(server);
+  });
+});
+
 describe('The NATS store', { skip }, () => {
   let server: ChildServer;
   let connection: NatsConnection;
@@ -303,26 +347,6 @@ describe('The NATS store', { skip }, () => {
     const script = { module: 'nats', storeName: 'natsStore', make };
     assert.match(await withoutDriver('@nats-io', script), /^unsupported: .*npm install @nats-io\/kv/);
     await endsByItself(script);
-  });
-
-  test('leads again after an outage, and tells the old leader before', patience, async () => {
-    const storage = await mkdtemp(join(tmpdir(), 'conclave-nats-'));
-    let running = await startNats(['--jetstream'], { storage });
-    const { port } = running;
-    const making = await connectNats(port);
-    await createNatsBucket(making, { replicas: 1 });
-    await making.close();
-    await leadsAgainAfter({
-      open: () => natsStore({ url: `nats://127.0.0.1:${port}` }),
-      async stop() {
-        await running[Symbol.asyncDispose]();
-      },
-      async start() {
-        running = await startNats(['--jetstream'], { storage, port });
-      },
-    });
-    await running[Symbol.asyncDispose]();
-    await rm(storage, { recursive: true, force: true });
   });
 
   describe('by its guide', () => {

@@ -176,9 +176,12 @@ export const serviceCases: readonly ConformanceCase[] = [
       const contenders: StoreSession[] = [];
       for (const holder of ['second', 'third']) contenders.push(await opened(stage, holder));
       await stage.eventually('one of them leads', async () => {
-        for (const session of contenders) await stage.acquire(session);
-        const leader = await stage.leader();
-        return contenders.some(({ holder }) => holder === leader?.holder);
+        const look = async () => {
+          for (const session of contenders) await stage.acquire(session);
+          const leader = await stage.leader();
+          return contenders.some(({ holder }) => holder === leader?.holder);
+        };
+        return await look().catch(retryable);
       });
       const outcomes = await Promise.all(contenders.map((session) => stage.acquire(session)));
       const won = outcomes.flatMap((outcome) => (outcome.status === 'acquired' ? [outcome.token] : []));
