@@ -94,6 +94,47 @@ describe('The Redis store conforms, by ioredis and by redis at once', { concurre
   });
 });
 
+/** A server that goes and comes back with what it kept, which is all that it answered. */
+async function restartable() {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-redis-'));
+  const kept = ['--dir', folder, '--appendonly', 'yes', '--appendfsync', 'always'];
+  let running = await startRedis(kept);
+  const { port } = running;
+  return {
+    open: () => redisStore({ url: `redis://127.0.0.1:${port}`, timeoutMs }),
+    stop: async () => await running[Symbol.asyncDispose](),
+    async start() {
+      running = await startRedis(kept, port);
+    },
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+describe('The Redis store outlives its server', { concurrency: 3, skip }, () => {
+  registerConformance(async () => {
+    const server = await restartable();
+    const store = server.open();
+    return {
+      store,
+      another: async () => server.open(),
+      stopService: server.stop,
+      startService: server.start,
+      async [Symbol.asyncDispose]() {
+        await store[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  }, /service|outage/);
+
+  test('leads again after an outage, and tells the old leader before', patience, async () => {
+    await using server = await restartable();
+    await leadsAgainAfter({ ...server, open: () => accepted(server.open()) });
+  });
+});
+
 describe('The Redis store', { skip }, () => {
   let server: ChildServer;
   let client: Redis;
@@ -342,24 +383,6 @@ describe('The Redis store', { skip }, () => {
     await endsByItself(script);
     const before = `(await import('node:module')).registerHooks({ resolve(one, context, next) { if (one !== 'ioredis') return next(one, context); throw Object.assign(new Error(one), { code: 'ERR_MODULE_NOT_FOUND' }); } });`;
     await endsByItself({ ...script, before });
-  });
-
-  test('leads again after an outage, and tells the old leader before', patience, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'conclave-redis-'));
-    const kept = ['--dir', folder, '--appendonly', 'yes', '--appendfsync', 'always'];
-    let running = await startRedis(kept);
-    const { port } = running;
-    await leadsAgainAfter({
-      open: () => accepted(redisStore({ url: `redis://127.0.0.1:${port}` })),
-      async stop() {
-        await running[Symbol.asyncDispose]();
-      },
-      async start() {
-        running = await startRedis(kept, port);
-      },
-    });
-    await running[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
   });
 
   describe('by its guide', () => {
