@@ -152,6 +152,26 @@ describe('The MongoDB store', { skip }, () => {
     ),
   );
 
+  test('writes to the disks of a majority, and reads what a majority has', patience, async () => {
+    await using watched = server.client(undefined, { monitorCommands: true });
+    const commands: Document[] = [];
+    watched.on('commandStarted', ({ command }) => void commands.push(command));
+    await using store = mongodbStore({ client: watched, database, timeoutMs });
+    await using session = await store.openSession({ ttlMs: 600_000, holder: 'first' });
+    const token = await win(session, 'by a majority');
+    await store.read('by a majority');
+    assert.equal(await session.release('by a majority', token), true);
+    await session[Symbol.asyncDispose]();
+    const reads = commands.filter(({ find, filter }) => find === 'conclave' && filter?._id !== undefined);
+    const writes = commands.filter((command) => 'update' in command || 'delete' in command);
+    assert(reads.length > 0 && writes.length > 2);
+    for (const { readConcern } of reads) assert.equal(readConcern?.level, 'linearizable');
+    for (const { writeConcern } of writes) {
+      assert.equal(writeConcern?.w, 'majority');
+      assert.equal(writeConcern?.j, true);
+    }
+  });
+
   test('keeps texts that look like expressions as they are', patience, async () => {
     await using store = mongodbStore({ client, database, timeoutMs });
     await using session = await store.openSession({ ttlMs: 600_000, holder: '$$NOW' });
