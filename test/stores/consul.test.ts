@@ -139,6 +139,23 @@ describe(`The Consul store on ${consulName}`, () => {
     assert.notEqual(await driver.write(session, 'two', { replaces: undefined }, bounds), second);
   });
 
+  test('what is read is confirmed by a majority', patience, async () => {
+    const reads: { readonly body: unknown; readonly url: URL }[] = [];
+    const watching: typeof fetch = (input, init) => {
+      const url = new URL(String(input));
+      if (init?.method === 'GET' || !/"Verb":"(cas|set|delete)/.test(String(init?.body)))
+        reads.push({ url, body: init?.body });
+      return fetch(input, init);
+    };
+    await using driver = consulDriver({ ...fresh(server.url), fetch: watching });
+    await written(driver, 'one');
+    await driver.read(election, bounds);
+    await driver.readMany?.([election, session], bounds);
+    await driver.list?.('', bounds);
+    assert(reads.length >= 3, JSON.stringify(reads));
+    for (const { url } of reads) assert(url.searchParams.has('consistent'), url.href);
+  });
+
   test('documents whose names begin alike, or look like paths, are apart', patience, async () => {
     await using driver = consulDriver(fresh(server.url));
     const names = ['a', 'ab', 'a/b', 'a//b', '..', '.', 'ä ?#%', 'a~'];
