@@ -45,6 +45,32 @@ describe('A store of documents with many who wait', () => {
       assert.deepEqual([now?.holder, waiting], ['second', []]);
     });
 
+  test('raises the counter by one request after the other, so that nobody is in their own way', async () => {
+    const { runtime, driver, open } = stage(false);
+    let underWay = 0;
+    let most = 0;
+    const [read, write] = [driver.read.bind(driver), driver.write.bind(driver)];
+    const slowly = async <T>(kind: string, call: () => Promise<T>): Promise<T> => {
+      if (kind !== 'counter') return call();
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise<void>((resolve) => void runtime.timers.after(20, resolve));
+      underWay -= 1;
+      return call();
+    };
+    driver.read = (key, bounds) => slowly(key.kind, () => read(key, bounds));
+    driver.write = (key, text, how, bounds) => slowly(key.kind, () => write(key, text, how, bounds));
+    const store = open(driver);
+    const session = await settle(runtime, store.openSession({ holder: 'first', ttlMs: 1_000_000 }));
+    const acquiring = Array.from({ length: 50 }, async (_, at) => {
+      await new Promise<void>((resolve) => void runtime.timers.after(at, resolve));
+      return session.acquire(`job-${at}`, once);
+    });
+    const outcomes = await settle(runtime, Promise.all(acquiring));
+    assert(outcomes.every(({ status }) => status === 'acquired'));
+    assert.equal(most, 1);
+  });
+
   test('has few requests under way at once, however much there is to look at', async () => {
     const { runtime, service, driver, open } = stage(false);
     let underWay = 0;

@@ -41,6 +41,8 @@ interface Generation {
 export class ElectionDocuments {
   readonly #calls: DriverCalls;
   #generation: Generation | undefined;
+  /** The counter is raised by one request after the other: at once they would only be in each other's way. */
+  #raised: Promise<unknown> = Promise.resolve();
   #writes = 0;
   readonly #author: string;
 
@@ -137,13 +139,14 @@ export class ElectionDocuments {
   #beginGeneration(): Generation {
     const begun: Generation = {
       leastNumber: 0,
-      // Who asks while the request is under way needs a later one; those of the same turn share it.
-      number: Promise.resolve().then(() => {
+      // Who asks while the request is under way needs a later one, which all of those share.
+      number: this.#raised.then(() => {
         this.#generation = undefined;
         const untilMs = this.#calls.nowMs() + counterMs;
         return this.#raiseCounter(begun.leastNumber, { signal: undefined, untilMs });
       }),
     };
+    this.#raised = begun.number.catch(() => {});
     return begun;
   }
 
