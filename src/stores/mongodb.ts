@@ -119,13 +119,7 @@ class MongodbDocuments implements DocumentDriver {
     throw new ConclaveError('data-incompatible', message);
   }
 
-  /** One request each, sent together: MongoDB answers linearizably for single documents only. */
-  readMany(
-    keys: readonly DocumentKey[],
-    bounds: CallBounds,
-  ): Promise<readonly (StoredDocument | undefined)[]> {
-    return Promise.all(keys.map((key) => this.read(key, bounds)));
-  }
+  // No readMany: MongoDB answers linearizably for single documents only.
 
   async write(
     key: DocumentKey,

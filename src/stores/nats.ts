@@ -150,11 +150,6 @@ class NatsDocuments implements DocumentDriver {
     return { text: entry.string(), version: String(entry.revision) };
   }
 
-  /** One request each, sent together. */
-  readMany(keys: readonly DocumentKey[]): Promise<readonly (StoredDocument | undefined)[]> {
-    return Promise.all(keys.map((key) => this.read(key)));
-  }
-
   async write(
     key: DocumentKey,
     text: string,

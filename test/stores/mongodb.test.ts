@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Document, MongoClient } from 'mongodb';
+import { type Document, MongoClient } from 'mongodb';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import type { StoreSession } from '../../src/election/store.ts';
 import { mongodbStore } from '../../src/stores/mongodb.ts';
@@ -56,7 +56,11 @@ describe('The MongoDB store conforms', { concurrency: 4, skip }, () => {
     await server?.[Symbol.asyncDispose]();
   });
   registerConformance(async () => {
-    const client = server.client();
+    const client = new MongoClient(server.url, { monitorCommands: true });
+    let sent = 0;
+    client.on('commandStarted', () => {
+      sent += 1;
+    });
     const options = { database, timeoutMs };
     const { store, loseNextAnswer } = losingAnswers(mongodbStore({ client, ...options }));
     const stores = [store];
@@ -67,6 +71,7 @@ describe('The MongoDB store conforms', { concurrency: 4, skip }, () => {
         stores.push(second);
         return second;
       },
+      requests: () => sent,
       async deleteRecords(name) {
         await client
           .db(database)

@@ -64,6 +64,7 @@ describe('The NATS store conforms', { concurrency: 4, skip }, () => {
         return second;
       },
       deleteRecords: (name) => kv.delete(`election.${name}`),
+      requests: () => Number(connection.stats().outMsgs),
       async [Symbol.asyncDispose]() {
         await Promise.all(stores.map((one) => one[Symbol.asyncDispose]()));
         await connection.close();

@@ -78,7 +78,7 @@ export interface DocumentDriver extends AsyncDisposable {
   /** Connects and looks whether all that is needed is there. Called before everything else, again after it failed. */
   open?(bounds: CallBounds): Promise<void>;
   read(key: DocumentKey, bounds: CallBounds): Promise<StoredDocument | undefined>;
-  /** In the order of `keys`. At most 100 at a time. Absent: `read` for each. */
+  /** In the order of `keys`. At most 100 at a time. Present only where that is one request; absent: `read` for each. */
   readMany?(
     keys: readonly DocumentKey[],
     bounds: CallBounds,

@@ -126,7 +126,12 @@ export class ElectionViews {
 
   #hint(change: DocumentChange): void {
     if (change === 'all') {
-      for (const view of this.#watched.values()) this.#lookAt(view, 0);
+      // With very many, no more at a time than when they are polled.
+      let requests = -pollsPerSecond;
+      for (const view of this.#watched.values()) {
+        this.#lookAt(view, (Math.max(0, Math.floor(requests)) * 1000) / pollsPerSecond);
+        requests += 1 / this.#calls.perRead;
+      }
     } else if (change.kind === 'election') {
       const view = this.#watched.get(change.name);
       if (view !== undefined) this.#lookAt(view, 0);
@@ -291,9 +296,8 @@ export class ElectionViews {
 
   /** Between two looks at so many elections. */
   restMs(names: number, live: boolean): number {
-    if (live) return safetyMs;
     const requests = 2 * Math.ceil(names / this.#calls.perRead);
-    const restMs = Math.max(this.#pollMs, (requests * 1000) / pollsPerSecond);
+    const restMs = Math.max(live ? safetyMs : this.#pollMs, (requests * 1000) / pollsPerSecond);
     return restMs * (0.9 + this.#calls.runtime.random.unit() / 5);
   }
 }
