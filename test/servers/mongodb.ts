@@ -1,8 +1,10 @@
 // A server that speaks MongoDB's protocol: SecantusDB, which keeps its documents in WiredTiger as MongoDB does and
 // has transactions, or whatever CONCLAVE_TEST_MONGODB_URL names.
+import { join } from 'node:path';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { peer } from '../peers.ts';
 import { startChildServer } from './child-server.ts';
+import { pythonOf } from './s3.ts';
 
 export interface MongoServer extends AsyncDisposable {
   readonly url: string;
@@ -38,8 +40,9 @@ export async function startMongodb({
     return { url, port: Number(port || 27017), client, async [Symbol.asyncDispose]() {} };
   }
   const server = await startChildServer({
-    path: peer('secantusd-py').path ?? '',
+    path: pythonOf(peer('secantusd-py').path ?? ''),
     args: (port, folder) => [
+      join(import.meta.dirname, 'secantus_sweeping.py'),
       ...['--port', String(at ?? port), '--storage-path', storage ?? `${folder}/data`],
       ...more,
     ],

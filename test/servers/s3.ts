@@ -54,7 +54,7 @@ function connect(endpoint: string, more: object): S3Client {
 }
 
 /** The Python that has this moto; the project's own comes first, since its version is known. */
-function pythonOf(program: string): string {
+export function pythonOf(program: string): string {
   const own = join(import.meta.dirname, '../../.peers/bin/python');
   const beside = join(dirname(program), 'python');
   return [own, beside].find((path) => existsSync(path)) ?? 'python3';
