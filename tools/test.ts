@@ -1,5 +1,6 @@
 // `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that
-// start processes, open ports or use all cores, one file after another. All of it runs, whatever fails.
+// start processes, open ports or use all cores, one file after another, and those of stores on servers of their own,
+// two files at a time. All of it runs, whatever fails.
 //   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
 // What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -16,9 +17,10 @@ const serialFolders = [
   'test/simulation',
   'test/fencing',
   'test/partitions',
-  'test/stores',
   'test/examples',
 ];
+/** Two files at a time: they wait for servers, for leases and for each other more than they compute. */
+const pairedFolders = ['test/stores'];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
@@ -78,8 +80,9 @@ const parallel = tests('unit tests and scenarios', find(parallelFolders), []);
 const serial = tests('integration, interop, packaging and simulation', find(serialFolders), [
   '--test-concurrency=1',
 ]);
-const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial];
-if (parallel.length + serial.length === 0) {
+const paired = tests('stores on their servers', find(pairedFolders), ['--test-concurrency=2']);
+const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial, ...paired];
+if (parallel.length + serial.length + paired.length === 0) {
   console.error('no test file matches');
   process.exitCode = 2;
 } else {
