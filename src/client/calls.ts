@@ -1,4 +1,5 @@
 import { ConclaveError } from '../errors/index.ts';
+import { pause as pauseOn } from '../runtime/pause.ts';
 import type { Runtime } from '../runtime/types.ts';
 
 export interface CallOptions {
@@ -9,19 +10,7 @@ export interface CallOptions {
 
 /** `callback` gets control when `delayMs` have passed or the signal aborts, whichever is first. */
 export function pause(runtime: Runtime, delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) {
-      resolve();
-      return;
-    }
-    const done = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = runtime.timers.after(delayMs, done);
-    signal?.addEventListener('abort', done, { once: true });
-  });
+  return pauseOn(runtime.timers, delayMs, signal);
 }
 
 /** Waits for a shared promise with a caller's own signal and time. The promise itself goes on. */

@@ -1,6 +1,5 @@
 /** What the stores on Amazon's services have in common: the meaning of the SDK's errors above all. */
 import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
-import type { Runtime } from '../runtime/types.ts';
 
 export interface AwsFailure {
   readonly name: string;
@@ -78,19 +77,5 @@ export function awsError(error: unknown, { what, changes, signal, permissions }:
   const timedOut = status === 408 || name === 'TimeoutError';
   return new ConclaveError(timedOut ? 'timeout' : 'unavailable', said, {
     ...{ outcome: unknown, retryable: true, cause: error },
-  });
-}
-
-/** Resolves early when the signal aborts. */
-export function pause({ timers }: Runtime, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      timer.cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = timers.after(ms, done);
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done);
   });
 }

@@ -15,6 +15,7 @@ import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { pause } from '../runtime/pause.ts';
 import { type ConsulAccess, ConsulApi, type Entry } from './consul/api.ts';
 import type {
   CallBounds,
@@ -185,7 +186,9 @@ class ConsulDriver implements DocumentDriver {
       before = now;
       // 0 would not block.
       index = Math.max(1, answer.index);
-      await this.#pause(restMs * (0.5 + this.#runtime.random.unit()), signal);
+      await pause(this.#runtime.timers, restMs * (0.5 + this.#runtime.random.unit()), signal, {
+        background: true,
+      });
     }
   }
 
@@ -239,18 +242,6 @@ class ConsulDriver implements DocumentDriver {
       if (key?.kind !== 'session' || untilMs === 0 || this.#runtime.clock.wallMs() < untilMs) continue;
       await this.remove(key, String(ModifyIndex), bounds);
     }
-  }
-
-  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.#runtime.timers.after(delayMs, done, { background: true });
-      signal.addEventListener('abort', done);
-    });
   }
 }
 

@@ -13,7 +13,8 @@ import type { AttributeValue, DynamoDBClient, DynamoDBClientConfig } from '@aws-
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
-import { awsError, describeFailure, pause } from './amazon.ts';
+import { pause } from '../runtime/pause.ts';
+import { awsError, describeFailure } from './amazon.ts';
 import type {
   CallBounds,
   DocumentDriver,
@@ -144,7 +145,8 @@ class DynamodbDriver implements DocumentDriver {
       // Amazon leaves out what was throttled, or was too much for one answer.
       const before = left.length;
       left = answer.UnprocessedKeys?.[this.#table]?.Keys ?? [];
-      if (left.length > 0 && left.length === before) await pause(this.#runtime, pauseMs, bounds.signal);
+      if (left.length > 0 && left.length === before)
+        await pause(this.#runtime.timers, pauseMs, bounds.signal);
       if (bounds.signal.aborted) throw ConclaveError.aborted(what, bounds.signal);
     }
     return keys.map((key) => found.get(this.#idOf(key)));

@@ -11,6 +11,7 @@ import type { Collection, Db, MongoClient } from 'mongodb';
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { pause } from '../runtime/pause.ts';
 import {
   type CallBounds,
   checkOptions,
@@ -196,15 +197,7 @@ class MongodbDocuments implements DocumentDriver {
   async *#polled(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
     while (!signal.aborted) {
       yield 'all';
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          timer.cancel();
-          signal.removeEventListener('abort', done);
-          resolve();
-        };
-        const timer = this.#runtime.timers.after(this.#pollMs, done, { background: true });
-        signal.addEventListener('abort', done);
-      });
+      await pause(this.#runtime.timers, this.#pollMs, signal, { background: true });
     }
   }
 

@@ -1,4 +1,5 @@
 /** The service's own word on what changed, listened to while anybody waits, and asked for again when it ends. */
+import { pause } from '../../runtime/pause.ts';
 import type { Timer } from '../../runtime/types.ts';
 import type { DriverCalls } from './calling.ts';
 import type { DocumentChange } from './driver.ts';
@@ -78,14 +79,6 @@ export class ChangeStream {
 
   #pause(delayMs: number, signal: AbortSignal): Promise<void> {
     const { random, timers } = this.#calls.runtime;
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = timers.after(delayMs * (0.5 + random.unit() / 2), done, { background: true });
-      signal.addEventListener('abort', done);
-    });
+    return pause(timers, delayMs * (0.5 + random.unit() / 2), signal, { background: true });
   }
 }

@@ -1,5 +1,6 @@
 /** Elections as documents: read, and changed by compare-and-swap until the change stands or is not wanted. */
 import { ConclaveError } from '../../errors/index.ts';
+import { pause } from '../../runtime/pause.ts';
 import type { DriverCalls, Within } from './calling.ts';
 import {
   decodeCounter,
@@ -174,17 +175,9 @@ export class ElectionDocuments {
 
   /** After a lost race: longer with each, and differently long for each who lost. */
   pause(attempt: number, { signal }: Within): Promise<void> {
-    const { random, timers } = this.#calls.runtime;
     const mostMs = Math.min(200, 4 * 2 ** Math.min(attempt, 10));
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = timers.after(random.unit() * mostMs, done);
-      signal?.addEventListener('abort', done);
-    });
+    const { random, timers } = this.#calls.runtime;
+    return pause(timers, random.unit() * mostMs, signal);
   }
 }
 

@@ -1,8 +1,9 @@
 /** Requests for a bucket's objects, and what their failures mean. */
 import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import { ConclaveError } from '../../errors/index.ts';
+import { pause } from '../../runtime/pause.ts';
 import type { Runtime } from '../../runtime/types.ts';
-import { awsError, describeFailure, pause } from '../amazon.ts';
+import { awsError, describeFailure } from '../amazon.ts';
 import type { CallBounds, StoredDocument } from '../documents/index.ts';
 import { loadDriver } from '../driver-package.ts';
 
@@ -135,7 +136,7 @@ export class BucketObjects {
         if (status !== 409) return { attempts };
         if (attempts > 1) return { attempts };
         await pause(
-          this.#runtime,
+          this.#runtime.timers,
           this.#runtime.random.unit() * Math.min(500, 20 * 2 ** busy),
           bounds.signal,
         );
