@@ -3,26 +3,29 @@
  * name has one form only. What is plain stays readable.
  */
 
-/** Letters, digits and a few signs stay; other bytes of UTF-8 become =XX. The empty name is '='. */
-export function escapeName(name: string): string {
+/** Signs that are safe in a path; letters and digits are among them. */
+const usual = /[\w.:@-]/;
+
+/** What `plain` matches stays; other bytes of UTF-8 become =XX. The empty name is '='. */
+export function escapeName(name: string, plain = usual): string {
   if (name === '') return '=';
   const escaped = Array.from(Buffer.from(name, 'utf8'), (byte) => {
     const character = String.fromCharCode(byte);
-    return /[\w.:@-]/.test(character) ? character : escapeByte(byte);
+    return plain.test(character) ? character : escapeByte(byte);
   }).join('');
   // '.' and '..' are folders.
   return escaped.replace(/^\.+$/, (dots) => escapeByte(46).repeat(dots.length));
 }
 
-/** undefined: `escapeName` does not make that. */
-export function unescapeName(segment: string): string | undefined {
+/** undefined: `escapeName` with the same `plain` does not make that. */
+export function unescapeName(segment: string, plain = usual): string | undefined {
   if (segment === '=') return '';
   const bytes: number[] = [];
   for (const [piece] of segment.matchAll(/=[0-9A-F]{2}|./gsu)) {
     bytes.push(piece.length === 3 ? Number.parseInt(piece.slice(1), 16) : piece.charCodeAt(0));
   }
   const name = Buffer.from(bytes).toString('utf8');
-  return escapeName(name) === segment ? name : undefined;
+  return escapeName(name, plain) === segment ? name : undefined;
 }
 
 function escapeByte(byte: number): string {

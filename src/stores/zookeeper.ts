@@ -178,7 +178,9 @@ class ZookeeperDriver implements DocumentDriver {
 
   async list(prefix: string, bounds: CallBounds): Promise<readonly string[]> {
     const segments = await this.#nodes.children(`${this.#root}/elections`, bounds);
-    return segments.map(unescapeName).filter((name) => name?.startsWith(prefix)) as string[];
+    return segments
+      .map((segment) => unescapeName(segment))
+      .filter((name) => name?.startsWith(prefix)) as string[];
   }
 
   async *changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {

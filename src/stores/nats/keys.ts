@@ -1,11 +1,14 @@
 /** Documents as keys of a bucket, whose alphabet is small: election.nightly-report, session.<id>, counter. */
 import type { DocumentKey } from '../documents/index.ts';
+import { escapeName, unescapeName } from '../escaped-names.ts';
 
 const prefix = 'election.';
+/** The dot parts a key. */
+const plain = /[\w-]/;
 
 export function keyOf({ kind, name }: DocumentKey): string {
   if (kind === 'counter') return 'counter';
-  return kind === 'session' ? `session.${name}` : `${prefix}${escapeName(name)}`;
+  return kind === 'session' ? `session.${name}` : `${prefix}${escapeName(name, plain)}`;
 }
 
 /** undefined: a key that is none of ours. */
@@ -19,19 +22,5 @@ export function readKey(key: string): DocumentKey | undefined {
 /** The election's; undefined for any other key. */
 export function nameIn(key: string): string | undefined {
   if (!key.startsWith(prefix)) return undefined;
-  const escaped = key.slice(prefix.length);
-  const bytes: number[] = [];
-  for (const [piece] of escaped.matchAll(/=[0-9A-F]{2}|./gs)) {
-    bytes.push(piece.length === 3 ? Number.parseInt(piece.slice(1), 16) : piece.charCodeAt(0));
-  }
-  const name = Buffer.from(bytes).toString('utf8');
-  return escapeName(name) === escaped ? name : undefined;
-}
-
-/** Letters, digits, _ and - stay; other bytes of UTF-8 become =XX, also the dot, which parts a key. */
-function escapeName(name: string): string {
-  return Array.from(Buffer.from(name, 'utf8'), (byte) => {
-    const character = String.fromCharCode(byte);
-    return /[\w-]/.test(character) ? character : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }).join('');
+  return unescapeName(key.slice(prefix.length), plain);
 }
