@@ -21,7 +21,7 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
-  type KeyedWrite,
+  type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
 import type { Answer, Row, SqlValue } from './sql/connections.ts';
@@ -169,43 +169,29 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     return written ? version : undefined;
   }
 
-  /** Renewals are one statement together; new sessions, of which there are few, one each. */
-  async writeMany(
-    writes: readonly KeyedWrite[],
+  async renewMany(
+    renewals: readonly Renewal[],
     bounds: CallBounds,
   ): Promise<readonly (string | undefined)[]> {
-    const renewals = writes.filter(({ key, replaces }) => key.kind === 'session' && replaces !== undefined);
-    const renewed = this.#renew(renewals, bounds);
-    return await Promise.all(
-      writes.map(async (write) => {
-        if (!renewals.includes(write)) return await this.write(write.key, write.text, write, bounds);
-        return (await renewed).get(write.key.name);
-      }),
-    );
-  }
-
-  async #renew(writes: readonly KeyedWrite[], bounds: CallBounds): Promise<ReadonlyMap<string, string>> {
-    const versions = new Map(writes.map(({ key }) => [key.name, this.#newId()]));
-    if (writes.length === 0) return versions;
-    const values = writes.flatMap(({ key, text, replaces = '', ttlMs, keepMs }) => [
-      ...[key.name, text, versions.get(key.name) ?? ''].map(bytes),
+    const versions = renewals.map(() => this.#newId());
+    const values = renewals.flatMap(({ key, text, replaces, ttlMs, keepMs }, at) => [
+      ...[key.name, text, versions[at] ?? ''].map(bytes),
       ...[...times({ ttlMs, keepMs }), bytes(replaces)],
     ]);
     const named = 'SELECT ? AS name, ? AS text, ? AS version, ? AS expires, ? AS keep, ? AS replaces';
-    const rows = [named, ...writes.slice(1).map(() => 'SELECT ?, ?, ?, ?, ?, ?')].join(' UNION ALL ');
+    const rows = [named, ...renewals.slice(1).map(() => 'SELECT ?, ?, ?, ?, ?, ?')].join(' UNION ALL ');
     // In this order, so that only the rows that are meant are looked at, and locked.
     const text = `UPDATE (${rows}) AS renewal STRAIGHT_JOIN ${this.#name} AS stored
 ON stored.kind = 'session' AND stored.name = renewal.name AND stored.version = renewal.replaces
 SET stored.text = CONVERT(renewal.text USING utf8mb4), stored.version = renewal.version,
 stored.expires_at = ${after('renewal.expires')}, stored.keep_until = ${after('renewal.keep')}`;
-    if ((await this.#change('Renewing', text, values, bounds.signal)) === writes.length) return versions;
+    if ((await this.#change('Renewing', text, values, bounds.signal)) === renewals.length) return versions;
     // Not told which of them: those that have the version that was to be written.
     const found = await this.readMany(
-      writes.map(({ key }) => key),
+      renewals.map(({ key }) => key),
       bounds,
     );
-    const written = writes.filter(({ key }, at) => found[at]?.version === versions.get(key.name));
-    return new Map(written.map(({ key }) => [key.name, versions.get(key.name) ?? '']));
+    return versions.map((version, at) => (found[at]?.version === version ? version : undefined));
   }
 
   async remove({ kind, name }: DocumentKey, version: string, { signal }: CallBounds): Promise<boolean> {

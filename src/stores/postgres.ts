@@ -22,7 +22,7 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
-  type KeyedWrite,
+  type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
 import type { Answer, Row, SqlPool } from './sql/connections.ts';
@@ -164,30 +164,18 @@ WHERE kind = $1 AND name = $2 AND version = $7 RETURNING 1`;
     return changed ? version : undefined;
   }
 
-  /** Renewals are one statement together; new sessions, of which there are few, one each. */
-  async writeMany(
-    writes: readonly KeyedWrite[],
-    bounds: CallBounds,
+  async renewMany(
+    renewals: readonly Renewal[],
+    { signal }: CallBounds,
   ): Promise<readonly (string | undefined)[]> {
-    const renewals = writes.filter(({ key, replaces }) => key.kind === 'session' && replaces !== undefined);
-    const renewed = this.#renew(renewals, bounds);
-    return await Promise.all(
-      writes.map(async (write) => {
-        if (!renewals.includes(write)) return await this.write(write.key, write.text, write, bounds);
-        return (await renewed).get(write.key.name);
-      }),
-    );
-  }
-
-  async #renew(writes: readonly KeyedWrite[], { signal }: CallBounds): Promise<ReadonlyMap<string, string>> {
-    const versions = new Map(writes.map(({ key }) => [key.name, this.#newId()]));
-    const [first] = writes;
-    if (first === undefined) return versions;
-    const values = writes.flatMap(({ key, text, replaces = '', ...times }) => [
-      ...[key.name, text, versions.get(key.name) ?? ''],
+    const versions = renewals.map(() => this.#newId());
+    const [first] = renewals;
+    if (first === undefined) return [];
+    const values = renewals.flatMap(({ key, text, replaces, ...times }, at) => [
+      ...[key.name, text, versions[at] ?? ''],
       ...[...this.#times(times), replaces],
     ]);
-    const rows = writes.map(
+    const rows = renewals.map(
       (_, at) => `(${[1, 2, 3, 4, 5, 6].map((column) => `$${6 * at + column}`).join(', ')})`,
     );
     const text = `UPDATE ${this.#name} AS stored SET text = renewal.text, version = renewal.version,
@@ -196,7 +184,7 @@ FROM (VALUES ${rows.join(', ')}) AS renewal (name, text, version, expires, keep,
 WHERE stored.kind = 'session' AND stored.name = renewal.name AND stored.version = renewal.replaces RETURNING stored.name`;
     const changed = await this.#change('Renewing', first.key, text, values, signal);
     const names = new Set(changed.map(([name]) => name));
-    return new Map([...versions].filter(([name]) => names.has(name)));
+    return versions.map((version, at) => (names.has(renewals[at]?.key.name ?? '') ? version : undefined));
   }
 
   #times({ ttlMs, keepMs }: Pick<DocumentWrite, 'ttlMs' | 'keepMs'>): readonly (string | null)[] {

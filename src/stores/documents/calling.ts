@@ -7,7 +7,7 @@ import type {
   DocumentDriver,
   DocumentKey,
   DocumentWrite,
-  KeyedWrite,
+  Renewal,
   StoredDocument,
 } from './driver.ts';
 
@@ -122,13 +122,13 @@ export class DriverCalls {
     );
   }
 
-  async writeMany(writes: readonly KeyedWrite[], within: Within): Promise<readonly (string | undefined)[]> {
+  async renewMany(renewals: readonly Renewal[], within: Within): Promise<readonly (string | undefined)[]> {
     await this.#open(within);
     return this.#bounded(
       'Writing',
       'unknown',
       within,
-      async (bounds) => (await this.driver.writeMany?.(writes, bounds)) ?? [],
+      async (bounds) => (await this.driver.renewMany?.(renewals, bounds)) ?? [],
     );
   }
 

@@ -54,9 +54,9 @@ function shakyDriver(service: MemoryService, runtime: ManualRuntime, calm: () =>
   driver.write = (key, text, options) => write(() => service.write(key, text, options));
   driver.remove = (key, version) => write(() => service.remove(key, version));
   if (driver.readMany) driver.readMany = (keys) => read(() => keys.map((key) => service.read(key)));
-  if (driver.writeMany) {
-    driver.writeMany = (writes) =>
-      write(() => writes.map(({ key, text, ...rest }) => service.write(key, text, rest)));
+  if (driver.renewMany) {
+    driver.renewMany = (renewals) =>
+      write(() => renewals.map(({ key, text, ...rest }) => service.write(key, text, rest)));
   }
   const { changes, list } = driver;
   if (list) driver.list = (prefix, bounds) => list(prefix, bounds);

@@ -41,9 +41,11 @@ export interface DocumentWrite {
   readonly keepMs?: number | undefined;
 }
 
-export interface KeyedWrite extends DocumentWrite {
+/** A session's document, written anew by its owner. */
+export interface Renewal extends DocumentWrite {
   readonly key: DocumentKey;
   readonly text: string;
+  readonly replaces: string;
 }
 
 /** A document that may have changed. 'all': the stream begins or has a gap, so anything may have. */
@@ -91,10 +93,10 @@ export interface DocumentDriver extends AsyncDisposable {
     bounds: CallBounds,
   ): Promise<string | undefined>;
   /**
-   * Several writes of different documents in one request, each for itself: in their order what `write` gives for each.
-   * At most 100 at a time. Present where that is cheaper: renewals of many sessions then go together.
+   * Renewals of several sessions in one request, each for itself: in their order what `write` gives for each. At most
+   * 100 at a time. Present where that is cheaper than one request each.
    */
-  writeMany?(writes: readonly KeyedWrite[], bounds: CallBounds): Promise<readonly (string | undefined)[]>;
+  renewMany?(renewals: readonly Renewal[], bounds: CallBounds): Promise<readonly (string | undefined)[]>;
   /** False: what stands there is of another version, or nothing is. */
   remove(key: DocumentKey, version: string, bounds: CallBounds): Promise<boolean>;
   /**

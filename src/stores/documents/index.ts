@@ -16,7 +16,7 @@ export type {
   DocumentKey,
   DocumentTraits,
   DocumentWrite,
-  KeyedWrite,
+  Renewal,
   StoredDocument,
 } from './driver.ts';
 export { type DocumentStoreOptions, documentStore, documentStoreOptionNames } from './store.ts';

@@ -1,9 +1,9 @@
 /** Renewals of many sessions of one store go together, where the service takes several writes in one request. */
 import type { DriverCalls, Within } from './calling.ts';
-import type { KeyedWrite } from './driver.ts';
+import type { Renewal } from './driver.ts';
 
 interface Waiting {
-  readonly write: KeyedWrite;
+  readonly renewal: Renewal;
   readonly untilMs: number;
   readonly resolve: (version: string | undefined) => void;
   readonly reject: (error: unknown) => void;
@@ -28,18 +28,17 @@ export class RenewalBatches {
   }
 
   /** As a driver's `write`. */
-  write(write: KeyedWrite, within: Within): Promise<string | undefined> {
-    const { key, text, ...rest } = write;
-    const isRenewal = rest.replaces !== undefined;
-    if (this.#calls.driver.writeMany === undefined || !isRenewal || !this.#areMany()) {
+  renew(renewal: Renewal, within: Within): Promise<string | undefined> {
+    const { key, text, ...rest } = renewal;
+    if (this.#calls.driver.renewMany === undefined || !this.#areMany()) {
       return this.#calls.write(key, text, rest, within);
     }
     const written = new Promise<string | undefined>((resolve, reject) => {
-      this.#waiting.push({ write, untilMs: within.untilMs, resolve, reject });
+      this.#waiting.push({ renewal, untilMs: within.untilMs, resolve, reject });
     });
     if (this.#waiting.length >= most) void this.#flush();
     else if (this.#waiting.length === 1) {
-      const waitMs = Math.min(longestWaitMs, (write.ttlMs ?? 0) / shareOfTtl);
+      const waitMs = Math.min(longestWaitMs, (renewal.ttlMs ?? 0) / shareOfTtl);
       this.#calls.runtime.timers.after(waitMs, () => void this.#flush());
     }
     return this.#calls.share(written, within);
@@ -63,8 +62,8 @@ export class RenewalBatches {
     if (batch.length === 0) return;
     try {
       const untilMs = Math.max(...batch.map((one) => one.untilMs));
-      const writes = batch.map(({ write }) => write);
-      const versions = await this.#calls.writeMany(writes, { signal: undefined, untilMs });
+      const renewals = batch.map(({ renewal }) => renewal);
+      const versions = await this.#calls.renewMany(renewals, { signal: undefined, untilMs });
       for (const [at, { resolve }] of batch.entries()) resolve(versions[at]);
     } catch (error) {
       for (const { reject } of batch) reject(error);

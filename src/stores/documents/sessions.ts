@@ -251,7 +251,9 @@ export class OwnedSession {
     const { ttlMs, renewals } = this.#document;
     const keepMs = Math.max(ttlMs * keptTtls, keptAtLeastMs);
     const text = encodeDocument(this.#document, `${this.id}-${renewals}`);
-    return this.#renewals.write({ key: keyOf(this.id), text, replaces, ttlMs, keepMs }, within);
+    const key = keyOf(this.id);
+    if (replaces === undefined) return this.#calls.write(key, text, { replaces, ttlMs, keepMs }, within);
+    return this.#renewals.renew({ key, text, replaces, ttlMs, keepMs }, within);
   }
 
   #inTurn<T>(call: () => Promise<T>): Promise<T> {

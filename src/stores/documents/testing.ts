@@ -101,7 +101,7 @@ class MemoryDriver implements DocumentDriver {
   readonly description = 'documents in memory';
   readonly traits: DocumentTraits;
   readonly readMany?: NonNullable<DocumentDriver['readMany']>;
-  readonly writeMany?: NonNullable<DocumentDriver['writeMany']>;
+  readonly renewMany?: NonNullable<DocumentDriver['renewMany']>;
   readonly changes?: NonNullable<DocumentDriver['changes']>;
   readonly list?: NonNullable<DocumentDriver['list']>;
   readonly #service: MemoryService;
@@ -118,9 +118,9 @@ class MemoryDriver implements DocumentDriver {
     };
     if (tells) this.changes = (signal) => this.#changes(signal);
     if (!many) return;
-    this.writeMany = async (writes) => {
+    this.renewMany = async (renewals) => {
       await this.#request();
-      return writes.map(({ key, text, ...write }) => service.write(key, text, write));
+      return renewals.map(({ key, text, ...write }) => service.write(key, text, write));
     };
     this.readMany = async (keys) => {
       await this.#request();

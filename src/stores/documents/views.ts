@@ -106,7 +106,7 @@ export class ElectionViews {
     return this.#watched.get(name)?.latest?.found;
   }
 
-  /** What this process wrote needs no looking for. */
+  /** What this process wrote is shown at once; the look that follows tells how long its leader has. */
   wrote(name: string, found: FoundElection): void {
     const view = this.#watched.get(name);
     if (view === undefined) return;
