@@ -18,7 +18,7 @@ import {
   registerConformance,
   withoutDriver,
 } from './checks.ts';
-import { leadsAgainAfter } from './outage.ts';
+import { testsOfOutages } from './outage.ts';
 
 const skip = mongodbMissing ?? false;
 /** Not for a server that the environment names: with flags of its own. */
@@ -106,25 +106,7 @@ async function restartable() {
 }
 
 describe('The MongoDB store outlives its server', { concurrency: 3, skip: skipOwn }, () => {
-  registerConformance(async () => {
-    const server = await restartable();
-    const store = server.open();
-    return {
-      store,
-      another: async () => server.open(),
-      stopService: server.stop,
-      startService: server.start,
-      async [Symbol.asyncDispose]() {
-        await store[Symbol.asyncDispose]();
-        await server[Symbol.asyncDispose]();
-      },
-    };
-  }, /service|outage/);
-
-  test('leads again after an outage, and tells the old leader before', patience, async () => {
-    await using server = await restartable();
-    await leadsAgainAfter(server);
-  });
+  testsOfOutages(restartable);
 });
 
 describe('The MongoDB store', { skip }, () => {

@@ -1,7 +1,9 @@
 // What a user sees of an outage, whatever the store: the leader is told in time, and one leads again afterwards.
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { elect } from '../../src/election/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
+import { patience, registerConformance } from './checks.ts';
 
 export interface Outage {
   open(): LeaseStore;
@@ -55,4 +57,30 @@ export async function leadsAgainAfter({ open, stop, start }: Outage): Promise<vo
     const before = told[at - 1];
     if (event === 'began' && before !== undefined) assert(token > before.token, JSON.stringify(told));
   }
+}
+
+/** A server of its own for each case. `asUsed`: a store as its users open it, if not as `open` does. */
+export function testsOfOutages(
+  restartable: () => Promise<Outage & AsyncDisposable>,
+  asUsed: (store: LeaseStore) => LeaseStore = (store) => store,
+): void {
+  registerConformance(async () => {
+    const server = await restartable();
+    const store = server.open();
+    return {
+      store,
+      another: async () => server.open(),
+      stopService: server.stop,
+      startService: server.start,
+      async [Symbol.asyncDispose]() {
+        await store[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  }, /service|outage/);
+
+  test('leads again after an outage, and tells the old leader before', patience, async () => {
+    await using server = await restartable();
+    await leadsAgainAfter({ ...server, open: () => asUsed(server.open()) });
+  });
 }

@@ -15,7 +15,7 @@ import type { ChildServer } from '../servers/child-server.ts';
 import { connectIoredis, connectNodeRedis, redisMissing, startRedis } from '../servers/redis.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import { endsByItself, failsWith, patience, registerConformance, withoutDriver } from './checks.ts';
-import { leadsAgainAfter } from './outage.ts';
+import { testsOfOutages } from './outage.ts';
 
 const skip = redisMissing ?? false;
 /** This machine may be busy. */
@@ -114,25 +114,7 @@ async function restartable() {
 }
 
 describe('The Redis store outlives its server', { concurrency: 3, skip }, () => {
-  registerConformance(async () => {
-    const server = await restartable();
-    const store = server.open();
-    return {
-      store,
-      another: async () => server.open(),
-      stopService: server.stop,
-      startService: server.start,
-      async [Symbol.asyncDispose]() {
-        await store[Symbol.asyncDispose]();
-        await server[Symbol.asyncDispose]();
-      },
-    };
-  }, /service|outage/);
-
-  test('leads again after an outage, and tells the old leader before', patience, async () => {
-    await using server = await restartable();
-    await leadsAgainAfter({ ...server, open: () => accepted(server.open()) });
-  });
+  testsOfOutages(restartable, accepted);
 });
 
 describe('The Redis store', { skip }, () => {
