@@ -4,7 +4,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { FencedLeadership } from '../../fencing/index.ts';
 import { unlessUsual } from '../elections/usual-failures.ts';
 import { type Guarded, resource } from './guards/index.ts';
-import { blindly, holdOf, type SharerParts, sessionOptions } from './sharer.ts';
+import { again, blindly, holdOf, type SharerParts, sessionOptions } from './sharer.ts';
 
 export const guardElection = 'ledger';
 
@@ -41,24 +41,16 @@ export class GuardWriterProgram {
     const { store } = this.#parts;
     const { signal } = this.#stop;
     const options = { ...sessionOptions(this.#parts), signal };
+    const often = (paceMs: number, what: () => Promise<void>) => again(this.#parts, paceMs, signal, what);
     await Promise.all([
       elect(store, guardElection, (leadership) => this.#lead(leadership), options),
-      this.#again(1500, () => this.#read()),
-      this.#again(1500, () => this.#writeLate()),
+      often(1500, () => this.#read()),
+      often(1500, () => this.#writeLate()),
     ]);
   }
 
   stop(): void {
     this.#stop.abort();
-  }
-
-  async #again(paceMs: number, what: () => Promise<void>): Promise<void> {
-    const { process, random } = this.#parts;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await pause(process.runtime, random.between(0, 2 * paceMs), signal);
-      if (!signal.aborted) await what();
-    }
   }
 
   async #lead(leadership: Leadership): Promise<void> {

@@ -5,7 +5,7 @@ import { fileGateStorage, type TokenGate, tokenGate } from '../../fencing/index.
 import { type FencedLog, fencedLog } from '../../fencing/log-file/index.ts';
 import { unlessUsual } from '../elections/usual-failures.ts';
 import type { SeenRecord } from './reports.ts';
-import { blindly, folder, holdOf, type SharerParts, sessionOptions } from './sharer.ts';
+import { again, blindly, folder, holdOf, type SharerParts, sessionOptions } from './sharer.ts';
 
 export const logElection = 'log';
 export const logPath = `${folder}/log`;
@@ -46,26 +46,18 @@ export class LogWriterProgram {
     const { store } = this.#parts;
     const { signal } = this.#stop;
     const options = { ...sessionOptions(this.#parts), signal };
+    const often = (paceMs: number, what: () => Promise<void>) => again(this.#parts, paceMs, signal, what);
     await Promise.all([
       elect(store, logElection, (leadership) => this.#lead(leadership), options),
-      this.#again(1200, () => this.#read()),
-      this.#again(400, () => this.#pass()),
-      this.#again(400, () => this.#pass()),
+      often(1200, () => this.#read()),
+      often(400, () => this.#pass()),
+      often(400, () => this.#pass()),
     ]);
     await this.#log.close();
   }
 
   stop(): void {
     this.#stop.abort();
-  }
-
-  async #again(paceMs: number, what: () => Promise<void>): Promise<void> {
-    const { process, random } = this.#parts;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await pause(process.runtime, random.between(0, 2 * paceMs), signal);
-      if (!signal.aborted) await what();
-    }
   }
 
   async #lead(leadership: Leadership): Promise<void> {

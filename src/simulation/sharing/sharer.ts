@@ -1,4 +1,5 @@
 /** What the programs of all who share have in common. */
+import { pause } from '../../client/calls.ts';
 import type { LeaseStore } from '../../election/store.ts';
 import type { HeldLeadership, Hold } from '../elections/reports.ts';
 import type { Process } from '../world/process.ts';
@@ -36,4 +37,17 @@ export function sessionOptions({ process, settings, clockDriftRate }: SharerPart
 /** What of a leadership a writer shows that does not ask whether it still leads. */
 export function blindly({ name, token }: HeldLeadership) {
   return { name, token, assertHeld: () => {} };
+}
+
+/** About every `paceMs`, until the signal aborts. */
+export async function again(
+  { process, random }: SharerParts,
+  paceMs: number,
+  signal: AbortSignal,
+  what: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(process.runtime, random.between(0, 2 * paceMs), signal);
+    if (!signal.aborted) await what();
+  }
 }
