@@ -4,9 +4,11 @@
 //   DeepPartial, and one that takes undefined for what is left out;
 // - its range checks of 64-bit fields go. They fail on a `number` in a oneof or a repeated field, which they take
 //   for a bigint, and the writer of @bufbuild/protobuf checks the range itself.
+// Beside it stand the fields by name, for JSON, and the compiled files, for reflection.
 import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { writeSchema } from './generate/schema.ts';
 
 const root = join(import.meta.dirname, '..');
 const generated = join(root, 'src/wire/generated');
@@ -35,4 +37,5 @@ for (const name of globSync('**/*.ts', { cwd: generated })) {
   writeFileSync(file, text);
 }
 if (rangeChecks === 0) throw new Error('ts-proto prints no range checks any more: remove their replacement');
+writeSchema(root, generated);
 run('biome', 'format', '--write', generated);

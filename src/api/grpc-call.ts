@@ -6,6 +6,7 @@ import type { CallConnection, CallContext } from './types.ts';
 export interface GrpcCall {
   cancelled: boolean;
   getPeer(): string;
+  readonly metadata: { get(name: string): readonly (string | Buffer)[] };
   /** When the caller's time is up by the wall clock; Infinity without a bound. */
   getDeadline(): { valueOf(): number };
   once(event: 'cancelled', listener: () => void): unknown;
@@ -15,6 +16,7 @@ const nowhere: CallConnection = {
   remote: 'unknown',
   ended: Promise.resolve<CloseCause>('broken'),
   endedBy: 'broken',
+  commonName: undefined,
 };
 
 /** Made for each call; what few handlers ask for is made when they ask. */
@@ -44,6 +46,12 @@ export class GrpcCallContext implements CallContext {
   get deadlineMs(): number | undefined {
     const deadline = this.#call.getDeadline().valueOf();
     return deadline === Infinity ? undefined : Math.max(0, deadline - this.#clock.wallMs());
+  }
+
+  /** Where etcd's clients put it, and where its gateway does. */
+  get token(): string | undefined {
+    const { metadata } = this.#call;
+    return (metadata.get('token')[0] ?? metadata.get('authorization')[0])?.toString();
   }
 
   /** The first cause stays. */

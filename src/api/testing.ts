@@ -103,6 +103,7 @@ export class TestingMember implements MemberHandle {
 export class TestingCall implements CallContext {
   readonly connection: CallConnection;
   readonly deadlineMs = undefined;
+  token: string | undefined;
   readonly #controller = new AbortController();
   #endedBy: CloseCause | undefined;
   #resolveEnded: (cause: CloseCause) => void = () => {};
@@ -114,6 +115,7 @@ export class TestingCall implements CallContext {
     const endedBy = (): CloseCause | undefined => this.#endedBy;
     this.connection = {
       remote: 'test',
+      commonName: undefined,
       ended,
       get endedBy() {
         return endedBy();

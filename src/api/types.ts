@@ -11,6 +11,8 @@ export interface CallContext {
   readonly connection: CallConnection;
   /** Ms that the caller gave when it called; undefined: no bound. */
   readonly deadlineMs: number | undefined;
+  /** What Authenticate gave the caller, as it sent it with the call; not checked. undefined: it sent none. */
+  readonly token: string | undefined;
 }
 
 /** The connection that a call came on. Several calls share one. */
@@ -20,6 +22,8 @@ export interface CallConnection {
   readonly ended: Promise<CloseCause>;
   /** The same without waiting: set before any call on the connection is aborted. undefined: it stands. */
   readonly endedBy: CloseCause | undefined;
+  /** Of the certificate that the caller proved to have, signed by our authority. undefined: it showed none. */
+  readonly commonName: string | undefined;
 }
 
 export type UnaryHandler<Req, Res> = (request: Req, context: CallContext) => Promise<Res>;

@@ -53,7 +53,7 @@ export class PortServer {
     this.#ended = ended;
     const endedBy = (): CloseCause | undefined => this.#endedBy;
     this.#connection = {
-      ...{ remote, ended },
+      ...{ remote, ended, commonName: undefined },
       get endedBy() {
         return endedBy();
       },
@@ -217,6 +217,7 @@ export class PortServer {
 class ServedContext implements CallContext {
   readonly connection: CallContext['connection'];
   readonly deadlineMs: number | undefined;
+  readonly token = undefined;
   readonly #call: ServedCall;
 
   constructor(call: ServedCall, connection: CallContext['connection'], deadlineMs: number | undefined) {
