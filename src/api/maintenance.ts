@@ -1,10 +1,10 @@
-import type { services } from '../wire/index.ts';
+import type { SnapshotResponse, services } from '../wire/index.ts';
 import type { ApiServices } from './service.ts';
-import { unimplemented } from './status.ts';
-import type { HandlerOf } from './types.ts';
+import { commandFailure, failure, unimplemented } from './status.ts';
+import type { CallContext, HandlerOf } from './types.ts';
 
 type Maintenance = typeof services.Maintenance;
-type Offered = 'status' | 'alarm';
+type Offered = 'status' | 'alarm' | 'defragment' | 'hash' | 'hashKV' | 'snapshot' | 'downgrade';
 
 /** The level of etcd's API that we answer at. Clients choose features by it. */
 export const etcdApiVersion = '3.5.0';
@@ -36,5 +36,45 @@ export function maintenanceService(api: ApiServices): { [Name in Offered]: Handl
       if (request.action === 1) throw unimplemented('raising an alarm');
       return { header: headers.header(), alarms: [] };
     },
+
+    async defragment() {
+      await member.upkeep.defragment();
+      return { header: headers.header() };
+    },
+
+    async hash() {
+      return { header: headers.header(), hash: member.keyspace.stateHash() };
+    },
+
+    async hashKV(request) {
+      const answer = member.keyspace.hashAt(request.revision);
+      if ('failed' in answer) throw commandFailure(answer.failed);
+      const { hash, revision, compactRevision } = answer;
+      return { header: headers.header(), hash, compactRevision, hashRevision: revision };
+    },
+
+    snapshot(_request, context) {
+      return snapshotStream(api, context);
+    },
+
+    async downgrade({ action, version }) {
+      const cancel = 2;
+      if (action === cancel) throw failure('noDowngrade');
+      if (!/^v?\d+\.\d+(\.\d+)?$/.test(version)) throw failure('downgradeFormat');
+      throw unimplemented(
+        'a downgrade (stop the member and start the older version: it says whether it can)',
+      );
+    },
   };
+}
+
+/** As fast as the caller takes it: the next piece is read when the one before it has left. */
+async function* snapshotStream(api: ApiServices, { signal }: CallContext): AsyncGenerator<SnapshotResponse> {
+  await using backup = await api.member.upkeep.backup();
+  let remainingBytes = backup.sizeBytes;
+  for await (const blob of backup.read()) {
+    signal.throwIfAborted();
+    remainingBytes -= blob.length;
+    yield { header: undefined, remainingBytes, blob, version: etcdApiVersion };
+  }
 }

@@ -70,6 +70,8 @@ const rows = {
   electionExpired: [2, 'election: session expired', 'lease-lost'],
   missingLeaderKey: [2, '"leader" field must be provided', 'invalid-argument'],
   mutexExpired: [2, 'mutex: session is expired', 'lease-lost'],
+  noDowngrade: [9, 'etcdserver: no inflight downgrade job', 'failed-precondition'],
+  downgradeFormat: [3, 'etcdserver: wrong downgrade target version format', 'invalid-argument'],
   cancelled: [1, 'context canceled', 'aborted'],
   deadlineExceeded: [4, 'context deadline exceeded', 'timeout'],
   unknownIncarnation: [

@@ -1,5 +1,6 @@
 import { type Command, type CommandResult, encodeBatch, Keyspace } from '../keyspace/index.ts';
-import type { MemberHandle, MemberStatus, ProposeOptions } from '../member/types.ts';
+import type { Backup } from '../member/index.ts';
+import type { MemberHandle, MemberStatus, MemberUpkeep, ProposeOptions } from '../member/types.ts';
 import type { CloseCause, Runtime } from '../runtime/types.ts';
 import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
@@ -20,6 +21,7 @@ export class TestingMember implements MemberHandle {
   readonly name = 'testing';
   readonly keyspace = new Keyspace();
   readonly stopped: Promise<void>;
+  readonly upkeep: TestingUpkeep;
   /** Every command that was proposed, in order. */
   readonly proposed: Command[] = [];
   /** Thrown by the next proposals and barriers until it is unset. */
@@ -32,6 +34,7 @@ export class TestingMember implements MemberHandle {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+    this.upkeep = new TestingUpkeep();
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -96,6 +99,31 @@ export class TestingMember implements MemberHandle {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+}
+
+/** Counts what it is asked for; a backup is some bytes, and tells whether it was disposed of. */
+export class TestingUpkeep implements MemberUpkeep {
+  defragmented = 0;
+  openBackups = 0;
+  pieces: readonly Uint8Array[] = [Uint8Array.of(1, 2, 3), Uint8Array.of(4)];
+
+  async defragment(): Promise<void> {
+    this.defragmented += 1;
+  }
+
+  async backup(): Promise<Backup> {
+    const { pieces } = this;
+    this.openBackups += 1;
+    return {
+      sizeBytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
+      async *read() {
+        yield* pieces;
+      },
+      [Symbol.asyncDispose]: async () => {
+        this.openBackups -= 1;
+      },
+    };
   }
 }
 

@@ -42,6 +42,11 @@ export class Arena {
   private scanned = 0;
   private current = -1;
 
+  /** No slab waits for what is left in it to be moved. */
+  get tidy(): boolean {
+    return this.sparse.length === 0;
+  }
+
   private addSlab(sizeBytes: number): number {
     const slab = new Slab(sizeBytes);
     const number = this.freeNumbers.pop();

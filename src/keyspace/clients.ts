@@ -99,6 +99,12 @@ export class ClientTable {
     forgetBelow(client, lowest + 1);
   }
 
+  /** None that was given out before is ever known again. */
+  forgetAll(raiseIncarnationsBy: number): void {
+    while (this.oldest !== undefined) this.forget(this.oldest);
+    this.nextIncarnation += raiseIncarnationsBy;
+  }
+
   private forget(client: Client): void {
     this.beforeChange?.(client);
     this.unlink(client);

@@ -20,6 +20,11 @@ export class Compaction {
     this.store = store;
   }
 
+  /** Nothing is left to drop. */
+  get done(): boolean {
+    return this.doneTo === this.store.compactRevision;
+  }
+
   /** Counts a record that came with a snapshot as part of the base. */
   addBase(record: number): void {
     this.baseHash = (this.baseHash + this.liveHash(record)) >>> 0;

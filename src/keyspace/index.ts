@@ -8,6 +8,7 @@
  *
  * Must not: read a clock, draw random numbers, do I/O, or import anything from outside this folder.
  */
+export { revisionRaise } from './begin-anew.ts';
 export {
   batchFormatVersion,
   batchTimeMs,

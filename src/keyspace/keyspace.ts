@@ -1,4 +1,5 @@
 /** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
+import { beginAnew } from './begin-anew.ts';
 import type { Client } from './clients.ts';
 import { decodeBatch } from './codec-batch.ts';
 import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
@@ -17,6 +18,7 @@ import type {
   LeaseInfo,
   RangeRequest,
   RangeResult,
+  RevisionHash,
   SnapshotReader,
   SnapshotWriter,
   SubmittedCommand,
@@ -137,6 +139,23 @@ export class Keyspace implements KeyspaceMachine {
     this.hub.notifyFrom(start);
     store.dropCompacted(dropBudget + 2 * commands.length);
     return results;
+  }
+
+  hashAt(revision: number): RevisionHash | { readonly failed: CommandFailure } {
+    const { store } = this.state;
+    const wanted = revision > 0 ? revision : store.revision;
+    const failure = checkRevision(store, wanted, store.revision);
+    if (failure !== undefined) return { failed: failure };
+    return { hash: store.hash(wanted), revision: wanted, compactRevision: store.compactRevision };
+  }
+
+  tidy(): boolean {
+    return this.state.store.tidy(dropBudget);
+  }
+
+  beginAnew(): void {
+    for (const lease of [...this.state.leases.all()]) this.endLease(lease);
+    beginAnew(this.state);
   }
 
   private listenToClients(): void {

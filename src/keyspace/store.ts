@@ -235,16 +235,27 @@ export class Store {
     this.arena.maintain(budget * 64, this.relocate);
   }
 
-  /** Hash of what can be read: what was current at the compact revision, and the history from there on. */
-  hash(): number {
-    return finishHash(mixHash(this.compaction.hashOfBase(), this.hashOfHistory()));
+  /**
+   * Hash of what can be read up to `revision`, which is not below the compact one: what was current at the compact
+   * revision, and the history from there on. Replicas with the same compact revision give the same. No walk over it.
+   */
+  hash(revision = this.revision): number {
+    const history = this.hashBefore(revision + 1) - this.hashBefore(this.compactRevision);
+    return finishHash(mixHash(this.compaction.hashOfBase(), history >>> 0));
   }
 
-  private hashOfHistory(): number {
-    const first = this.positionOf(this.compactRevision);
-    if (first === this.history.tail) return 0;
-    const record = this.history.at(first);
-    return (this.historyHash - (this.records.page(record).hashBefore[rowInPage(record)] as number)) >>> 0;
+  /** Sum of the hashes of all records before `revision`. */
+  private hashBefore(revision: number): number {
+    const position = this.positionOf(revision);
+    if (position === this.history.tail) return this.historyHash;
+    const record = this.history.at(position);
+    return this.records.page(record).hashBefore[rowInPage(record)] as number;
+  }
+
+  /** Drops what compaction has made invisible; true when nothing of it is left. A step costs about `budget` records. */
+  tidy(budget: number): boolean {
+    this.dropCompacted(budget);
+    return (this.openSnapshots > 0 || this.compaction.done) && this.arena.tidy;
   }
 
   private readonly relocate = (owner: number, slab: number, offset: number): void => {

@@ -217,6 +217,13 @@ export interface LeaseInfo {
   readonly keys: readonly Uint8Array[];
 }
 
+/** Of the keys and their history up to `revision`: replicas that have compacted alike give the same. */
+export interface RevisionHash {
+  readonly hash: number;
+  readonly revision: number;
+  readonly compactRevision: number;
+}
+
 /** What the keyspace answers without the log. */
 export interface KeyspaceReader {
   readonly revision: number;
@@ -231,6 +238,10 @@ export interface KeyspaceReader {
   range(request: RangeRequest): RangeResult | { readonly failed: CommandFailure };
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined;
   leases(): bigint[];
+  /** A hash of everything at `appliedIndex`, equal on all replicas. Walks leases and clients. */
+  stateHash(): number;
+  /** 0 or less: at the latest revision. Walks nothing. `failed` only with 'compacted' or 'future-revision'. */
+  hashAt(revision: number): RevisionHash | { readonly failed: CommandFailure };
   watch(request: WatchRequest, onReady: () => void): Watcher;
 }
 
@@ -249,8 +260,16 @@ export interface KeyspaceMachine extends KeyspaceReader {
   snapshot(): SnapshotReader;
   /** Replaces everything. Watchers stay: those behind the new compaction end with 'compacted', the rest go on. */
   restore(): SnapshotWriter;
-  /** A hash of the whole state at `appliedIndex`, equal on all replicas. */
-  stateHash(): number;
+  /**
+   * Frees the memory of some of what compaction has made invisible, which otherwise goes with the entries that
+   * follow. True when nothing is left that could be freed now. Changes nothing that can be read.
+   */
+  tidy(): boolean;
+  /**
+   * Makes this the state of a new cluster that begins with a backup: the revision is raised by `revisionRaise`, all
+   * below it compacted, leases are gone with their keys, and clients unknown. Not for a member that runs.
+   */
+  beginAnew(): void;
 }
 export interface SnapshotReader {
   readonly appliedIndex: number;

@@ -137,6 +137,15 @@ export class Group {
     return this.snapshots.maker.snapshotIndex;
   }
 
+  /** Resolves when everything that is applied now is in a snapshot on disk. @throws ConclaveError 'closed' */
+  makeSnapshot(): Promise<void> {
+    return this.snapshots.maker.makeNow(() => ({
+      index: this.keyspace.appliedIndex,
+      term: this.applier.appliedTerm,
+      configuration: this.raft.status().configuration,
+    }));
+  }
+
   /** The leader's cluster time now. Meaningful on a leader that has applied an entry of its own term. */
   clusterTimeMs(): number {
     return this.leaderTime.read(this.context.setup.runtime.clock.monotonicMs()) ?? this.keyspace.timeMs;

@@ -12,6 +12,7 @@ import { Proposer } from './proposer.ts';
 import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
+import { Upkeep } from './upkeep.ts';
 
 /** The keyspace that clients see. Partitions of the store will be further groups. */
 const firstGroup = 1;
@@ -28,6 +29,7 @@ export class Member implements MemberHandle {
   readonly stopped: Promise<void>;
   private readonly setup: MemberSetup;
   private readonly storage: Storage;
+  readonly upkeep: Upkeep;
   private readonly group: Group;
   private readonly transport: PeerTransport;
   private readonly proposer: Proposer;
@@ -97,6 +99,7 @@ export class Member implements MemberHandle {
       onState: (state) => this.stateChanged(state),
       fail: (error) => this.fail(error),
     });
+    this.upkeep = new Upkeep({ setup, groupId: firstGroup, group: this.group, snapshots: storage.snapshots });
     const firstRequestId = Math.floor(setup.runtime.random.unit() * 2 ** 51);
     this.requests = new LeaderRequests({
       ...{ groupId: firstGroup, group: this.group, transport, firstRequestId: 2 ** 52 + firstRequestId },

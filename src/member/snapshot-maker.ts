@@ -1,3 +1,4 @@
+import { ConclaveError } from '../errors/index.ts';
 import type { KeyspaceMachine } from '../keyspace/index.ts';
 import type { Configuration, RaftCore, SnapshotMeta } from '../raft/index.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -48,12 +49,22 @@ export class SnapshotMaker {
     if (this.closed || this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex)
       return;
     if (this.commandsSince < snapshotCount && log.bytes - this.logBytesAtLast < snapshotLogBytes) return;
+    this.begin({ index: keyspace.appliedIndex, term: appliedTerm, configuration: configuration() });
+  }
+
+  /** Resolves when everything that is applied now is in a snapshot on disk. @throws ConclaveError 'closed' */
+  async makeNow(meta: () => SnapshotMeta): Promise<void> {
+    const wanted = meta().index;
+    while (Math.max(this.snapshotIndex, this.installedIndex()) < wanted) {
+      if (this.closed) throw new ConclaveError('closed', 'The member is stopping.', { retryable: true });
+      if (this.making === undefined) this.begin(meta());
+      await this.making;
+    }
+  }
+
+  private begin(meta: SnapshotMeta): void {
     this.commandsSince = 0;
-    this.making = this.make({
-      index: keyspace.appliedIndex,
-      term: appliedTerm,
-      configuration: configuration(),
-    })
+    this.making = this.make(meta)
       .catch((error: unknown) => this.context.fail(error))
       .finally(() => {
         this.making = undefined;
@@ -82,8 +93,7 @@ export class SnapshotMaker {
     }
     // A snapshot that the leader sent meanwhile may be newer, even if it is not loaded yet. Then this one is of no
     // use, and the log must not hear of it: it would begin after this one, without the entries up to the other.
-    const installed = this.context.raft.status().firstIndex - 1;
-    if (meta.index <= Math.max(installed, this.snapshotIndex)) return;
+    if (meta.index <= Math.max(this.installedIndex(), this.snapshotIndex)) return;
     await log.compacted(group, meta);
     this.logBytesAtLast = log.bytes;
     this.snapshotIndex = Math.max(this.snapshotIndex, meta.index);
@@ -92,6 +102,10 @@ export class SnapshotMaker {
       { index: meta.index, tookMs: Math.round(runtime.clock.monotonicMs() - startMs) },
       'Made a snapshot.',
     );
+  }
+
+  private installedIndex(): number {
+    return this.context.raft.status().firstIndex - 1;
   }
 
   private keepFrom(index: number): number {

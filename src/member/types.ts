@@ -1,5 +1,6 @@
 import type { Command, CommandIdentity, CommandResult, KeyspaceReader } from '../keyspace/types.ts';
 import type { RaftStatus } from '../raft/types.ts';
+import type { Backup } from './backup/index.ts';
 
 /** What the API layer, an embedded app and the CLI see of a member. */
 export interface MemberHandle extends AsyncDisposable {
@@ -27,6 +28,9 @@ export interface MemberHandle extends AsyncDisposable {
   /** Remaining ms of a lease by the leader's time; asks the leader. undefined: no such lease. */
   leaseRemainingMs(lease: bigint, options?: WaitOptions): Promise<number | undefined>;
 
+  /** What operators ask of this member. */
+  readonly upkeep: MemberUpkeep;
+
   status(): MemberStatus;
   /** Called whenever role, term, leader, peers' connections or `stopping` changed. Returns the function that ends it. */
   onChange(listener: (status: MemberStatus) => void): () => void;
@@ -36,6 +40,16 @@ export interface MemberHandle extends AsyncDisposable {
   prepareToStop(): Promise<void>;
   /** Graceful: hands Raft leadership over, tells attached holders to move, stops. Idempotent. */
   stop(): Promise<void>;
+}
+
+export interface MemberUpkeep {
+  /**
+   * Frees the memory of what was compacted; then writes a snapshot of everything applied and removes what it makes
+   * needless from the log. @throws ConclaveError 'closed'
+   */
+  defragment(): Promise<void>;
+  /** A backup of everything that this member has applied. Dispose of it. @throws ConclaveError 'closed', 'unavailable' */
+  backup(): Promise<Backup>;
 }
 
 export interface WaitOptions {

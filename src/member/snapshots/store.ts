@@ -1,22 +1,13 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { GroupId, SnapshotMeta } from '../../raft/types.ts';
-import type { Disk, File } from '../../runtime/index.ts';
+import type { Disk } from '../../runtime/index.ts';
 import { MalformedBytes } from '../log/bytes.ts';
-import { crc32c } from '../log/crc32c.ts';
-import {
-  chunkHeaderBytes,
-  decodeChunkHeader,
-  decodeHeader,
-  decodeTrailer,
-  encodeHeader,
-  headerLength,
-  headerStartBytes,
-  type SnapshotHeader,
-  trailerBytes,
-} from './format.ts';
+import { encodeHeader, type SnapshotHeader } from './format.ts';
+import { damaged, inspect, readChunks } from './reading.ts';
 import { FileSink, type SnapshotSink } from './sink.ts';
 
 export interface StoredSnapshot {
+  readonly path: string;
   readonly meta: SnapshotMeta;
   /** Of its content. */
   readonly sizeBytes: number;
@@ -98,7 +89,8 @@ export class SnapshotStore {
           throw damaged(path, 0, 'its header or its end is not what was written');
         }
         const { header, sizeBytes } = found;
-        return { meta: header.meta, sizeBytes, open: () => readChunks(this.#disk, path, header) };
+        const open = () => readChunks(this.#disk, path, { header });
+        return { path, meta: header.meta, sizeBytes, open };
       } catch (error) {
         // A newer one took its place between the listing and the reading.
         if (!ConclaveError.is(error, 'not-found')) throw error;
@@ -138,51 +130,4 @@ export class SnapshotStore {
       throw error;
     }
   }
-}
-
-/** @throws MalformedBytes */
-async function inspect(
-  path: string,
-  file: File,
-): Promise<{ header: SnapshotHeader; sizeBytes: number } | undefined> {
-  const size = await file.size();
-  const length = headerLength(await file.readAt(0, headerStartBytes));
-  if (length === undefined || size < length + trailerBytes) return undefined;
-  const header = decodeHeader(path, await file.readAt(0, length));
-  const trailer = await file.readAt(size - trailerBytes, trailerBytes);
-  if (header === undefined || !decodeChunkHeader(trailer).isTrailer) return undefined;
-  const { chunks, dataBytes } = decodeTrailer(trailer);
-  if (size !== length + chunks * chunkHeaderBytes + dataBytes + trailerBytes) return undefined;
-  return { header, sizeBytes: dataBytes };
-}
-
-async function* readChunks(disk: Disk, path: string, header: SnapshotHeader): AsyncGenerator<Uint8Array> {
-  await using file = await disk.open(path);
-  const size = await file.size();
-  let position = header.bytes;
-  let { crc } = header;
-  let next = await file.readAt(position, chunkHeaderBytes);
-  for (;;) {
-    if (next.length < chunkHeaderBytes) throw damaged(path, position, 'it ends too early');
-    const stated = decodeChunkHeader(next);
-    const length = stated.isTrailer ? trailerBytes - chunkHeaderBytes : stated.length;
-    if (length > size - position - chunkHeaderBytes) throw damaged(path, position, 'it ends too early');
-    // With the header of the chunk after it: one read for each chunk.
-    const read = await file.readAt(position + chunkHeaderBytes, length + chunkHeaderBytes);
-    crc = crc32c(read, 0, length, crc32c(next, 4, chunkHeaderBytes, crc));
-    if (crc !== stated.crc) throw damaged(path, position, 'what stands there is not what was written');
-    if (stated.isTrailer) return;
-    position += chunkHeaderBytes + length;
-    next = read.subarray(length);
-    yield read.subarray(0, length);
-  }
-}
-
-function damaged(path: string, offset: number, what: string): ConclaveError {
-  return new ConclaveError(
-    'data-damaged',
-    `The snapshot '${path}' is damaged at offset ${offset}: ${what}. Check the disk. While a majority of the other ` +
-      'members runs, move the data folder of this one away and start it again: it gets everything from them.',
-    { details: { path, offset } },
-  );
 }
