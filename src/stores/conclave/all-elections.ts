@@ -1,5 +1,6 @@
 import type { WatchBatch } from '../../client/index.ts';
 import type { ElectionState } from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue } from '../../wire/index.ts';
 import { electionKeys, nameOfKey } from './keys.ts';
 import { ElectionMirror } from './mirror.ts';
@@ -59,10 +60,20 @@ export class ElectionsMirror {
     return this.#take(changed);
   }
 
+  /** What cannot be read is not shown; who campaigns for it hears why. */
+  #stateOf(name: string): ElectionState | undefined {
+    try {
+      return this.#elections.get(name)?.state();
+    } catch (error) {
+      if (ConclaveError.is(error, 'data-incompatible')) return undefined;
+      throw error;
+    }
+  }
+
   #take(names: Iterable<string>): ReadonlyMap<string, ElectionState> {
     const states = new Map<string, ElectionState>();
     for (const name of names) {
-      const state = this.#elections.get(name)?.state();
+      const state = this.#stateOf(name);
       if (state === undefined) continue;
       states.set(name, state);
       const isEmpty = state.leader === undefined && state.waiting.length === 0 && state.record === undefined;

@@ -13,6 +13,7 @@ const RANK_DIGITS = 8;
  * Where one election lives. Names are encoded so that they hold no '/', so no election's keys lie among another's:
  *
  *   <namespace>/<name>/leader                     the leadership; its create revision is the token
+ *   <namespace>/<name>/leader/…                   nothing: here the store on etcd has its leaderships
  *   <namespace>/<name>/queue/<priority>/<lease>   one for each session that waits, ordered by priority
  *   <namespace>/<name>/record                     outlives sessions
  *
@@ -25,6 +26,8 @@ export interface ElectionKeys {
   readonly all: Uint8Array;
   readonly allEnd: Uint8Array;
   readonly leader: Uint8Array;
+  /** The leadership of either kind of store lies in [leader, leaderEnd). */
+  readonly leaderEnd: Uint8Array;
   readonly record: Uint8Array;
   readonly queue: Uint8Array;
   readonly queueEnd: Uint8Array;
@@ -40,6 +43,7 @@ export function electionKeys(namespace: string, name: string): ElectionKeys {
     all,
     allEnd: prefixEnd(all),
     leader: toBytes(`${base}leader`),
+    leaderEnd: toBytes(`${base}leader0`),
     record: toBytes(`${base}record`),
     queue,
     queueEnd: prefixEnd(queue),
@@ -137,6 +141,11 @@ export function groupOf(keys: ElectionKeys, place: Uint8Array): PriorityGroup {
 
 export function placeKey(group: PriorityGroup, lease: bigint): Uint8Array {
   return toBytes(`${toText(group.prefix)}${BigInt.asUintN(64, lease).toString(16).padStart(16, '0')}`);
+}
+
+/** Whether a key of the queue is one that sessions make. */
+export function isPlace(keys: ElectionKeys, key: Uint8Array): boolean {
+  return /^[0-9a-f]{8}\/[0-9a-f]{16}$/.test(toText(key.subarray(keys.queue.length)));
 }
 
 /** Of a place that is there. */

@@ -5,7 +5,7 @@ import type { KeyValue } from '../../wire/index.ts';
 import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
 import type { RecordWrite } from './record-lease.ts';
 import { type Own, releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
-import { decodeHolding } from './values.ts';
+import { holderOf } from './values.ts';
 
 export interface Leaving {
   readonly keys: ElectionKeys;
@@ -41,12 +41,7 @@ export async function transfer(
     if (leader?.createRevision !== own.token || leader.lease !== own.lease) return false;
     // A holder whose session was lost may still have the place of that one beside that of the next: the last is alive.
     const target = election.kvs
-      .filter(
-        (kv) =>
-          startsWith(kv.key, keys.queue) &&
-          kv.lease !== own.lease &&
-          decodeHolding(kv.value).holder === toHolder,
-      )
+      .filter((kv) => startsWith(kv.key, keys.queue) && kv.lease !== own.lease && holderOf(kv) === toHolder)
       .reduce<KeyValue | undefined>(
         (last, kv) => (last !== undefined && last.createRevision > kv.createRevision ? last : kv),
         undefined,

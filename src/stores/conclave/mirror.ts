@@ -1,14 +1,16 @@
 import { bytesKey } from '../../client/index.ts';
 import type { ElectionState } from '../../election/store.ts';
 import type { KeyValue } from '../../wire/index.ts';
-import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
-import { compareTurns, electionState } from './values.ts';
+import { type ElectionKeys, equalBytes, isPlace, startsWith } from './keys.ts';
+import { compareTurns, electionState, holderOf, otherStore } from './values.ts';
 
 /** An election's keys, kept up to date by a watch. */
 export class ElectionMirror {
   readonly #keys: ElectionKeys;
   readonly #waiters = new Map<string, KeyValue>();
   #leader: KeyValue | undefined;
+  /** Leaderships of a store that keeps them elsewhere. */
+  readonly #otherLeaders = new Map<string, Uint8Array>();
   #record: KeyValue | undefined;
   revision: number;
 
@@ -18,15 +20,19 @@ export class ElectionMirror {
     for (const kv of kvs) this.#set(kv.key, kv);
   }
 
+  /** @throws 'data-incompatible' */
   state(): ElectionState {
+    const [other] = this.#otherLeaders.values();
+    if (other !== undefined) throw otherStore(other);
     return electionState(this.#keys, this.#leader, [...this.#waiters.values()], this.#record, this.revision);
   }
 
-  /** Who would lead next, of the sessions other than this one. */
+  /** Who would lead next, of the sessions other than this one. Places that no session made are passed over. */
   firstWaiter(except: bigint): KeyValue | undefined {
     let first: KeyValue | undefined;
     for (const place of this.#waiters.values()) {
-      if (place.lease === except) continue;
+      if (place.lease === except || !isPlace(this.#keys, place.key) || holderOf(place) === undefined)
+        continue;
       if (first === undefined || compareTurns(this.#keys, place, first) < 0) first = place;
     }
     return first;
@@ -55,8 +61,10 @@ export class ElectionMirror {
       this.#record = kv;
       return true;
     }
-    if (!equalBytes(key, this.#keys.leader)) return false;
-    this.#leader = kv;
+    if (!startsWith(key, this.#keys.leader)) return false;
+    if (equalBytes(key, this.#keys.leader)) this.#leader = kv;
+    else if (kv === undefined) this.#otherLeaders.delete(bytesKey(key));
+    else this.#otherLeaders.set(bytesKey(key), key);
     return true;
   }
 }

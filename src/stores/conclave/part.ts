@@ -2,10 +2,10 @@ import type { ConclaveClient } from '../../client/index.ts';
 import type { AcquiredOutcome, AcquireOutcome } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue, TxnResponse } from '../../wire/index.ts';
-import { type ElectionKeys, equalBytes } from './keys.ts';
+import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
 import type { View } from './requests.ts';
 import { rangeResult } from './transactions.ts';
-import { electionState } from './values.ts';
+import { electionState, holderOf } from './values.ts';
 
 /** Where to look for the next change: what had to go first, when the answer was given. */
 export interface Bookmark {
@@ -102,9 +102,13 @@ export async function turnOfNext(
         const stands = type === 0;
         if (equalBytes(kv.key, keys.record)) record = stands ? kv : undefined;
         if (equalBytes(kv.key, own.place) && !stands) look = true;
+        // Nobody here would end a leadership of another kind of store: to look again tells why.
+        if (stands && startsWith(kv.key, keys.leader) && !equalBytes(kv.key, keys.leader)) look = true;
         if (!equalBytes(kv.key, keys.leader)) continue;
         if (!stands) look = true;
         given = stands && kv.lease === own.lease ? kv.createRevision : undefined;
+        // Nor this one.
+        if (stands && given === undefined && holderOf(kv) === undefined) look = true;
       }
       if (given !== undefined) return { token: given, record };
       if (look) return undefined;

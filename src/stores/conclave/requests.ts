@@ -13,6 +13,7 @@ import {
   rangeResult,
   remove,
 } from './transactions.ts';
+import { checkLeader, checkPlace } from './values.ts';
 
 /** How many waiters an answer to `acquire` names. */
 const NAMED_WAITERS = 32;
@@ -48,7 +49,7 @@ export interface View {
 export function joinTransaction(candidacy: Candidacy): Part<TxnRequest> {
   const { keys, group, place, lease, holding } = candidacy;
   return {
-    compare: [absent(keys.leader), absent(place), absent(keys.queue, group.end)],
+    compare: [absent(keys.leader, keys.leaderEnd), absent(place), absent(keys.queue, group.end)],
     success: [put(keys.leader, holding, lease), range({ key: keys.record })],
     failure: [
       nested({
@@ -69,7 +70,7 @@ export function winTransaction(candidacy: Candidacy, createRevision: number): Pa
   const { keys, group, place, lease, holding } = candidacy;
   return {
     compare: [
-      absent(keys.leader),
+      absent(keys.leader, keys.leaderEnd),
       createdAt(place, createRevision),
       absent(keys.queue, group.prefix),
       noneCreatedBefore(group.prefix, group.end, createRevision),
@@ -91,7 +92,7 @@ function look(
   const last: Part<RangeRequest> = { limit: 1, sortOrder: 2 };
   const before = createRevision === undefined ? {} : { maxCreateRevision: createRevision - 1 };
   return [
-    range({ key: keys.leader }),
+    range({ key: keys.leader, rangeEnd: keys.leaderEnd }),
     range({ key: keys.record }),
     range({ key: place }),
     // The last of those who came before, in this priority; two, since one may be this place itself.
@@ -101,11 +102,15 @@ function look(
   ];
 }
 
-/** Undefined where the transaction won. `createRevision`: of the place that a win was tried with. */
+/**
+ * Undefined where the transaction won. `createRevision`: of the place that a win was tried with. `sharedLeader`: as
+ * under the key that the conclave store uses.
+ */
 export function viewOf(
   candidacy: Candidacy,
   response: TxnResponse,
   createRevision: number | undefined,
+  sharedLeader = (leader: KeyValue) => leader,
 ): View | undefined {
   if (response.succeeded) return undefined;
   const first = response.responses[0]?.response;
@@ -116,13 +121,19 @@ export function viewOf(
   const [leader, record, own, sameGroup, higher, waiters] = looked.map((answer) => rangeResult(answer).kvs);
   return {
     revision: response.header?.revision ?? 0,
-    leader: leader?.[0],
+    leader: leader?.[0] && sharedLeader(leader[0]),
     own: own?.[0],
     ahead: sameGroup?.find((kv) => !equalBytes(kv.key, candidacy.place)) ?? higher?.[0],
     record: record?.[0],
     waiters: waiters ?? [],
     placed: join === undefined ? own?.[0]?.createRevision === createRevision : join.succeeded,
   };
+}
+
+/** @throws 'data-incompatible': who waits for what no session holds would wait for ever. */
+export function checkView(keys: ElectionKeys, { leader, ahead }: View): void {
+  if (leader !== undefined) checkLeader(keys, leader);
+  if (ahead !== undefined) checkPlace(keys, ahead);
 }
 
 /** A leadership, and the lease of the session that it must be of: two sessions may be of one holder. */

@@ -22,6 +22,7 @@ import { acquired, type Bookmark, firstDeletion, type Part, recordIn, turnOfNext
 import { withRecord } from './record-lease.ts';
 import {
   type Candidacy,
+  checkView,
   guardedTransaction,
   joinTransaction,
   type Own,
@@ -104,6 +105,7 @@ export class ConclaveSession implements StoreSession {
       if (view.leader?.lease === this.#lease) return acquired(part, view.leader.createRevision, view.record);
       part.token = undefined;
       part.placeRevision = view.own?.createRevision;
+      checkView(keys, view);
       const others = view.leader !== undefined || view.ahead !== undefined;
       if (view.placed && others) return waiting(keys, part, view);
     }

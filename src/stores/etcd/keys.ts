@@ -17,17 +17,12 @@ export interface EtcdElectionKeys extends ElectionKeys {
   /** As `leader`, but real: that of the session which these keys were made for. */
   readonly ownLeader: Uint8Array;
   readonly left: Uint8Array;
-  /** All leaderships lie in [leaders, leadersEnd). */
-  readonly leaders: Uint8Array;
-  readonly leadersEnd: Uint8Array;
 }
 
 export function etcdElectionKeys(namespace: string, name: string, lease: bigint): EtcdElectionKeys {
   const keys = electionKeys(namespace, name);
-  const leaders = toBytes(`${toText(keys.leader)}/`);
-  const leadersEnd = toBytes(`${toText(keys.leader)}0`);
   const left = toBytes(`${toText(keys.all)}left/${hex(lease)}`);
-  return { ...keys, ownLeader: leaderKey(keys, lease), left, leaders, leadersEnd };
+  return { ...keys, ownLeader: leaderKey(keys, lease), left };
 }
 
 /** The leadership of the session with this lease. */
@@ -40,12 +35,12 @@ function hex(lease: bigint): string {
 }
 
 const slash = 0x2f;
-const leaderPart = toBytes('/leader/');
+const leaderPart = toBytes('/leader');
 const leftPart = toBytes('/left/');
 
 /**
  * Reads and watches as the code that is shared with the conclave store expects it: every leadership under the one key
- * `leader`. Since a leadership is deleted before the next one is put, also within one revision, the last event counts.
+ * `leader`, and what that store would have there beside it. Since a leadership is deleted before the next one is put, also within one revision, the last event counts.
  */
 export class ElectionReader {
   readonly #client: EtcdClient;
@@ -82,6 +77,17 @@ export class ElectionReader {
     const rest = kv.key.subarray(nameEnd);
     if (startsWith(rest, leftPart)) return undefined;
     if (!startsWith(rest, leaderPart)) return kv;
-    return { ...kv, key: kv.key.subarray(0, nameEnd + leaderPart.length - 1) };
+    return { ...kv, key: sharedKey(kv.key, nameEnd + leaderPart.length) };
   }
+}
+
+/** As `ElectionReader` shows it. */
+export function sharedLeader(keys: ElectionKeys, leader: KeyValue): KeyValue {
+  return { ...leader, key: sharedKey(leader.key, keys.leader.length) };
+}
+
+/** `leader/<lease>` as `leader`, and the `leader` of a conclave store as one that is none. */
+function sharedKey(key: Uint8Array, leaderEnd: number): Uint8Array {
+  if (key.length === leaderEnd) return toBytes(`${toText(key)}/`);
+  return key[leaderEnd] === slash ? key.subarray(0, leaderEnd) : key;
 }

@@ -5,7 +5,7 @@ import type { KeyValue } from '../../wire/index.ts';
 import { equalBytes, startsWith } from '../conclave/keys.ts';
 import type { RecordWrite } from '../conclave/record-lease.ts';
 import { createdAt, modifiedAt, remove } from '../conclave/transactions.ts';
-import { decodeHolding } from '../conclave/values.ts';
+import { holderOf } from '../conclave/values.ts';
 import type { EtcdClient } from './client.ts';
 import type { EtcdPart } from './part.ts';
 import {
@@ -159,7 +159,7 @@ function waiterOf(kvs: readonly KeyValue[], { keys, lease }: Giving, holder: str
   let last: KeyValue | undefined;
   for (const kv of kvs) {
     if (!startsWith(kv.key, keys.queue) || kv.lease === lease || kv.lease === 0n) continue;
-    if (decodeHolding(kv.value).holder !== holder) continue;
+    if (holderOf(kv) !== holder) continue;
     if (last === undefined || kv.createRevision > last.createRevision) last = kv;
   }
   return last;

@@ -47,7 +47,7 @@ export function joinTransaction(candidacy: EtcdCandidacy): Part<TxnRequest> {
   const { keys, group, place, lease, holding } = candidacy;
   const inTime = modifiedAt(keys.left, candidacy.left);
   return {
-    compare: [inTime, absent(keys.leaders, keys.leadersEnd), absent(place), absent(keys.queue, group.end)],
+    compare: [inTime, absent(keys.leader, keys.leaderEnd), absent(place), absent(keys.queue, group.end)],
     success: [put(keys.ownLeader, holding, lease), range({ key: keys.record })],
     failure: [
       nested({
@@ -68,7 +68,7 @@ export function winTransaction(candidacy: EtcdCandidacy, createRevision: number)
   const { keys, group, place, lease, holding } = candidacy;
   return {
     compare: [
-      absent(keys.leaders, keys.leadersEnd),
+      absent(keys.leader, keys.leaderEnd),
       createdAt(place, createRevision),
       absent(keys.queue, group.prefix),
       noneCreatedBefore(group.prefix, group.end, createRevision),
@@ -86,7 +86,7 @@ function look(
   const last = { limit: 1, sortOrder: 2 } as const;
   const before = createRevision === undefined ? {} : { maxCreateRevision: createRevision - 1 };
   return [
-    range({ key: keys.leaders, rangeEnd: keys.leadersEnd }),
+    range({ key: keys.leader, rangeEnd: keys.leaderEnd }),
     range({ key: keys.record }),
     range({ key: place }),
     // The last of those who came before, in this priority; two, since one may be this place itself.

@@ -16,13 +16,13 @@ import { placeKey, priorityGroup } from '../conclave/keys.ts';
 import type { ElectionMirror } from '../conclave/mirror.ts';
 import { acquired, type Bookmark, firstDeletion, recordIn, turnOfNext, waiting } from '../conclave/part.ts';
 import { withRecord } from '../conclave/record-lease.ts';
-import { viewOf } from '../conclave/requests.ts';
+import { checkView, viewOf } from '../conclave/requests.ts';
 import { createdAt, put } from '../conclave/transactions.ts';
 import { transactGuarded } from '../conclave/user-transactions.ts';
 import { encodeHolding } from '../conclave/values.ts';
 import { Cleaning } from './cleaning.ts';
 import type { EtcdClient } from './client.ts';
-import { type ElectionReader, type EtcdElectionKeys, etcdElectionKeys } from './keys.ts';
+import { type ElectionReader, type EtcdElectionKeys, etcdElectionKeys, sharedLeader } from './keys.ts';
 import { CallNumbers, release, settle, transfer, withdraw } from './leaving.ts';
 import { type EtcdPart, newPart, notice } from './part.ts';
 import { type EtcdCandidacy, type Giving, joinTransaction, leftIn, winTransaction } from './requests.ts';
@@ -93,13 +93,14 @@ export class EtcdSession implements StoreSession {
       const transaction =
         placeRevision === undefined ? joinTransaction(candidacy) : winTransaction(candidacy, placeRevision);
       const response = await this.#leased(() => this.#client.txn(transaction, { ...call, onUnsure }));
-      const view = viewOf(candidacy, response, placeRevision);
+      const view = viewOf(candidacy, response, placeRevision, (leader) => sharedLeader(keys, leader));
       if (view === undefined) return this.#take(part, response.header?.revision ?? 0, recordIn(response));
       part.left = leftIn(response)?.modRevision ?? 0;
       if (view.leader?.lease === this.#lease)
         return this.#take(part, view.leader.createRevision, view.record);
       part.token = undefined;
       part.placeRevision = view.own?.createRevision;
+      checkView(keys, view);
       const others = view.leader !== undefined || view.ahead !== undefined;
       if (view.placed && others) return waiting(keys, part, view);
     }

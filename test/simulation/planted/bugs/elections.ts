@@ -269,7 +269,7 @@ export const electionBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/stores/conclave/requests.ts',
-        find: '      absent(keys.leader),\n      createdAt(place, createRevision),',
+        find: '      absent(keys.leader, keys.leaderEnd),\n      createdAt(place, createRevision),',
         replace: '      createdAt(place, createRevision),',
       },
     ],
