@@ -6,17 +6,16 @@ const sortOrders: readonly keyspace.SortOrder[] = ['none', 'ascend', 'descend'];
 const sortTargets: readonly keyspace.SortTarget[] = ['key', 'version', 'create', 'mod', 'value'];
 const compareResults = ['equal', 'greater', 'less', 'not-equal'] as const;
 
-/** As etcd reads it: another target than the key sorts ascending by default; an unknown order sorts nothing. */
+/** As etcd reads it: an order that it does not know looks at all of the range, as any order does, and sorts nothing. */
 export function rangeRequest(request: wire.RangeRequest): keyspace.RangeRequest {
-  const target = sortTargets[request.sortTarget] ?? 'key';
-  const sorted = request.sortOrder === 0 && target !== 'key' ? 'ascend' : sortOrders[request.sortOrder];
+  const sortOrder = sortOrders[request.sortOrder];
   return {
     key: request.key,
     rangeEnd: request.rangeEnd,
     limit: request.limit,
     revision: request.revision,
-    sortOrder: sorted ?? 'none',
-    sortTarget: target,
+    sortOrder: sortOrder ?? 'ascend',
+    sortTarget: sortOrder === undefined ? 'key' : (sortTargets[request.sortTarget] ?? 'key'),
     keysOnly: request.keysOnly,
     countOnly: request.countOnly,
     minModRevision: request.minModRevision,
@@ -57,14 +56,23 @@ function operation(wireOperation: wire.RequestOp): keyspace.Operation {
   }
 }
 
-/** etcd goes by `target`; a union of another case, or none, counts as that target's zero value. */
+/**
+ * etcd goes by `target`; a union of another case, or none, counts as that target's zero value. A target that it does
+ * not know counts as equal, and a result that it does not know as reached: said here with versions, which are never
+ * below 0, and 0 where there is no key.
+ */
 function compare(request: wire.Compare): keyspace.Compare {
-  return {
-    key: request.key,
-    rangeEnd: request.rangeEnd,
-    result: compareResults[request.result] ?? 'equal',
-    target: compareTarget(request),
-  };
+  const { key, rangeEnd } = request;
+  const result = compareResults[request.result];
+  if (request.target < 0 || request.target > 4) {
+    const holds = result === undefined || result === 'equal';
+    return { key, rangeEnd, result: holds ? 'greater' : 'less', target: { kind: 'version', revision: -1 } };
+  }
+  if (result === undefined) {
+    const needsKey = request.target === 3;
+    return { key, rangeEnd, result: 'greater', target: { kind: 'version', revision: needsKey ? 0 : -1 } };
+  }
+  return { key, rangeEnd, result, target: compareTarget(request) };
 }
 
 const noBytes = new Uint8Array(0);

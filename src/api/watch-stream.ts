@@ -17,6 +17,8 @@ interface Watch {
   readonly watcher: Watcher;
   readonly fragment: boolean;
   readonly progressNotify: boolean;
+  /** Compaction ended it. As in etcd its id stays taken until it is cancelled. */
+  ended: boolean;
   /** Something was sent since the last progress tick, so the next notification would say nothing new. */
   sentSinceTick: boolean;
 }
@@ -93,20 +95,24 @@ export class WatchStream {
   #create(request: WatchCreateRequest): WatchResponse {
     const { rangeEnd } = request;
     const key = request.key.length === 0 ? new Uint8Array(1) : request.key;
-    if (request.watchId !== 0 && this.#watches.has(request.watchId)) {
-      return this.#refusal('mvcc: duplicate watch ID provided on the WatchStream');
-    }
     const toTheEnd = rangeEnd.length === 1 && rangeEnd[0] === 0;
     if (rangeEnd.length > 0 && !toTheEnd && compareBytes(key, rangeEnd) >= 0) {
       return this.#refusal('mvcc: watcher range is empty');
     }
-    // etcd takes a negative revision as one long compacted.
-    if (request.startRevision < 0) return this.#createCompacted(request);
+    if (request.watchId !== 0 && this.#watches.has(request.watchId)) {
+      return this.#refusal('mvcc: duplicate watch ID provided on the WatchStream');
+    }
     const watch = this.#start(request, key);
     this.#watches.set(watch.id, watch);
+    const created = this.#response(watch.id, { created: true });
+    // etcd takes a negative revision as one long compacted.
+    if (request.startRevision < 0) {
+      this.#answers.push(created);
+      return this.#compacted(watch, this.#api.member.keyspace.compactRevision);
+    }
     this.#ready.add(watch);
     if (watch.progressNotify) this.#startTicking();
-    return this.#response(watch.id, { created: true });
+    return created;
   }
 
   #start(request: WatchCreateRequest, key: Uint8Array): Watch {
@@ -129,6 +135,7 @@ export class WatchStream {
       watcher,
       fragment: request.fragment,
       progressNotify: request.progressNotify,
+      ended: false,
       sentSinceTick: false,
     };
     return watch;
@@ -140,23 +147,18 @@ export class WatchStream {
     return this.#nextId++;
   }
 
-  #createCompacted(request: WatchCreateRequest): WatchResponse {
-    const id = this.#chooseId(request.watchId);
-    this.#answers.push(this.#response(id, { created: true }));
-    return this.#compacted(id, this.#api.member.keyspace.compactRevision);
-  }
-
   /** The cancelling of an unknown id has no answer. */
   #cancel(id: number): void {
     const watch = this.#watches.get(id);
     if (watch === undefined) return;
-    this.#forget(watch);
+    this.#end(watch);
+    this.#watches.delete(id);
     this.#answers.push(this.#response(id, { canceled: true }));
   }
 
-  #forget(watch: Watch): void {
+  #end(watch: Watch): void {
+    watch.ended = true;
     watch.watcher.close();
-    this.#watches.delete(watch.id);
     this.#ready.delete(watch);
     this.#progressDue.delete(watch);
   }
@@ -176,10 +178,7 @@ export class WatchStream {
       this.#ready.delete(watch);
       const batch = gather(watch.watcher);
       if (batch === undefined) continue;
-      if (batch.type === 'compacted') {
-        this.#forget(watch);
-        return this.#compacted(watch.id, batch.compactRevision);
-      }
+      if (batch.type === 'compacted') return this.#compacted(watch, batch.compactRevision);
       this.#ready.add(watch);
       watch.sentSinceTick = true;
       const response = this.#response(watch.id, { events: batch.events.map(watchEvent) }, batch.revision);
@@ -229,7 +228,7 @@ export class WatchStream {
   #tick(): void {
     let wanted = false;
     for (const watch of this.#watches.values()) {
-      if (!watch.progressNotify) continue;
+      if (!watch.progressNotify || watch.ended) continue;
       wanted = true;
       if (!watch.sentSinceTick) this.#progressDue.add(watch);
       watch.sentSinceTick = false;
@@ -243,8 +242,9 @@ export class WatchStream {
   }
 
   /** etcd's has revision 0 in its header. */
-  #compacted(id: number, compactRevision: number): WatchResponse {
-    return this.#response(id, { canceled: true, compactRevision }, 0);
+  #compacted(watch: Watch, compactRevision: number): WatchResponse {
+    this.#end(watch);
+    return this.#response(watch.id, { canceled: true, compactRevision }, 0);
   }
 
   #response(watchId: number, rest: Partial<WatchResponse>, revision?: number): WatchResponse {

@@ -81,6 +81,7 @@ function upperBound(revision: number): number {
   return revision < 0 ? 1 : revision;
 }
 
+/** Of negative revisions only -1 is told from the others: transactions refuse those before etcd's first, -1. */
 export function writeRange(writer: Writer, request: RangeRequest): void {
   const numbers = [
     Math.max(0, request.limit),
@@ -92,7 +93,8 @@ export function writeRange(writer: Writer, request: RangeRequest): void {
   ];
   writeChoice(writer, sortOrders, request.sortOrder, 'sort order');
   writeChoice(writer, sortTargets, request.sortTarget, 'sort target');
-  writer.byte((request.keysOnly ? 1 : 0) | (request.countOnly ? 2 : 0));
+  const negative = request.revision < -1 ? 4 : request.revision === -1 ? 8 : 0;
+  writer.byte((request.keysOnly ? 1 : 0) | (request.countOnly ? 2 : 0) | negative);
   let present = 0;
   for (const [i, value] of numbers.entries()) if (value !== 0) present |= 1 << i;
   writer.byte(present);
@@ -106,10 +108,11 @@ export function readRange(reader: Reader): RangeRequest {
   const sortTarget = readChoice(reader, sortTargets, 'sort target');
   const flags = reader.byte();
   const present = reader.byte();
-  if (flags > 3 || present > 63) throw new MalformedData('A range has unknown flags.');
+  if (flags > 15 || present > 63) throw new MalformedData('A range has unknown flags.');
   const optional = (bit: number): number => ((present & bit) !== 0 ? reader.varint() : 0);
   const limit = optional(1);
-  const revision = optional(2);
+  const given = optional(2);
+  const revision = (flags & 4) !== 0 ? -2 : (flags & 8) !== 0 ? -1 : given;
   const minModRevision = optional(4);
   const maxModRevision = optional(8);
   const minCreateRevision = optional(16);

@@ -35,7 +35,10 @@ function batchesOf({ seed, length }: { seed: number; length: number }): {
   return { batches, results };
 }
 
-/** What the encoding makes equal: of a range, negative numbers are 0, and negative upper bounds exclude all. */
+/**
+ * What the encoding makes equal, of a range: revisions below -1, other negative numbers and 0, negative upper bounds,
+ * which exclude all, and 1.
+ */
 function normal<T>(value: T): T {
   const walk = (item: unknown): unknown => {
     if (item === null || typeof item !== 'object' || item instanceof Uint8Array) return item;
@@ -43,6 +46,7 @@ function normal<T>(value: T): T {
     const isRange = 'sortOrder' in item;
     const entries = Object.entries(item).map(([name, one]) => {
       const negative = isRange && typeof one === 'number' && one < 0;
+      if (negative && name === 'revision') return [name, Math.max(-2, one)];
       return [name, negative ? Number(name.startsWith('max')) : walk(one)];
     });
     return Object.fromEntries(entries);

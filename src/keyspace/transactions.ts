@@ -134,8 +134,10 @@ export class Transactions {
     return lease !== 0n && !this.leases.has(lease) ? 'lease-not-found' : undefined;
   }
 
+  /** As etcd, which takes a negative revision for 0 in a range on its own only. Its oldest one is -1 at first. */
   private checkRange(operation: Operation): CommandFailure | undefined {
     if (operation.type !== 'range') return undefined;
+    if (operation.request.revision < (this.store.compactRevision === 0 ? -1 : 0)) return 'compacted';
     return checkRevision(this.store, operation.request.revision, this.store.revision);
   }
 

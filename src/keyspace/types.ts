@@ -23,7 +23,7 @@ export interface RangeRequest {
   readonly rangeEnd: Uint8Array;
   /** 0: unlimited. Negative is taken as 0. */
   readonly limit: number;
-  /** 0 or less: the latest. */
+  /** 0 or less: the latest. In a transaction a negative one is refused as compacted, as etcd does. */
   readonly revision: number;
   readonly sortOrder: SortOrder;
   readonly sortTarget: SortTarget;

@@ -141,8 +141,9 @@ async function transactions(talk: Conversation): Promise<void> {
   await txn('a read in the future', {
     success: operations(putOf({ key }), rangeOf({ key, revision: 10_000 })),
   });
+  await txn('a read at a negative revision', { success: operations(rangeOf({ key, revision: -2 })) });
   await txn('an unknown lease', { success: operations(putOf({ key, lease: 5n })) });
-  for (const result of [0, 1, 2, 3] as const) {
+  for (const result of [0, 1, 2, 3, 9 as 0] as const) {
     const compares: Partial<Compare>[] = [
       { target: 0, targetUnion: { $case: 'version', value: 1 } },
       { target: 1, targetUnion: { $case: 'createRevision', value: 0 } },
@@ -150,6 +151,7 @@ async function transactions(talk: Conversation): Promise<void> {
       { target: 3, targetUnion: { $case: 'value', value: bytes('1') } },
       { target: 4, targetUnion: { $case: 'lease', value: 0n } },
       { target: 0, targetUnion: undefined },
+      { target: 9 as 0, targetUnion: { $case: 'version', value: 1 } },
       { target: 0, targetUnion: { $case: 'version', value: 1 }, rangeEnd: bytes('v') },
     ];
     for (const [at, compare] of compares.entries()) {
@@ -180,6 +182,8 @@ async function compactions(talk: Conversation): Promise<void> {
   const watch = talk.watch();
   watch.create({ key: bytes('c'), startRevision: 2 });
   await watch.next('watch from below', 2);
+  watch.cancel(0);
+  await watch.next('its id was still taken');
   watch.create({ key: bytes('c'), startRevision: -7 });
   await watch.next('watch from a negative revision', 2);
   watch.create({ key: bytes('c'), startRevision: 3 });

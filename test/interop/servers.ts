@@ -2,7 +2,7 @@
 // ports and in a folder of its own that goes away with it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,8 +18,16 @@ export interface TestServer extends AsyncDisposable {
   readonly endpoint: string;
 }
 
-export async function startConclave(): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'conclave-interop-'));
+/** In memory where there is such a folder, for tests of thousands of writes that are not about the disk. */
+const quickFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+export interface StartOptions {
+  /** Nothing needs to survive: data in memory, and no syncing where the server can leave it out. */
+  readonly quick?: boolean;
+}
+
+export async function startConclave(options: StartOptions = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(options.quick ? quickFolder : tmpdir(), 'conclave-interop-'));
   const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
   const peerUrls = [`http://127.0.0.1:${peerPort}`];
   const member = await Member.start({
@@ -45,8 +53,8 @@ export async function startConclave(): Promise<TestServer> {
   };
 }
 
-export async function startEtcd(path: string): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'etcd-interop-'));
+export async function startEtcd(path: string, options: StartOptions = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(options.quick ? quickFolder : tmpdir(), 'etcd-interop-'));
   const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
   const clientUrl = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
@@ -60,6 +68,7 @@ export async function startEtcd(path: string): Promise<TestServer> {
     'initial-cluster': `default=${peerUrl}`,
     logger: 'zap',
     'log-outputs': '/dev/null',
+    ...(options.quick && { 'unsafe-no-fsync': 'true' }),
   };
   const child = spawn(
     path,

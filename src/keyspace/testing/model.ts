@@ -300,9 +300,9 @@ export class Model {
       if (request.lease !== 0n && !this.leases.has(request.lease)) throw new Failure('lease-not-found');
     }
     for (const { type, request } of operations) {
-      if (type !== 'range' || request.revision <= 0) continue;
+      if (type !== 'range' || request.revision === 0) continue;
       if (request.revision > this.revision) throw new Failure('future-revision');
-      if (request.revision < this.compactRevision) throw new Failure('compacted');
+      if (request.revision < (this.compactRevision || -1)) throw new Failure('compacted');
     }
   }
 
