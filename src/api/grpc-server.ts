@@ -12,9 +12,10 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import type { Clock, Timers } from '../runtime/types.ts';
+import { statusOfCall } from './failed-call.ts';
 import { GrpcCallContext } from './grpc-call.ts';
 import { drained, RequestStream } from './grpc-streams.ts';
-import { failure, type StatusError, toStatus, trailerNames } from './status.ts';
+import { failure, type StatusError, trailerNames } from './status.ts';
 import type { CallConnection, Logger, Registry, ServedMethod } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
@@ -111,9 +112,10 @@ export class GrpcServer {
   }
 
   #unary(method: Extract<ServedMethod, { shape: 'unary' }>): handleUnaryCall<Bytes, Bytes> {
-    const { decode, encode, handler } = method;
+    const { decode, encode, handler, calls } = method;
     return (call, callback) => {
       const fail = (error: unknown): void => callback(this.#status(method, error));
+      calls.started += 1;
       let answer: Promise<unknown>;
       try {
         answer = handler(decode(call.request), this.#context(call));
@@ -121,7 +123,12 @@ export class GrpcServer {
         fail(error);
         return;
       }
-      answer.then((response) => callback(null, encode(response))).catch(fail);
+      answer
+        .then((response) => {
+          callback(null, encode(response));
+          calls.handled(0);
+        })
+        .catch(fail);
     };
   }
 
@@ -133,6 +140,7 @@ export class GrpcServer {
     answer: () => AsyncIterable<unknown>,
   ): Promise<void> {
     this.#streams.add(context);
+    method.calls.started += 1;
     const { signal } = context;
     try {
       for await (const response of answer()) {
@@ -141,9 +149,11 @@ export class GrpcServer {
       }
       if (signal.aborted) throw signal.reason;
       call.end();
+      method.calls.handled(0);
     } catch (error) {
+      const status = this.#status(method, error);
       // Its listener in grpc-js sends this as the status and ends the call.
-      if (!call.cancelled) call.emit('error', this.#status(method, error));
+      if (!call.cancelled) call.emit('error', status);
     } finally {
       this.#streams.delete(context);
     }
@@ -154,11 +164,8 @@ export class GrpcServer {
   }
 
   #status(method: ServedMethod, error: unknown): Partial<StatusObject> & Error {
-    const status = toStatus(error);
-    if (status.conclave.code === 'internal') {
-      const stack = error instanceof Error ? error.stack : undefined;
-      this.#logger.error({ method: method.descriptor.path, error: status.message, stack }, 'a call failed');
-    }
+    const status = statusOfCall(error, method, this.#logger);
+    method.calls.handled(status.code);
     return grpcStatus(status);
   }
 }

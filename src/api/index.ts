@@ -1,5 +1,5 @@
 /**
- * A member's API: etcd's v3 services and Conclave's own, and the gRPC server that carries them.
+ * A member's API: etcd's v3 services and Conclave's own, and what carries them: gRPC, and HTTP/1.1 with the JSON gateway.
  *
  * Guarantees: answers, error codes and texts are etcd's wherever etcd has them; a read is linearizable unless it asks
  * not to be; a mutation is answered after it was committed and applied; a slow watcher costs no memory; nothing

@@ -1,4 +1,5 @@
 import { type AnyMethod, services } from '../wire/index.ts';
+import { CallCounts } from './call-counts.ts';
 import { clusterService } from './cluster.ts';
 import { conclaveService } from './conclave.ts';
 import { electionService } from './election.ts';
@@ -50,6 +51,7 @@ export function createRegistry(api: ApiServices): Registry {
 function served(descriptor: AnyMethod, handler: unknown): ServedMethod {
   const method = {
     descriptor,
+    calls: new CallCounts(),
     decode: decoder(descriptor),
     encode: descriptor.encodeResponse,
     handler: handler ?? refuse(descriptor),

@@ -3,13 +3,17 @@ import { nodeRuntime } from '../runtime/index.ts';
 import { listenSockets } from '../runtime/sockets.ts';
 import type { Address, Listener } from '../runtime/types.ts';
 import { Api, type ApiOptions } from './api.ts';
+import { ClientPort } from './client-port.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { holdersMoved } from './holders.ts';
+import { HttpServer } from './http/http-server.ts';
 import { silentLogger } from './types.ts';
 
 export interface ServeOptions extends ApiOptions {
   /** Where clients connect. Port 0 takes a free one. Several addresses serve the same member. */
   readonly listen: Address | readonly Address[];
+  /** Origins of web pages that may call the JSON gateway; '*' for all. Default: none. */
+  readonly corsOrigins?: readonly string[];
   /** Ms that calls under way get to finish when the server closes. Default 1000. */
   readonly closeGraceMs?: number;
 }
@@ -28,7 +32,7 @@ export interface ApiServer extends AsyncDisposable {
 }
 
 /**
- * Serves a member's API over gRPC.
+ * Serves a member's API over gRPC and, on the same port, over HTTP/1.1 with etcd's JSON gateway.
  *
  * @throws ConclaveError 'address-in-use', 'invalid-argument'; nothing is left listening then.
  */
@@ -37,18 +41,22 @@ export async function serveApi(member: MemberHandle, options: ServeOptions): Pro
   const logger = options.logger ?? silentLogger;
   const api = new Api(member, options);
   const { clock, timers } = runtime;
-  const server = new GrpcServer(api.registry, { clock, timers, logger });
+  const grpc = new GrpcServer(api.registry, { clock, timers, logger });
+  const http = new HttpServer({ ...options, member, registry: api.registry, timers, logger });
+  const port = new ClientPort({ grpc, http, timers });
   const wanted: readonly Address[] = 'host' in options.listen ? [options.listen] : options.listen;
   const listeners: Listener[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener.close()));
     await holdersMoved(member, api.holders, runtime);
-    await server.close(options.closeGraceMs ?? 1000);
+    port.close();
+    const graceMs = options.closeGraceMs ?? 1000;
+    await Promise.all([grpc.close(graceMs), http.close(graceMs)]);
     await api[Symbol.asyncDispose]();
   };
   try {
     for (const address of wanted) {
-      listeners.push(await listenSockets(address, (socket, info) => server.accept(socket, info)));
+      listeners.push(await listenSockets(address, (socket, info) => port.accept(socket, info)));
     }
   } catch (error) {
     await close();

@@ -1,5 +1,6 @@
 import type { CloseCause } from '../runtime/types.ts';
 import type { AnyMethod, MethodDescriptor } from '../wire/index.ts';
+import type { CallCounts } from './call-counts.ts';
 
 /** What a handler knows of the call that it answers. Nothing here tells which transport carried it. */
 export interface CallContext {
@@ -46,6 +47,7 @@ export type HandlerOf<M> =
 
 interface Served {
   readonly descriptor: AnyMethod;
+  readonly calls: CallCounts;
   /** Decodes within the limits of the API. @throws StatusError */
   decode(bytes: Uint8Array): unknown;
   encode(response: unknown): Uint8Array;

@@ -14,6 +14,8 @@ export interface SocketInfo {
   readonly ended: Promise<CloseCause>;
   /** The same without waiting; set at the first sign of the end, before anything on the socket hears of it. */
   readonly endedBy: CloseCause | undefined;
+  /** What the TLS handshake chose (ALPN): 'h2', 'http/1.1'. undefined: the connection is not by TLS. */
+  readonly protocol: string | undefined;
   /** Common name of the certificate that the other side proved to have. undefined: none. */
   readonly commonName: string | undefined;
 }
@@ -42,6 +44,7 @@ export function listenSockets(
 class ObservedSocket implements SocketInfo {
   readonly remote: string;
   readonly ended: Promise<CloseCause>;
+  readonly protocol: string | undefined;
   readonly commonName: string | undefined;
   #endedBy: CloseCause | undefined;
 

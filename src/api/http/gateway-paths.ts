@@ -1,0 +1,65 @@
+import { type AnyMethod, services } from '../../wire/index.ts';
+
+const { Auth, Cluster, Election, KV, Lease, Lock, Maintenance, Watch } = services;
+
+/** What stands behind the paths of etcd's gateway, below /v3 and, as in etcd 3.4, below /v3beta. */
+const methods: Readonly<Record<string, AnyMethod>> = {
+  'auth/authenticate': Auth.authenticate,
+  'auth/disable': Auth.authDisable,
+  'auth/enable': Auth.authEnable,
+  'auth/status': Auth.authStatus,
+  'auth/role/add': Auth.roleAdd,
+  'auth/role/delete': Auth.roleDelete,
+  'auth/role/get': Auth.roleGet,
+  'auth/role/grant': Auth.roleGrantPermission,
+  'auth/role/list': Auth.roleList,
+  'auth/role/revoke': Auth.roleRevokePermission,
+  'auth/user/add': Auth.userAdd,
+  'auth/user/changepw': Auth.userChangePassword,
+  'auth/user/delete': Auth.userDelete,
+  'auth/user/get': Auth.userGet,
+  'auth/user/grant': Auth.userGrantRole,
+  'auth/user/list': Auth.userList,
+  'auth/user/revoke': Auth.userRevokeRole,
+  'cluster/member/add': Cluster.memberAdd,
+  'cluster/member/list': Cluster.memberList,
+  'cluster/member/promote': Cluster.memberPromote,
+  'cluster/member/remove': Cluster.memberRemove,
+  'cluster/member/update': Cluster.memberUpdate,
+  'election/campaign': Election.campaign,
+  'election/leader': Election.leader,
+  'election/observe': Election.observe,
+  'election/proclaim': Election.proclaim,
+  'election/resign': Election.resign,
+  'kv/compaction': KV.compact,
+  'kv/deleterange': KV.deleteRange,
+  'kv/lease/leases': Lease.leaseLeases,
+  'kv/lease/revoke': Lease.leaseRevoke,
+  'kv/lease/timetolive': Lease.leaseTimeToLive,
+  'kv/put': KV.put,
+  'kv/range': KV.range,
+  'kv/txn': KV.txn,
+  'lease/grant': Lease.leaseGrant,
+  'lease/keepalive': Lease.leaseKeepAlive,
+  'lease/leases': Lease.leaseLeases,
+  'lease/revoke': Lease.leaseRevoke,
+  'lease/timetolive': Lease.leaseTimeToLive,
+  'lock/lock': Lock.lock,
+  'lock/unlock': Lock.unlock,
+  'maintenance/alarm': Maintenance.alarm,
+  'maintenance/defragment': Maintenance.defragment,
+  'maintenance/downgrade': Maintenance.downgrade,
+  'maintenance/hash': Maintenance.hash,
+  'maintenance/hashkv': Maintenance.hashKV,
+  'maintenance/snapshot': Maintenance.snapshot,
+  'maintenance/status': Maintenance.status,
+  'maintenance/transfer-leadership': Maintenance.moveLeader,
+  watch: Watch.watch,
+};
+
+/** Every path that the gateway serves, with its method. */
+export const gatewayPaths: ReadonlyMap<string, AnyMethod> = new Map(
+  ['/v3/', '/v3beta/'].flatMap((prefix) =>
+    Object.entries(methods).map(([path, method]) => [prefix + path, method] as const),
+  ),
+);

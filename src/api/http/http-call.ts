@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { WireError } from '../../wire/index.ts';
+import { failure, StatusError, statusCodes } from '../status.ts';
+import type { CallConnection, CallContext } from '../types.ts';
+import { Wakeup } from '../wakeup.ts';
+import { JsonValues } from './json-values.ts';
+
+/** What a handler knows of a call that came as an HTTP request. */
+export class HttpCallContext implements CallContext {
+  readonly connection: CallConnection;
+  readonly deadlineMs = undefined;
+  readonly token: string | undefined;
+  readonly #controller = new AbortController();
+
+  constructor(request: IncomingMessage, response: ServerResponse, connection: CallConnection) {
+    this.connection = connection;
+    this.token = request.headers.authorization;
+    response.once('close', () => this.abort(failure('cancelled')));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The first cause stays. */
+  abort(cause: StatusError): void {
+    if (!this.signal.aborted) this.#controller.abort(cause);
+  }
+}
+
+/** Values decoded and not yet taken, above which the body is not read on. */
+const waitingValues = 64;
+
+/**
+ * The JSON values of a request's body, for one reader. Ends with the body; an incomplete value at its end, or one that
+ * is too long, is thrown in its turn.
+ */
+export class BodyValues implements AsyncIterable<string> {
+  readonly #request: IncomingMessage;
+  readonly #waiting: string[] = [];
+  readonly #wakeup = new Wakeup();
+  #failure: Error | undefined;
+  #over = false;
+
+  constructor(request: IncomingMessage, maxBytes: number) {
+    this.#request = request;
+    const values = new JsonValues(maxBytes);
+    request.on('data', (chunk: Uint8Array) => {
+      if (this.#over) return;
+      try {
+        this.#waiting.push(...values.push(chunk));
+        if (this.#waiting.length >= waitingValues) request.pause();
+      } catch {
+        this.#fail(bodyTooLarge());
+      }
+      this.#wakeup.notify();
+    });
+    request.once('end', () => {
+      this.#waiting.push(...values.end());
+      if (values.incomplete) this.#fail(new WireError('unexpected EOF'));
+      this.end();
+    });
+    request.once('close', () => this.end());
+  }
+
+  /** No more values are taken from the body; what is left of it is read and dropped. Idempotent. */
+  end(): void {
+    this.#over = true;
+    this.#request.resume();
+    this.#wakeup.notify();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#over = true;
+  }
+
+  /** The next value; undefined when there is none. */
+  async next(): Promise<string | undefined> {
+    for (;;) {
+      const value = this.#waiting.shift();
+      if (value !== undefined) {
+        if (this.#request.isPaused()) this.#request.resume();
+        return value;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#over) return undefined;
+      await this.#wakeup.wait();
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<string> {
+    for (;;) {
+      const value = await this.next();
+      if (value === undefined) return;
+      yield value;
+    }
+  }
+}
+
+function bodyTooLarge(): StatusError {
+  const trailers = { code: 'too-large', outcome: 'not-applied', retryable: false } as const;
+  return new StatusError(statusCodes.resourceExhausted, 'http: request body too large', trailers);
+}
+
+/** Resolves when the response takes more, or is over. */
+export function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    if (response.destroyed || response.closed) resolve();
+    else response.on('drain', done).on('close', done);
+  });
+}

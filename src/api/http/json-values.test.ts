@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { JsonValues } from './json-values.ts';
+
+function cutUp(
+  text: string,
+  cuts: readonly number[],
+  maxBytes = 1_000_000,
+): { values: string[]; left: boolean } {
+  const bytes = Buffer.from(text);
+  const splitter = new JsonValues(maxBytes);
+  const values: string[] = [];
+  let offset = 0;
+  for (let turn = 0; offset < bytes.length; turn++) {
+    const length = cuts[turn % cuts.length] ?? 1;
+    values.push(...splitter.push(bytes.subarray(offset, offset + length)));
+    offset += length;
+  }
+  values.push(...splitter.end());
+  return { values, left: splitter.incomplete };
+}
+
+test('values come out whole and in order, however the bytes are cut', () => {
+  const value = fc.oneof(fc.json({ maxDepth: 4 }), fc.json({ stringUnit: 'grapheme' }));
+  fc.assert(
+    fc.property(
+      fc.array(value, { maxLength: 8 }),
+      fc.constantFrom(' ', '\n', '\r\n\t'),
+      fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }),
+      (values, between, cuts) => {
+        assert.deepEqual(cutUp(values.join(between), cuts), { values, left: false });
+      },
+    ),
+  );
+});
+
+test('values need nothing between them where they have ends of their own', () => {
+  const { values, left } = cutUp('{"a":"}\\"{"}[1]"x"{}12{}nonsense', [3]);
+  assert.deepEqual(values, ['{"a":"}\\"{"}', '[1]', '"x"', '{}', '12', '{}', 'nonsense']);
+  assert.equal(left, false);
+});
+
+test('what has no end is known to be incomplete', () => {
+  for (const text of ['{"key":', '[1', '"x', '{"a":"}"']) {
+    assert.deepEqual(cutUp(text, [2]), { values: [], left: true });
+  }
+  assert.deepEqual(cutUp('  \n', [1]), { values: [], left: false });
+});
+
+test('a value longer than the bound is refused before it is held', () => {
+  assert.throws(() => cutUp(`"${'x'.repeat(200)}"`, [50], 100), RangeError);
+  assert.throws(() => cutUp('['.repeat(200), [1], 100), RangeError);
+  // Values each below the bound are not.
+  assert.equal(cutUp('"0123456789" '.repeat(100), [7], 20).values.length, 100);
+});
