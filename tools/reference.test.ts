@@ -62,7 +62,7 @@ test('the flags of serve are documented with variable, default and meaning', () 
 
 /** Flags and their texts as `--help` prints them, lines that were wrapped joined again. */
 function helpOf(command: string): [string, string][] {
-  const words = [join(root, 'src/cli/main.ts'), command, '--help'];
+  const words = [join(root, 'src/cli/main.ts'), ...command.split(' '), '--help'];
   const help = execFileSync(process.execPath, words, { encoding: 'utf8' });
   const [, options = ''] = help.split('\nOptions:\n');
   const found: [string, string][] = [];
@@ -77,7 +77,12 @@ function helpOf(command: string): [string, string][] {
   return found;
 }
 
-for (const command of ['dev', 'elect', 'observe', 'simulate', 'status']) {
+const documentedCommands = [
+  ...['dev', 'elect', 'observe', 'simulate', 'status', 'compact', 'defrag', 'alarm list', 'alarm disarm'],
+  ...['snapshot save', 'snapshot status', 'snapshot restore'],
+];
+
+for (const command of documentedCommands) {
   test(`the flags of ${command} are documented as --help prints them`, () => {
     const documented = rows(section(read('docs/reference/cli.md'), `conclave ${command}`));
     const printed = helpOf(command).filter(([flag]) => !flag.startsWith('-h,'));

@@ -55,5 +55,6 @@ function response(status: MemberStatus): MemberStateResponse {
     watchers: status.watchers,
     uptimeMs: status.uptimeMs,
     version: status.version,
+    diskSyncP99Ms: status.diskSyncP99Ms,
   };
 }

@@ -78,7 +78,14 @@ export class TestingMember implements MemberHandle {
       members: [
         { memberId, name, peerUrls: ['http://127.0.0.1:2380'], clientUrls: ['http://127.0.0.1:2379'] },
       ],
-      ...{ peers: [], stopping: this.#stopping, uptimeMs: 1, version: 'testing', loopDelayP99Ms: 2 },
+      ...{
+        peers: [],
+        stopping: this.#stopping,
+        uptimeMs: 1,
+        version: 'testing',
+        loopDelayP99Ms: 2,
+        diskSyncP99Ms: 1,
+      },
     };
   }
 

@@ -22,11 +22,14 @@ export const exitCodes = {
   dataLocked: { code: 111, meaning: 'serve: the data folder is in use by another process.' },
   dataIncompatible: {
     code: 112,
-    meaning: 'serve: the data folder is of another cluster or member, or of a newer format.',
+    meaning: 'serve, snapshot: the data is of another cluster or member, of a newer format, or not ours.',
   },
-  dataDamaged: { code: 113, meaning: 'serve: stored data failed its checks; the message names where.' },
-  diskFailed: { code: 114, meaning: 'serve: the disk refused a read, a write or a sync.' },
-  diskFull: { code: 115, meaning: 'serve: the disk has no space left.' },
+  dataDamaged: {
+    code: 113,
+    meaning: 'serve, snapshot: stored data failed its checks; the message names where.',
+  },
+  diskFailed: { code: 114, meaning: 'serve, snapshot: the disk refused a read, a write or a sync.' },
+  diskFull: { code: 115, meaning: 'serve, snapshot: the disk has no space left.' },
   internal: { code: 119, meaning: 'A bug in Conclave: please report it.' },
   notExecutable: { code: 126, meaning: 'elect: the command was found and could not be executed.' },
   notFound: { code: 127, meaning: 'elect: the command was not found.' },
@@ -47,7 +50,7 @@ export function describeExitCodes(command?: string): string {
   ]);
   rows.push(['128+n', 'Interrupted by signal n. For elect: the command ended by signal n while it led.']);
   const concerned = rows.filter(([, meaning]) => {
-    const only = /^(serve|elect)\b.*?:/.exec(meaning)?.[1];
+    const only = /^(serve|elect)(?:, [a-z]+)?\b.*?:/.exec(meaning)?.[1];
     return command === undefined || only === undefined || only === command;
   });
   return concerned.map(([code, meaning]) => `${code.padStart(5)}  ${meaning}`).join('\n');

@@ -53,7 +53,7 @@ test('a bug is told as one, with its stack', () => {
 });
 
 test('the table of a command leaves out what only concerns another one', () => {
-  assert.match(describeExitCodes(), /serve: the data folder/);
+  assert.match(describeExitCodes(), /serve: the data folder is in use/);
   assert.doesNotMatch(describeExitCodes('elect'), /serve:/);
   assert.match(describeExitCodes('elect'), /elect --once/);
 });

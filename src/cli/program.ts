@@ -5,6 +5,10 @@ import { addElect } from './elect/command.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';
 import { addObserve } from './observe.ts';
+import { addAlarm } from './operations/alarm.ts';
+import { addCompact } from './operations/compact.ts';
+import { addDefrag } from './operations/defrag.ts';
+import { addSnapshot } from './operations/snapshot.ts';
 import { addServe } from './serve/command.ts';
 import { refusalOfEtcdFlag, withDoubleDashes } from './serve/flags.ts';
 import { addSimulate } from './simulate/command.ts';
@@ -54,6 +58,10 @@ function makeProgram(finish: (exitCode: number) => void): Command {
   addElect(program, finish);
   addObserve(program, finish);
   addStatus(program, finish);
+  addSnapshot(program, finish);
+  addCompact(program, finish);
+  addDefrag(program, finish);
+  addAlarm(program, finish);
   addSimulate(program, finish);
   program
     .command('version')

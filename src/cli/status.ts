@@ -3,6 +3,7 @@ import type { ConclaveClient } from '../client/index.ts';
 import { addEndpoints, endpointsOf } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
 import { exitCodes } from './exit-codes.ts';
+import { findMembers, type Target, whyFailed } from './members.ts';
 import { formatTable, toJsonLine } from './output.ts';
 import { openClient } from './wiring.ts';
 
@@ -58,23 +59,6 @@ async function readMembers(endpoints: readonly string[], timeoutMs: number): Pro
   return await Promise.all(targets.map((target) => readMember(target, timeoutMs)));
 }
 
-interface Target {
-  readonly name: string;
-  readonly endpoint: string;
-}
-
-async function findMembers(endpoints: readonly string[], timeoutMs: number): Promise<Target[]> {
-  await using client = openClient(endpoints);
-  try {
-    // As one member knows them: who is missing must be told above all when no majority is left to agree on anything.
-    const members = await client.memberList({ timeoutMs, serializable: true });
-    const targets = members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
-    return targets.sort((one, other) => (one.name < other.name ? -1 : 1));
-  } catch {
-    return endpoints.map((endpoint) => ({ name: '', endpoint }));
-  }
-}
-
 async function readMember({ name, endpoint }: Target, timeoutMs: number): Promise<MemberReport> {
   if (endpoint === '') return { endpoint, name, error: 'it has not told an address for clients' };
   await using client: ConclaveClient = openClient([endpoint]);
@@ -100,9 +84,7 @@ async function readMember({ name, endpoint }: Target, timeoutMs: number): Promis
       },
     };
   } catch (error) {
-    // The client says how long it tried; here only why the last attempt failed matters.
-    const { cause, message } = error as Error;
-    return { endpoint, name, error: cause instanceof Error ? cause.message : message };
+    return { endpoint, name, error: whyFailed(error) };
   }
 }
 

@@ -21,6 +21,7 @@ import type { CallOptions } from './calls.ts';
 import { type AttemptOptions, Endpoints } from './endpoints.ts';
 import { KeepAlives } from './keep-alives.ts';
 import type { SilenceLimits } from './link.ts';
+import { Maintenance } from './maintenance.ts';
 import { Proposals } from './proposals.ts';
 import type { TransportFactory } from './transport.ts';
 import { type WatchBatch, Watches, type WatchOptions } from './watches.ts';
@@ -55,6 +56,8 @@ export class ConclaveClient implements AsyncDisposable {
   readonly timeoutMs: number;
   /** Whether leases can be bound to this client's connection. */
   readonly connectionBound: boolean;
+  /** What operators ask of members. */
+  readonly maintenance: Maintenance;
   readonly #endpoints: Endpoints;
   readonly #proposals: Proposals;
   readonly #keepAlives: KeepAlives;
@@ -68,6 +71,7 @@ export class ConclaveClient implements AsyncDisposable {
     this.timeoutMs = parts.timeoutMs;
     this.connectionBound = parts.connectionBound;
     this.#endpoints = new Endpoints(parts);
+    this.maintenance = new Maintenance(this.#endpoints);
     const shared = { ...parts, endpoints: this.#endpoints };
     this.#proposals = new Proposals(shared);
     this.#keepAlives = new KeepAlives(shared);

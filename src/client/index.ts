@@ -15,6 +15,7 @@ export { type ConnectOptions, checkDuration, connectClient, parseEndpoints } fro
 export type { AttemptOptions } from './endpoints.ts';
 export { GrpcTransport, type GrpcTransportOptions, type TlsOptions } from './grpc-transport.ts';
 export { Inbox } from './inbox.ts';
+export type { Maintenance, MemberCallOptions } from './maintenance.ts';
 export { type Port, ThreadPort } from './port.ts';
 export { type PortError, type PortMessage, type PortReply, PortTransport } from './port-transport.ts';
 export { errorFromStatus, type ReceivedStatus } from './status-errors.ts';

@@ -14,13 +14,13 @@ import { HostSleep } from './host-sleep.ts';
 import { LeaderTime } from './leader-time.ts';
 import { LocalProposals } from './local-proposals.ts';
 import type { SharedLog } from './log/index.ts';
-import { LoopDelay } from './loop-delay.ts';
 import type { MemberSetup } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { decodeRaftMessage, encodeRaftFrame } from './peers/raft-codec.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import { PersistQueue } from './persist-queue.ts';
 import { Reads } from './reads.ts';
+import { RecentDelays } from './recent-delays.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 import { TurnTimer } from './turn-timer.ts';
 
@@ -47,7 +47,10 @@ export class Group {
   readonly raft: Raft;
   readonly local = new LocalProposals();
   readonly reads: Reads;
-  readonly loopDelay = new LoopDelay();
+  /** How late this loop's timers fire: what everything on it suffers. */
+  readonly loopDelay = new RecentDelays();
+  /** How long writes to the log take to be durable. */
+  readonly syncDelay = new RecentDelays();
   private readonly context: GroupContext;
   private readonly applier: Applier;
   private readonly persists: PersistQueue;
@@ -87,7 +90,7 @@ export class Group {
     this.leaderTime = new LeaderTime(this.keyspace, this.raft, setup.heartbeatIntervalMs);
     this.timer = new TurnTimer(runtime, (lateMs) => this.timerFired(lateMs));
     this.persists = new PersistQueue({
-      ...{ group, log, step, fail },
+      ...{ group, log, step, fail, clock: runtime.clock, delays: this.syncDelay },
       send: (messages) => this.send(messages),
       flush: () => this.flushAcknowledgements(),
     });

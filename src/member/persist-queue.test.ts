@@ -4,6 +4,7 @@ import type { PersistRequest, RaftMessage } from '../raft/index.ts';
 import { manualRuntime } from '../runtime/testing.ts';
 import { openLog } from './log/index.ts';
 import { PersistQueue } from './persist-queue.ts';
+import { RecentDelays } from './recent-delays.ts';
 
 function write(persistId: number): PersistRequest {
   const entry = { index: persistId, term: 1, kind: 'command', data: new Uint8Array(3) } as const;
@@ -15,13 +16,15 @@ const message = (term: number) =>
   ({ type: 'timeout-now', group: 1, from: 1, to: 2, term }) satisfies RaftMessage;
 
 test('what waits for a write is sent when it is durable, before the core hears of it, and leaves when no more is to come', async () => {
-  const { disk, random } = manualRuntime();
+  const { disk, random, clock } = manualRuntime();
   const { log } = await openLog({ disk, random, folder: '/log', clusterId: 1, memberId: 1 });
   const seen: string[] = [];
   const done = Promise.withResolvers<void>();
   const queue: PersistQueue = new PersistQueue({
     group: 1,
     log,
+    clock,
+    delays: new RecentDelays(),
     step: (event) => seen.push(event.type === 'persisted' ? `persisted ${event.persistId}` : event.type),
     send: (messages) => seen.push(`sent ${messages.map(({ term }) => term).join(' ')}`),
     flush: () => {

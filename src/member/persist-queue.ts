@@ -1,9 +1,13 @@
 import type { PersistRequest, RaftEvent, RaftMessage } from '../raft/index.ts';
+import type { Clock } from '../runtime/index.ts';
 import type { LogWrite, SharedLog } from './log/index.ts';
+import type { RecentDelays } from './recent-delays.ts';
 
 export interface PersistQueueContext {
   readonly group: number;
   readonly log: SharedLog;
+  readonly clock: Clock;
+  readonly delays: RecentDelays;
   readonly step: (event: RaftEvent) => void;
   readonly send: (messages: readonly RaftMessage[]) => void;
   /** What was sent is to leave. */
@@ -45,10 +49,13 @@ export class PersistQueue {
       snapshot: request.snapshot?.meta,
       keepsLog: request.snapshot?.keepsLog,
     };
+    const { log, clock, delays } = this.context;
+    const startMs = clock.monotonicMs();
     // The log resolves in order, so the first pending one is always the one that became durable.
-    this.context.log
+    log
       .append([write], { sync: request.mustSync })
       .then(() => {
+        delays.record(clock.monotonicMs() - startMs);
         this.pending.shift();
         this.context.send(pending.messages);
         this.context.step({ type: 'persisted', persistId: pending.persistId });

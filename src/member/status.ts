@@ -52,6 +52,7 @@ export function memberStatus(sources: StatusSources): MemberStatus {
     stopping: sources.stopping,
     uptimeMs: setup.runtime.clock.monotonicMs() - sources.startedAtMs,
     loopDelayP99Ms: group.loopDelay.p99Ms(),
+    diskSyncP99Ms: group.syncDelay.p99Ms(),
     version,
   };
 }

@@ -96,5 +96,7 @@ export interface MemberStatus {
   readonly uptimeMs: number;
   /** How late this member's timers fire. */
   readonly loopDelayP99Ms: number;
+  /** How long writes to the log take to be durable; 0: none yet. */
+  readonly diskSyncP99Ms: number;
   readonly version: string;
 }

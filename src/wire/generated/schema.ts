@@ -96,6 +96,7 @@ export const schema: Schema = {
       [16, 'watchers', 'watchers', 'int64', false],
       [17, 'uptime_ms', 'uptimeMs', 'double', false],
       [18, 'version', 'version', 'string', false],
+      [19, 'disk_sync_p99_ms', 'diskSyncP99Ms', 'double', false],
     ],
     'authpb.UserAddOptions': [[1, 'no_password', 'noPassword', 'bool', false]],
     'authpb.User': [

@@ -150,6 +150,8 @@ export interface MemberStateResponse {
   watchers: number;
   uptimeMs: number;
   version: string;
+  /** From handing a write to the log until it is durable, 99th percentile of the last 512. 0: none yet. */
+  diskSyncP99Ms: number;
 }
 
 function createBaseRegisterClientRequest(): RegisterClientRequest {
@@ -1556,6 +1558,7 @@ function createBaseMemberStateResponse(): MemberStateResponse {
     watchers: 0,
     uptimeMs: 0,
     version: '',
+    diskSyncP99Ms: 0,
   };
 }
 
@@ -1614,6 +1617,9 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
     }
     if (message.version !== '') {
       writer.uint32(146).string(message.version);
+    }
+    if (message.diskSyncP99Ms !== 0) {
+      writer.uint32(153).double(message.diskSyncP99Ms);
     }
     return writer;
   },
@@ -1775,6 +1781,14 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
             message.version = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.diskSyncP99Ms = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1810,6 +1824,7 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
     message.watchers = object.watchers ?? 0;
     message.uptimeMs = object.uptimeMs ?? 0;
     message.version = object.version ?? '';
+    message.diskSyncP99Ms = object.diskSyncP99Ms ?? 0;
     return message;
   },
 };

@@ -1,0 +1,27 @@
+import { openClient } from './wiring.ts';
+
+export interface Target {
+  /** Empty where no member could say. */
+  readonly name: string;
+  /** Empty where the member has not told one. */
+  readonly endpoint: string;
+}
+
+/** All members of the cluster that the endpoints belong to; the endpoints, where no member can say who they are. */
+export async function findMembers(endpoints: readonly string[], timeoutMs: number): Promise<Target[]> {
+  await using client = openClient(endpoints);
+  try {
+    // As one member knows them: who is missing must be told above all when no majority is left to agree on anything.
+    const members = await client.memberList({ timeoutMs, serializable: true });
+    const targets = members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
+    return targets.sort((one, other) => (one.name < other.name ? -1 : 1));
+  } catch {
+    return endpoints.map((endpoint) => ({ name: '', endpoint }));
+  }
+}
+
+/** Why the last attempt failed; the client says besides how long it tried. */
+export function whyFailed(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error ? cause.message : message;
+}

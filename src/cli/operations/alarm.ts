@@ -1,0 +1,67 @@
+import type { Command } from 'commander';
+import type { AlarmMember } from '../../wire/index.ts';
+import { addEndpoints, endpointsOf } from '../client-options.ts';
+import { parseDurationMs } from '../durations.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { formatTable, toJsonLine } from '../output.ts';
+import { openClient } from '../wiring.ts';
+
+const kinds = ['NONE', 'NOSPACE', 'CORRUPT'];
+
+interface AlarmOptions {
+  readonly endpoints?: string;
+  readonly json?: boolean;
+  readonly timeout: string;
+}
+
+/** `conclave alarm list` and `conclave alarm disarm`. */
+export function addAlarm(program: Command, finish: (exitCode: number) => void): void {
+  const alarm = program.command('alarm').description('List the alarms of the cluster, or lift them.');
+  const add = (
+    name: string,
+    description: string,
+    act: (options: AlarmOptions) => Promise<readonly AlarmMember[]>,
+  ) => {
+    const command = alarm
+      .command(name)
+      .description(description)
+      .option('--json', 'One JSON object for each alarm.')
+      .option('--timeout <DURATION>', 'How long to wait for the answer.', '5s');
+    addEndpoints(command);
+    command.action(async (options: AlarmOptions) => {
+      print(await act(options), options.json === true);
+      finish(exitCodes.ok.code);
+    });
+  };
+  add('list', 'Show the alarms that are raised.', listed);
+  add('disarm', 'Lift all alarms. One whose cause is still there is raised again.', disarmed);
+}
+
+async function listed(options: AlarmOptions): Promise<readonly AlarmMember[]> {
+  await using client = openClient(endpointsOf(options.endpoints));
+  return await client.maintenance.alarms({ timeoutMs: parseDurationMs(options.timeout, '--timeout') });
+}
+
+async function disarmed(options: AlarmOptions): Promise<readonly AlarmMember[]> {
+  const timeoutMs = parseDurationMs(options.timeout, '--timeout');
+  await using client = openClient(endpointsOf(options.endpoints));
+  const raised = await client.maintenance.alarms({ timeoutMs });
+  for (const one of raised) await client.maintenance.disarm(one, { timeoutMs });
+  return raised;
+}
+
+function print(alarms: readonly AlarmMember[], json: boolean): void {
+  const rows = alarms.map(({ memberID, alarm }) => ({
+    member: memberID.toString(16),
+    alarm: kinds[alarm] ?? String(alarm),
+  }));
+  if (json) process.stdout.write(rows.map((row) => `${toJsonLine(row)}\n`).join(''));
+  else if (rows.length > 0) {
+    process.stdout.write(
+      formatTable(
+        ['MEMBER', 'ALARM'],
+        rows.map(({ member, alarm }) => [member, alarm]),
+      ),
+    );
+  }
+}
