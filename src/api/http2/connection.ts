@@ -1,0 +1,369 @@
+import type { Duplex } from 'node:stream';
+import { Budget } from './budget.ts';
+import { Carrier } from './carrier.ts';
+import { FrameReader } from './frame-reader.ts';
+import {
+  ConnectionError,
+  defaultWindowBytes,
+  errorCodes,
+  frameFlags,
+  frameTypes,
+  readUint31,
+  settingIds,
+  settingsPayload,
+} from './frames.ts';
+import { type Head, HeaderBlocks } from './header-blocks.ts';
+import type { RequestHead } from './request-head.ts';
+import { readSettings } from './settings.ts';
+import { Http2Stream } from './stream.ts';
+import type { Http2Limits } from './types.ts';
+import type { WireWriter } from './wire-writer.ts';
+
+export interface ConnectionOptions {
+  readonly limits: Http2Limits;
+  readonly nowMs: () => number;
+  /** Sets the stream's receiver, or ends the stream. `ended`: the request has no content. */
+  readonly onRequest: (stream: Http2Stream, head: RequestHead, ended: boolean) => void;
+  /** A request whose headers are larger than allowed. */
+  readonly onTooLarge: (stream: Http2Stream) => void;
+  /** The other side was sent away, and why. */
+  readonly onError: (error: ConnectionError) => void;
+}
+
+/** What we let the other side send before it hears from us: on one stream, and on all of them. */
+const streamWindowBytes = 256 * 1024;
+const connectionWindowBytes = 4 * 1024 * 1024;
+
+/**
+ * One HTTP/2 connection, our side of RFC 9113: reads frames, keeps the state of the connection and its streams, and
+ * hands requests out. A broken rule ends the connection with GOAWAY, or the stream with RST_STREAM where that is enough.
+ */
+export class Http2Connection {
+  readonly #socket: Duplex;
+  readonly #options: ConnectionOptions;
+  readonly #carrier: Carrier;
+  readonly #reader: FrameReader;
+  readonly #blocks: HeaderBlocks;
+  readonly #resets: Budget;
+  readonly #idleFrames: Budget;
+  #receiveWindow = connectionWindowBytes;
+  #owed = 0;
+  #settled = false;
+  /** The stream whose header block is not complete yet; 0: none. */
+  #headersOf = 0;
+  #headersEnd = false;
+  #goingAway = false;
+  #closed = false;
+  #paused = false;
+
+  constructor(socket: Duplex, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#carrier = new Carrier(socket, {
+      congestedBytes: options.limits.maxUnsentBytes / 4,
+      onDrain: () => this.#drained(),
+    });
+    this.#carrier.onFinished = () => this.#endWhenDone();
+    this.#reader = new FrameReader((...frame) => this.#frame(...frame));
+    this.#blocks = new HeaderBlocks(options.limits);
+    this.#resets = new Budget(options.limits.resets, options.nowMs);
+    this.#idleFrames = new Budget(options.limits.idleFrames, options.nowMs);
+    socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    socket.once('close', () => this.#over());
+    this.#greet();
+  }
+
+  /** The preface and the first settings have come. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** No new requests; those under way go on. The other side makes another connection for the next ones. */
+  goAway(): void {
+    if (this.#goingAway || this.#closed) return;
+    this.#goingAway = true;
+    this.#writer.goAway(this.#carrier.streams.last, errorCodes.none, '');
+    this.#endWhenDone();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  ping(payload: Uint8Array): void {
+    if (!this.#closed) this.#writer.frame(frameTypes.ping, 0, 0, payload);
+  }
+
+  get #writer(): WireWriter {
+    return this.#carrier.writer;
+  }
+
+  #endWhenDone(): void {
+    if (this.#goingAway && this.#carrier.streams.size === 0) this.#end();
+  }
+
+  /** Closes when what was said has left. */
+  #end(): void {
+    this.#carrier.flush();
+    this.#socket.end();
+  }
+
+  #greet(): void {
+    const { limits } = this.#options;
+    const settings = settingsPayload([
+      [settingIds.maxConcurrentStreams, limits.maxConcurrentStreams],
+      [settingIds.initialWindowSize, streamWindowBytes],
+      [settingIds.maxHeaderListSize, limits.maxHeaderListBytes],
+    ]);
+    this.#writer.frame(frameTypes.settings, 0, 0, settings);
+    this.#carrier.writeWindowUpdate(0, connectionWindowBytes - defaultWindowBytes);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      return this.#sendAway(error);
+    }
+    if (!this.#paused && this.#carrier.unsentBytes > this.#options.limits.maxUnsentBytes) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+
+  #drained(): void {
+    if (this.#closed) return;
+    if (this.#paused && this.#carrier.unsentBytes < this.#options.limits.maxUnsentBytes / 2) {
+      this.#paused = false;
+      this.#socket.resume();
+    }
+  }
+
+  #sendAway(error: ConnectionError): void {
+    this.#options.onError(error);
+    // To one that never spoke HTTP/2, frames say nothing.
+    if (this.#reader.greeted) this.#writer.goAway(this.#carrier.streams.last, error.code, error.message);
+    this.#end();
+    this.#over();
+    // What it goes on saying is not looked at, but has to be read for the socket to end.
+    this.#socket.resume();
+  }
+
+  #over(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const stream of this.#carrier.streams.all()) stream.abort();
+    this.#carrier.close();
+  }
+
+  #frame(type: number, flags: number, stream: number, bytes: Uint8Array, from: number, to: number): void {
+    if (!this.#settled && type !== frameTypes.settings) throw broken('the first frame is not SETTINGS');
+    if (this.#headersOf !== 0 && (type !== frameTypes.continuation || stream !== this.#headersOf)) {
+      throw broken('a frame stands in the middle of a header block');
+    }
+    if (type === frameTypes.data) return this.#data(flags, stream, bytes, from, to);
+    if (type === frameTypes.headers) return this.#headers(flags, stream, bytes, from, to);
+    if (type === frameTypes.windowUpdate) return this.#windowUpdate(stream, bytes, from, to);
+    if (type === frameTypes.continuation) return this.#continuation(flags, bytes.subarray(from, to));
+    if (type === frameTypes.resetStream) return this.#resetStream(stream, from, to);
+    if (type === frameTypes.pushPromise) throw broken('a client cannot push');
+    if (!this.#idleFrames.take()) {
+      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too many frames that carry nothing');
+    }
+    if (type === frameTypes.settings) return this.#settings(flags, stream, bytes.subarray(from, to));
+    if (type === frameTypes.ping) return this.#ping(flags, stream, bytes.subarray(from, to));
+    if (type === frameTypes.priority) return this.#priority(stream, bytes, from, to);
+    if (type === frameTypes.goAway && stream !== 0) throw broken('GOAWAY on a stream');
+    // Unknown types are for extensions that we do not have (§5.5).
+  }
+
+  #headers(flags: number, id: number, bytes: Uint8Array, from: number, to: number): void {
+    if (id === 0 || id % 2 === 0) throw broken(`HEADERS on stream ${id}`);
+    let start = from;
+    let padding = 0;
+    if (flags & frameFlags.padded) {
+      padding = (bytes[start] as number) ?? 0;
+      start += 1;
+    }
+    if (flags & frameFlags.priority) {
+      if (start + 5 <= to && readUint31(bytes, start) === id) throw broken('a stream depends on itself');
+      start += 5;
+    }
+    if (start + padding > to) throw broken('the padding is longer than its frame');
+    const block = bytes.subarray(start, to - padding);
+    this.#headersEnd = (flags & frameFlags.endStream) !== 0;
+    if (flags & frameFlags.endHeaders) return this.#headed(id, this.#blocks.decode(block));
+    this.#headersOf = id;
+    this.#blocks.add(block);
+  }
+
+  #continuation(flags: number, piece: Uint8Array): void {
+    if (this.#headersOf === 0) throw broken('CONTINUATION without HEADERS');
+    this.#blocks.add(piece);
+    if ((flags & frameFlags.endHeaders) === 0) return;
+    const id = this.#headersOf;
+    this.#headersOf = 0;
+    this.#headed(id, this.#blocks.finish());
+  }
+
+  #headed(id: number, head: Head): void {
+    const ended = this.#headersEnd;
+    const known = this.#carrier.streams.get(id);
+    if (known !== undefined) return this.#trailers(known, ended);
+    if (id <= this.#carrier.streams.last) {
+      if (this.#carrier.streams.wasReset(id)) return;
+      throw new ConnectionError(errorCodes.streamClosed, `HEADERS on stream ${id}, which is closed`);
+    }
+    if (this.#goingAway) return;
+    const windows = { send: this.#carrier.initialSendWindow, receive: streamWindowBytes };
+    const stream = new Http2Stream(id, this.#carrier, windows);
+    this.#carrier.streams.add(stream);
+    const { limits, onRequest, onTooLarge } = this.#options;
+    const full = this.#carrier.streams.size > limits.maxConcurrentStreams;
+    if (full || this.#carrier.queuedBytes > limits.maxUnsentBytes * 4)
+      return stream.reset(errorCodes.refusedStream);
+    stream.remoteEnded = ended;
+    if (head.kind === 'too-large') return onTooLarge(stream);
+    if (head.kind === 'malformed') return stream.reset(errorCodes.protocol);
+    const { contentLength } = head.head;
+    if (ended && contentLength !== undefined && contentLength > 0) return stream.reset(errorCodes.protocol);
+    stream.expectedBytes = contentLength;
+    onRequest(stream, head.head, ended);
+  }
+
+  /** Of a request: they end it, and nobody looks at them. */
+  #trailers(stream: Http2Stream, ended: boolean): void {
+    if (stream.remoteEnded) return stream.reset(errorCodes.streamClosed);
+    if (!ended) return stream.reset(errorCodes.protocol);
+    this.#deliver(stream, emptyContent, 0, 0, true);
+  }
+
+  #data(flags: number, id: number, bytes: Uint8Array, from: number, to: number): void {
+    if (id === 0) throw broken('DATA on stream 0');
+    this.#countReceived(to - from);
+    const stream = this.#carrier.streams.get(id);
+    if (stream === undefined) return this.#dataOfNone(id);
+    if (stream.remoteEnded) return this.#abortWith(stream, errorCodes.streamClosed);
+    let start = from;
+    let end = to;
+    if (flags & frameFlags.padded) {
+      end -= (bytes[start] as number) ?? 0;
+      start += 1;
+      if (start > end) throw broken('the padding is longer than its frame');
+    }
+    stream.receiveWindow -= to - from;
+    if (stream.receiveWindow < 0) return this.#abortWith(stream, errorCodes.flowControl);
+    const ended = (flags & frameFlags.endStream) !== 0;
+    if (start === end && !ended && !this.#idleFrames.take()) {
+      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too many frames that carry nothing');
+    }
+    this.#deliver(stream, bytes, start, end, ended);
+  }
+
+  #deliver(stream: Http2Stream, bytes: Uint8Array, from: number, to: number, ended: boolean): void {
+    if (ended) stream.endRemote();
+    if (stream.expectedBytes !== undefined) {
+      stream.expectedBytes -= to - from;
+      const wrong = stream.expectedBytes < 0 || (ended && stream.expectedBytes > 0);
+      if (wrong) return this.#abortWith(stream, errorCodes.protocol);
+    }
+    stream.receiver?.data(bytes, from, to, ended);
+  }
+
+  #dataOfNone(id: number): void {
+    if (id > this.#carrier.streams.last) throw broken(`DATA on stream ${id}, which was never opened`);
+    if (this.#carrier.streams.wasReset(id)) return;
+    throw new ConnectionError(errorCodes.streamClosed, `DATA on stream ${id}, which is closed`);
+  }
+
+  /** The other side broke a rule on one stream. */
+  #abortWith(stream: Http2Stream, code: number): void {
+    stream.reset(code);
+    stream.receiver?.aborted();
+  }
+
+  /** Streams bound what they hold themselves, so the connection's window is given back at once. */
+  #countReceived(bytes: number): void {
+    this.#receiveWindow -= bytes;
+    if (this.#receiveWindow < 0) {
+      throw new ConnectionError(errorCodes.flowControl, 'more content than the window allows');
+    }
+    this.#owed += bytes;
+    if (this.#owed < connectionWindowBytes / 4) return;
+    this.#carrier.writeWindowUpdate(0, this.#owed);
+    this.#receiveWindow += this.#owed;
+    this.#owed = 0;
+  }
+
+  #windowUpdate(id: number, bytes: Uint8Array, from: number, to: number): void {
+    if (to - from !== 4) throw wrongSize('WINDOW_UPDATE');
+    const increment = readUint31(bytes, from);
+    if (id === 0) {
+      if (increment === 0) throw broken('a window is widened by nothing');
+      return this.#carrier.widen(increment);
+    }
+    const stream = this.#carrier.streams.get(id);
+    if (stream === undefined) {
+      if (id > this.#carrier.streams.last)
+        throw broken(`WINDOW_UPDATE on stream ${id}, which was never opened`);
+      return;
+    }
+    if (increment === 0) return this.#abortWith(stream, errorCodes.protocol);
+    if (!this.#carrier.widenStream(stream, increment)) this.#abortWith(stream, errorCodes.flowControl);
+  }
+
+  #resetStream(id: number, from: number, to: number): void {
+    if (to - from !== 4) throw wrongSize('RST_STREAM');
+    if (id === 0 || id > this.#carrier.streams.last)
+      throw broken(`RST_STREAM on stream ${id}, which was never opened`);
+    if (!this.#resets.take()) {
+      // CVE-2023-44487: opening and resetting costs the other side nothing, and us each time a call.
+      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too many streams were reset');
+    }
+    this.#carrier.streams.get(id)?.abort();
+  }
+
+  #settings(flags: number, id: number, payload: Uint8Array): void {
+    if (id !== 0) throw broken('SETTINGS on a stream');
+    if (flags & frameFlags.ack) {
+      if (payload.length > 0) throw wrongSize('SETTINGS');
+      if (!this.#settled) throw broken('the first frame is an acknowledgement');
+      return;
+    }
+    const settings = readSettings(payload);
+    this.#settled = true;
+    if (settings.headerTableBytes !== undefined) this.#writer.limitHeaderTable(settings.headerTableBytes);
+    if (settings.maxFrameBytes !== undefined) this.#writer.maxFrameBytes = settings.maxFrameBytes;
+    if (settings.initialWindowBytes !== undefined)
+      this.#carrier.changeInitialWindow(settings.initialWindowBytes);
+    this.#writer.frame(frameTypes.settings, frameFlags.ack, 0, emptyContent);
+  }
+
+  #ping(flags: number, id: number, payload: Uint8Array): void {
+    if (id !== 0) throw broken('PING on a stream');
+    if (payload.length !== 8) throw wrongSize('PING');
+    if ((flags & frameFlags.ack) === 0) this.#writer.frame(frameTypes.ping, frameFlags.ack, 0, payload);
+  }
+
+  #priority(id: number, bytes: Uint8Array, from: number, to: number): void {
+    if (id === 0) throw broken('PRIORITY on stream 0');
+    const stream = this.#carrier.streams.get(id);
+    if (to - from !== 5) {
+      if (stream === undefined) throw wrongSize('PRIORITY');
+      return this.#abortWith(stream, errorCodes.frameSize);
+    }
+    if (readUint31(bytes, from) === id) throw broken('a stream depends on itself');
+  }
+}
+
+const emptyContent = new Uint8Array(0);
+
+function broken(message: string): ConnectionError {
+  return new ConnectionError(errorCodes.protocol, message);
+}
+
+function wrongSize(frame: string): ConnectionError {
+  return new ConnectionError(errorCodes.frameSize, `a ${frame} frame of the wrong size`);
+}

@@ -1,0 +1,91 @@
+import { ConnectionError, errorCodes } from './frames.ts';
+import { HeaderBlockError, HeaderDecoder, type HeaderField } from './hpack/decoder.ts';
+import { type RequestHead, requestHead } from './request-head.ts';
+import type { Http2Limits } from './types.ts';
+
+/** What a header block turned out to be. */
+export type Head =
+  | { readonly kind: 'request'; readonly head: RequestHead }
+  | { readonly kind: 'malformed'; readonly fields: readonly HeaderField[] }
+  | { readonly kind: 'too-large' };
+
+/** Decoded blocks that are kept, for as long as equal bytes mean the same. */
+const keptHeads = 256;
+/** Longer blocks are not worth keeping. */
+const longestKeptBytes = 512;
+const headerTableBytes = 4096;
+
+/** Puts header blocks together from their frames and decodes them; blocks that repeat only once. */
+export class HeaderBlocks {
+  readonly #decoder: HeaderDecoder;
+  readonly #limits: Http2Limits;
+  readonly #kept = new Map<string, Head>();
+  #keptAt = 0;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(limits: Http2Limits) {
+    this.#limits = limits;
+    this.#decoder = new HeaderDecoder({
+      maxTableBytes: headerTableBytes,
+      maxListBytes: limits.maxHeaderListBytes,
+    });
+  }
+
+  /** One more frame of a block that has several. @throws ConnectionError when there are too many, or too large ones */
+  add(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+    this.#bytes += piece.length;
+    if (
+      this.#bytes > this.#limits.maxHeaderBlockBytes ||
+      this.#pieces.length > this.#limits.maxHeaderFrames
+    ) {
+      throw new ConnectionError(errorCodes.enhanceYourCalm, 'a header block is too large');
+    }
+  }
+
+  /** The block that the added frames make. */
+  finish(): Head {
+    const block = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      block.set(piece, at);
+      at += piece.length;
+    }
+    this.#pieces = [];
+    this.#bytes = 0;
+    return this.decode(block);
+  }
+
+  /** A block that came in one frame. @throws ConnectionError */
+  decode(block: Uint8Array): Head {
+    if (block.length > longestKeptBytes) return this.#decoded(block);
+    if (this.#keptAt !== this.#decoder.generation) {
+      this.#kept.clear();
+      this.#keptAt = this.#decoder.generation;
+    }
+    const key = latin1(block);
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const head = this.#decoded(block);
+    // A block that changed the table means something else when it comes again.
+    if (this.#keptAt === this.#decoder.generation && this.#kept.size < keptHeads) this.#kept.set(key, head);
+    return head;
+  }
+
+  #decoded(block: Uint8Array): Head {
+    try {
+      const decoded = this.#decoder.decode(block);
+      if ('tooLarge' in decoded) return { kind: 'too-large' };
+      const head = requestHead(decoded.fields);
+      return head === undefined ? { kind: 'malformed', fields: decoded.fields } : { kind: 'request', head };
+    } catch (error) {
+      if (error instanceof HeaderBlockError) throw new ConnectionError(errorCodes.compression, error.message);
+      throw error;
+    }
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

@@ -1,0 +1,149 @@
+import type { Duplex } from 'node:stream';
+import { Http2Connection } from './connection.ts';
+import type { Deadlines } from './deadlines.ts';
+import { type ConnectionError, errorCodes } from './frames.ts';
+import type { RequestHead } from './request-head.ts';
+import type { RpcServing } from './rpc-call.ts';
+import { encodings, isRpc, type RpcHead, rpcHead } from './rpc-head.ts';
+import type { Http2Stream } from './stream.ts';
+import { StreamCall } from './stream-call.ts';
+import type { Http2Limits, RpcCauses, RpcMethod, RpcStatus } from './types.ts';
+import { UnaryCall } from './unary-call.ts';
+import { responseHeaders } from './wire-writer.ts';
+
+/** What all connections of a server share. */
+export interface RpcShared<Connection> {
+  readonly methods: ReadonlyMap<string, RpcMethod<Connection>>;
+  readonly causes: RpcCauses;
+  readonly limits: Http2Limits;
+  readonly maxMessageBytes: number;
+  readonly deadlines: Deadlines;
+  nowMs(): number;
+  failed(path: string, error: unknown): RpcStatus;
+  /** A connection whose other side broke the protocol, or asked too much. */
+  refused(connection: Connection, error: ConnectionError): void;
+}
+
+const unimplemented = 12;
+const internal = 13;
+const resourceExhausted = 8;
+
+/** The calls of one connection. */
+export class RpcConnection<Connection> implements RpcServing<Connection> {
+  readonly connection: Connection;
+  readonly causes: RpcCauses;
+  readonly maxMessageBytes: number;
+  readonly deadlines: Deadlines;
+  readonly #shared: RpcShared<Connection>;
+  readonly #http2: Http2Connection;
+  readonly #streams = new Set<StreamCall<Connection>>();
+  #running = 0;
+  #partialBytes = 0;
+
+  constructor(shared: RpcShared<Connection>, socket: Duplex, connection: Connection) {
+    this.#shared = shared;
+    this.connection = connection;
+    this.causes = shared.causes;
+    this.maxMessageBytes = shared.maxMessageBytes;
+    this.deadlines = shared.deadlines;
+    this.#http2 = new Http2Connection(socket, {
+      limits: shared.limits,
+      nowMs: shared.nowMs,
+      onRequest: (stream, head, ended) => this.#request(stream, head, ended),
+      onTooLarge: (stream) => refuse(stream, resourceExhausted, 'grpc: the headers are too large'),
+      onError: (error) => shared.refused(connection, error),
+    });
+  }
+
+  /** It has said that it speaks HTTP/2. */
+  get settled(): boolean {
+    return this.#http2.settled;
+  }
+
+  nowMs(): number {
+    return this.#shared.nowMs();
+  }
+
+  failed(path: string, error: unknown): RpcStatus {
+    return this.#shared.failed(path, error);
+  }
+
+  countPartial(bytes: number): boolean {
+    this.#partialBytes += bytes;
+    return bytes <= 0 || this.#partialBytes <= this.#shared.limits.maxPartialBytes;
+  }
+
+  handlerStarted(): void {
+    this.#running += 1;
+  }
+
+  handlerEnded(): void {
+    this.#running -= 1;
+  }
+
+  /** Takes no new calls, and ends streams. Unary calls go on; the connection closes after the last one. */
+  stop(): void {
+    for (const call of this.#streams) call.stop();
+    this.#http2.goAway();
+  }
+
+  destroy(): void {
+    this.#http2.destroy();
+  }
+
+  #request(stream: Http2Stream, request: RequestHead, ended: boolean): void {
+    request.prepared ??= isRpc(request) ? rpcHead(request, this.#shared.methods) : noRpc;
+    if (request.prepared === noRpc) return refuseHttp(stream, request);
+    const head = request.prepared as RpcHead<Connection>;
+    const problem = problemOf(request, head);
+    if (problem !== undefined) return refuse(stream, problem.code, problem.text);
+    // Calls that were reset may still be at work: they count, or resetting would be a way around the limit.
+    if (this.#running >= this.#shared.limits.maxConcurrentStreams)
+      return stream.reset(errorCodes.refusedStream);
+    const { method } = head;
+    if (method === undefined) return;
+    if (method.shape === 'unary') stream.receiver = new UnaryCall(this, stream, head, method);
+    else this.#open(stream, new StreamCall(this, stream, head, method));
+    if (ended) stream.receiver?.data(noContent, 0, 0, true);
+  }
+
+  #open(stream: Http2Stream, call: StreamCall<Connection>): void {
+    stream.receiver = call;
+    this.#streams.add(call);
+    call.onOver = () => this.#streams.delete(call);
+    call.begin();
+  }
+}
+
+const noContent = new Uint8Array(0);
+const noRpc = Symbol('not a call');
+
+function problemOf<Connection>(
+  request: RequestHead,
+  head: RpcHead<Connection>,
+): { readonly code: number; readonly text: string } | undefined {
+  if (head.method === undefined) {
+    return { code: unimplemented, text: `The server does not implement the method ${head.path}` };
+  }
+  if (Number.isNaN(head.timeoutMs)) return { code: internal, text: 'malformed grpc-timeout' };
+  if (request.method !== 'POST')
+    return { code: internal, text: `a call is made by POST, not ${request.method}` };
+  if (encodings.split(',').includes(head.encoding)) return undefined;
+  const text = `grpc: Decompressor is not installed for grpc-encoding "${head.encoding}"`;
+  return { code: unimplemented, text };
+}
+
+function refuse(stream: Http2Stream, code: number, message: string): void {
+  stream.sendOnlyHeaders([
+    ...responseHeaders,
+    ['grpc-status', String(code)],
+    ['grpc-message', message],
+    ['grpc-accept-encoding', encodings],
+  ]);
+}
+
+/** Not a call: what gRPC asks servers to answer then. */
+function refuseHttp(stream: Http2Stream, request: RequestHead): void {
+  const status = request.method === 'POST' ? '415' : '405';
+  stream.sendOnlyHeaders([[':status', status]]);
+}

@@ -1,0 +1,87 @@
+import type { Duplex } from 'node:stream';
+import type { Clock, Timer, Timers } from '../../runtime/types.ts';
+import { Deadlines } from './deadlines.ts';
+import type { ConnectionError } from './frames.ts';
+import { RpcConnection, type RpcShared } from './rpc-connection.ts';
+import { defaultLimits, type Http2Limits, type RpcCauses, type RpcMethod, type RpcStatus } from './types.ts';
+
+export interface Http2ServerOptions<Connection> {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly causes: RpcCauses;
+  /** Larger requests are refused before they have come. */
+  readonly maxMessageBytes: number;
+  readonly limits?: Partial<Http2Limits>;
+  /** What was thrown by a method, or is one of `causes`, as a status. */
+  readonly failed: (path: string, error: unknown) => RpcStatus;
+  /** A connection that was ended because its other side broke the protocol, or asked too much. */
+  readonly refused?: (connection: Connection, error: ConnectionError) => void;
+}
+
+/** Serves methods over gRPC on sockets that somebody else accepts. */
+export class Http2Server<Connection> {
+  readonly #shared: RpcShared<Connection>;
+  readonly #timers: Timers;
+  readonly #connections = new Set<RpcConnection<Connection>>();
+  #closing = false;
+  #allClosed: () => void = () => {};
+
+  constructor(methods: ReadonlyMap<string, RpcMethod<Connection>>, options: Http2ServerOptions<Connection>) {
+    const nowMs = () => options.clock.monotonicMs();
+    this.#timers = options.timers;
+    this.#shared = {
+      methods,
+      nowMs,
+      ...{ causes: options.causes, failed: options.failed, maxMessageBytes: options.maxMessageBytes },
+      limits: { ...defaultLimits, ...options.limits },
+      deadlines: new Deadlines(nowMs, options.timers),
+      refused: options.refused ?? (() => {}),
+    };
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes over the socket: HTTP/2 with prior knowledge. `connection` is what its calls are told of it. */
+  accept(socket: Duplex, connection: Connection): void {
+    socket.on('error', () => {});
+    if (this.#closing) {
+      socket.destroy();
+      return;
+    }
+    const rpc = new RpcConnection(this.#shared, socket, connection);
+    this.#connections.add(rpc);
+    const greeting = this.#expectGreeting(rpc);
+    socket.once('close', () => {
+      greeting.cancel();
+      this.#connections.delete(rpc);
+      if (this.#connections.size === 0) this.#allClosed();
+    });
+  }
+
+  #expectGreeting(rpc: RpcConnection<Connection>): Timer {
+    const late = () => {
+      if (!rpc.settled) rpc.destroy();
+    };
+    return this.#timers.after(this.#shared.limits.greetingTimeoutMs, late, { background: true });
+  }
+
+  /** Ends streams with 'server stopped', lets unary calls finish for up to `graceMs`, then cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    for (const rpc of this.#connections) rpc.stop();
+    if (this.#connections.size > 0) await this.#closedWithin(graceMs);
+    for (const rpc of this.#connections) rpc.destroy();
+  }
+
+  #closedWithin(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#timers.after(graceMs, resolve);
+      this.#allClosed = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+}

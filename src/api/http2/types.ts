@@ -1,0 +1,88 @@
+/** What this front end serves and tells. It knows methods, messages and statuses, and nothing of what they mean. */
+
+export interface RpcContext<Connection> {
+  /** Aborts when nobody waits for the answer any more; the reason is one of `RpcCauses`. */
+  readonly signal: AbortSignal;
+  readonly connection: Connection;
+  /** Ms that are left of what the caller gave; undefined: no bound. */
+  readonly deadlineMs: number | undefined;
+  /** Metadata of the call by its lower-case name; the first of several. */
+  header(name: string): string | undefined;
+}
+
+interface Method {
+  decode(bytes: Uint8Array): unknown;
+  encode(response: unknown): Uint8Array;
+}
+
+/** One method. What `decode`, `encode` and the handler throw becomes the status of the call. */
+export type RpcMethod<Connection> = Method &
+  (
+    | {
+        readonly shape: 'unary';
+        readonly handler: (request: unknown, context: RpcContext<Connection>) => Promise<unknown>;
+      }
+    | {
+        readonly shape: 'server-stream';
+        readonly handler: (request: unknown, context: RpcContext<Connection>) => AsyncIterable<unknown>;
+      }
+    | {
+        readonly shape: 'duplex';
+        readonly handler: (
+          requests: AsyncIterable<unknown>,
+          context: RpcContext<Connection>,
+        ) => AsyncIterable<unknown>;
+      }
+  );
+
+export interface RpcStatus {
+  readonly code: number;
+  readonly message: string;
+  /** Further trailers. */
+  readonly metadata?: readonly (readonly [name: string, value: string])[];
+}
+
+/** Why a call ends without its handler having wanted it. */
+export interface RpcCauses {
+  /** The caller gave up, or its connection went. */
+  cancelled(): Error;
+  deadlineExceeded(): Error;
+  /** The server closes. */
+  stopped(): Error;
+  /** A request of `bytes` is larger than `maxMessageBytes`. */
+  tooLarge(bytes: number): Error;
+}
+
+/** Bounds of what one connection can make the server hold or do. */
+export interface Http2Limits {
+  /** Calls at one time, those included that were reset and whose handler still runs. Default 10,000. */
+  readonly maxConcurrentStreams: number;
+  /** Names and values of one request's headers, each field with 32 more. Default 32 KiB. */
+  readonly maxHeaderListBytes: number;
+  /** The same before decoding, over all its frames. Default 32 KiB. */
+  readonly maxHeaderBlockBytes: number;
+  /** Frames that one header block may come in. Default 16. */
+  readonly maxHeaderFrames: number;
+  /** Of requests that are not complete yet. Default 32 MiB. */
+  readonly maxPartialBytes: number;
+  /** Of answers that the other side does not read, above which nothing more is read from it. Default 4 MiB. */
+  readonly maxUnsentBytes: number;
+  /** Calls that the other side may reset: so many at once, and so many more each second. Default 1000 and 100. */
+  readonly resets: { readonly burst: number; readonly perSecond: number };
+  /** Frames that carry nothing (pings, settings, priorities, empty data). Default 20,000 and 10,000. */
+  readonly idleFrames: { readonly burst: number; readonly perSecond: number };
+  /** Until the preface and the settings are there. Default 10,000. */
+  readonly greetingTimeoutMs: number;
+}
+
+export const defaultLimits: Http2Limits = {
+  maxConcurrentStreams: 10_000,
+  maxHeaderListBytes: 32 * 1024,
+  maxHeaderBlockBytes: 32 * 1024,
+  maxHeaderFrames: 16,
+  maxPartialBytes: 32 * 1024 * 1024,
+  maxUnsentBytes: 4 * 1024 * 1024,
+  resets: { burst: 1000, perSecond: 100 },
+  idleFrames: { burst: 20_000, perSecond: 10_000 },
+  greetingTimeoutMs: 10_000,
+};

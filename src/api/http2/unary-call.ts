@@ -1,0 +1,67 @@
+import type { Message } from './message-assembler.ts';
+import { RpcCall, type RpcServing } from './rpc-call.ts';
+import type { RpcHead } from './rpc-head.ts';
+import type { Http2Stream } from './stream.ts';
+import type { RpcMethod } from './types.ts';
+
+type Unary<Connection> = Extract<RpcMethod<Connection>, { shape: 'unary' }>;
+
+const internal = 13;
+
+/** One request, one answer. */
+export class UnaryCall<Connection> extends RpcCall<Connection> {
+  readonly #method: Unary<Connection>;
+  #message: Message | undefined;
+
+  constructor(
+    serving: RpcServing<Connection>,
+    stream: Http2Stream,
+    head: RpcHead<Connection>,
+    method: Unary<Connection>,
+  ) {
+    super(serving, stream, head);
+    this.#method = method;
+  }
+
+  protected override received(message: Message): void {
+    if (this.#message === undefined) this.#message = message;
+    else this.refuse(internal, 'grpc: a second message in a call that takes one');
+  }
+
+  protected override ended(): void {
+    if (this.#message === undefined) return this.refuse(internal, 'grpc: the request has no message');
+    const decoded = this.decoded(this.#message, this.#method);
+    this.#message = undefined;
+    if (decoded === undefined) return;
+    let answer: Promise<unknown>;
+    try {
+      answer = this.#method.handler(decoded.request, this);
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.serving.handlerStarted();
+    answer.then(
+      (response) => {
+        this.serving.handlerEnded();
+        this.#answer(response);
+      },
+      (error: unknown) => {
+        this.serving.handlerEnded();
+        this.fail(error);
+      },
+    );
+  }
+
+  #answer(response: unknown): void {
+    if (this.over) return;
+    let message: Uint8Array;
+    try {
+      message = this.#method.encode(response);
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.sendHead();
+    this.stream.sendMessage(message);
+    this.finish(undefined);
+  }
+}
