@@ -75,7 +75,7 @@ function decoder(descriptor: AnyMethod): (bytes: Uint8Array) => unknown {
 }
 
 /** grpc-go's own words, which etcd's clients see. */
-function tooLargeToReceive(size: number): StatusError {
+export function tooLargeToReceive(size: number): StatusError {
   const text = `grpc: received message larger than max (${size} vs. ${limits.receivedBytes})`;
   const trailers = { code: 'too-large', outcome: 'not-applied', retryable: false } as const;
   return new StatusError(statusCodes.resourceExhausted, text, trailers);

@@ -173,8 +173,8 @@ test('every method of every service answers, offered or not', async () => {
       offered.add(status);
     }
   }
-  const { text } = await unary(it.session, services.Maintenance.defragment.path, new Uint8Array());
-  assert.equal(text, 'conclave: etcdserverpb.Maintenance.Defragment is not offered by this server');
+  const { text } = await unary(it.session, services.Maintenance.downgrade.path, new Uint8Array());
+  assert.equal(text, 'conclave: etcdserverpb.Maintenance.Downgrade is not offered by this server');
 });
 
 test('a client that dies detaches the lease bound to its connection', async () => {

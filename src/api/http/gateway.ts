@@ -144,7 +144,7 @@ export class Gateway {
   #fail(call: Call, error: unknown): void {
     const { method, response, context } = call;
     const cause = error instanceof WireError ? refused(error, statusCodes.invalidArgument) : error;
-    const status = statusOfCall(cause, method, this.#logger);
+    const status = statusOfCall(cause, method.descriptor.path, this.#logger);
     method.calls.handled(status.code);
     if (response.destroyed || response.writableEnded) return;
     const streaming = method.shape !== 'unary' && (response.headersSent || context.signal.aborted);

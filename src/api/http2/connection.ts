@@ -70,6 +70,7 @@ export class Http2Connection {
     this.#idleFrames = new Budget(options.limits.idleFrames, options.nowMs);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.once('close', () => this.#over());
+    socket.resume();
     this.#greet();
   }
 

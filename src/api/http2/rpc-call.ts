@@ -8,7 +8,7 @@ import type { RpcCauses, RpcContext, RpcMethod, RpcStatus } from './types.ts';
 import { okTrailers, responseHeaders } from './wire-writer.ts';
 
 /** gRPC's own codes, for what fails before a handler has been asked. */
-const codes = { invalidArgument: 3, unimplemented: 12, internal: 13, resourceExhausted: 8 } as const;
+const codes = { cancelled: 1, unimplemented: 12, internal: 13, resourceExhausted: 8 } as const;
 
 /** What the calls of one connection share. */
 export interface RpcServing<Connection> {
@@ -48,6 +48,8 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
     this.connection = serving.connection;
     this.stream = stream;
     this.head = head;
+    const calls = head.method?.calls;
+    if (calls !== undefined) calls.started += 1;
     if (head.timeoutMs === undefined) {
       this.dueMs = Number.POSITIVE_INFINITY;
     } else {
@@ -92,6 +94,7 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
     if (this.over) return;
     this.over = true;
     this.released();
+    this.head.method?.calls?.handled(codes.cancelled);
     this.abort(this.serving.causes.cancelled());
   }
 
@@ -127,6 +130,7 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
     if (this.over) return;
     this.over = true;
     this.released();
+    this.head.method?.calls?.handled(status?.code ?? 0);
     if (status === undefined) {
       this.sendHead();
       this.stream.sendTrailers(okTrailers);

@@ -13,6 +13,8 @@ export interface RpcContext<Connection> {
 interface Method {
   decode(bytes: Uint8Array): unknown;
   encode(response: unknown): Uint8Array;
+  /** Counts calls as they begin, and by their status as they end. */
+  readonly calls?: { started: number; handled(code: number): void };
 }
 
 /** One method. What `decode`, `encode` and the handler throw becomes the status of the call. */
