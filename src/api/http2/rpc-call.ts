@@ -2,7 +2,7 @@ import type { Deadlines } from './deadlines.ts';
 import { readUint32 } from './frames.ts';
 import type { HeaderField } from './hpack/decoder.ts';
 import { type Message, MessageAssembler } from './message-assembler.ts';
-import { contentOf, encodings, percentEncoded, type RpcHead, headerValue } from './rpc-head.ts';
+import { contentOf, encodings, headerValue, percentEncoded, type RpcHead } from './rpc-head.ts';
 import { type Http2Stream, messageHeadBytes, type StreamReceiver } from './stream.ts';
 import type { RpcCauses, RpcContext, RpcMethod, RpcStatus } from './types.ts';
 import { okTrailers, responseHeaders } from './wire-writer.ts';

@@ -20,8 +20,6 @@ export interface RpcShared<Connection> {
   readonly deadlines: Deadlines;
   nowMs(): number;
   failed(path: string, error: unknown): RpcStatus;
-  /** A connection whose other side broke the protocol, or asked too much. */
-  refused(connection: Connection, error: ConnectionError): void;
 }
 
 const unimplemented = 12;
@@ -40,7 +38,13 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   #running = 0;
   #partialBytes = 0;
 
-  constructor(shared: RpcShared<Connection>, socket: Duplex, connection: Connection) {
+  /** `onRefused`: the other side broke the protocol, or asked too much, and was told so. */
+  constructor(
+    shared: RpcShared<Connection>,
+    socket: Duplex,
+    connection: Connection,
+    onRefused: (error: ConnectionError) => void,
+  ) {
     this.#shared = shared;
     this.connection = connection;
     this.causes = shared.causes;
@@ -51,7 +55,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
       nowMs: shared.nowMs,
       onRequest: (stream, head, ended) => this.#request(stream, head, ended),
       onTooLarge: (stream) => refuse(stream, resourceExhausted, 'grpc: the headers are too large'),
-      onError: (error) => shared.refused(connection, error),
+      onError: onRefused,
     });
   }
 

@@ -18,9 +18,13 @@ export interface Http2ServerOptions<Connection> {
   readonly refused?: (connection: Connection, error: ConnectionError) => void;
 }
 
+/** How long a connection that was ended stays open for its other side to read why. */
+const farewellMs = 1000;
+
 /** Serves methods over gRPC on sockets that somebody else accepts. */
 export class Http2Server<Connection> {
   readonly #shared: RpcShared<Connection>;
+  readonly #onRefused: (connection: Connection, error: ConnectionError) => void;
   readonly #timers: Timers;
   readonly #connections = new Set<RpcConnection<Connection>>();
   #closing = false;
@@ -35,8 +39,8 @@ export class Http2Server<Connection> {
       ...{ causes: options.causes, failed: options.failed, maxMessageBytes: options.maxMessageBytes },
       limits: { ...defaultLimits, ...options.limits },
       deadlines: new Deadlines(nowMs, options.timers),
-      refused: options.refused ?? (() => {}),
     };
+    this.#onRefused = options.refused ?? (() => {});
   }
 
   get connectionCount(): number {
@@ -50,7 +54,7 @@ export class Http2Server<Connection> {
       socket.destroy();
       return;
     }
-    const rpc = new RpcConnection(this.#shared, socket, connection);
+    const rpc = new RpcConnection(this.#shared, socket, connection, (error) => this.#refused(rpc, error));
     this.#connections.add(rpc);
     const greeting = this.#expectGreeting(rpc);
     socket.once('close', () => {
@@ -58,6 +62,12 @@ export class Http2Server<Connection> {
       this.#connections.delete(rpc);
       if (this.#connections.size === 0) this.#allClosed();
     });
+  }
+
+  /** It has been told why, and gets a moment to read it: closing at once could take that away again. */
+  #refused(rpc: RpcConnection<Connection>, error: ConnectionError): void {
+    this.#onRefused(rpc.connection, error);
+    this.#timers.after(farewellMs, () => rpc.destroy(), { background: true });
   }
 
   #expectGreeting(rpc: RpcConnection<Connection>): Timer {

@@ -7,13 +7,15 @@ import type { RpcMethod } from './types.ts';
 type Streaming<Connection> = Exclude<RpcMethod<Connection>, { shape: 'unary' }>;
 
 const internal = 13;
-/** Requests that wait for the handler, above which the other side is not let send more. */
+/** Requests that wait for the handler, above which the other side is not let send more: how many, and their bytes. */
 const waitingRequests = 64;
+const waitingBytes = 256 * 1024;
 
 /** A call whose answers, and maybe requests, are streams. Answers are taken from the handler as fast as they leave. */
 export class StreamCall<Connection> extends RpcCall<Connection> {
   readonly #method: Streaming<Connection>;
   readonly #waiting: Message[] = [];
+  #waitingBytes = 0;
   /** Called when its status was sent, or cannot be sent any more. */
   onOver: () => void = () => {};
   #allReceived = false;
@@ -46,7 +48,7 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
   }
 
   override data(bytes: Uint8Array, from: number, to: number, end: boolean): void {
-    if (this.#waiting.length >= waitingRequests) this.#withheldBytes += to - from;
+    if (this.#full) this.#withheldBytes += to - from;
     super.data(bytes, from, to, end);
   }
 
@@ -63,6 +65,7 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
       return this.refuse(internal, 'grpc: a second message in a call that takes one');
     }
     this.#waiting.push(message);
+    this.#waitingBytes += message.bytes.length;
     this.#wakeReader();
   }
 
@@ -123,6 +126,7 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
     for (;;) {
       const message = this.#waiting.shift();
       if (message !== undefined) {
+        this.#waitingBytes -= message.bytes.length;
         this.#letMoreCome();
         const decoded = this.decoded(message, this.#method);
         if (decoded === undefined) return;
@@ -137,8 +141,12 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
     }
   }
 
+  get #full(): boolean {
+    return this.#waiting.length >= waitingRequests || this.#waitingBytes >= waitingBytes;
+  }
+
   #letMoreCome(): void {
-    if (this.#withheldBytes === 0 || this.#waiting.length >= waitingRequests) return;
+    if (this.#withheldBytes === 0 || this.#full) return;
     const bytes = this.#withheldBytes;
     this.#withheldBytes = 0;
     super.useContent(bytes);
