@@ -13,7 +13,7 @@ import {
   settingsPayload,
 } from './frames.ts';
 import { type Head, HeaderBlocks } from './header-blocks.ts';
-import type { RequestHead } from './request-head.ts';
+import { areTrailers, type RequestHead } from './request-head.ts';
 import { readSettings } from './settings.ts';
 import { Http2Stream } from './stream.ts';
 import type { Http2Limits } from './types.ts';
@@ -212,7 +212,7 @@ export class Http2Connection {
   #headed(id: number, head: Head): void {
     const ended = this.#headersEnd;
     const known = this.#carrier.streams.get(id);
-    if (known !== undefined) return this.#trailers(known, ended);
+    if (known !== undefined) return this.#trailers(known, head, ended);
     if (id <= this.#carrier.streams.last) {
       if (this.#carrier.streams.wasReset(id)) return;
       throw new ConnectionError(errorCodes.streamClosed, `HEADERS on stream ${id}, which is closed`);
@@ -235,10 +235,11 @@ export class Http2Connection {
   }
 
   /** Of a request: they end it, and nobody looks at them. */
-  #trailers(stream: Http2Stream, ended: boolean): void {
-    if (stream.remoteEnded) return stream.reset(errorCodes.streamClosed);
-    if (!ended) return stream.reset(errorCodes.protocol);
-    this.#deliver(stream, emptyContent, 0, 0, true);
+  #trailers(stream: Http2Stream, head: Head, ended: boolean): void {
+    if (stream.remoteEnded) return this.#abortWith(stream, errorCodes.streamClosed);
+    const fit = head.kind === 'malformed' && areTrailers(head.fields);
+    if (!ended || !fit) return this.#abortWith(stream, errorCodes.protocol);
+    this.#deliver(stream, noContent, 0, 0, true);
   }
 
   #data(flags: number, id: number, bytes: Uint8Array, from: number, to: number): void {
@@ -339,7 +340,7 @@ export class Http2Connection {
     if (settings.maxFrameBytes !== undefined) this.#writer.maxFrameBytes = settings.maxFrameBytes;
     if (settings.initialWindowBytes !== undefined)
       this.#carrier.changeInitialWindow(settings.initialWindowBytes);
-    this.#writer.frame(frameTypes.settings, frameFlags.ack, 0, emptyContent);
+    this.#writer.frame(frameTypes.settings, frameFlags.ack, 0, noContent);
   }
 
   #ping(flags: number, id: number, payload: Uint8Array): void {
@@ -359,7 +360,7 @@ export class Http2Connection {
   }
 }
 
-const emptyContent = new Uint8Array(0);
+const noContent = new Uint8Array(0);
 
 function broken(message: string): ConnectionError {
   return new ConnectionError(errorCodes.protocol, message);

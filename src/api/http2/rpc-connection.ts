@@ -97,7 +97,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
 
   #request(stream: Http2Stream, request: RequestHead, ended: boolean): void {
     request.prepared ??= isRpc(request) ? rpcHead(request, this.#shared.methods) : noRpc;
-    if (request.prepared === noRpc) return refuseHttp(stream, request);
+    if (request.prepared === noRpc) return refuseHttp(stream, request, ended);
     const head = request.prepared as RpcHead<Connection>;
     const problem = problemOf(request, head);
     if (problem !== undefined) return refuse(stream, problem.code, problem.text);
@@ -119,6 +119,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   }
 }
 
+const refusal = new TextEncoder().encode('Over HTTP/2 this is for gRPC: POST with application/grpc.\n');
 const noContent = new Uint8Array(0);
 const noRpc = Symbol('not a call');
 
@@ -146,8 +147,25 @@ function refuse(stream: Http2Stream, code: number, message: string): void {
   ]);
 }
 
-/** Not a call: what gRPC asks servers to answer then. */
-function refuseHttp(stream: Http2Stream, request: RequestHead): void {
-  const status = request.method === 'POST' ? '415' : '405';
-  stream.sendOnlyHeaders([[':status', status]]);
+/** Not a call: what gRPC asks servers to answer then, once all of it has come. */
+function refuseHttp(stream: Http2Stream, request: RequestHead, ended: boolean): void {
+  const answer = () => {
+    const status = request.method === 'POST' ? '415' : '405';
+    stream.sendHeaders([
+      [':status', status],
+      ['content-type', 'text/plain'],
+      ['content-length', String(refusal.length)],
+    ]);
+    stream.send(refusal);
+    stream.sendTrailers([]);
+  };
+  if (ended) return answer();
+  stream.receiver = {
+    data(_bytes, from, to, end) {
+      if (end) answer();
+      else stream.consumed(to - from);
+    },
+    aborted() {},
+    drained() {},
+  };
 }

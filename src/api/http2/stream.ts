@@ -36,6 +36,8 @@ export interface StreamCarrier {
 /** A call that sends this much more than the other side takes has to wait. */
 const queueBytes = 64 * 1024;
 
+const nothing = new Uint8Array(0);
+
 /** One exchange. It sends in order, as much as the windows of the stream and of its connection allow. */
 export class Http2Stream {
   readonly id: number;
@@ -111,7 +113,7 @@ export class Http2Stream {
     return this.#hasRoom();
   }
 
-  /** The end, after whatever waits. */
+  /** The end, after whatever waits. No fields: none are sent. */
   sendTrailers(fields: readonly HeaderField[]): void {
     if (this.#closed) return;
     this.#trailers = fields;
@@ -171,7 +173,8 @@ export class Http2Stream {
     if (this.#trailers === undefined) return;
     const trailers = this.#trailers;
     this.#trailers = undefined;
-    carrier.writeHeaders(this.id, trailers, frameFlags.endHeaders | frameFlags.endStream);
+    if (trailers.length === 0) carrier.writeData(this.id, nothing, 0, 0, frameFlags.endStream);
+    else carrier.writeHeaders(this.id, trailers, frameFlags.endHeaders | frameFlags.endStream);
     this.#ended();
   }
 
