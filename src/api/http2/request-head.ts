@@ -22,7 +22,7 @@ const ofConnections = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those that a value must not have (§8.2.1)
+/** What a value must not have (§8.2.1). */
 const badValue = /[\0\r\n]|^[\t ]|[\t ]$/;
 const goodName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
