@@ -71,7 +71,7 @@ export class TestingMember implements MemberHandle {
       raft: {
         ...{ role: 'leader', term: 7, leader: memberId, transferTarget: 0, electionTimeoutMs: 400 },
         ...{ commitIndex: this.#index, appliedIndex: this.#index, lastIndex: this.#index, firstIndex: 1 },
-        ...{ configuration: { voters: [memberId] }, peers: [] },
+        ...{ configuration: { voters: [memberId] }, configurationIndex: 0, peers: [] },
       },
       ...{ revision: keyspace.revision, compactRevision: keyspace.compactRevision, snapshotIndex: 0 },
       ...{ sizeBytes: keyspace.sizeBytes, leases: keyspace.leaseCount, watchers: keyspace.watcherCount },

@@ -292,7 +292,9 @@ export class Group {
   private progressed(index: number): void {
     this.reads.applied(index);
     this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
-    this.snapshots.maker.review(this.applier.appliedTerm, () => this.raft.status().configuration);
+    this.snapshots.maker.review(this.applier.appliedTerm, () =>
+      this.raft.configurationAt(this.keyspace.appliedIndex),
+    );
   }
 
   private installed(meta: SnapshotMeta): void {

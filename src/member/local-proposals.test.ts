@@ -26,6 +26,8 @@ function effects(changes: Partial<RaftEffects>): RaftEffects {
     sendSnapshots: [],
     state: undefined,
     transfer: undefined,
+    changes: [],
+    configuration: undefined,
     ...changes,
   };
 }

@@ -8,8 +8,9 @@ import type { Entry, RaftCore, RaftEffects, SnapshotMeta } from '../raft/index.t
 export interface MemberObserver {
   /** Recovery is over and the first turn is to come. Both are the member's own, to be read at any time later. */
   recovered?(raft: RaftCore, keyspace: KeyspaceMachine): void;
-  /** The core was drained; these effects are performed next. */
+  /** The core was drained; these effects are performed next. `configuration` in them is the one in force from now on. */
   drained?(effects: RaftEffects): void;
+  /** Also of kind 'configuration': that change of the membership is applied. */
   applied?(entry: Entry, results: readonly CommandResult[]): void;
   /** The keyspace was replaced by that of a snapshot, at recovery (before `recovered`) or from a leader. */
   installed?(snapshot: SnapshotMeta): void;

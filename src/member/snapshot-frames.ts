@@ -1,4 +1,10 @@
-import type { SnapshotMeta } from '../raft/index.ts';
+import { ConclaveError } from '../errors/index.ts';
+import {
+  decodeConfiguration,
+  encodeConfiguration,
+  InvariantViolation,
+  type SnapshotMeta,
+} from '../raft/index.ts';
 import { FrameReader, FrameWriter } from './peers/bytes.ts';
 
 export interface SnapshotChunk {
@@ -21,10 +27,9 @@ export interface SnapshotAcknowledgement {
 }
 
 export function encodeSnapshotChunk(chunk: SnapshotChunk): Uint8Array {
-  const writer = new FrameWriter(96 + 8 * chunk.meta.configuration.voters.length + chunk.data.length);
-  writer.u53(chunk.session).u53(chunk.term).u53(chunk.meta.index).u53(chunk.meta.term);
-  writer.u32(chunk.meta.configuration.voters.length);
-  for (const voter of chunk.meta.configuration.voters) writer.u53(voter);
+  const configuration = encodeConfiguration(chunk.meta.configuration);
+  const writer = new FrameWriter(96 + configuration.length + chunk.data.length);
+  writer.u53(chunk.session).u53(chunk.term).u53(chunk.meta.index).u53(chunk.meta.term).bytes(configuration);
   return writer.u53(chunk.sequence).boolean(chunk.last).bytes(chunk.data).finish();
 }
 
@@ -35,16 +40,26 @@ export function decodeSnapshotChunk(payload: Uint8Array): SnapshotChunk {
   const term = reader.u53();
   const index = reader.u53();
   const snapshotTerm = reader.u53();
-  const voters: number[] = [];
-  for (let left = reader.u32(); left > 0; left--) voters.push(reader.u53());
+  const configuration = decoded(reader.bytes());
   return {
     session,
     term,
-    meta: { index, term: snapshotTerm, configuration: { voters } },
+    meta: { index, term: snapshotTerm, configuration },
     sequence: reader.u53(),
     last: reader.boolean(),
     data: reader.bytes().slice(),
   };
+}
+
+function decoded(configuration: Uint8Array): SnapshotMeta['configuration'] {
+  try {
+    return decodeConfiguration(configuration);
+  } catch (error) {
+    // The sender's mistake, not a state of ours.
+    if (error instanceof InvariantViolation)
+      throw new ConclaveError('invalid-argument', error.message, { cause: error });
+    throw error;
+  }
 }
 
 export function encodeSnapshotAcknowledgement(acknowledgement: SnapshotAcknowledgement): Uint8Array {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ConfigurationHistory, decodeConfiguration, encodeConfiguration } from './configuration.ts';
+import {
+  ConfigurationHistory,
+  configurationOf,
+  decodeConfiguration,
+  encodeConfiguration,
+} from './configuration.ts';
 import type { Entry } from './types.ts';
 import { InvariantViolation } from './types.ts';
 
@@ -12,16 +17,31 @@ const change = (index: number, ...voters: number[]): Entry => ({
   data: encodeConfiguration({ voters }),
 });
 
-test('a configuration reads back as it was written, ids up to 53 bits', () => {
-  const ids = fc.uniqueArray(
+const ids = (least: number) =>
+  fc.uniqueArray(
     fc.maxSafeNat().filter((id) => id > 0),
-    { maxLength: 9 },
+    { minLength: least, maxLength: 9 },
   );
+
+test('a configuration reads back as it was written, ids up to 53 bits', () => {
+  const parts = fc.record({
+    voters: ids(1),
+    outgoing: ids(0),
+    learners: ids(0),
+    context: fc.uint8Array({ maxLength: 50 }),
+  });
   fc.assert(
-    fc.property(ids, (voters) => {
-      assert.deepEqual(decodeConfiguration(encodeConfiguration({ voters })), { voters });
+    fc.property(parts, ({ voters, outgoing, learners, context }) => {
+      const rest = learners.filter((learner) => !voters.includes(learner));
+      const written = configurationOf({ voters, outgoing, learners: rest, context });
+      assert.deepEqual(decodeConfiguration(encodeConfiguration(written)), written);
     }),
   );
+});
+
+test('an entry of format 1, which had voters alone, reads as ever', () => {
+  const data = Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3);
+  assert.deepEqual(decodeConfiguration(data), { voters: [2 ** 32 + 2, 3] });
 });
 
 test('damaged bytes are refused', () => {
@@ -33,6 +53,8 @@ test('damaged bytes are refused', () => {
     good.slice(0, -1),
     Uint8Array.from([...good, 0]),
     otherVersion,
+    encodeConfiguration({ voters: [] }),
+    encodeConfiguration({ voters: [1], learners: [1] }),
   ]) {
     assert.throws(() => decodeConfiguration(bad), InvariantViolation);
   }

@@ -1,4 +1,4 @@
-import { ConfigurationHistory } from './configuration.ts';
+import { ConfigurationHistory, isJoint } from './configuration.ts';
 import { Durability } from './durability.ts';
 import type { Leadership } from './leadership.ts';
 import { RaftLog } from './log.ts';
@@ -127,10 +127,20 @@ export class Core {
     return isVoter(this.configuration, this.id);
   }
   get isSoleVoter(): boolean {
-    return this.isVoter && this.configuration.voters.length === 1;
+    return this.isVoter && this.configuration.voters.length === 1 && !isJoint(this.configuration);
   }
   get otherVoters(): readonly MemberId[] {
-    return this.configuration.voters.filter((voter) => voter !== this.id);
+    const { voters, outgoing = [] } = this.configuration;
+    const others = voters.filter((voter) => voter !== this.id);
+    for (const voter of outgoing) if (voter !== this.id && !others.includes(voter)) others.push(voter);
+    return others;
+  }
+  /**
+   * A voter may lead; also one whose removal may not be committed, since nobody else may have the entry that removes it
+   * (dissertation §4.2.2). Its own vote does not count then.
+   */
+  get mayLead(): boolean {
+    return this.configurations.isVoterSince(this.commitIndex, this.id);
   }
   get electionTimeoutMs(): number {
     return this.timing.electionTimeoutMs(this.nowMs);

@@ -22,7 +22,7 @@ type VoteResponse = RaftMessage & { type: 'pre-vote-response' | 'vote-response' 
  */
 export function startPreVote(core: Core, hinted: boolean): void {
   core.hintDeadlineMs = NEVER;
-  if (!core.isVoter) {
+  if (!core.mayLead) {
     core.electionDeadlineMs = NEVER;
     return;
   }
@@ -189,7 +189,7 @@ export function hintLeaderLost(core: Core, peer: MemberId): void {
 
 /** The leader asks us to take over: no pre-vote, no waiting (dissertation §3.10). */
 export function receiveTimeoutNow(core: Core, from: MemberId): void {
-  if (core.role !== 'follower' || core.leader !== from || !core.isVoter) return;
+  if (core.role !== 'follower' || core.leader !== from || !core.mayLead) return;
   startElection(core, { transfer: true, hinted: false });
 }
 

@@ -18,6 +18,10 @@ export function peerDisconnected(core: Core, peer: MemberId): void {
     hintLeaderLost(core, peer);
     return;
   }
+  if (progress.departedAtIndex > 0) {
+    core.leadership?.progress.delete(peer);
+    return;
+  }
   progress.restart(core.newSession());
   // Nothing would arrive: a heartbeat's answer or the next connection lets it go on.
   progress.paused = true;

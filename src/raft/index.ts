@@ -23,9 +23,23 @@
  * 8. For `sendSnapshots`, stream the latest snapshot, tagged with session and term, and report `snapshot-sent` in any
  *    case. The receiver steps `snapshot-received` when all of it is there and verified; no `persist.snapshot` in the
  *    next effects means that it was not needed. After an own snapshot is durable, step `compacted`.
- * 9. An `InvariantViolation` means that a rule above was broken, or a disk: stop the member.
+ * 9. Who is in the group changes by `change-membership`, on the leader, made from `status().configuration` and naming its
+ *    index; ask again where `changes` refuses it for a while. `configuration` tells each one that comes in force, to be
+ *    followed at once: connect to its members, and keep taking messages of members that it does not name (they may know
+ *    more), but not of those whose removal is *applied*. A committed entry of kind 'configuration' is the change applied:
+ *    a member that is not in it stops. One that joins starts with no voters at all, on an empty disk, under an id that
+ *    no member ever had. Snapshots carry `configurationAt` their index.
+ * 10. An `InvariantViolation` means that a rule above was broken, or a disk: stop the member.
  */
-export { decodeConfiguration, encodeConfiguration } from './configuration.ts';
+export {
+  configurationOf,
+  decodeConfiguration,
+  encodeConfiguration,
+  faultOf,
+  isJoint,
+  membersOf,
+} from './configuration.ts';
+export { isVoter } from './quorum.ts';
 export { Raft } from './raft.ts';
 export { seededRandom } from './random.ts';
 export * from './types.ts';

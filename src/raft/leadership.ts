@@ -1,11 +1,13 @@
+import { membersOf } from './configuration.ts';
 import { type Core, NEVER } from './core.ts';
 import { entryBytes } from './log.ts';
+import { continueMembershipChange, forgetDeparted, heldBy, isToStepDown } from './membership.ts';
 import { Progress } from './progress.ts';
 import { quorumValue } from './quorum.ts';
 import { confirmReads, LeaderReads, releaseHeldReads } from './reads.ts';
 import { becomeFollower, changeLeader } from './roles.ts';
 import { abandonTransfer } from './transfer.ts';
-import type { Entry, EntryKind, MemberId, RaftEffects } from './types.ts';
+import type { Configuration, Entry, EntryKind, MemberId, RaftEffects } from './types.ts';
 
 const DEFAULT_MAX_UNCOMMITTED_BYTES = 64 * 1024 * 1024;
 /** Between one and two: the next heartbeat after an answered one is spared, the one after it is not. */
@@ -24,6 +26,8 @@ export class Leadership {
   leaseForfeited = false;
   /** Acknowledgements of what was sent before this do not extend the lease. */
   leaseNotBeforeMs = Number.NEGATIVE_INFINITY;
+  /** The latest `change-membership`, until it is answered. */
+  change: { readonly changeId: number; readonly index: number; readonly before: Configuration } | undefined;
 
   constructor(ownTermIndex: number) {
     this.ownTermIndex = ownTermIndex;
@@ -41,7 +45,8 @@ export function becomeLeader(core: Core): void {
   core.stoodBack = false;
   core.hintedElections = 0;
   changeLeader(core, core.id);
-  for (const peer of core.otherVoters) {
+  for (const peer of membersOf(core.configuration)) {
+    if (peer === core.id) continue;
     leadership.progress.set(peer, new Progress(peer, core.log.lastIndex + 1, core.newSession(), core.nowMs));
   }
   for (const entry of core.log.slice(core.commitIndex + 1, core.log.lastIndex)) {
@@ -73,7 +78,7 @@ function refusal(
   return waiting > 0 && waiting + sizeBytes > limit ? 'too-many-uncommitted' : undefined;
 }
 
-function appendOwn(core: Core, leadership: Leadership, kind: EntryKind, data: Uint8Array): Entry {
+export function appendOwn(core: Core, leadership: Leadership, kind: EntryKind, data: Uint8Array): Entry {
   const entry: Entry = { index: core.log.lastIndex + 1, term: core.term, kind, data };
   core.append(entry);
   leadership.uncommittedBytes += entryBytes(entry);
@@ -87,10 +92,12 @@ function appendOwn(core: Core, leadership: Leadership, kind: EntryKind, data: Ui
 export function advanceCommit(core: Core): void {
   const leadership = core.leadership;
   if (leadership === undefined) return;
-  const held = quorumValue(core.configuration, (voter) =>
-    voter === core.id ? core.durability.durableIndex : (leadership.progress.get(voter)?.matchIndex ?? 0),
-  );
-  if (held <= core.commitIndex || core.log.termAt(held) !== core.term) return;
+  const held = quorumValue(core.configuration, (voter) => heldBy(core, leadership, voter));
+  if (held > core.commitIndex && core.log.termAt(held) === core.term) commitHeld(core, leadership, held);
+  continueMembershipChange(core);
+}
+
+function commitHeld(core: Core, leadership: Leadership, held: number): void {
   for (let index = core.commitIndex + 1; index <= held; index += 1) {
     const entry = core.log.entryAt(index);
     if (entry !== undefined) leadership.uncommittedBytes -= entryBytes(entry);
@@ -165,6 +172,7 @@ function quorumDeadlineMs(core: Core, leadership: Leadership): number {
 }
 
 export function leaderDeadlineMs(core: Core, leadership: Leadership): number {
+  if (isToStepDown(core)) return core.nowMs;
   const transferMs = core.transfer?.deadlineMs ?? NEVER;
   return Math.min(
     leadership.heartbeatDueMs,
@@ -180,11 +188,16 @@ export function tickLeader(core: Core, leadership: Leadership): void {
     return;
   }
   if (core.transfer !== undefined && core.nowMs >= core.transfer.deadlineMs) abandonTransfer(core);
+  if (isToStepDown(core)) {
+    becomeFollower(core, core.term, 0);
+    return;
+  }
   if (core.nowMs < leadership.heartbeatDueMs) return;
+  forgetDeparted(core, leadership);
   core.timing.roundTripMs = slowestOfQuorumMs(core, leadership);
   broadcastHeartbeat(core);
   if (core.transfer?.sent === true) core.send({ type: 'timeout-now', to: core.transfer.target });
-  leadership.heartbeatDueMs = core.nowMs + core.heartbeatIntervalMs;
+  leadership.heartbeatDueMs = leadership.progress.size === 0 ? NEVER : core.nowMs + core.heartbeatIntervalMs;
 }
 
 function slowestOfQuorumMs(core: Core, leadership: Leadership): number {

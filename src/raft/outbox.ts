@@ -1,7 +1,7 @@
 import type { RaftEffects, RaftMessage } from './types.ts';
 
 type Mutable<Field> = Field extends readonly (infer Item)[] ? Item[] : never;
-type Collected = Omit<RaftEffects, 'persist' | 'committed' | 'state'>;
+type Collected = Omit<RaftEffects, 'persist' | 'committed' | 'state' | 'configuration'>;
 
 const nothing: readonly never[] = Object.freeze([]);
 
@@ -14,6 +14,7 @@ export class Outbox {
   proposalsAccepted: Mutable<RaftEffects['proposalsAccepted']> = [];
   proposalsRejected: Mutable<RaftEffects['proposalsRejected']> = [];
   sendSnapshots: Mutable<RaftEffects['sendSnapshots']> = [];
+  changes: Mutable<RaftEffects['changes']> = [];
   /** One outcome leaves with each drain. */
   readonly transfers: NonNullable<RaftEffects['transfer']>[] = [];
 
@@ -26,6 +27,7 @@ export class Outbox {
       this.proposalsAccepted.length === 0 &&
       this.proposalsRejected.length === 0 &&
       this.sendSnapshots.length === 0 &&
+      this.changes.length === 0 &&
       this.transfers.length === 0
     );
   }
@@ -41,6 +43,7 @@ export class Outbox {
       proposalsRejected: orNothing(this.proposalsRejected),
       sendSnapshots: orNothing(this.sendSnapshots),
       transfer: this.transfers.shift(),
+      changes: orNothing(this.changes),
     };
     // What is empty was not handed out, and is used again.
     if (taken.messages !== nothing) this.messages = [];
@@ -50,6 +53,7 @@ export class Outbox {
     if (taken.proposalsAccepted !== nothing) this.proposalsAccepted = [];
     if (taken.proposalsRejected !== nothing) this.proposalsRejected = [];
     if (taken.sendSnapshots !== nothing) this.sendSnapshots = [];
+    if (taken.changes !== nothing) this.changes = [];
     return taken;
   }
 }

@@ -80,6 +80,10 @@ export class Progress {
   answeredHeartbeatMs = Number.NEGATIVE_INFINITY;
   /** Smoothed; 0 before the first measurement. */
   roundTripMs = 0;
+  /** It is no member any more, by the configuration at this index, and is to learn of it; 0: it is one. */
+  departedAtIndex = 0;
+  /** Until then it may learn of it from us; later from whom it asks. */
+  departsByMs = Number.POSITIVE_INFINITY;
 
   constructor(peer: MemberId, nextIndex: number, session: number, nowMs: number) {
     this.peer = peer;

@@ -69,3 +69,15 @@ test('votes of members outside the configuration do not count', () => {
   const votes = new Map([1, 8, 9].map((voter) => [voter, true] as const));
   assert.equal(tally({ voters: [1, 2, 3] }, votes), 'open');
 });
+
+test('a joint configuration takes both majorities, for what is reached and for votes', () => {
+  const joint = { voters: [1, 2, 3], outgoing: [3, 4, 5] };
+  const votesOf = (...voters: number[]) => new Map(voters.map((voter) => [voter, true] as const));
+  assert.equal(tally(joint, votesOf(1, 2)), 'open');
+  assert.equal(tally(joint, votesOf(4, 5, 3)), 'open');
+  assert.equal(tally(joint, votesOf(1, 3, 5)), 'won');
+  assert.equal(tally(joint, new Map([1, 2].map((voter) => [voter, false] as const))), 'lost');
+  assert.equal(tally(joint, new Map([4, 5].map((voter) => [voter, false] as const))), 'lost');
+  const reached = (...holders: number[]) => quorumValue(joint, (voter) => (holders.includes(voter) ? 7 : 2));
+  assert.deepEqual([reached(1, 2), reached(3, 4), reached(1, 3, 5), reached(1, 2, 4, 5)], [2, 2, 7, 7]);
+});

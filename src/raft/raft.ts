@@ -10,7 +10,7 @@ import {
 import { peerConnected, peerDisconnected, stalled } from './environment.ts';
 import { answerStaleLeader, receiveAppend, receiveHeartbeat, receiveSnapshot } from './follower.ts';
 import { advanceCommit, broadcastHeartbeat, leaderDeadlineMs, propose, tickLeader } from './leadership.ts';
-import { isVoter } from './quorum.ts';
+import { changeMembership, continueMembershipChange } from './membership.ts';
 import { ForwardedReads, receiveForwardedRead, requestRead, startReadRound } from './reads.ts';
 import {
   hasToReplicate,
@@ -22,9 +22,10 @@ import {
 import { becomeFollower, resetElectionTimer } from './roles.ts';
 import { abandonTransfer, requestTransfer } from './transfer.ts';
 import {
+  type Configuration,
+  type ConfigurationAt,
   type Entry,
   InvariantViolation,
-  type MemberId,
   type RaftCore,
   type RaftEffects,
   type RaftEvent,
@@ -42,13 +43,15 @@ const nothing: readonly never[] = Object.freeze([]);
 export class Raft implements RaftCore {
   readonly #core: Core;
   #reported: RaftState;
+  #reportedConfiguration: Configuration;
 
   constructor(options: RaftOptions, stored: RaftStored, nowMs: number) {
     const core = new Core(options, stored, new ForwardedReads(options.random), nowMs);
     this.#core = core;
     this.#reported = { role: core.role, term: core.term, leader: core.leader };
+    this.#reportedConfiguration = core.configuration;
     if (core.isSoleVoter) core.electionDeadlineMs = nowMs;
-    else if (core.isVoter) resetElectionTimer(core);
+    else if (core.mayLead) resetElectionTimer(core);
     // Before it stopped this member may have acknowledged a leader that now reads by its lease.
     if (options.leaseReads === true && core.term > 0 && !core.isSoleVoter) {
       core.noVoteBeforeMs = nowMs + core.timing.longestElectionTimeoutMs;
@@ -81,12 +84,15 @@ export class Raft implements RaftCore {
         this.#compacted(event.snapshot, event.keepFrom);
         break;
       case 'snapshot-received':
-        if (!this.#accepts(event.from) || event.term < core.term) break;
+        if (event.from === core.id || event.term < core.term) break;
         if (event.term > core.term) becomeFollower(core, event.term, event.from);
         receiveSnapshot(core, event.from, event.session, event.snapshot);
         break;
       case 'snapshot-sent':
         snapshotSent(core, event.to, event.ok, event.index, event.session);
+        break;
+      case 'change-membership':
+        changeMembership(core, event);
         break;
       case 'transfer':
         requestTransfer(core, event.target);
@@ -131,6 +137,8 @@ export class Raft implements RaftCore {
       sendSnapshots: taken.sendSnapshots,
       state: this.#takeState(),
       transfer: taken.transfer,
+      changes: taken.changes,
+      configuration: this.#takeConfiguration(),
     };
   }
 
@@ -143,6 +151,7 @@ export class Raft implements RaftCore {
       durability.wants(core.term, core.votedFor, core.log.lastIndex) ||
       (Math.min(core.commitIndex, durability.durableIndex) > core.handedOutIndex && !durability.installing) ||
       this.#stateMoved() ||
+      core.configuration !== this.#reportedConfiguration ||
       (leadership === undefined
         ? core.forwardedReads.wantsToAsk(core)
         : leadership.reads.waiting.length > 0 || hasToReplicate(core, leadership))
@@ -172,6 +181,7 @@ export class Raft implements RaftCore {
       electionTimeoutMs,
       transferTarget: core.transfer?.target ?? 0,
       configuration: core.configuration,
+      configurationIndex: core.configurations.latest.index,
       peers: [...(core.leadership?.progress.values() ?? [])].map((peer) =>
         peer.describe(core.nowMs, electionTimeoutMs),
       ),
@@ -180,6 +190,10 @@ export class Raft implements RaftCore {
 
   entryAt(index: number): Entry | undefined {
     return this.#core.log.entryAt(index);
+  }
+
+  configurationAt(index: number): Configuration {
+    return this.#core.configurations.at(index);
   }
 
   /** Committed is not enough: an entry that is applied must not be missing after a crash of this member. */
@@ -199,6 +213,13 @@ export class Raft implements RaftCore {
     return this.#reported;
   }
 
+  #takeConfiguration(): ConfigurationAt | undefined {
+    const { latest } = this.#core.configurations;
+    if (latest.configuration === this.#reportedConfiguration) return undefined;
+    this.#reportedConfiguration = latest.configuration;
+    return latest;
+  }
+
   #stateMoved(): boolean {
     const { role, term, leader } = this.#core;
     return role !== this.#reported.role || term !== this.#reported.term || leader !== this.#reported.leader;
@@ -215,14 +236,13 @@ export class Raft implements RaftCore {
     tickElection(core);
   }
 
-  #accepts(from: MemberId): boolean {
-    return from !== this.#core.id && isVoter(this.#core.configuration, from);
-  }
-
+  /**
+   * Whoever sends it: who is a member by our log may be behind. A leader that we have not heard of is one, and a
+   * candidate that asks for our vote counts it only if we vote by its own log (dissertation §4.1).
+   */
   #receive(message: RaftMessage): void {
     const core = this.#core;
-    if (message.group !== core.options.groupId || message.to !== core.id || !this.#accepts(message.from))
-      return;
+    if (message.group !== core.options.groupId || message.to !== core.id || message.from === core.id) return;
     // Both decide for themselves what a term is worth that only a candidate tells.
     if (message.type === 'pre-vote') receivePreVote(core, message);
     else if (message.type === 'vote') receiveVote(core, message);
@@ -289,6 +309,7 @@ export class Raft implements RaftCore {
       );
     }
     core.appliedIndex = Math.max(core.appliedIndex, index);
+    continueMembershipChange(core);
   }
 
   #compacted(snapshot: SnapshotMeta, keepFrom: number): void {

@@ -87,6 +87,16 @@ export function releaseHeldReads(core: Core): void {
   for (const request of held) receiveRead(core, request);
 }
 
+/** Another configuration is in force: who has answered already may be a quorum of it, and so may we alone. */
+export function reviewReads(core: Core): void {
+  const leadership = core.leadership;
+  if (leadership === undefined) return;
+  const { waiting } = leadership.reads;
+  leadership.reads.waiting = [];
+  for (const request of waiting) receiveRead(core, request);
+  confirmReads(core);
+}
+
 /** Returns whether a round began, which the followers must then be asked about. */
 export function startReadRound(core: Core): boolean {
   const reads = core.leadership?.reads;
@@ -118,6 +128,8 @@ export function confirmReads(core: Core): void {
 function leaseHolds(core: Core): boolean {
   const leadership = core.leadership;
   if (leadership === undefined || core.options.leaseReads !== true || leadership.leaseForfeited) return false;
+  // Removed by the latest configuration: a sole voter that is left owes us no silence when it starts anew.
+  if (!core.isVoter) return false;
   const sinceMs = quorumValue(core.configuration, (voter) =>
     voter === core.id
       ? core.nowMs

@@ -333,11 +333,11 @@ describe('a leader', () => {
   });
 });
 
-test('messages of strangers, of other groups and to other members are ignored', () => {
+test('messages of oneself, of other groups and to other members are ignored', () => {
   const member = new TestMember({}, stored([1]));
   const beat = message('heartbeat', 2, 3);
   for (const stray of [
-    { ...beat, from: 9 },
+    { ...beat, from: 1 },
     { ...beat, group: 2 },
     { ...beat, to: 3 },
   ]) {

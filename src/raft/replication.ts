@@ -1,5 +1,6 @@
 import type { Core } from './core.ts';
 import { advanceCommit, heardFromFollower, type Leadership, sendHeartbeat } from './leadership.ts';
+import { endForFollower } from './membership.ts';
 import type { Progress } from './progress.ts';
 import { continueTransfer } from './transfer.ts';
 import { InvariantViolation, type MemberId, type RaftMessage } from './types.ts';
@@ -22,7 +23,7 @@ export function hasToReplicate(core: Core, leadership: Leadership): boolean {
     if (progress.state === 'probe' && !progress.paused) return true;
     if (progress.state !== 'replicate') continue;
     if (progress.verify || hasUntoldCommit(core, progress)) return true;
-    if (progress.nextIndex <= core.log.lastIndex && hasRoom(core, progress)) return true;
+    if (progress.nextIndex <= endForFollower(core, progress) && hasRoom(core, progress)) return true;
   }
   return false;
 }
@@ -45,14 +46,17 @@ function sendProbe(core: Core, leadership: Leadership, progress: Progress): void
     progress.nextIndex,
     core.options.maxAppendBytes ?? DEFAULT_MAX_APPEND_BYTES,
   );
-  sendAppend(core, leadership, progress, to);
+  sendAppend(core, leadership, progress, Math.min(to, endForFollower(core, progress)));
 }
 
 function sendPipelined(core: Core, leadership: Leadership, progress: Progress): void {
   const maxAppendBytes = core.options.maxAppendBytes ?? DEFAULT_MAX_APPEND_BYTES;
+  const end = endForFollower(core, progress);
   let sent = false;
-  while (progress.nextIndex <= core.log.lastIndex && hasRoom(core, progress)) {
-    const { to, bytes } = core.log.endWithin(progress.nextIndex, maxAppendBytes);
+  while (progress.nextIndex <= end && hasRoom(core, progress)) {
+    const within = core.log.endWithin(progress.nextIndex, maxAppendBytes);
+    const { bytes } = within;
+    const to = Math.min(within.to, end);
     if (!sendAppend(core, leadership, progress, to)) return;
     progress.inflight.add(to, bytes);
     progress.nextIndex = to + 1;

@@ -33,6 +33,9 @@ export function becomeFollower(core: Core, term: number, leader: MemberId): void
   core.campaign = undefined;
   if (core.leadership !== undefined) {
     failLeaderReads(core, core.leadership.reads);
+    const { change } = core.leadership;
+    if (change !== undefined)
+      core.outbox.changes.push({ changeId: change.changeId, ok: false, reason: 'leader-changed' });
     core.leadership = undefined;
     resetElectionTimer(core);
   }

@@ -124,6 +124,8 @@ export class TestMember {
         sendSnapshots: [...all.sendSnapshots, ...last.sendSnapshots],
         state: last.state ?? all.state,
         transfer: all.transfer ?? last.transfer,
+        changes: [...all.changes, ...last.changes],
+        configuration: last.configuration ?? all.configuration,
       };
     }
     return all;

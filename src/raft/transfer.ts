@@ -13,7 +13,7 @@ export function requestTransfer(core: Core, target: MemberId): void {
     return;
   }
   if (core.transfer !== undefined) return;
-  if (!leadership.progress.has(chosen)) {
+  if (!leadership.progress.has(chosen) || !core.configuration.voters.includes(chosen)) {
     core.outbox.transfers.push({ target: chosen, ok: chosen === core.id });
     return;
   }
@@ -51,12 +51,13 @@ export function abandonTransfer(core: Core): void {
 }
 
 /** Of the followers heard lately, the one with the longest log, and of equals the nearest. 0: there is none. */
-function furthestFollower(core: Core): MemberId {
+export function furthestFollower(core: Core): MemberId {
   let best:
     | { readonly peer: MemberId; readonly matchIndex: number; readonly roundTripMs: number }
     | undefined;
   for (const progress of core.leadership?.progress.values() ?? []) {
     if (core.nowMs - progress.lastContactMs >= core.electionTimeoutMs) continue;
+    if (!core.configuration.voters.includes(progress.peer)) continue;
     const further = best === undefined ? 1 : progress.matchIndex - best.matchIndex;
     if (further > 0 || (further === 0 && progress.roundTripMs < (best?.roundTripMs ?? 0))) best = progress;
   }

@@ -8,7 +8,7 @@ export type MemberId = number;
 /** A 53-bit id of one Raft group. Carried in every message, record and frame. */
 export type GroupId = number;
 
-/** `empty`: the no-op of a new leader (§8). `command`: opaque to the core. `configuration`: voters, encoded by the core. */
+/** `empty`: the no-op of a new leader (§8). `command`: opaque to the core. `configuration`: encoded by the core. */
 export type EntryKind = 'command' | 'empty' | 'configuration';
 
 export interface Entry {
@@ -27,8 +27,25 @@ export interface HardState {
   readonly commitIndex: number;
 }
 
+/**
+ * Who is in the group, and in what part. While `outgoing` is there the configuration is joint (§6, C-old,new): elections
+ * and commitments need a majority of `voters` and one of `outgoing`. What is empty is left out.
+ */
 export interface Configuration {
+  /** Empty only on a member that joins and knows of none yet. */
   readonly voters: readonly MemberId[];
+  /** The voters before the change that is under way. */
+  readonly outgoing?: readonly MemberId[];
+  /** Get all entries, and count for nothing (dissertation §4.2.1). None of them is in `voters`. */
+  readonly learners?: readonly MemberId[];
+  /** The driver's own, replicated with the rest and opaque to the core: names, addresses. */
+  readonly context?: Uint8Array;
+}
+
+/** A configuration, and the entry or snapshot that it came from; 0: it is the one the group began with. */
+export interface ConfigurationAt {
+  readonly index: number;
+  readonly configuration: Configuration;
 }
 
 export interface SnapshotMeta {
@@ -178,6 +195,19 @@ export type RaftEvent =
       /** The session of the effect; where given, the end of an abandoned stream cannot pass for that of a new one. */
       readonly session?: number;
     }
+  /**
+   * Makes these the voters and learners, answered by `changes`. One voter more or less, or learners and context alone,
+   * take one entry; anything else goes through a joint configuration, which the leader leaves by itself.
+   */
+  | {
+      readonly type: 'change-membership';
+      readonly changeId: number;
+      /** The index of the configuration that this was made from: refused if another is in force by now. */
+      readonly basedOn: number;
+      readonly voters: readonly MemberId[];
+      readonly learners?: readonly MemberId[];
+      readonly context?: Uint8Array;
+    }
   /** Hands leadership over; 0 leaves the choice of the target to the core. Answered by the `transfer` effect. */
   | { readonly type: 'transfer'; readonly target: MemberId }
   | { readonly type: 'peer-connected'; readonly peer: MemberId }
@@ -233,7 +263,34 @@ export interface RaftEffects {
   readonly state: RaftState | undefined;
   /** The outcome of a `transfer` event. */
   readonly transfer: { readonly target: MemberId; readonly ok: boolean } | undefined;
+  /** The outcomes of `change-membership` events. */
+  readonly changes: readonly MembershipAnswer[];
+  /** Present when another configuration is in force since the last drain: the latest in the log, committed or not. */
+  readonly configuration: ConfigurationAt | undefined;
 }
+
+/**
+ * - not-leader: ask the leader.
+ * - not-ready: nothing of the leader's own term is committed yet, or a transfer is under way; soon it can be.
+ * - in-progress: an earlier change is not committed and applied, or its joint configuration not left.
+ * - outdated: made from a configuration that is not the one in force.
+ * - not-caught-up: a learner that is to vote lacks more than a tenth of the log.
+ * - invalid: no voter is left, an id is none, or one stands there twice.
+ * - leader-changed: it was begun, and the leadership ended before it stood; whether it will stand only the log can tell.
+ */
+export type MembershipRefusal =
+  | 'not-leader'
+  | 'not-ready'
+  | 'in-progress'
+  | 'outdated'
+  | 'not-caught-up'
+  | 'invalid'
+  | 'leader-changed';
+
+export type MembershipAnswer =
+  /** It stands: no later leader can lack it. Done once applied at `index`, or where that is joint, at a later one. */
+  | { readonly changeId: number; readonly ok: true; readonly index: number; readonly term: number }
+  | { readonly changeId: number; readonly ok: false; readonly reason: MembershipRefusal };
 
 export interface RaftState {
   readonly role: Role;
@@ -258,7 +315,10 @@ export interface RaftStatus extends RaftState {
   readonly firstIndex: number;
   readonly electionTimeoutMs: number;
   readonly transferTarget: MemberId;
+  /** The one in force: the latest in the log, committed or not. */
   readonly configuration: Configuration;
+  /** Of its entry or snapshot; 0: the one the group began with. */
+  readonly configurationIndex: number;
   /** Filled on a leader. */
   readonly peers: readonly PeerProgress[];
 }
@@ -273,6 +333,8 @@ export interface RaftCore {
   status(): RaftStatus;
   /** The entry, or undefined when compacted or beyond the end. */
   entryAt(index: number): Entry | undefined;
+  /** The configuration as of this entry: what a snapshot up to it must carry. */
+  configurationAt(index: number): Configuration;
 }
 
 /** Thrown when the core meets a state that the algorithm rules out. The member must stop. */

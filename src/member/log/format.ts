@@ -10,6 +10,7 @@
  * A CRC covers all that follows it in its header or record. Numbers are little-endian.
  */
 
+import { configurationOf } from '../../raft/index.ts';
 import type { Configuration, Entry, EntryKind, GroupId, HardState, SnapshotMeta } from '../../raft/types.ts';
 import { ByteReader, type ByteWriter, MalformedBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
@@ -208,7 +209,9 @@ function readEntries(from: ByteReader): Entry[] {
 export function writeSnapshotMeta(to: ByteWriter, meta: SnapshotMeta): void {
   to.number(meta.index);
   to.number(meta.term);
-  const configuration = new TextEncoder().encode(JSON.stringify(meta.configuration));
+  const { context, ...members } = meta.configuration;
+  const written = context === undefined ? members : { ...members, context: textOf(context) };
+  const configuration = new TextEncoder().encode(JSON.stringify(written));
   to.word(configuration.length);
   to.data(configuration);
 }
@@ -224,13 +227,26 @@ export function readSnapshotMeta(from: ByteReader): SnapshotMeta {
   } catch {
     throw new MalformedBytes('a configuration that is not JSON');
   }
-  if (!isConfiguration(configuration)) throw new MalformedBytes('a configuration without voters');
-  return { index, term, configuration };
+  return { index, term, configuration: asConfiguration(configuration) };
 }
 
-function isConfiguration(value: unknown): value is Configuration {
-  if (typeof value !== 'object' || value === null || !('voters' in value)) return false;
-  return Array.isArray(value.voters) && value.voters.every((voter) => Number.isSafeInteger(voter));
+function asConfiguration(value: unknown): Configuration {
+  const read = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const { voters, outgoing, learners, context } = read;
+  const areIds = (ids: unknown): ids is number[] =>
+    Array.isArray(ids) && ids.every((id) => Number.isSafeInteger(id));
+  if (!areIds(voters) || (context !== undefined && typeof context !== 'string'))
+    throw new MalformedBytes('a configuration without voters');
+  return configurationOf({
+    voters,
+    outgoing: areIds(outgoing) ? outgoing : [],
+    learners: areIds(learners) ? learners : [],
+    context: context === undefined ? undefined : new Uint8Array(Buffer.from(context, 'base64')),
+  });
+}
+
+function textOf(context: Uint8Array): string {
+  return Buffer.from(context.buffer, context.byteOffset, context.byteLength).toString('base64');
 }
 
 function startsWith(bytes: Uint8Array, offset: number, prefix: Uint8Array): boolean {

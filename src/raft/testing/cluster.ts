@@ -21,6 +21,8 @@ export interface Faults {
   /** Everything to and from one member is lost, until it is over for all. */
   readonly isolate: number;
   readonly heal: number;
+  /** The members fall into two parts that do not hear each other, until it is over for all. Default 0. */
+  readonly split?: number;
   /** A member sees its connection to another break; that only makes it campaign sooner. */
   readonly disconnect: number;
   /** A leader is asked to hand over. */
@@ -29,7 +31,28 @@ export interface Faults {
   readonly preVote: number;
   /** That a member's disk completes what waits. */
   readonly write: number;
+  /** A leader is asked for other members. Default 0. */
+  readonly change?: number;
+  /** That such a change is of several members at once. Default 0. */
+  readonly several?: number;
+  /** That a state machine takes its time, so that what is applied lags behind what is committed. Default 0. */
+  readonly lateApply?: number;
 }
+
+const calm: Faults = {
+  ...{
+    drop: 0,
+    repeat: 0,
+    crash: 0,
+    restart: 1,
+    isolate: 0,
+    heal: 1,
+    disconnect: 0,
+    transfer: 0,
+    preVote: 0,
+  },
+  write: 1,
+};
 
 /** Beyond that, messages are lost: a crowd of old ones would keep new ones from arriving. */
 const MOST_UNDER_WAY = 60;
@@ -53,6 +76,8 @@ export class ClusterMember {
   /** What the state machine has taken since the last start. */
   applied: Entry[] = [];
   writes: Write[] = [];
+  /** Up to where it has applied and not said so. */
+  unreported = 0;
 
   constructor(id: MemberId) {
     this.id = id;
@@ -75,19 +100,25 @@ export type Observer = (member: ClusterMember, effects: RaftEffects, cluster: Cl
  */
 export class Cluster {
   readonly members: readonly ClusterMember[];
-  readonly #faults: Faults;
+  #faults: Faults;
+  #calm = false;
   readonly #observer: Observer;
   readonly #random: () => number;
   #underWay: RaftMessage[] = [];
   readonly #isolated = new Set<MemberId>();
+  /** Who is in the other part, while the cluster is split. */
+  readonly #apart = new Set<MemberId>();
+  readonly firstVoters: readonly MemberId[];
   #nowMs = 0;
   #lastProposal = 0;
 
-  constructor(seed: number, size: number, faults: Faults, observer: Observer) {
+  /** `spares` belong to no configuration until a change takes them in. */
+  constructor(seed: number, size: number, faults: Faults, observer: Observer, spares = 0) {
     this.#random = seededRandom(seed);
     this.#faults = faults;
     this.#observer = observer;
-    this.members = Array.from({ length: size }, (_, position) => new ClusterMember(position + 1));
+    this.members = Array.from({ length: size + spares }, (_, position) => new ClusterMember(position + 1));
+    this.firstVoters = this.members.slice(0, size).map(({ id }) => id);
     for (const member of this.members) this.#start(member);
   }
 
@@ -100,13 +131,27 @@ export class Cluster {
       }
       if (member.writes.length > 0 && this.#chance(this.#faults.write)) this.#completeWrites(member);
     }
-    for (let count = this.#below(4 * this.members.length); count > 0; count -= 1) this.#deliver();
+    const deliveries = this.#calm ? this.#underWay.length : this.#below(4 * this.members.length);
+    for (let count = deliveries; count > 0; count -= 1) this.#deliver();
     while (this.#underWay.length > MOST_UNDER_WAY) this.#underWay.splice(this.#below(MOST_UNDER_WAY), 1);
+    for (const member of this.members) if (this.#chance(0.3)) this.#reportApplied(member);
     const leaders = this.members.filter(({ core }) => core?.status().role === 'leader');
-    for (const leader of leaders) if (this.#chance(0.3)) this.#propose(leader);
+    for (const leader of leaders) {
+      if (this.#chance(0.3)) this.#propose(leader);
+      if (this.#chance(this.#faults.change ?? 0)) this.#change(leader);
+    }
     // It meets leaders more often than others: theirs is what tests the rules.
     const those = leaders.length > 0 && this.#chance(0.4) ? leaders : this.members;
     this.#misfortune(those[this.#below(those.length)] as ClusterMember);
+  }
+
+  /** Nothing goes wrong from here on, and all that was sent arrives soon. */
+  calm(): void {
+    this.#isolated.clear();
+    this.#apart.clear();
+    this.#faults = calm;
+    this.#calm = true;
+    for (const member of this.members) if (member.core === undefined) this.#start(member);
   }
 
   #below(limit: number): number {
@@ -122,7 +167,7 @@ export class Cluster {
       {
         groupId: 1,
         memberId: member.id,
-        configuration: { voters: this.members.map(({ id }) => id) },
+        configuration: { voters: this.firstVoters.includes(member.id) ? this.firstVoters : [] },
         electionTimeoutMs: 16,
         heartbeatIntervalMs: 5,
         maxInflightAppends: 3,
@@ -135,6 +180,7 @@ export class Cluster {
     );
     member.core = core;
     member.applied = [];
+    member.unreported = 0;
     this.#drive(member);
   }
 
@@ -153,6 +199,41 @@ export class Cluster {
     this.#drive(member, { type: 'propose', proposalId: this.#lastProposal, data });
   }
 
+  /** Any members, though most often one more, one fewer, or another part for one. */
+  #change(leader: ClusterMember): void {
+    const status = leader.core?.status();
+    if (status === undefined) return;
+    const { voters, learners = [] } = status.configuration;
+    const one = this.members[this.#below(this.members.length)] as ClusterMember;
+    const without = (from: readonly MemberId[]) => from.filter((member) => member !== one.id);
+    const parts = [
+      { voters: [...without(voters), one.id], learners: without(learners) },
+      { voters: without(voters), learners: [...without(learners), one.id] },
+      { voters: without(voters), learners: without(learners) },
+    ];
+    // Also all the others, whose quorums have nothing in common with those of now.
+    const others = this.#chance(0.5) ? voters : [];
+    const several = {
+      voters: this.members.map(({ id }) => id).filter((id) => !others.includes(id) && this.#chance(0.7)),
+    };
+    const changeId = this.#below(2 ** 20);
+    const target = this.#chance(this.#faults.several ?? 0) ? several : parts[this.#below(parts.length)];
+    if (target === undefined) return;
+    this.#drive(leader, {
+      type: 'change-membership',
+      changeId,
+      basedOn: status.configurationIndex,
+      context: Uint8Array.of(this.#below(256)),
+      ...target,
+    });
+  }
+
+  #reportApplied(member: ClusterMember): void {
+    const index = member.unreported;
+    member.unreported = 0;
+    if (index > 0) this.#drive(member, { type: 'applied', index });
+  }
+
   #drive(member: ClusterMember, event?: RaftEvent): void {
     const { core } = member;
     if (core === undefined) return;
@@ -163,7 +244,8 @@ export class Cluster {
     this.#send(effects.messages);
     member.writes.push({ persist: effects.persist, after: effects.messagesAfterPersist });
     const last = effects.committed.at(-1);
-    if (last !== undefined) core.step({ type: 'applied', index: last.index }, this.#nowMs);
+    if (last !== undefined) member.unreported = last.index;
+    if (last !== undefined && !this.#chance(this.#faults.lateApply ?? 0)) this.#reportApplied(member);
     if (member.writes.every(({ persist }) => persist === undefined)) this.#completeWrites(member);
   }
 
@@ -200,6 +282,7 @@ export class Cluster {
     if (!this.#chance(this.#faults.repeat)) this.#underWay.splice(position, 1);
     const receiver = this.members[message.to - 1];
     if (receiver === undefined || this.#isolated.has(message.to)) return;
+    if (this.#apart.has(message.from) !== this.#apart.has(message.to)) return;
     this.#drive(receiver, { type: 'message', message });
   }
 
@@ -211,7 +294,13 @@ export class Cluster {
     }
     if (this.#chance(this.#faults.transfer)) this.#drive(member, { type: 'transfer', target: 0 });
     if (this.#chance(this.#faults.isolate)) this.#isolated.add(member.id);
-    if (this.#chance(this.#faults.heal)) this.#isolated.clear();
+    if (this.#chance(this.#faults.heal)) {
+      this.#isolated.clear();
+      this.#apart.clear();
+    }
+    if (this.#chance(this.#faults.split ?? 0)) {
+      for (const { id } of this.members) if (this.#chance(0.5)) this.#apart.add(id);
+    }
     if (!this.#chance(this.#faults.disconnect)) return;
     for (const other of this.members) {
       if (other === member || this.#chance(0.3)) continue;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Keyspace } from '../../keyspace/index.ts';
 import type {
+  Configuration,
   Entry,
   EntryKind,
   PeerProgress,
@@ -58,11 +59,15 @@ export class HandmadeCore extends HandmadeLog implements RaftCore {
   status(): RaftStatus {
     const { role, term, leader, commitIndex, appliedIndex, lastIndex, peers } = this;
     const firstIndex = this.snapshotIndex + 1;
-    const configuration = { voters: [1, 2, 3] };
+    const configuration = this.configurationAt();
     return {
       ...{ role, term, leader, commitIndex, appliedIndex, lastIndex, firstIndex, peers, configuration },
-      ...{ electionTimeoutMs: 400, transferTarget: 0 },
+      ...{ electionTimeoutMs: 400, transferTarget: 0, configurationIndex: 0 },
     };
+  }
+
+  configurationAt(): Configuration {
+    return { voters: [1, 2, 3] };
   }
 
   step(): never {
@@ -152,7 +157,7 @@ export function effects(some: Partial<RaftEffects> = {}): RaftEffects {
   return {
     ...{ messages: [], persist: undefined, messagesAfterPersist: [], committed: [], readsReady: [] },
     ...{ readsFailed: [], proposalsAccepted: [], proposalsRejected: [], sendSnapshots: [] },
-    ...{ state: undefined, transfer: undefined },
+    ...{ state: undefined, transfer: undefined, changes: [], configuration: undefined },
     ...some,
   };
 }

@@ -46,8 +46,8 @@ export const consensusBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/raft/leadership.ts',
-        find: 'if (held <= core.commitIndex || core.log.termAt(held) !== core.term) return;',
-        replace: 'if (held <= core.commitIndex) return;',
+        find: 'if (held > core.commitIndex && core.log.termAt(held) === core.term) commitHeld',
+        replace: 'if (held > core.commitIndex) commitHeld',
       },
     ],
     life: { faults: 'all' },
@@ -94,7 +94,7 @@ export const consensusBugs: readonly PlantedBug[] = [
     seen: 'etcd-io/etcd#14370',
     edits: [
       {
-        file: 'src/raft/leadership.ts',
+        file: 'src/raft/membership.ts',
         find: 'voter === core.id ? core.durability.durableIndex : (leadership',
         replace: 'voter === core.id ? core.log.lastIndex : (leadership',
       },
@@ -108,7 +108,7 @@ export const consensusBugs: readonly PlantedBug[] = [
     seen: 'etcd-io/etcd#14370',
     edits: [
       {
-        file: 'src/raft/leadership.ts',
+        file: 'src/raft/membership.ts',
         find: 'voter === core.id ? core.durability.durableIndex : (leadership',
         replace: 'voter === core.id ? core.log.lastIndex : (leadership',
       },
