@@ -32,10 +32,11 @@ export class Project implements AsyncDisposable {
     this.packed = packed;
   }
 
-  static async make(): Promise<Project> {
+  /** Of this checkout, or of a tarball that is there. */
+  static async make(packedBefore?: string): Promise<Project> {
     const scratch = await realpath(await mkdtemp(join(tmpdir(), 'conclave-package-')));
     try {
-      const tarball = await pack(scratch);
+      const tarball = packedBefore ?? (await pack(scratch));
       const listing = await promisify(execFile)('tar', ['-tzf', tarball], { maxBuffer: 2 ** 24 });
       const packed = listing.stdout
         .trim()
