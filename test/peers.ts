@@ -12,6 +12,7 @@ const installs = {
   java: 'Debian: apt-get install default-jre-headless',
   mariadbd: 'Debian: apt-get install mariadb-server',
   moto_server: pythonPeers,
+  openssl: 'Debian: apt-get install openssl',
   'nats-server': 'Debian: apt-get install nats-server',
   pgbouncer: 'Debian: apt-get install pgbouncer',
   postgres: 'Debian: apt-get install postgresql',

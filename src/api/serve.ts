@@ -1,15 +1,22 @@
 import type { MemberHandle } from '../member/types.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { listenSockets } from '../runtime/sockets.ts';
+import type { TlsIdentity } from '../runtime/tls.ts';
 import type { Address, Listener } from '../runtime/types.ts';
 import { Api, type ApiOptions } from './api.ts';
 import { ClientPort } from './client-port.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { holdersMoved } from './holders.ts';
 import { HttpServer } from './http/http-server.ts';
+import { refusalLog } from './refusal-log.ts';
 import { silentLogger } from './types.ts';
 
+/** By ALPN. gRPC's clients offer no HTTP/1.1, and all that do get the JSON gateway and pages by it. */
+const clientProtocols = ['http/1.1', 'h2'];
+
 export interface ServeOptions extends ApiOptions {
+  /** For addresses that are `secure`. */
+  readonly tls?: TlsIdentity;
   /** Where clients connect. Port 0 takes a free one. Several addresses serve the same member. */
   readonly listen: Address | readonly Address[];
   /** Origins of web pages that may call the JSON gateway; '*' for all. Default: none. */
@@ -56,7 +63,13 @@ export async function serveApi(member: MemberHandle, options: ServeOptions): Pro
   };
   try {
     for (const address of wanted) {
-      listeners.push(await listenSockets(address, (socket, info) => port.accept(socket, info)));
+      listeners.push(
+        await listenSockets(address, (socket, info) => port.accept(socket, info), {
+          tls: options.tls,
+          protocols: clientProtocols,
+          onRefused: refusalLog(logger, clock),
+        }),
+      );
     }
   } catch (error) {
     await close();

@@ -1,18 +1,22 @@
 import { type Command, Option } from 'commander';
+import { addSecurity, isSecured } from './client-security.ts';
 import { CommandFailure } from './failure.ts';
 import { parseClientEndpoints } from './urls.ts';
 
 const fallback = 'http://127.0.0.1:2379';
+const securedFallback = 'https://127.0.0.1:2379';
 
-/** Adds `--endpoints` to a command that talks to a cluster. */
+/** Adds `--endpoints`, and how they are secured, to a command that talks to a cluster. */
 export function addEndpoints(command: Command): void {
   command.addOption(
     new Option('--endpoints <URLS>', `Members to talk to. Default: ${fallback}.`).env('CONCLAVE_ENDPOINTS'),
   );
+  addSecurity(command);
 }
 
 export function endpointsOf(value: string | undefined): string[] {
-  return parseClientEndpoints(value === undefined || value === '' ? fallback : value, '--endpoints');
+  const given = value === undefined || value === '' ? (isSecured() ? securedFallback : fallback) : value;
+  return parseClientEndpoints(given, '--endpoints', isSecured() ? 'https' : 'http');
 }
 
 /** Where a command finds its election. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../member/version.ts';
+import { chooseSecurity } from './client-security.ts';
 import { addDev } from './dev/command.ts';
 import { addElect } from './elect/command.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
@@ -52,7 +53,8 @@ function makeProgram(finish: (exitCode: number) => void): Command {
     .showHelpAfterError('Try --help.')
     .configureHelp({ helpWidth: 110 })
     .addHelpText('after', help)
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', (_program, command) => chooseSecurity(command));
   addServe(program, finish);
   addDev(program, finish);
   addElect(program, finish);

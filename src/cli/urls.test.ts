@@ -16,9 +16,9 @@ function failureOf(text: string): string {
 
 test('several URLs are read into one spelling', () => {
   assert.deepEqual(parseEndpoints('http://10.0.0.1:2379/, http://[::1]:2380,HTTP://LocalHost:1', '--flag'), [
-    { url: 'http://10.0.0.1:2379', host: '10.0.0.1', port: 2379 },
-    { url: 'http://[::1]:2380', host: '::1', port: 2380 },
-    { url: 'http://localhost:1', host: 'localhost', port: 1 },
+    { url: 'http://10.0.0.1:2379', host: '10.0.0.1', port: 2379, secure: false },
+    { url: 'http://[::1]:2380', host: '::1', port: 2380, secure: false },
+    { url: 'http://localhost:1', host: 'localhost', port: 1, secure: false },
   ]);
 });
 
@@ -34,8 +34,10 @@ test('a malformed URL is refused with the flag and what would do', () => {
   assert.match(failureOf('ftp://10.0.0.1:21'), /the scheme 'ftp'/);
 });
 
-test('https is refused with the word that TLS is not there yet', () => {
-  assert.match(failureOf('https://10.0.0.1:2379'), /TLS, which this version does not offer yet/);
+test('https asks for TLS', () => {
+  const [endpoint] = parseEndpoints('https://10.0.0.1:2379', '--flag');
+  assert.deepEqual(endpoint, { url: 'https://10.0.0.1:2379', host: '10.0.0.1', port: 2379, secure: true });
+  assert.match(failureOf('unixs://10.0.0.1:2379'), /only http and https are offered/);
 });
 
 test('clients may leave the scheme out', () => {

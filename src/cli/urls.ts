@@ -6,6 +6,8 @@ export interface Endpoint {
   /** Without the brackets of an IPv6 address. */
   readonly host: string;
   readonly port: number;
+  /** https:// */
+  readonly secure: boolean;
 }
 
 /** Reads the comma-separated URLs of a flag. `origin` names the flag, variable or key that they came from. */
@@ -22,17 +24,10 @@ export function parseEndpoint(text: string, origin: string): Endpoint {
   if (scheme === undefined) {
     throw new CommandFailure('usage', `${origin}: '${text}' has no scheme. Write it as http://HOST:PORT.`);
   }
-  if (scheme === 'https' || scheme === 'unixs') {
+  if (scheme !== 'http' && scheme !== 'https') {
     throw new CommandFailure(
       'usage',
-      `${origin}: '${text}' asks for TLS, which this version does not offer yet. Use http:// on a network that ` +
-        'you trust, or put a TLS proxy in front.',
-    );
-  }
-  if (scheme !== 'http') {
-    throw new CommandFailure(
-      'usage',
-      `${origin}: '${text}' has the scheme '${scheme}'; only http is offered.`,
+      `${origin}: '${text}' has the scheme '${scheme}'; only http and https are offered.`,
     );
   }
   const authority = (match?.[2] ?? '').replace(/\/$/, '');
@@ -45,14 +40,19 @@ export function parseEndpoint(text: string, origin: string): Endpoint {
     );
   }
   const spelt = (parsed[1] ?? '').toLowerCase();
-  return { url: `http://${spelt}:${port}`, host: spelt.replace(/^\[|\]$/g, ''), port };
+  const secure = scheme === 'https';
+  return { url: `${scheme}://${spelt}:${port}`, host: spelt.replace(/^\[|\]$/g, ''), port, secure };
 }
 
 /** Endpoints of a client: like parseEndpoints, and a bare HOST:PORT will do, as in etcdctl. */
-export function parseClientEndpoints(text: string, origin: string): string[] {
+export function parseClientEndpoints(
+  text: string,
+  origin: string,
+  scheme: 'http' | 'https' = 'http',
+): string[] {
   const parts = text.split(',').map((part) => part.trim());
   return parts.map(
-    (part) => parseEndpoint(part.includes('://') || part === '' ? part : `http://${part}`, origin).url,
+    (part) => parseEndpoint(part.includes('://') || part === '' ? part : `${scheme}://${part}`, origin).url,
   );
 }
 

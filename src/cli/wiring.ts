@@ -1,19 +1,25 @@
 /** Where the command line meets the client side of the other layers. */
-import { type ConclaveClient, connectClient } from '../client/index.ts';
+import { type ConclaveClient, connectClient, type TlsOptions } from '../client/index.ts';
 import { type LeaseStore, observe } from '../election/index.ts';
 import { versionedFile } from '../fencing/index.ts';
 import { conclaveStore } from '../stores/conclave.ts';
 import { openStore as openStoreByUrl } from '../stores/urls.ts';
 import type { MemberStateResponse } from '../wire/index.ts';
 import type { WhereElectionsAre } from './client-options.ts';
+import { clientTls } from './client-security.ts';
 
 export function openClient(endpoints: readonly string[]): ConclaveClient {
-  return connectClient({ endpoints, name: 'conclave-cli' });
+  return connectClient({ endpoints, name: 'conclave-cli', ...secured() });
 }
 
 /** The cluster as a store of elections. */
 export function openStore(endpoints: readonly string[]): LeaseStore {
-  return conclaveStore({ endpoints });
+  return conclaveStore({ endpoints, ...secured() });
+}
+
+function secured(): { tls?: TlsOptions } {
+  const tls = clientTls();
+  return tls === undefined ? {} : { tls };
 }
 
 /** The cluster, or the store of that URL, as a store of elections. */

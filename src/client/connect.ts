@@ -6,8 +6,8 @@ import type { TransportFactory } from './transport.ts';
 
 export interface ConnectOptions {
   /**
-   * `host:port` or `http://host:port`; several in an array, or separated by commas. `https://host:port` only for a
-   * TLS proxy in front of a member: members speak no TLS themselves.
+   * `host:port`, `http://host:port` or, for members with TLS, `https://host:port`; several in an array, or separated by
+   * commas.
    */
   readonly endpoints: string | readonly string[];
   /** Shown to the cluster for this client. Default 'conclave'. */
@@ -29,7 +29,9 @@ export interface ConnectOptions {
 }
 
 const tlsHint =
-  'Conclave members speak no TLS: https:// is for a TLS proxy in front of one; otherwise write http://.';
+  'By https:// the member must have a certificate (conclave serve --cert-file), signed by an authority that is given ' +
+  'here (tls.certificateAuthority, --cacert); one that asks for certificates needs ours too (tls.certificate and ' +
+  'tls.key, --cert and --key).';
 
 /** Makes a client. It connects with its first call. @throws 'invalid-argument' */
 export function connectClient(options: ConnectOptions): ConclaveClient {

@@ -25,6 +25,8 @@ export interface TlsOptions {
   /** PEM of the client's own certificate and key, where the server asks for one. */
   readonly certificate?: Uint8Array;
   readonly key?: Uint8Array;
+  /** Takes any certificate of the server, so anybody in between may read and change everything. Default false. */
+  readonly insecureSkipVerify?: boolean;
 }
 
 export interface GrpcTransportOptions {
@@ -71,9 +73,11 @@ export class GrpcTransport implements Transport {
     this.#runtime = options.runtime;
     this.#headers = options.headers;
     this.#tlsHint = secure && options.tlsHint !== undefined ? ` ${options.tlsHint}` : '';
-    const { certificateAuthority, key, certificate } = options.tls ?? {};
+    const { certificateAuthority, key, certificate, insecureSkipVerify } = options.tls ?? {};
     const channelCredentials = secure
-      ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate))
+      ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate), {
+          rejectUnauthorized: insecureSkipVerify !== true,
+        })
       : credentials.createInsecure();
     this.#client = new Client(target, channelCredentials, channelOptions);
     this.#watchConnection();

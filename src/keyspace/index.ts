@@ -8,7 +8,6 @@
  *
  * Must not: read a clock, draw random numbers, do I/O, or import anything from outside this folder.
  */
-export { alarmKinds } from './alarms.ts';
 export { revisionRaise } from './begin-anew.ts';
 export {
   batchFormatVersion,
@@ -24,5 +23,4 @@ export { InvariantViolation, MalformedData } from './errors.ts';
 export { Keyspace } from './keyspace.ts';
 export { maxTtlMs } from './leases.ts';
 export { countOperations, txnHasDuplicateKeys } from './operation-limits.ts';
-export { storageCost } from './storage-cost.ts';
 export type * from './types.ts';

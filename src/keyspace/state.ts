@@ -1,5 +1,4 @@
 /** Everything that is replicated, as one thing that a snapshot replaces at once. */
-import { AlarmTable } from './alarms.ts';
 import { finishHash, mixBigInt, mixHash, mixNumber } from './bytes.ts';
 import { ClientTable } from './clients.ts';
 import { LeaseTable } from './leases.ts';
@@ -11,7 +10,6 @@ export class State {
   readonly store = new Store();
   readonly leases = new LeaseTable(this.store);
   readonly clients = new ClientTable();
-  readonly alarms = new AlarmTable();
   readonly transactions = new Transactions(this.store, this.leases);
   appliedIndex = 0;
   timeMs = 0;
@@ -28,8 +26,7 @@ export class State {
     hash = mixNumber(hash, store.compactRevision);
     hash = mixHash(hash, store.hash());
     hash = mixHash(hash, this.hashOfLeases());
-    hash = mixHash(hash, this.clients.hash());
-    return finishHash(this.alarms.all.length === 0 ? hash : mixHash(hash, this.alarms.hash()));
+    return finishHash(mixHash(hash, this.clients.hash()));
   }
 
   private hashOfLeases(): number {

@@ -50,13 +50,13 @@ test('a cluster that cannot be right is refused with the reason', () => {
   assert.throws(() => setUp(options({ logSegmentBytes: 5000.5 })), /must be a whole number/);
 });
 
-test('a URL is http with host and port, and nothing more', () => {
+test('a URL is http or https with host and port, and nothing more', () => {
   assert.deepEqual(parseUrl('http://127.0.0.1:2380', 'The URL'), { host: '127.0.0.1', port: 2380 });
   assert.deepEqual(parseUrl('http://[::1]:2380', 'The URL'), { host: '::1', port: 2380 });
+  assert.deepEqual(parseUrl('https://a:1', 'The URL'), { host: 'a', port: 1, secure: true });
   for (const bad of [
     '',
     '127.0.0.1:2380',
-    'https://127.0.0.1:1',
     'http://a:99999',
     'http://a:1/path',
     'http://u:p@a:1',

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ConclaveError } from '../errors/index.ts';
 import { type Address, nodeRuntime, type Runtime } from '../runtime/index.ts';
-import type { AutoCompaction } from './auto-compaction.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import type { MemberObserver } from './observer.ts';
-import { standardQuotaBytes } from './quota.ts';
 
 export interface InitialMember {
   readonly name: string;
-  /** `http://host:port`, one or more. */
+  /** `http://host:port` or `https://host:port`, one or more. The runtime's network has the certificates. */
   readonly peerUrls: readonly string[];
 }
 
@@ -56,13 +54,6 @@ export interface MemberOptions {
   /** Advanced: how much a leader holds; see `QueueBounds`. */
   readonly queueBounds?: Partial<QueueBounds>;
   readonly leaseReads?: boolean;
-  /**
-   * Bytes of keys, values and history above which writes that add to them are refused, on every member, until some are
-   * freed and the alarm is disarmed. 0: the default, 2 GiB. Negative: none.
-   */
-  readonly quotaBytes?: number;
-  /** Default: nothing is compacted by itself. */
-  readonly autoCompaction?: AutoCompaction;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
   readonly observer?: MemberObserver;
@@ -92,8 +83,6 @@ export interface MemberSetup {
   readonly logSegmentBytes: number;
   readonly queueBounds: QueueBounds;
   readonly leaseReads: boolean;
-  readonly quotaBytes: number;
-  readonly autoCompaction: AutoCompaction | undefined;
   readonly observer: MemberObserver;
 }
 
@@ -109,7 +98,7 @@ export function hexId(id: number): string {
   return id.toString(16);
 }
 
-/** @throws ConclaveError 'invalid-argument' on anything but `http://host:port`. */
+/** @throws ConclaveError 'invalid-argument' on anything but `http://host:port` and `https://host:port`. */
 export function parseUrl(url: string, what: string): Address {
   let parsed: URL;
   try {
@@ -121,11 +110,9 @@ export function parseUrl(url: string, what: string): Address {
       { cause: error },
     );
   }
-  if (parsed.protocol !== 'http:') {
-    throw new ConclaveError(
-      'invalid-argument',
-      `${what} ${url} does not begin with http://; TLS is not offered yet.`,
-    );
+  const secure = parsed.protocol === 'https:';
+  if (!secure && parsed.protocol !== 'http:') {
+    throw new ConclaveError('invalid-argument', `${what} ${url} begins with neither http:// nor https://.`);
   }
   if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '') {
     throw new ConclaveError(
@@ -134,7 +121,8 @@ export function parseUrl(url: string, what: string): Address {
     );
   }
   const host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
-  return { host, port: parsed.port === '' ? 80 : Number(parsed.port) };
+  const port = parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port);
+  return secure ? { host, port, secure } : { host, port };
 }
 
 /** Checks the options and derives the ids: the same initial cluster and token give the same ids on every member. */
@@ -216,8 +204,6 @@ export function setUp(options: MemberOptions): MemberSetup {
     ),
     queueBounds: checkBounds(options.queueBounds ?? {}),
     leaseReads: options.leaseReads ?? false,
-    quotaBytes: checkQuota(options.quotaBytes ?? 0),
-    autoCompaction: checkAutoCompaction(options.autoCompaction),
     observer: options.observer ?? {},
   };
 }
@@ -231,18 +217,6 @@ function checkBounds(bounds: Partial<QueueBounds>): QueueBounds {
     maxInflightBytes: bytes('maxInflightBytes', 16 * mebibyte),
     maxUncommittedBytes: bytes('maxUncommittedBytes', 64 * mebibyte),
   };
-}
-
-function checkQuota(quotaBytes: number): number {
-  if (quotaBytes === 0) return standardQuotaBytes;
-  return wholeInRange('quotaBytes', quotaBytes, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-}
-
-function checkAutoCompaction(setting: AutoCompaction | undefined): AutoCompaction | undefined {
-  if (setting?.mode === 'periodic') inRange('autoCompaction.retentionMs', setting.retentionMs, 100, 2 ** 45);
-  if (setting?.mode === 'revision')
-    wholeInRange('autoCompaction.retention', setting.retention, 1, Number.MAX_SAFE_INTEGER);
-  return setting;
 }
 
 function inRange(what: string, value: number, least: number, most: number): number {

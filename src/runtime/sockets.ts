@@ -1,10 +1,9 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { listenError, NodeListener } from './listener.ts';
+import { TLSSocket } from 'node:tls';
+import { type AcceptOptions, acceptSockets } from './accepting.ts';
+import { commonNameOf } from './tls.ts';
 import type { Address, CloseCause, Listener } from './types.ts';
-
-/** TCP's own probes find a client whose host vanished without a word. */
-const keepAliveAfterMs = 15_000;
 
 /** What the listener knows of a raw socket that it handed out. */
 export interface SocketInfo {
@@ -27,17 +26,9 @@ export interface SocketInfo {
 export function listenSockets(
   address: Address,
   onSocket: (socket: Duplex, info: SocketInfo) => void,
+  options: AcceptOptions = {},
 ): Promise<Listener> {
-  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs };
-  const server = net.createServer(options, (socket) => onSocket(socket, new ObservedSocket(socket)));
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(address, error)));
-    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
-      // Later errors are of single accepts (out of descriptors): the listener goes on, and clients retry.
-      server.on('error', () => {});
-      resolve(new NodeListener(server, address.host));
-    });
-  });
+  return acceptSockets(address, (socket) => onSocket(socket, new ObservedSocket(socket)), options);
 }
 
 /** Watches a socket without touching its data. Made before any other listener, so that it hears everything first. */
@@ -49,6 +40,10 @@ class ObservedSocket implements SocketInfo {
   #endedBy: CloseCause | undefined;
 
   constructor(socket: net.Socket) {
+    if (socket instanceof TLSSocket) {
+      this.protocol = socket.alpnProtocol || 'http/1.1';
+      this.commonName = commonNameOf(socket);
+    }
     this.remote = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
     // Prepended: node's own listener answers a FIN by ending our side, after which we could not tell who began.
     socket.prependListener('end', () => {

@@ -96,6 +96,8 @@ export interface Network {
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** By TLS, with what the network was made with. Default false. */
+  readonly secure?: boolean;
 }
 
 export interface Listener extends AsyncDisposable {

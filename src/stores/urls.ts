@@ -29,6 +29,14 @@ const etcd: Opener = async (url, environment) => {
   });
 };
 
+const conclave: Opener = async (url) => {
+  const scheme = url.scheme === 'conclaves' ? 'https' : 'http';
+  const endpoints = url.hosts(2379).map((host) => `${scheme}://${host}`);
+  const namespace = url.path();
+  const { conclaveStore } = await import('./conclave.ts');
+  return conclaveStore({ endpoints, ...(namespace !== undefined && { namespace }) });
+};
+
 const zookeeper: Opener = async (url) =>
   (await import('./zookeeper.ts')).zookeeperStore({
     servers: url.hosts(2181),
@@ -89,12 +97,8 @@ const kubernetes: Opener = async (url) =>
   });
 
 const openers: Readonly<Record<string, Opener>> = {
-  conclave: async (url) => {
-    const endpoints = url.hosts(2379).map((host) => `http://${host}`);
-    const namespace = url.path();
-    const { conclaveStore } = await import('./conclave.ts');
-    return conclaveStore({ endpoints, ...(namespace !== undefined && { namespace }) });
-  },
+  conclave,
+  conclaves: conclave,
   etcd,
   etcds: etcd,
   zk: zookeeper,

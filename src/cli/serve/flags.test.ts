@@ -19,8 +19,8 @@ test('the value of a flag is left alone, whatever it looks like', () => {
 
 test("etcd's other flags are known, and what etcd does not know is not", () => {
   for (const flag of [
-    'cert-file',
-    'peer-trusted-ca-file',
+    'auto-tls',
+    'peer-crl-file',
     'quota-backend-bytes',
     'discovery-srv',
     'experimental-x',
@@ -29,5 +29,11 @@ test("etcd's other flags are known, and what etcd does not know is not", () => {
   }
   for (const flag of ['name', 'nme', 'data-dir', 'log-level'])
     assert.equal(refusalOfEtcdFlag(flag), undefined, flag);
-  assert.deepEqual(withDoubleDashes(['-cert-file=x']), ['--cert-file=x']);
+  assert.deepEqual(withDoubleDashes(['-auto-tls=x']), ['--auto-tls=x']);
+});
+
+test('a flag that is true or false needs no value', () => {
+  assert.deepEqual(withDoubleDashes(['-client-cert-auth', '--name', 'x', '--peer-client-cert-auth=false']), [
+    ...['--client-cert-auth=true', '--name', 'x', '--peer-client-cert-auth=false'],
+  ]);
 });

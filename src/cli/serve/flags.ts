@@ -1,3 +1,5 @@
+import { securityFlags } from './security-flags.ts';
+
 /** The flags of `conclave serve`: etcd's names, with etcd's meaning. */
 export interface ServeFlag {
   readonly name: string;
@@ -5,6 +7,8 @@ export interface ServeFlag {
   /** Shown in the help; the value itself is chosen in options.ts, as some defaults depend on other flags. */
   readonly defaultText: string;
   readonly description: string;
+  /** Given without a value it means true. */
+  readonly boolean?: true;
 }
 
 export const serveFlags = [
@@ -86,6 +90,7 @@ export const serveFlags = [
     defaultText: 'info',
     description: 'debug, info, warn, error, panic or fatal.',
   },
+  ...securityFlags,
 ] as const satisfies readonly ServeFlag[];
 
 export type ServeFlagName = (typeof serveFlags)[number]['name'];
@@ -104,6 +109,10 @@ export function variableOf(flagName: string): string {
 /** Variables of the other commands, and of what they start: not mistakes when `serve` sees them. */
 export const otherVariables: ReadonlySet<string> = new Set([
   'CONCLAVE_ENDPOINTS',
+  'CONCLAVE_CACERT',
+  'CONCLAVE_CERT',
+  'CONCLAVE_KEY',
+  'CONCLAVE_INSECURE_SKIP_TLS_VERIFY',
   'CONCLAVE_TOKEN',
   'CONCLAVE_ELECTION',
   'CONCLAVE_HOLDER',
@@ -113,13 +122,11 @@ export const otherVariables: ReadonlySet<string> = new Set([
 /** etcd's flags that have no counterpart here yet: refused with a word on each, rather than as a typing error. */
 const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
   [
-    /^(peer-)?(cert-file|key-file|client-cert-auth|trusted-ca-file|auto-tls|crl-file)$/,
-    'TLS is not offered yet',
+    /^(peer-)?auto-tls$/,
+    'certificates that nobody signed protect from nobody; make some (docs/guides/securing.md)',
   ],
-  [
-    /^(client-crl-file|cipher-suites|(client-cert|peer-cert)-allowed-(cn|hostname))$/,
-    'TLS is not offered yet',
-  ],
+  [/^(peer-crl-file|client-crl-file)$/, 'revocation lists are not read; let certificates be short-lived'],
+  [/^tls-max-version$/, 'TLS 1.3 is never refused'],
   [/^discovery/, 'discovery is not offered; give --initial-cluster'],
   [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'authentication is not offered'],
   [/^auto-compaction-/, 'automatic compaction is not offered yet'],
@@ -131,7 +138,7 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
     'it sets something that is fixed here',
   ],
   [
-    /^(grpc-keepalive-|initial-election-tick-advance|strict-reconfig-check|enable-v2|cors|host-whitelist)/,
+    /^(grpc-keepalive-|initial-election-tick-advance|strict-reconfig-check|enable-v2|host-whitelist)/,
     'it has no counterpart here',
   ],
   [/^(proxy|experimental-|force-new-cluster)/, 'it has no counterpart here'],
@@ -159,7 +166,10 @@ export function withDoubleDashes(words: readonly string[]): string[] {
     }
     result.push(`--${name}${match?.[2] ?? ''}`);
     const value = words[position + 1];
-    if (match?.[2] === undefined && value !== undefined) {
+    const flag: ServeFlag | undefined = serveFlags.find((candidate) => candidate.name === name);
+    if (match?.[2] === undefined && flag?.boolean === true) {
+      result[result.length - 1] += '=true';
+    } else if (match?.[2] === undefined && value !== undefined) {
       result.push(value);
       position++;
     }

@@ -24,8 +24,8 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
   assert.deepEqual(resolve({}), {
     name: 'default',
     dataDir: '/srv/default.conclave',
-    listenPeerEndpoints: [{ url: 'http://127.0.0.1:2380', host: '127.0.0.1', port: 2380 }],
-    listenClientEndpoints: [{ url: 'http://127.0.0.1:2379', host: '127.0.0.1', port: 2379 }],
+    listenPeerEndpoints: [{ url: 'http://127.0.0.1:2380', host: '127.0.0.1', port: 2380, secure: false }],
+    listenClientEndpoints: [{ url: 'http://127.0.0.1:2379', host: '127.0.0.1', port: 2379, secure: false }],
     advertisePeerUrls: ['http://127.0.0.1:2380'],
     advertiseClientUrls: ['http://127.0.0.1:2379'],
     initialCluster: [{ name: 'default', peerUrls: ['http://127.0.0.1:2380'] }],
@@ -35,6 +35,9 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
     electionTimeoutMs: undefined,
     snapshotCount: 100_000,
     logLevel: 'info',
+    clientTls: undefined,
+    peerTls: undefined,
+    corsOrigins: [],
     warnings: [],
   });
 });
@@ -88,11 +91,45 @@ test('the own entry of --initial-cluster must be what is advertised', () => {
 test('members that stand twice, or are malformed, are refused', () => {
   assert.match(refusal({ name: 'a', 'initial-cluster': 'a=http://h:1,b=http://h:1' }), /twice, for a and b/);
   assert.match(refusal({ name: 'a', 'initial-cluster': 'http://h:1' }), /Write each member as NAME=URL/);
-  assert.match(refusal({ name: 'a', 'initial-cluster': 'a=https://h:1' }), /TLS/);
   assert.match(
     refusal({ 'listen-peer-urls': 'http://127.0.0.1:1,http://localhost:1' }),
     /stands there twice/,
   );
+});
+
+test('TLS is what https:// and the files ask for together', () => {
+  const files = { 'cert-file': 'tls/member.pem', 'key-file': '/etc/member-key.pem' };
+  const urls = {
+    'listen-client-urls': 'https://10.0.0.1:2379',
+    'advertise-client-urls': 'https://10.0.0.1:2379',
+  };
+  assert.match(refusal(urls), /https:\/\/10\.0\.0\.1:2379 asks for TLS: give --cert-file and --key-file/);
+  assert.match(refusal({ ...urls, 'key-file': 'x' }), /asks for TLS/);
+  assert.match(refusal({ 'trusted-ca-file': 'x' }), /--trusted-ca-file does nothing without/);
+  assert.match(refusal({ ...files, 'client-cert-auth': 'true' }), /give --trusted-ca-file/);
+  assert.match(refusal({ ...files, 'client-cert-auth': 'yes' }), /neither true nor false/);
+  assert.match(refusal({ ...files, 'client-cert-allowed-cn': 'x' }), /need --trusted-ca-file/);
+  assert.match(
+    refusal({ 'initial-cluster': 'default=http://127.0.0.1:2380,b=https://h:2' }),
+    /h:2 asks for TLS: give --peer-cert/,
+  );
+  const options = resolve({
+    ...{ ...files, ...urls, 'trusted-ca-file': 'ca.pem', 'client-cert-allowed-cn': 'app,root' },
+    'cipher-suites':
+      'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305',
+  });
+  assert.deepEqual(options.clientTls, {
+    certificateFile: '/srv/tls/member.pem',
+    keyFile: '/etc/member-key.pem',
+    authorityFile: '/srv/ca.pem',
+    requireCertificate: true,
+    allowedCommonNames: ['app', 'root'],
+    cipherSuites: 'ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-CHACHA20-POLY1305',
+    minVersion: 'TLSv1.2',
+  });
+  assert.deepEqual(options.warnings, []);
+  const open = resolve({ ...files, ...urls });
+  assert.match(open.warnings[0] ?? '', /encrypted, but WITHOUT AUTHENTICATION/);
 });
 
 test('listening on all interfaces needs an address to tell others', () => {

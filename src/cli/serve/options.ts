@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
+import type { TlsOptions } from '../../runtime/index.ts';
 import { CommandFailure } from '../failure.ts';
 import { type LogLevel, logLevels } from '../logging.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import {
   comparable,
   type Endpoint,
-  isLoopback,
   isWildcard,
   parseEndpoint,
   parseEndpoints,
   requireBindable,
 } from '../urls.ts';
-import type { ServeFlagName } from './flags.ts';
+import { exposureWarnings } from './exposure.ts';
 import type { Setting, Settings } from './settings.ts';
+import { listOf, tlsOptions } from './tls-settings.ts';
 
 /** What a member is started with, checked as far as that is possible without touching disk or network. */
 export interface ServeOptions {
@@ -31,6 +32,9 @@ export interface ServeOptions {
   readonly electionTimeoutMs: number | undefined;
   readonly snapshotCount: number;
   readonly logLevel: LogLevel;
+  readonly clientTls: TlsOptions | undefined;
+  readonly peerTls: TlsOptions | undefined;
+  readonly corsOrigins: readonly string[];
   /** For the log, at warning level. */
   readonly warnings: readonly string[];
 }
@@ -58,6 +62,10 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
   const heartbeatIntervalMs = numberOf(settings['heartbeat-interval'], 1, 10_000);
   const electionTimeoutMs = numberOf(settings['election-timeout'], 10, 50_000);
   checkTimeouts(heartbeatIntervalMs, electionTimeoutMs);
+  const initialCluster = resolveCluster(settings, name, peers.advertise);
+  const dialled = initialCluster.flatMap(({ peerUrls }) => peerUrls.map((url) => parseEndpoint(url, '')));
+  const clientTls = tlsOptions(settings, 'client', clients.listen, workingFolder);
+  const peerTls = tlsOptions(settings, 'peer', [...peers.listen, ...dialled], workingFolder);
   return {
     name,
     dataDir: resolve(workingFolder, settings['data-dir']?.text ?? `${name}.conclave`),
@@ -65,14 +73,20 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     listenClientEndpoints: clients.listen,
     advertisePeerUrls: peers.advertise,
     advertiseClientUrls: clients.advertise,
-    initialCluster: resolveCluster(settings, name, peers.advertise),
+    initialCluster,
     initialClusterState: oneOf(settings['initial-cluster-state'], ['new', 'existing'], 'new'),
     initialClusterToken: settings['initial-cluster-token']?.text ?? 'conclave-cluster',
     heartbeatIntervalMs,
     electionTimeoutMs,
     snapshotCount: numberOf(settings['snapshot-count'], 1, 1_000_000_000) ?? 100_000,
     logLevel: oneOf(settings['log-level'], logLevels, 'info'),
-    warnings: exposureWarnings(peers.listen, clients.listen),
+    clientTls,
+    peerTls,
+    corsOrigins: listOf(settings.cors) ?? [],
+    warnings: exposureWarnings({
+      peers: { endpoints: peers.listen, tls: peerTls },
+      clients: { endpoints: clients.listen, tls: clientTls },
+    }),
   };
 }
 
@@ -198,19 +212,4 @@ function oneOf<Value extends string>(
   const value = values.find((candidate) => candidate === setting.text);
   if (value !== undefined) return value;
   throw new CommandFailure('usage', `${setting.origin}: '${setting.text}' is none of ${values.join(', ')}.`);
-}
-
-function exposureWarnings(peers: readonly Endpoint[], clients: readonly Endpoint[]): string[] {
-  const exposed = (flag: ServeFlagName, endpoints: readonly Endpoint[], what: string): string[] =>
-    endpoints
-      .filter((endpoint) => !isLoopback(endpoint.host))
-      .map(
-        (endpoint) =>
-          `--${flag}: ${endpoint.url} is open to the network WITHOUT ENCRYPTION OR AUTHENTICATION: whoever reaches ` +
-          `it can ${what}. Keep it behind a firewall or on a private network.`,
-      );
-  return [
-    ...exposed('listen-peer-urls', peers, 'speak as a member of the cluster'),
-    ...exposed('listen-client-urls', clients, 'read and change everything'),
-  ];
 }

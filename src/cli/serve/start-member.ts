@@ -1,6 +1,7 @@
 import { serveApi } from '../../api/index.ts';
 import { type Logger, Member } from '../../member/index.ts';
 import type { ServeOptions } from './options.ts';
+import { openTls } from './tls.ts';
 
 export interface RunningMember {
   readonly memberId: number;
@@ -16,6 +17,7 @@ export interface RunningMember {
 /** Starts a member and its API. Nothing is left running when it throws. */
 export async function startMember(options: ServeOptions, logger: Logger): Promise<RunningMember> {
   const { heartbeatIntervalMs, electionTimeoutMs } = options;
+  const { clientTls, runtime, dispose } = await openTls(options, logger);
   const member = await Member.start({
     name: options.name,
     dataDir: options.dataDir,
@@ -25,11 +27,18 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
     initialClusterToken: options.initialClusterToken,
     snapshotCount: options.snapshotCount,
     logger,
+    runtime,
     ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
     ...(electionTimeoutMs !== undefined && { electionTimeoutMs }),
   });
   try {
-    const server = await serveApi(member, { listen: options.listenClientEndpoints, logger });
+    const server = await serveApi(member, {
+      listen: options.listenClientEndpoints,
+      logger,
+      runtime,
+      corsOrigins: options.corsOrigins,
+      ...(clientTls && { tls: clientTls }),
+    });
     return {
       memberId: member.memberId,
       clusterId: member.clusterId,
@@ -40,6 +49,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
         // Calls under way still get their answers, by way of the new leader.
         await server.close();
         await member.stop();
+        dispose();
       },
     };
   } catch (error) {

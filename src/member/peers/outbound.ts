@@ -78,11 +78,23 @@ export class Outbound {
     this.dialing = true;
     this.options.runtime.network.connect(address, { timeoutMs: connectTimeoutMs }).then(
       (connection) => this.connected(connection),
-      () => {
+      (error: unknown) => {
         this.dialing = false;
+        this.explainOnce(error);
         this.redialLater();
       },
     );
+  }
+
+  /** That nobody answers is usual while members start; that TLS fails will not pass by itself. */
+  private explainOnce(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (!reason.includes('TLS') || reason === this.lastRefusal) return;
+    this.options.logger.error(
+      { peer: this.options.peer.toString(16), reason },
+      'The peer cannot be reached.',
+    );
+    this.lastRefusal = reason;
   }
 
   private redialLater(): void {

@@ -9,16 +9,16 @@ import { serveOneMember } from '../../../test/servers/one-member.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import { conclaveStore } from '../conclave.ts';
 
-test('where https:// meets a member, which speaks no TLS, the error says so', async () => {
+test('where https:// meets a member without TLS, the error says what both sides need', async () => {
   await using one = await serveOneMember();
   await using store = conclaveStore({ endpoints: `https://127.0.0.1:${one.port}`, timeoutMs: 1000 });
   await assert.rejects(store.read('name'), (error: unknown) => {
     assert(ConclaveError.is(error, 'unavailable'), String(error));
-    assert.match(error.message, /Conclave members speak no TLS: .*proxy.* write http:\/\//);
+    assert.match(error.message, /By https:\/\/ the member must have a certificate/);
     return true;
   });
   await using plain = conclaveStore({ endpoints: 'http://127.0.0.1:1', timeoutMs: 300 });
-  await assert.rejects(plain.read('name'), (error: Error) => !/TLS/.test(error.message));
+  await assert.rejects(plain.read('name'), (error: Error) => !/https/.test(error.message));
 });
 
 function hasOpenssl(): boolean {

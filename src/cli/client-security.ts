@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import type { TlsOptions } from '../client/index.ts';
+import { CommandFailure } from './failure.ts';
+
+interface Flags {
+  readonly cacert?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly insecureSkipTlsVerify?: boolean;
+}
+
+/** A process runs one command, and all connections that it makes to members are secured alike. */
+let chosen: Flags = {};
+
+/** Adds the flags, as etcdctl names them, that say how connections to members are secured. */
+export function addSecurity(command: Command): void {
+  const add = (flag: string, text: string, variable: string): void => {
+    command.addOption(new Option(flag, text).env(variable));
+  };
+  add('--cacert <PATH>', "Authority that signed the members' certificates (PEM).", 'CONCLAVE_CACERT');
+  add('--cert <PATH>', 'Certificate to show to members (PEM).', 'CONCLAVE_CERT');
+  add('--key <PATH>', 'Key of --cert (PEM).', 'CONCLAVE_KEY');
+  add(
+    '--insecure-skip-tls-verify',
+    'Talk to whoever answers, whatever its certificate: for trying things out.',
+    'CONCLAVE_INSECURE_SKIP_TLS_VERIFY',
+  );
+}
+
+/** Takes what was given to `command` for all connections that this process makes. */
+export function chooseSecurity(command: Command): void {
+  const flags: Flags = command.opts();
+  if ((flags.cert === undefined) !== (flags.key === undefined)) {
+    throw new CommandFailure('usage', '--cert and --key are of use only together.');
+  }
+  chosen = flags;
+}
+
+/** Whether endpoints without a scheme are meant to be https://. */
+export function isSecured(): boolean {
+  return chosen.cacert !== undefined || chosen.cert !== undefined || chosen.insecureSkipTlsVerify === true;
+}
+
+/** For https:// endpoints. @throws CommandFailure where a file cannot be read. */
+export function clientTls(): TlsOptions | undefined {
+  if (!isSecured()) return undefined;
+  const { cacert, cert, key, insecureSkipTlsVerify } = chosen;
+  return {
+    ...(cacert !== undefined && { certificateAuthority: pemOf('--cacert', cacert) }),
+    ...(cert !== undefined && { certificate: pemOf('--cert', cert) }),
+    ...(key !== undefined && { key: pemOf('--key', key) }),
+    ...(insecureSkipTlsVerify === true && { insecureSkipVerify: true }),
+  };
+}
+
+function pemOf(flag: string, path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new CommandFailure('usage', `${flag}: ${(error as Error).message}.`, { cause: error });
+  }
+}

@@ -1,0 +1,87 @@
+import type { ServeFlag } from './flags.ts';
+
+/** Flags of `serve` that say who may connect, how, and how much: etcd's names and meaning, but the last ones. */
+export const securityFlags = [
+  { name: 'cert-file', argument: 'PATH', defaultText: 'none', description: 'Certificate for clients (PEM).' },
+  { name: 'key-file', argument: 'PATH', defaultText: 'none', description: 'Key of --cert-file (PEM).' },
+  {
+    name: 'trusted-ca-file',
+    argument: 'PATH',
+    defaultText: 'none',
+    description: 'Authority of the certificates that clients must then show (PEM).',
+  },
+  {
+    name: 'client-cert-auth',
+    argument: 'BOOLEAN',
+    defaultText: 'true with --trusted-ca-file',
+    description: 'Whether clients must show a certificate.',
+    boolean: true,
+  },
+  {
+    name: 'client-cert-allowed-cn',
+    argument: 'NAMES',
+    defaultText: 'any',
+    description: "Common names of the clients' certificates that are let in.",
+  },
+  {
+    name: 'client-cert-allowed-hostname',
+    argument: 'NAMES',
+    defaultText: 'any',
+    description: "Hosts of the clients' certificates that are let in.",
+  },
+  {
+    name: 'peer-cert-file',
+    argument: 'PATH',
+    defaultText: 'none',
+    description: 'Certificate for the other members, shown by both sides (PEM).',
+  },
+  {
+    name: 'peer-key-file',
+    argument: 'PATH',
+    defaultText: 'none',
+    description: 'Key of --peer-cert-file (PEM).',
+  },
+  {
+    name: 'peer-trusted-ca-file',
+    argument: 'PATH',
+    defaultText: 'none',
+    description: "Authority of the other members' certificates, which they must then show (PEM).",
+  },
+  {
+    name: 'peer-client-cert-auth',
+    argument: 'BOOLEAN',
+    defaultText: 'true with --peer-trusted-ca-file',
+    description: 'Whether members that connect must show a certificate.',
+    boolean: true,
+  },
+  {
+    name: 'peer-cert-allowed-cn',
+    argument: 'NAMES',
+    defaultText: 'any',
+    description: "Common names of the members' certificates that are let in.",
+  },
+  {
+    name: 'peer-cert-allowed-hostname',
+    argument: 'NAMES',
+    defaultText: 'any',
+    description: "Hosts of the members' certificates that are let in.",
+  },
+  {
+    name: 'cipher-suites',
+    argument: 'NAMES',
+    defaultText: "Node's",
+    description: "Cipher suites of TLS, by OpenSSL's or etcd's names, with commas.",
+  },
+  {
+    name: 'tls-min-version',
+    argument: 'VERSION',
+    defaultText: 'TLS1.2',
+    description: 'TLS1.2 or TLS1.3.',
+  },
+  {
+    name: 'cors',
+    argument: 'ORIGINS',
+    defaultText: 'none',
+    description: "Web pages that may call the JSON gateway, by their origins; '*' for all.",
+  },
+] as const satisfies readonly ServeFlag[];

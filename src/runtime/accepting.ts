@@ -1,0 +1,94 @@
+import * as net from 'node:net';
+import type * as tls from 'node:tls';
+import { ConclaveError } from '../errors/index.ts';
+import { listenError, NodeListener } from './listener.ts';
+import type { TlsIdentity } from './tls.ts';
+import { explainTlsError } from './tls-errors.ts';
+import type { Address, Listener } from './types.ts';
+
+/** TCP's own probes find a host that vanished without a word. */
+const keepAliveAfterMs = 15_000;
+/** Whoever has not finished its TLS handshake by then is cut off. */
+const handshakeWithinMs = 10_000;
+
+export interface AcceptOptions {
+  /** For addresses that are `secure`. */
+  readonly tls?: TlsIdentity | undefined;
+  /** Protocols to agree on by ALPN, the preferred first. */
+  readonly protocols?: readonly string[];
+  /** Open connections of this address above which new ones are closed at once. Default: no bound. */
+  readonly maxConnections?: number | undefined;
+  /** A connection was turned away, and why. */
+  readonly onRefused?: ((remote: string, reason: string) => void) | undefined;
+}
+
+/** Listens at `address`, by TLS where it is `secure`, and hands out what has connected and may. */
+export function acceptSockets(
+  address: Address,
+  onSocket: (socket: net.Socket | tls.TLSSocket) => void,
+  options: AcceptOptions,
+): Promise<Listener> {
+  const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs };
+  let server: net.Server;
+  if (address.secure !== true) {
+    server = net.createServer(socketOptions, onSocket);
+  } else if (options.tls === undefined) {
+    const message = `Cannot listen on https://${address.host}:${address.port} without a certificate and a key.`;
+    return Promise.reject(new ConclaveError('invalid-argument', message));
+  } else {
+    server = secureServer(options.tls, socketOptions, onSocket, options);
+  }
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+  server.on('drop', (dropped) => {
+    const remote = `${dropped?.remoteAddress ?? 'unknown'}:${dropped?.remotePort ?? 0}`;
+    options.onRefused?.(remote, `${options.maxConnections} connections are open, and no more are allowed`);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(address, error)));
+    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+      // Later errors are of single accepts (out of descriptors): the listener goes on, and clients retry.
+      server.on('error', () => {});
+      resolve(new NodeListener(server, address.host));
+    });
+  });
+}
+
+function secureServer(
+  identity: TlsIdentity,
+  socketOptions: net.ServerOpts,
+  onSocket: (socket: tls.TLSSocket) => void,
+  { protocols, onRefused }: AcceptOptions,
+): tls.Server {
+  const server = identity.createServer(
+    {
+      ...socketOptions,
+      handshakeTimeout: handshakeWithinMs,
+      ...(protocols && { ALPNProtocols: [...protocols] }),
+    },
+    (socket) => {
+      const refusal = identity.refusal(socket);
+      if (refusal === undefined) {
+        onSocket(socket);
+        return;
+      }
+      onRefused?.(remoteOf(socket), refusal);
+      socket.on('error', () => {});
+      socket.destroy();
+    },
+  );
+  server.on('tlsClientError', (error, socket) => {
+    // Where the certificate is what fails, Node tells no more by the error than that the connection is gone.
+    const code: unknown = socket.authorizationError;
+    const reason = explainTlsError(
+      typeof code === 'string' ? Object.assign(new Error(code), { code }) : error,
+    );
+    // Not of a connection that merely went away.
+    if (reason !== undefined) onRefused?.(remoteOf(socket), reason);
+    socket.destroy();
+  });
+  return server;
+}
+
+function remoteOf(socket: net.Socket): string {
+  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+}

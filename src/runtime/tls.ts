@@ -1,0 +1,209 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { ConclaveError } from '../errors/index.ts';
+
+export interface TlsFiles {
+  /** PEM: this side's certificate, those of intermediate authorities after it. */
+  readonly certificateFile: string;
+  /** PEM, without a passphrase. */
+  readonly keyFile: string;
+  /** PEM of the authorities whose certificates are trusted. Default: for connections that we make, Node's own. */
+  readonly authorityFile?: string | undefined;
+}
+
+export interface TlsOptions extends TlsFiles {
+  /** Who connects must show a certificate signed by an authority of `authorityFile`. Default: if that is given. */
+  readonly requireCertificate?: boolean;
+  /** Who connects must have one of these common names in its certificate. Default: any. */
+  readonly allowedCommonNames?: readonly string[];
+  /** Who connects must have a certificate for one of these hosts. Default: any. */
+  readonly allowedHostnames?: readonly string[];
+  /** OpenSSL's names with colons, those of TLS 1.2 and 1.3 together. Default: Node's. */
+  readonly cipherSuites?: string;
+  /** Default 'TLSv1.2', which is also the least. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** Where changed files are looked for: so often. Default 5000. */
+  readonly reloadEveryMs?: number;
+  /** The files changed: what is used from now on; or why what was used before still is. */
+  readonly onReload?: (error: ConclaveError | undefined) => void;
+}
+
+const reloadEveryMs = 5000;
+
+interface Material {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca?: Buffer;
+}
+
+/**
+ * One side's certificate and whom it trusts, for any number of listeners and connections. Files that change are read
+ * again; connections that stand keep what they were made with.
+ */
+export class TlsIdentity implements Disposable {
+  readonly #options: TlsOptions;
+  readonly #servers = new Set<tls.Server>();
+  #material: Material;
+  #stamp: string;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @throws ConclaveError 'invalid-argument' naming the file that is missing, unreadable or of no use. */
+  static async load(options: TlsOptions): Promise<TlsIdentity> {
+    const stamp = await stampOf(options);
+    return new TlsIdentity(options, await readMaterial(options), stamp);
+  }
+
+  private constructor(options: TlsOptions, material: Material, stamp: string) {
+    this.#options = options;
+    this.#material = material;
+    this.#stamp = stamp;
+    this.#lookLater();
+  }
+
+  /** Whether who connects must show a certificate. */
+  get requiresCertificate(): boolean {
+    return this.#options.requireCertificate ?? this.#options.authorityFile !== undefined;
+  }
+
+  /** A TLS server of this identity, which takes new certificates as they come. Not listening yet. */
+  createServer(options: tls.TlsOptions, onSocket: (socket: tls.TLSSocket) => void): tls.Server {
+    const requestCert = this.requiresCertificate;
+    const server = tls.createServer(
+      { ...options, ...this.#context(), requestCert, rejectUnauthorized: requestCert },
+      onSocket,
+    );
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
+    return server;
+  }
+
+  /** Starts a handshake as a client, showing our certificate where the other side asks for one. */
+  connect(options: tls.ConnectionOptions & { host: string; port: number }): tls.TLSSocket {
+    const servername = net.isIP(options.host) === 0 ? { servername: options.host } : {};
+    return tls.connect({ ...options, ...servername, ...this.#context() });
+  }
+
+  /** Why a connection whose certificate was verified is refused nevertheless; undefined: it is not. */
+  refusal(socket: tls.TLSSocket): string | undefined {
+    const { allowedCommonNames, allowedHostnames } = this.#options;
+    if (allowedCommonNames === undefined && allowedHostnames === undefined) return undefined;
+    const name = commonNameOf(socket);
+    if (allowedCommonNames && !allowedCommonNames.includes(name ?? '')) {
+      return `its certificate has the common name ${JSON.stringify(name ?? '')}, and allowed is ${allowedCommonNames.join(', ')}`;
+    }
+    const certificate = socket.getPeerX509Certificate();
+    const matches = (host: string): boolean =>
+      (net.isIP(host) === 0 ? certificate?.checkHost(host) : certificate?.checkIP(host)) !== undefined;
+    if (allowedHostnames && !allowedHostnames.some(matches)) {
+      return `its certificate is for none of ${allowedHostnames.join(', ')}`;
+    }
+    return undefined;
+  }
+
+  /** Stops looking for new files. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #context(): tls.SecureContextOptions {
+    const { cipherSuites, minVersion } = this.#options;
+    return {
+      ...this.#material,
+      minVersion: minVersion ?? 'TLSv1.2',
+      ...(cipherSuites !== undefined && { ciphers: cipherSuites }),
+    };
+  }
+
+  #lookLater(): void {
+    this.#timer = setTimeout(() => {
+      void this.#look().then(() => {
+        if (this.#timer !== undefined) this.#lookLater();
+      });
+    }, this.#options.reloadEveryMs ?? reloadEveryMs);
+    this.#timer.unref();
+  }
+
+  /** Never rejects. Files that are being replaced may not fit each other yet: they are looked at again. */
+  async #look(): Promise<void> {
+    try {
+      const stamp = await stampOf(this.#options);
+      if (stamp === this.#stamp) return;
+      this.#material = await readMaterial(this.#options);
+      this.#stamp = stamp;
+      for (const server of this.#servers) server.setSecureContext(this.#context());
+      this.#options.onReload?.(undefined);
+    } catch (error) {
+      this.#options.onReload?.(error as ConclaveError);
+    }
+  }
+}
+
+/** Of a certificate that was verified; undefined where none was shown. */
+export function commonNameOf(socket: tls.TLSSocket): string | undefined {
+  if (!socket.authorized) return undefined;
+  const name: string | string[] | undefined = socket.getPeerCertificate()?.subject?.CN;
+  return Array.isArray(name) ? name[0] : name;
+}
+
+function filesOf(options: TlsFiles): [what: string, path: string][] {
+  const { certificateFile, keyFile, authorityFile } = options;
+  return [
+    ['certificate', certificateFile],
+    ['key', keyFile],
+    ...(authorityFile === undefined ? [] : [['authority', authorityFile] as [string, string]]),
+  ];
+}
+
+/** Changes with the files. Symbolic links are followed, as those are that Kubernetes swaps. */
+async function stampOf(options: TlsFiles): Promise<string> {
+  const parts = await Promise.all(
+    filesOf(options).map(async ([what, path]) => {
+      try {
+        const { mtimeMs, ctimeMs, ino, size } = await stat(path);
+        return `${mtimeMs} ${ctimeMs} ${ino} ${size}`;
+      } catch (error) {
+        throw unreadable(what, path, error);
+      }
+    }),
+  );
+  return parts.join(';');
+}
+
+async function readMaterial(options: TlsFiles): Promise<Material> {
+  const [cert, key, ca] = await Promise.all(
+    filesOf(options).map(([what, path]) =>
+      readFile(path).catch((error: unknown) => {
+        throw unreadable(what, path, error);
+      }),
+    ),
+  );
+  if (cert === undefined || key === undefined) throw new ConclaveError('internal', 'TLS without files.');
+  check(`The certificate ${options.certificateFile} is none in PEM`, () => new X509Certificate(cert));
+  if (ca !== undefined)
+    check(`The authority ${options.authorityFile} is no certificate in PEM`, () => new X509Certificate(ca));
+  const material = ca === undefined ? { cert, key } : { cert, key, ca };
+  check(
+    `The certificate ${options.certificateFile} and the key ${options.keyFile} cannot be used together`,
+    () => tls.createSecureContext(material),
+  );
+  return material;
+}
+
+function check(what: string, attempt: () => unknown): void {
+  try {
+    attempt();
+  } catch (error) {
+    throw new ConclaveError('invalid-argument', `${what}: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+function unreadable(what: string, path: string, error: unknown): ConclaveError {
+  return new ConclaveError(
+    'invalid-argument',
+    `The TLS ${what} ${path} cannot be read: ${(error as Error).message}.`,
+    { cause: error },
+  );
+}
