@@ -1,4 +1,5 @@
 import type { SnapshotResponse, services } from '../wire/index.ts';
+import { alarm, alarmText } from './alarms.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure, failure, unimplemented } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
@@ -22,20 +23,19 @@ export function maintenanceService(api: ApiServices): { [Name in Offered]: Handl
         raftIndex: status.raft.commitIndex,
         raftTerm: status.raft.term,
         raftAppliedIndex: status.raft.appliedIndex,
-        errors: status.raft.leader === 0 ? ['etcdserver: no leader'] : [],
+        errors: [
+          ...(status.raft.leader === 0 ? ['etcdserver: no leader'] : []),
+          ...member.keyspace.alarms().map(alarmText),
+        ],
         dbSizeInUse: status.sizeBytes,
         isLearner: false,
         storageVersion: '',
-        dbSizeQuota: 0,
+        dbSizeQuota: Math.max(0, status.quotaBytes),
         downgradeInfo: undefined,
       };
     },
 
-    // No alarm is ever raised: a full disk stops the member. So there is none to list, and none to lift.
-    async alarm(request) {
-      if (request.action === 1) throw unimplemented('raising an alarm');
-      return { header: headers.header(), alarms: [] };
-    },
+    alarm: (request, context) => alarm(api, request, context),
 
     async defragment() {
       await member.upkeep.defragment();

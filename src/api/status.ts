@@ -59,6 +59,8 @@ const rows = {
   futureRevision: [11, 'etcdserver: mvcc: required revision is a future revision', 'out-of-range'],
   leaseNotFound: [5, 'etcdserver: requested lease not found', 'lease-lost'],
   leaseExists: [9, 'etcdserver: lease already exists', 'already-exists'],
+  noSpace: [8, 'etcdserver: mvcc: database space exceeded', 'disk-full'],
+  corrupt: [15, 'etcdserver: corrupt cluster', 'data-damaged'],
   ttlTooLarge: [11, 'etcdserver: too large lease TTL', 'invalid-argument'],
   tooManyRequests: [8, 'etcdserver: too many requests', 'too-many-requests'],
   noLeader: [14, 'etcdserver: no leader', 'no-leader'],
@@ -145,6 +147,8 @@ const commandFailures: Readonly<Record<CommandFailure, StatusName>> = {
   'ttl-out-of-range': 'ttlTooLarge',
   'unknown-incarnation': 'unknownIncarnation',
   'sequence-forgotten': 'sequenceForgotten',
+  'no-space': 'noSpace',
+  corrupt: 'corrupt',
 };
 
 /** The failure that the state machine itself answered. */

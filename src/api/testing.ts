@@ -74,7 +74,12 @@ export class TestingMember implements MemberHandle {
         ...{ configuration: { voters: [memberId] }, configurationIndex: 0, peers: [] },
       },
       ...{ revision: keyspace.revision, compactRevision: keyspace.compactRevision, snapshotIndex: 0 },
-      ...{ sizeBytes: keyspace.sizeBytes, leases: keyspace.leaseCount, watchers: keyspace.watcherCount },
+      ...{
+        sizeBytes: keyspace.sizeBytes,
+        quotaBytes: -1,
+        leases: keyspace.leaseCount,
+        watchers: keyspace.watcherCount,
+      },
       members: [
         { memberId, name, peerUrls: ['http://127.0.0.1:2380'], clientUrls: ['http://127.0.0.1:2379'] },
       ],

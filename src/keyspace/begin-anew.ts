@@ -13,7 +13,7 @@ export const revisionRaise = 2 ** 32;
  * it saw in the old cluster ends with 'compacted', rather than with a gap that it does not know of.
  */
 export function beginAnew(state: State): void {
-  const { store, clients } = state;
+  const { store, clients, alarms } = state;
   const revision = store.revision + revisionRaise;
   if (!Number.isSafeInteger(revision * 2)) {
     throw new MalformedData(`Revision ${store.revision} leaves no room to be raised by ${revisionRaise}.`);
@@ -22,5 +22,7 @@ export function beginAnew(state: State): void {
   clients.forgetAll(revisionRaise);
   store.revision = revision;
   store.compactRevision = revision;
+  // The members that raised them are those of the old cluster.
+  alarms.all = [];
   while (!store.tidy(100_000));
 }

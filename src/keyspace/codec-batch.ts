@@ -4,6 +4,7 @@
  * A batch is: format version, cluster time, number of commands, then each command with its length. A submitted
  * command on its own is the same bytes as inside a batch, so forwarded commands go into a batch unopened.
  */
+import { readAlarm, writeAlarm } from './alarms.ts';
 import { decodeUtf8, encodeUtf8 } from './bytes.ts';
 import {
   readChoice,
@@ -34,6 +35,7 @@ const commandTypes: readonly Command['type'][] = [
   'detach',
   'tick',
   'registerClient',
+  'alarm',
 ];
 
 function writeCommand(writer: Writer, command: Command): void {
@@ -77,6 +79,10 @@ function writeCommand(writer: Writer, command: Command): void {
     case 'registerClient':
       writer.bytes(encodeUtf8(command.name));
       return;
+    case 'alarm':
+      writer.boolean(command.raise);
+      writeAlarm(writer, command);
+      return;
   }
 }
 
@@ -106,6 +112,8 @@ function readCommand(reader: Reader): Command {
       return { type };
     case 'registerClient':
       return { type, name: readName(reader) };
+    case 'alarm':
+      return { type, raise: reader.boolean(), ...readAlarm(reader) };
   }
 }
 

@@ -1,4 +1,5 @@
 /** Binary form of results: for the answers kept for retries, and for forwarding between members. */
+import { type Alarm, readAlarm, writeAlarm } from './alarms.ts';
 import { readChoice, writeChoice } from './codec-requests.ts';
 import { Reader, Writer } from './encoding.ts';
 import { MalformedData } from './errors.ts';
@@ -28,6 +29,7 @@ const outcomeTypes: readonly CommandOutcome['type'][] = [
   'tick',
   'registerClient',
   'failed',
+  'alarm',
 ];
 const failures: readonly CommandFailure[] = [
   'key-not-found',
@@ -38,6 +40,8 @@ const failures: readonly CommandFailure[] = [
   'ttl-out-of-range',
   'unknown-incarnation',
   'sequence-forgotten',
+  'no-space',
+  'corrupt',
 ];
 const resultTypes: readonly OperationResult['type'][] = ['range', 'put', 'deleteRange', 'txn'];
 const maxDepth = 64;
@@ -173,6 +177,10 @@ function writeOutcome(writer: Writer, outcome: CommandOutcome): void {
     case 'failed':
       writeChoice(writer, failures, outcome.failure, 'failure');
       return;
+    case 'alarm':
+      writer.varint(outcome.alarms.length);
+      for (const alarm of outcome.alarms) writeAlarm(writer, alarm);
+      return;
     case 'compact':
     case 'leaseRevoke':
     case 'tick':
@@ -195,6 +203,12 @@ function readRenewed(reader: Reader): CommandOutcome {
   const ttlsMs: number[] = [];
   for (let i = 0; i < count; i++) ttlsMs.push(reader.varint());
   return { type: 'leaseRenew', ttlsMs };
+}
+
+function readAlarms(reader: Reader): Alarm[] {
+  const alarms: Alarm[] = [];
+  for (let count = reader.count(); count > 0; count--) alarms.push(readAlarm(reader));
+  return alarms;
 }
 
 function readOutcome(reader: Reader): CommandOutcome {
@@ -220,6 +234,8 @@ function readOutcome(reader: Reader): CommandOutcome {
       return { type, incarnation: reader.varint() };
     case 'failed':
       return { type, failure: readChoice(reader, failures, 'failure') };
+    case 'alarm':
+      return { type, alarms: readAlarms(reader) };
     case 'compact':
     case 'leaseRevoke':
     case 'tick':

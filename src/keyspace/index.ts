@@ -8,6 +8,7 @@
  *
  * Must not: read a clock, draw random numbers, do I/O, or import anything from outside this folder.
  */
+export { alarmKinds } from './alarms.ts';
 export { revisionRaise } from './begin-anew.ts';
 export {
   batchFormatVersion,
@@ -23,4 +24,5 @@ export { InvariantViolation, MalformedData } from './errors.ts';
 export { Keyspace } from './keyspace.ts';
 export { maxTtlMs } from './leases.ts';
 export { countOperations, txnHasDuplicateKeys } from './operation-limits.ts';
+export { storageCost } from './storage-cost.ts';
 export type * from './types.ts';

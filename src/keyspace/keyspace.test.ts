@@ -6,6 +6,7 @@ import { Keyspace } from './keyspace.ts';
 import { drawBatch, drawRange, someLeases, Tape } from './testing/generate.ts';
 import { Model } from './testing/model.ts';
 import { copyState } from './testing/requests.ts';
+import type { Alarm } from './types.ts';
 
 const tapes = fc.record({ seed: fc.integer(), length: fc.integer({ min: 1, max: 6000 }) });
 const runs = { numRuns: 150 };
@@ -43,6 +44,8 @@ function assertSameReads(keyspace: Keyspace, model: Model, tape: Tape): void {
     if (info !== undefined) earliest = Math.min(earliest, info.deadlineMs);
   }
   assert.equal(keyspace.leaseCount, model.leases.size);
+  const named = (all: Iterable<Alarm>) => [...all].map(({ kind, member }) => `${kind} ${member}`).sort();
+  assert.deepEqual(named(keyspace.alarms()), named(model.alarms.values()));
   assert.ok(keyspace.nextDeadlineMs(keyspace.timeMs) <= earliest);
   assert.equal(keyspace.nextDeadlineMs(), earliest);
 }

@@ -1,4 +1,5 @@
 /** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
+import type { Alarm } from './alarms.ts';
 import { beginAnew } from './begin-anew.ts';
 import type { Client } from './clients.ts';
 import { decodeBatch } from './codec-batch.ts';
@@ -85,6 +86,10 @@ export class Keyspace implements KeyspaceMachine {
     const ids: bigint[] = [];
     for (const lease of this.state.leases.all()) ids.push(lease.id);
     return ids;
+  }
+
+  alarms(): readonly Alarm[] {
+    return this.state.alarms.all;
   }
 
   watch(request: WatchRequest, onReady: () => void): Watcher {
@@ -178,7 +183,9 @@ export class Keyspace implements KeyspaceMachine {
   }
 
   private applyCommand(command: Command): CommandOutcome {
-    const { transactions, clients, timeMs } = this.state;
+    const { transactions, clients, alarms, timeMs } = this.state;
+    const refusal = alarms.all.length === 0 ? undefined : alarms.refusal(command);
+    if (refusal !== undefined) return failed(refusal);
     switch (command.type) {
       case 'put': {
         const result = transactions.put(command.request);
@@ -198,6 +205,8 @@ export class Keyspace implements KeyspaceMachine {
         return { type: 'tick' };
       case 'registerClient':
         return { type: 'registerClient', incarnation: clients.register(command.name, timeMs) };
+      case 'alarm':
+        return { type: 'alarm', alarms: alarms.change(command) };
       default:
         return this.applyLeaseCommand(command);
     }

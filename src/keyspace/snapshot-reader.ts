@@ -5,6 +5,7 @@
  *
  * Two replicas at the same index write the same bytes.
  */
+import { type Alarm, writeAlarm } from './alarms.ts';
 import { copyBytes, encodeUtf8 } from './bytes.ts';
 import type { Client } from './clients.ts';
 import { Writer } from './encoding.ts';
@@ -41,6 +42,7 @@ export class StateSnapshot implements SnapshotReader {
   private readonly revision: number;
   private readonly compactRevision: number;
   private readonly nextIncarnation: number;
+  private readonly alarms: readonly Alarm[];
   private readonly leases: LeaseColumns;
   private readonly clients: readonly Client[];
   /** Clients that changed since, as they were; undefined once written. */
@@ -64,6 +66,7 @@ export class StateSnapshot implements SnapshotReader {
     this.revision = store.revision;
     this.compactRevision = store.compactRevision;
     this.nextIncarnation = clients.nextIncarnation;
+    this.alarms = state.alarms.all;
     this.leases = new LeaseColumns(state);
     this.clients = [...clients.inOrderOfUse()];
     this.tail = store.history.tail;
@@ -139,6 +142,8 @@ export class StateSnapshot implements SnapshotReader {
     writer.varint(this.revision);
     writer.varint(this.compactRevision);
     writer.varint(this.nextIncarnation);
+    // To the end of the header, where there are any: so programs that know none read what has none.
+    for (const alarm of this.alarms) writeAlarm(writer, alarm);
   }
 
   private writeLease(i: number): void {

@@ -1,4 +1,5 @@
 /** Builds a new state out of a snapshot's frames, checking everything; `finish` hands it over whole or throws. */
+import { readAlarm } from './alarms.ts';
 import { compareBytes, copyBytes } from './bytes.ts';
 import { readName } from './codec-batch.ts';
 import { Reader } from './encoding.ts';
@@ -83,6 +84,7 @@ export class StateBuilder implements SnapshotWriter {
     this.revision = reader.varint();
     state.store.compactRevision = reader.varint();
     state.clients.nextIncarnation = reader.varint();
+    while (reader.remaining > 0) state.alarms.change({ type: 'alarm', raise: true, ...readAlarm(reader) });
     if (this.revision < 1 || state.store.compactRevision > this.revision) {
       throw new MalformedData(
         `A snapshot claims revision ${this.revision} compacted at ${state.store.compactRevision}.`,

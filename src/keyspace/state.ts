@@ -1,4 +1,5 @@
 /** Everything that is replicated, as one thing that a snapshot replaces at once. */
+import { AlarmTable } from './alarms.ts';
 import { finishHash, mixBigInt, mixHash, mixNumber } from './bytes.ts';
 import { ClientTable } from './clients.ts';
 import { LeaseTable } from './leases.ts';
@@ -10,6 +11,7 @@ export class State {
   readonly store = new Store();
   readonly leases = new LeaseTable(this.store);
   readonly clients = new ClientTable();
+  readonly alarms = new AlarmTable();
   readonly transactions = new Transactions(this.store, this.leases);
   appliedIndex = 0;
   timeMs = 0;
@@ -26,7 +28,8 @@ export class State {
     hash = mixNumber(hash, store.compactRevision);
     hash = mixHash(hash, store.hash());
     hash = mixHash(hash, this.hashOfLeases());
-    return finishHash(mixHash(hash, this.clients.hash()));
+    hash = mixHash(hash, this.clients.hash());
+    return finishHash(this.alarms.all.length === 0 ? hash : mixHash(hash, this.alarms.hash()));
   }
 
   private hashOfLeases(): number {

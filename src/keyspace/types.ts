@@ -4,6 +4,10 @@
  * lease ids are `bigint` because foreign clients choose them.
  */
 
+import type { Alarm, AlarmCommand } from './alarms.ts';
+
+export type { Alarm, AlarmCommand, AlarmKind } from './alarms.ts';
+
 export interface KeyValue {
   readonly key: Uint8Array;
   readonly createRevision: number;
@@ -112,7 +116,8 @@ export type Command =
   /** Nothing but the batch's time: lets due leases expire. */
   | { readonly type: 'tick' }
   /** Makes a client incarnation, under which (incarnation, sequence) identifies a proposal. */
-  | { readonly type: 'registerClient'; readonly name: string };
+  | { readonly type: 'registerClient'; readonly name: string }
+  | AlarmCommand;
 
 /** Identity of a proposal that may be retried. */
 export interface CommandIdentity {
@@ -144,7 +149,11 @@ export type CommandFailure =
   | 'ttl-out-of-range'
   | 'unknown-incarnation'
   /** The result of this sequence was already acknowledged and forgotten. */
-  | 'sequence-forgotten';
+  | 'sequence-forgotten'
+  /** An alarm stands, raised where the quota was used up. */
+  | 'no-space'
+  /** An alarm stands, raised where a replica was found to differ from the others. */
+  | 'corrupt';
 
 export type CommandOutcome =
   | { readonly type: 'put'; readonly result: PutResult }
@@ -164,6 +173,8 @@ export type CommandOutcome =
   | { readonly type: 'detach'; readonly current: boolean }
   | { readonly type: 'tick' }
   | { readonly type: 'registerClient'; readonly incarnation: number }
+  /** The alarm that was raised, or disarmed; none where there was none to be disarmed. */
+  | { readonly type: 'alarm'; readonly alarms: readonly Alarm[] }
   | { readonly type: 'failed'; readonly failure: CommandFailure };
 
 /** `revision`: the store's revision right after this command (what goes into the response header). */
@@ -238,6 +249,8 @@ export interface KeyspaceReader {
   range(request: RangeRequest): RangeResult | { readonly failed: CommandFailure };
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined;
   leases(): bigint[];
+  /** Those that stand, by kind and member. */
+  alarms(): readonly Alarm[];
   /** A hash of everything at `appliedIndex`, equal on all replicas. Walks leases and clients. */
   stateHash(): number;
   /** 0 or less: at the latest revision. Walks nothing. `failed` only with 'compacted' or 'future-revision'. */

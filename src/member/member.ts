@@ -2,6 +2,7 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Command, CommandResult, KeyspaceReader } from '../keyspace/index.ts';
 import type { RaftState } from '../raft/index.ts';
 import type { Timer } from '../runtime/index.ts';
+import { AutoCompactor } from './auto-compaction.ts';
 import { Group } from './group.ts';
 import { LeaderRequests } from './leader-requests.ts';
 import { hexId, type MemberOptions, type MemberSetup, setUp } from './options.ts';
@@ -9,6 +10,7 @@ import { type Frame, frameKinds } from './peers/frames.ts';
 import { PeerTransport } from './peers/transport.ts';
 import { stopping } from './proposal-errors.ts';
 import { Proposer } from './proposer.ts';
+import { Quota } from './quota.ts';
 import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
@@ -33,6 +35,8 @@ export class Member implements MemberHandle {
   private readonly group: Group;
   private readonly transport: PeerTransport;
   private readonly proposer: Proposer;
+  private readonly quota: Quota;
+  private compactor: AutoCompactor | undefined;
   private readonly requests: LeaderRequests;
   private readonly listeners = new Set<(status: MemberStatus) => void>();
   private readonly announced = new Map<number, readonly string[]>();
@@ -65,6 +69,7 @@ export class Member implements MemberHandle {
       await member.group.recover();
       await member.transport.start();
       member.group.start();
+      member.startCompacting();
       await storage.folder.markStarted();
     } catch (error) {
       await member?.group.stop();
@@ -117,6 +122,11 @@ export class Member implements MemberHandle {
       },
       sendRequest: (leader, request) => this.requests.send(leader, request),
     });
+    this.quota = new Quota({
+      ...{ quotaBytes: setup.quotaBytes, memberId: setup.memberId },
+      keyspace: () => this.keyspace,
+      propose: (command) => this.propose(command),
+    });
     this.transport = new PeerTransport({
       ...{
         runtime: setup.runtime,
@@ -137,9 +147,21 @@ export class Member implements MemberHandle {
   }
 
   propose(command: Command, options: ProposeOptions = {}): Promise<CommandResult> {
+    if (!this.quota.hasRoomFor(command)) return this.quota.refuse();
     const deadlineMs = this.deadlineMs(options);
     this.sweepSoon();
     return this.proposer.propose(command, deadlineMs, options.identity, options.signal);
+  }
+
+  private startCompacting(): void {
+    const { autoCompaction: setting, runtime, logger } = this.setup;
+    if (setting === undefined) return;
+    this.compactor = new AutoCompactor({
+      ...{ setting, runtime, logger },
+      revision: () => this.keyspace.revision,
+      isLeader: () => this.group.role.role === 'leader',
+      propose: (command) => this.propose(command),
+    });
   }
 
   readBarrier(options: WaitOptions = {}): Promise<void> {
@@ -288,6 +310,7 @@ export class Member implements MemberHandle {
     if (!this.failure) await this.prepareToStop();
     this.shut = true;
     this.sweepTimer?.cancel();
+    this.compactor?.[Symbol.dispose]();
     this.proposer.abandon();
     this.group.reads.abandon(stopping('not-applied'));
     this.requests.release(() => false);

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { ConclaveError } from '../errors/index.ts';
 import { type Address, nodeRuntime, type Runtime } from '../runtime/index.ts';
+import type { AutoCompaction } from './auto-compaction.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import type { MemberObserver } from './observer.ts';
+import { standardQuotaBytes } from './quota.ts';
 
 export interface InitialMember {
   readonly name: string;
@@ -54,6 +56,13 @@ export interface MemberOptions {
   /** Advanced: how much a leader holds; see `QueueBounds`. */
   readonly queueBounds?: Partial<QueueBounds>;
   readonly leaseReads?: boolean;
+  /**
+   * Bytes of keys, values and history above which writes that add to them are refused, on every member, until some are
+   * freed and the alarm is disarmed. 0: the default, 2 GiB. Negative: none.
+   */
+  readonly quotaBytes?: number;
+  /** Default: nothing is compacted by itself. */
+  readonly autoCompaction?: AutoCompaction;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
   readonly observer?: MemberObserver;
@@ -83,6 +92,8 @@ export interface MemberSetup {
   readonly logSegmentBytes: number;
   readonly queueBounds: QueueBounds;
   readonly leaseReads: boolean;
+  readonly quotaBytes: number;
+  readonly autoCompaction: AutoCompaction | undefined;
   readonly observer: MemberObserver;
 }
 
@@ -204,6 +215,8 @@ export function setUp(options: MemberOptions): MemberSetup {
     ),
     queueBounds: checkBounds(options.queueBounds ?? {}),
     leaseReads: options.leaseReads ?? false,
+    quotaBytes: checkQuota(options.quotaBytes ?? 0),
+    autoCompaction: checkAutoCompaction(options.autoCompaction),
     observer: options.observer ?? {},
   };
 }
@@ -217,6 +230,18 @@ function checkBounds(bounds: Partial<QueueBounds>): QueueBounds {
     maxInflightBytes: bytes('maxInflightBytes', 16 * mebibyte),
     maxUncommittedBytes: bytes('maxUncommittedBytes', 64 * mebibyte),
   };
+}
+
+function checkQuota(quotaBytes: number): number {
+  if (quotaBytes === 0) return standardQuotaBytes;
+  return wholeInRange('quotaBytes', quotaBytes, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+}
+
+function checkAutoCompaction(setting: AutoCompaction | undefined): AutoCompaction | undefined {
+  if (setting?.mode === 'periodic') inRange('autoCompaction.retentionMs', setting.retentionMs, 100, 2 ** 45);
+  if (setting?.mode === 'revision')
+    wholeInRange('autoCompaction.retention', setting.retention, 1, Number.MAX_SAFE_INTEGER);
+  return setting;
 }
 
 function inRange(what: string, value: number, least: number, most: number): number {

@@ -45,6 +45,7 @@ export function memberStatus(sources: StatusSources): MemberStatus {
     compactRevision: keyspace.compactRevision,
     snapshotIndex: group.snapshotIndex,
     sizeBytes: keyspace.sizeBytes,
+    quotaBytes: setup.quotaBytes,
     leases: keyspace.leaseCount,
     watchers: keyspace.watcherCount,
     members,

@@ -87,6 +87,8 @@ export interface MemberStatus {
   readonly compactRevision: number;
   readonly snapshotIndex: number;
   readonly sizeBytes: number;
+  /** Negative: none. */
+  readonly quotaBytes: number;
   readonly leases: number;
   readonly watchers: number;
   readonly members: readonly MemberDescription[];

@@ -24,6 +24,8 @@ const quickFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 export interface StartOptions {
   /** Nothing needs to survive: data in memory, and no syncing where the server can leave it out. */
   readonly quick?: boolean;
+  /** As etcd's flag. */
+  readonly quotaBytes?: number;
 }
 
 export async function startConclave(options: StartOptions = {}): Promise<TestServer> {
@@ -36,6 +38,7 @@ export async function startConclave(options: StartOptions = {}): Promise<TestSer
     peerListenUrls: peerUrls,
     clientAdvertiseUrls: [`http://127.0.0.1:${clientPort}`],
     initialCluster: [{ name: 'default', peerUrls }],
+    quotaBytes: options.quotaBytes ?? 0,
   });
   const server = await serveApi(member, {
     listen: { host: '127.0.0.1', port: clientPort },
@@ -69,6 +72,7 @@ export async function startEtcd(path: string, options: StartOptions = {}): Promi
     logger: 'zap',
     'log-outputs': '/dev/null',
     ...(options.quick && { 'unsafe-no-fsync': 'true' }),
+    ...(options.quotaBytes !== undefined && { 'quota-backend-bytes': `${options.quotaBytes}` }),
   };
   const child = spawn(
     path,

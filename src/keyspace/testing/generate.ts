@@ -2,6 +2,7 @@
  * Commands out of a tape of numbers that a property test draws: small alphabets, so that things meet. The same tape
  * gives the same commands, and a shorter tape a part of them.
  */
+import { alarmKinds } from '../alarms.ts';
 import { finishHash } from '../bytes.ts';
 import type {
   Command,
@@ -147,6 +148,7 @@ const commandTypes: readonly Command['type'][] = [
   'detach',
   'tick',
   'registerClient',
+  'alarm',
 ];
 
 export function drawCommand(tape: Tape, around: Surroundings): Command {
@@ -187,6 +189,14 @@ export function drawCommand(tape: Tape, around: Surroundings): Command {
       return { type };
     case 'registerClient':
       return { type, name: tape.pick(['', 'client', 'π€😀']) };
+    case 'alarm':
+      // Few are raised, and most are soon gone: under an alarm little happens.
+      return {
+        type,
+        raise: tape.chance(20),
+        member: tape.pick([1n, 2n ** 64n - 1n]),
+        kind: tape.pick(alarmKinds),
+      };
   }
 }
 

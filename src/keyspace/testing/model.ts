@@ -5,6 +5,9 @@
 import { compareBytes, equalBytes, isUnboundedEnd, rangeContains } from '../bytes.ts';
 import { maxTtlMs } from '../leases.ts';
 import type {
+  Alarm,
+  AlarmCommand,
+  AlarmKind,
   Command,
   CommandBatch,
   CommandFailure,
@@ -57,6 +60,7 @@ export class Model {
   private clients = new Map<number, ModelClient>();
   private incarnations = 0;
   /** The state that the current transaction writes to, and its events. */
+  readonly alarms = new Map<string, Alarm>();
   private draft: Keys = new Map();
   private drafted: WatchEvent[] = [];
 
@@ -134,7 +138,34 @@ export class Model {
     }
   }
 
+  private checkAlarms(command: Command): void {
+    const raised = (kind: AlarmKind) => [...this.alarms.values()].some((alarm) => alarm.kind === kind);
+    const free = ['leaseRenew', 'attach', 'detach', 'tick', 'registerClient', 'alarm'];
+    const onlyReads =
+      command.type === 'txn' &&
+      [...command.request.success, ...command.request.failure].every(({ type }) => type === 'range');
+    if (raised('corrupt') && !onlyReads && !free.includes(command.type)) throw new Failure('corrupt');
+    const writes = ({ success, failure }: TxnRequest): boolean =>
+      [...success, ...failure].some(
+        ({ type, request }) => type === 'put' || (type === 'txn' && writes(request)),
+      );
+    const costs =
+      command.type === 'put' ||
+      command.type === 'leaseGrant' ||
+      (command.type === 'txn' && writes(command.request)) ||
+      (command.type === 'txnSequence' && command.requests.some(writes));
+    if (raised('no-space') && costs) throw new Failure('no-space');
+  }
+
+  private alarm({ member, kind, raise }: AlarmCommand): CommandOutcome {
+    const name = `${kind} ${member}`;
+    if (!raise && !this.alarms.delete(name)) return { type: 'alarm', alarms: [] };
+    if (raise) this.alarms.set(name, { member, kind });
+    return { type: 'alarm', alarms: [{ member, kind }] };
+  }
+
   private tryExecute(command: Command): CommandOutcome {
+    this.checkAlarms(command);
     switch (command.type) {
       case 'put':
         return this.transact(() => {
@@ -168,6 +199,8 @@ export class Model {
       case 'registerClient':
         this.clients.set(++this.incarnations, { floor: 0, results: new Map() });
         return { type: 'registerClient', incarnation: this.incarnations };
+      case 'alarm':
+        return this.alarm(command);
       default:
         return this.lease(command);
     }

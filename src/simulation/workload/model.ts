@@ -67,6 +67,8 @@ export class ModelKeyspace {
         return done;
       case 'registerClient':
         return { type: 'register', incarnation: ++this.#incarnations };
+      case 'alarm':
+        throw new Error('lives raise no alarms');
       default:
         return this.#leaseCommand(command);
     }
