@@ -7,6 +7,7 @@ import { Holders } from './holders.ts';
 import { createRegistry } from './registry.ts';
 import { RenewalBatch } from './renewals.ts';
 import { type Logger, type Registry, silentLogger } from './types.ts';
+import { type ApiLimits, type CheckedLimits, checkLimits } from './validate.ts';
 
 export interface ApiOptions {
   readonly runtime?: Runtime;
@@ -14,6 +15,7 @@ export interface ApiOptions {
   readonly logger?: Logger;
   /** Ms between progress notifications of a quiet watch that asked for them. Default 600,000, as etcd's. */
   readonly watchProgressIntervalMs?: number;
+  readonly limits?: Partial<ApiLimits>;
 }
 
 /** The services of one member, for any transport. Close transports first: dispose ends the work they left behind. */
@@ -21,6 +23,7 @@ export class Api implements AsyncDisposable {
   readonly registry: Registry;
   /** Who is bound to this member by a connection. */
   readonly holders = new Holders();
+  readonly limits: CheckedLimits;
   readonly #headers: Headers;
   readonly #background: BackgroundWork;
 
@@ -29,8 +32,10 @@ export class Api implements AsyncDisposable {
     const logger = options.logger ?? silentLogger;
     this.#headers = new Headers(member);
     this.#background = new BackgroundWork(member, runtime, logger);
+    this.limits = checkLimits(options.limits);
     this.registry = createRegistry({
       member,
+      limits: this.limits,
       runtime,
       logger,
       headers: this.#headers,

@@ -5,7 +5,7 @@ import { Http2Server, type RpcContext, type RpcMethod, type RpcStatus } from './
 import { tooLargeToReceive } from './registry.ts';
 import { failure, trailerNames } from './status.ts';
 import type { CallConnection, CallContext, Logger, Registry, ServedMethod } from './types.ts';
-import { limits } from './validate.ts';
+import type { CheckedLimits } from './validate.ts';
 
 type Context = RpcContext<CallConnection>;
 
@@ -13,19 +13,27 @@ const causes = {
   cancelled: () => failure('cancelled'),
   deadlineExceeded: () => failure('deadlineExceeded'),
   stopped: () => failure('stopped'),
-  tooLarge: tooLargeToReceive,
 };
+
+export interface GrpcServerOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly limits: CheckedLimits;
+}
 
 /** Serves a registry over gRPC on sockets that somebody else accepts. */
 export class GrpcServer {
   readonly #server: Http2Server<CallConnection>;
   readonly #logger: Logger;
 
-  constructor(registry: Registry, options: { clock: Clock; timers: Timers; logger: Logger }) {
+  constructor(registry: Registry, options: GrpcServerOptions) {
+    const { limits } = options;
     this.#logger = options.logger;
     const methods = new Map([...registry].map(([path, method]) => [path, served(method)]));
     this.#server = new Http2Server(methods, {
-      ...{ clock: options.clock, timers: options.timers, causes, maxMessageBytes: limits.receivedBytes },
+      ...{ clock: options.clock, timers: options.timers, maxMessageBytes: limits.receivedBytes },
+      causes: { ...causes, tooLarge: (bytes) => tooLargeToReceive(bytes, limits) },
       failed: (path, error) => this.#status(path, error),
       refused: ({ remote }, error) => {
         this.#logger.warn({ remote, reason: error.message }, 'A connection was ended: it broke HTTP/2.');

@@ -47,7 +47,7 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
     async txn(request) {
       const { revision, outcome } = await proposeFor<'txn'>(api, {
         type: 'txn',
-        request: checkedTxn(request),
+        request: checkedTxn(request, api.limits),
       });
       return txnResponse(outcome.result, headers.header(revision));
     },

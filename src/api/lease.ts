@@ -4,7 +4,7 @@ import { answersInOrder } from './ordered-answers.ts';
 import type { ApiServices } from './service.ts';
 import { failure, StatusError } from './status.ts';
 import type { HandlerOf } from './types.ts';
-import { limits } from './validate.ts';
+import { longestTtlSeconds } from './validate.ts';
 
 type Lease = typeof services.Lease;
 
@@ -50,7 +50,7 @@ export function leaseService(api: ApiServices): { [Name in keyof Lease]: Handler
   const { member, headers, renewals } = api;
   return {
     async leaseGrant(request) {
-      if (request.TTL > limits.leaseTtlSeconds) throw failure('ttlTooLarge');
+      if (request.TTL > longestTtlSeconds) throw failure('ttlTooLarge');
       const granted = await grantLease(api, request.ID, Math.max(1, request.TTL) * 1000);
       const header = headers.header(granted.revision);
       return { header, ID: granted.lease, TTL: wholeSeconds(granted.ttlMs), error: '' };

@@ -4,7 +4,7 @@ import { deleteRangeResponse, txnResponse } from './convert.ts';
 import { randomLeaseId } from './lease.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure, failure, invalidArgument } from './status.ts';
-import { checkDeleteRange, checkedTxn, checkPut, limits } from './validate.ts';
+import { checkDeleteRange, checkedTxn, checkPut, longestTtlSeconds } from './validate.ts';
 
 type Request = NonNullable<ProposeRequest['request']>;
 type Response = NonNullable<ProposeResponse['response']>;
@@ -35,7 +35,7 @@ function commandOf(api: ApiServices, request: Request): Command {
       checkDeleteRange(request.value);
       return { type: 'deleteRange', request: request.value };
     case 'txn':
-      return { type: 'txn', request: checkedTxn(request.value) };
+      return { type: 'txn', request: checkedTxn(request.value, api.limits) };
     case 'compaction':
       return { type: 'compact', revision: request.value.revision };
     case 'leaseGrant': {
@@ -47,14 +47,17 @@ function commandOf(api: ApiServices, request: Request): Command {
     case 'leaseRevoke':
       return { type: 'leaseRevoke', lease: request.value.ID };
     case 'txnSequence':
-      return { type: 'txnSequence', requests: request.value.requests.map(checkedTxn) };
+      return {
+        type: 'txnSequence',
+        requests: request.value.requests.map((one) => checkedTxn(one, api.limits)),
+      };
   }
 }
 
 /** Positive and within etcd's longest. @throws StatusError */
 export function checkTtl(ttlMs: number): void {
   if (ttlMs <= 0) throw invalidArgument(`conclave: a TTL of ${ttlMs} ms; give at least 1`);
-  if (ttlMs > limits.leaseTtlSeconds * 1000) throw failure('ttlTooLarge');
+  if (ttlMs > longestTtlSeconds * 1000) throw failure('ttlTooLarge');
 }
 
 function responseOf(api: ApiServices, outcome: CommandOutcome, revision: number): Response {

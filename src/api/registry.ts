@@ -10,20 +10,27 @@ import { maintenanceService } from './maintenance.ts';
 import type { ApiServices } from './service.ts';
 import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
 import type { Registry, ServedMethod } from './types.ts';
-import { limits } from './validate.ts';
+import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
 import { watchService } from './watch.ts';
 
 type Handlers = Readonly<Record<string, unknown>>;
 
-/** Requests of these end up in the log, so etcd's limit for a proposal holds for them. */
-const proposals: ReadonlySet<AnyMethod> = new Set<AnyMethod>([
-  services.KV.put,
-  services.KV.deleteRange,
-  services.KV.txn,
-  services.Election.campaign,
-  services.Election.proclaim,
-  services.Conclave.propose,
-]);
+// biome-ignore lint/suspicious/noExplicitAny: each check takes the request of its own method
+type Check = (request: any) => void;
+
+/** What ends up in the log is bounded; as in etcd, what else is wrong with a request is told first. */
+function proposalChecks(limits: CheckedLimits): ReadonlyMap<AnyMethod, Check> {
+  const { KV, Election, Conclave } = services;
+  const nothing: Check = () => {};
+  return new Map<AnyMethod, Check>([
+    [KV.put, checkPut],
+    [KV.deleteRange, checkDeleteRange],
+    [KV.txn, (request) => checkedTxn(request, limits)],
+    [Election.campaign, nothing],
+    [Election.proclaim, nothing],
+    [Conclave.propose, nothing],
+  ]);
+}
 
 /** Every method of every service, ready for a transport. What is not offered answers UNIMPLEMENTED and says so. */
 export function createRegistry(api: ApiServices): Registry {
@@ -39,20 +46,24 @@ export function createRegistry(api: ApiServices): Registry {
     Conclave: conclaveService(api),
   };
   const registry = new Map<string, ServedMethod>();
+  const proposals = proposalChecks(api.limits);
   for (const [service, offered] of Object.entries(handlers)) {
     const descriptors: Readonly<Record<string, AnyMethod>> = services[service as keyof typeof services];
     for (const [name, descriptor] of Object.entries(descriptors)) {
-      registry.set(descriptor.path, served(descriptor, offered[name]));
+      registry.set(
+        descriptor.path,
+        served(descriptor, offered[name], decoder(descriptor, api.limits, proposals)),
+      );
     }
   }
   return registry;
 }
 
-function served(descriptor: AnyMethod, handler: unknown): ServedMethod {
+function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['decode']): ServedMethod {
   const method = {
     descriptor,
     calls: new CallCounts(),
-    decode: decoder(descriptor),
+    decode,
     encode: descriptor.encodeResponse,
     handler: handler ?? refuse(descriptor),
   };
@@ -65,17 +76,25 @@ function shapeOf(descriptor: AnyMethod): ServedMethod['shape'] {
   return descriptor.requestStream ? 'duplex' : 'server-stream';
 }
 
-function decoder(descriptor: AnyMethod): (bytes: Uint8Array) => unknown {
-  const isProposal = proposals.has(descriptor);
+function decoder(
+  descriptor: AnyMethod,
+  limits: CheckedLimits,
+  proposals: ReadonlyMap<AnyMethod, Check>,
+): (bytes: Uint8Array) => unknown {
+  const check = proposals.get(descriptor);
   return (bytes) => {
-    if (bytes.length > limits.receivedBytes) throw tooLargeToReceive(bytes.length);
-    if (isProposal && bytes.length > limits.requestBytes) throw failure('requestTooLarge');
-    return descriptor.decodeRequest(bytes);
+    if (bytes.length > limits.receivedBytes) throw tooLargeToReceive(bytes.length, limits);
+    const request = descriptor.decodeRequest(bytes);
+    if (check !== undefined && bytes.length > limits.requestBytes) {
+      check(request);
+      throw failure('requestTooLarge');
+    }
+    return request;
   };
 }
 
 /** grpc-go's own words, which etcd's clients see. */
-export function tooLargeToReceive(size: number): StatusError {
+export function tooLargeToReceive(size: number, limits: CheckedLimits): StatusError {
   const text = `grpc: received message larger than max (${size} vs. ${limits.receivedBytes})`;
   const trailers = { code: 'too-large', outcome: 'not-applied', retryable: false } as const;
   return new StatusError(statusCodes.resourceExhausted, text, trailers);

@@ -48,8 +48,11 @@ export async function serveApi(member: MemberHandle, options: ServeOptions): Pro
   const logger = options.logger ?? silentLogger;
   const api = new Api(member, options);
   const { clock, timers } = runtime;
-  const grpc = new GrpcServer(api.registry, { clock, timers, logger });
-  const http = new HttpServer({ ...options, member, registry: api.registry, timers, logger });
+  const grpc = new GrpcServer(api.registry, { clock, timers, logger, limits: api.limits });
+  const http = new HttpServer({
+    ...options,
+    ...{ member, registry: api.registry, limits: api.limits, timers, logger },
+  });
   const port = new ClientPort({ grpc, http, timers });
   const wanted: readonly Address[] = 'host' in options.listen ? [options.listen] : options.listen;
   const listeners: Listener[] = [];

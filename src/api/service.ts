@@ -5,6 +5,7 @@ import type { Headers } from './headers.ts';
 import type { Holders } from './holders.ts';
 import type { RenewalBatch } from './renewals.ts';
 import type { Logger } from './types.ts';
+import type { CheckedLimits } from './validate.ts';
 
 /** What the handlers of one member share. */
 export interface ApiServices {
@@ -15,6 +16,7 @@ export interface ApiServices {
   readonly background: BackgroundWork;
   readonly renewals: RenewalBatch;
   readonly holders: Holders;
+  readonly limits: CheckedLimits;
   /** Ms between progress notifications of a quiet watch that asked for them. */
   readonly watchProgressIntervalMs: number;
 }

@@ -9,6 +9,7 @@ import { RenewalBatch } from './renewals.ts';
 import type { ApiServices } from './service.ts';
 import { failure, type StatusError } from './status.ts';
 import { type CallConnection, type CallContext, silentLogger } from './types.ts';
+import { standardLimits } from './validate.ts';
 import { Wakeup } from './wakeup.ts';
 
 /**
@@ -218,6 +219,7 @@ export function testingServices(member: MemberHandle, runtime: Runtime): ApiServ
     background: new BackgroundWork(member, runtime, logger),
     holders: new Holders(),
     renewals: new RenewalBatch(member, runtime),
+    limits: standardLimits,
     watchProgressIntervalMs: 1000,
   };
 }

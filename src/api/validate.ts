@@ -1,20 +1,44 @@
+import { ConclaveError } from '../errors/index.ts';
 import { countOperations, txnHasDuplicateKeys } from '../keyspace/index.ts';
 import type * as keyspace from '../keyspace/types.ts';
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from '../wire/index.ts';
 import { txnRequest } from './convert.ts';
 import { failure } from './status.ts';
 
-/** etcd's limits and its defaults for them. */
-export const limits = {
-  /** Operations in one branch of a transaction, nested ones included. */
-  transactionOperations: 128,
-  /** One request that goes through the log. */
-  requestBytes: 1.5 * 1024 * 1024,
-  /** Any request: the above plus 512 KiB. */
-  receivedBytes: 2 * 1024 * 1024,
-  /** Longest TTL, seconds. */
-  leaseTtlSeconds: 9_000_000_000,
-} as const;
+export interface ApiLimits {
+  /** Operations in one branch of a transaction, nested ones included. Default 128, as etcd's. */
+  readonly transactionOperations: number;
+  /** One request that goes through the log. Default 1.5 MiB, as etcd's. */
+  readonly requestBytes: number;
+}
+
+/** Of any request, above what one that goes through the log may have. */
+const overheadBytes = 512 * 1024;
+
+/** etcd's longest, seconds. */
+export const longestTtlSeconds = 9_000_000_000;
+
+export interface CheckedLimits extends ApiLimits {
+  /** Any request. */
+  readonly receivedBytes: number;
+}
+
+/** @throws ConclaveError 'invalid-argument' */
+export function checkLimits(given: Partial<ApiLimits> = {}): CheckedLimits {
+  const { transactionOperations = 128, requestBytes = 1.5 * 1024 * 1024 } = given;
+  // A frame between members carries 32 MiB, and a transaction's results must fit into one too.
+  checkWhole('limits.requestBytes', requestBytes, 1, 16 * 1024 * 1024);
+  checkWhole('limits.transactionOperations', transactionOperations, 1, 2 ** 31);
+  return { transactionOperations, requestBytes, receivedBytes: requestBytes + overheadBytes };
+}
+
+function checkWhole(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const message = `${what} is ${value}; it must be a whole number from ${least} to ${most}.`;
+  throw new ConclaveError('invalid-argument', message);
+}
+
+export const standardLimits = checkLimits();
 
 export function checkRange(request: RangeRequest): void {
   if (request.key.length === 0) throw failure('emptyKey');
@@ -31,7 +55,7 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 }
 
 /** The transaction as the keyspace takes it, if it is one that etcd would take. @throws StatusError */
-export function checkedTxn(request: TxnRequest): keyspace.TxnRequest {
+export function checkedTxn(request: TxnRequest, limits: ApiLimits): keyspace.TxnRequest {
   checkKeys(request);
   const txn = txnRequest(request);
   if (countOperations(txn) > limits.transactionOperations) throw failure('tooManyOperations');

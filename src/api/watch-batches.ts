@@ -1,5 +1,5 @@
 import type { KeyValue, WatchBatch, Watcher } from '../keyspace/types.ts';
-import { limits } from './validate.ts';
+import { type Event, type WatchResponse, WatchResponse as WatchResponseCodec } from '../wire/index.ts';
 
 /** What one response carries, but for a revision that has more: a revision is never split. */
 const eventsInOneResponse = 1000;
@@ -33,25 +33,36 @@ function sum(events: readonly Sized[]): number {
   return bytes;
 }
 
-/** Cuts events into parts of which none is larger than a request may be, unless it is one event. */
-export function fragments<E extends Sized>(events: readonly E[]): E[][] {
-  const parts: E[][] = [[]];
-  let bytes = 0;
-  for (const event of events) {
-    const size = eventBytes(event);
-    const last = parts.at(-1) as E[];
-    if (last.length > 0 && bytes + size > limits.receivedBytes) {
-      parts.push([event]);
-      bytes = size;
-    } else {
-      last.push(event);
-      bytes += size;
+/**
+ * Cuts a response as etcd does: a part stays below what a request may have, unless it is one event, and every part
+ * but the last says that more follows.
+ */
+export function fragments(whole: WatchResponse, maxBytes: number): WatchResponse[] {
+  if (whole.events.length < 2 || sum(whole.events) + headerBytes < maxBytes) return [whole];
+  if (WatchResponseCodec.encode(whole).finish().length < maxBytes) return [whole];
+  const emptyBytes = WatchResponseCodec.encode({ ...whole, events: [], fragment: true }).finish().length;
+  const parts: Event[][] = [];
+  let part: Event[] = [];
+  let bytes = emptyBytes;
+  for (const event of whole.events) {
+    const size = WatchResponseCodec.encode({ ...nothing, events: [event] }).finish().length;
+    if (part.length > 0 && bytes + size >= maxBytes) {
+      parts.push(part);
+      part = [];
+      bytes = emptyBytes;
     }
+    part.push(event);
+    bytes += size;
   }
-  return parts;
+  parts.push(part);
+  return parts.map((events, at) => ({ ...whole, events, fragment: at < parts.length - 1 }));
 }
 
-/** About what an event takes on the wire. */
+/** At most, of what a response has besides its events. */
+const headerBytes = 128;
+const nothing = WatchResponseCodec.create();
+
+/** At most what an event takes on the wire, and not much more than that. */
 function eventBytes(event: Sized): number {
   const kv = event.kv === undefined ? 0 : event.kv.key.length + event.kv.value.length;
   const previous = event.prevKv === undefined ? 0 : event.prevKv.key.length + event.prevKv.value.length;

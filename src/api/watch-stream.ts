@@ -201,11 +201,7 @@ export class WatchStream {
 
   /** Parts of a response that is larger than a request may be; every part but the last says that more follows. */
   #split(response: WatchResponse): WatchResponse {
-    const [first, ...rest] = fragments(response.events).map((events, at, all) => ({
-      ...response,
-      events,
-      fragment: at < all.length - 1,
-    }));
+    const [first, ...rest] = fragments(response, this.#api.limits.receivedBytes);
     this.#fragments.push(...rest);
     return first ?? response;
   }

@@ -22,6 +22,7 @@ export class Caller implements Disposable {
     this.#client = new Client(endpoint, credentials.createInsecure(), {
       // A connection of its own for each caller.
       'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': -1,
       'grpc.initial_reconnect_backoff_ms': 50,
     });
   }

@@ -3,13 +3,13 @@ import { jsonToWire, schema, WireError, wireToJson } from '../../wire/index.ts';
 import { statusOfCall } from '../failed-call.ts';
 import { failure, StatusError, statusCodes } from '../status.ts';
 import type { CallConnection, Logger, Registry, ServedMethod } from '../types.ts';
-import { limits } from '../validate.ts';
+import type { CheckedLimits } from '../validate.ts';
 import { gatewayPaths } from './gateway-paths.ts';
 import { BodyValues, drained, HttpCallContext } from './http-call.ts';
 import { httpStatusOf } from './http-status.ts';
 
 /** JSON of one request: base64 takes a third more than the bytes that it stands for, and escapes may take more. */
-const longestJsonBytes = 4 * limits.receivedBytes;
+const jsonOfOneByte = 4;
 
 const answerHeaders = {
   'Content-Type': 'application/json',
@@ -29,9 +29,11 @@ interface Call {
 export class Gateway {
   readonly #methods = new Map<string, ServedMethod>();
   readonly #logger: Logger;
+  readonly #longestJsonBytes: number;
   readonly #streams = new Set<HttpCallContext>();
 
-  constructor(registry: Registry, logger: Logger) {
+  constructor(registry: Registry, logger: Logger, limits: CheckedLimits) {
+    this.#longestJsonBytes = jsonOfOneByte * limits.receivedBytes;
     this.#logger = logger;
     for (const [path, { path: name }] of gatewayPaths) {
       const method = registry.get(name);
@@ -54,7 +56,7 @@ export class Gateway {
     const method = this.#methods.get(path);
     const [requestType, responseType] = schema.methods[method?.descriptor.path ?? ''] ?? [];
     if (method === undefined || requestType === undefined || responseType === undefined) return;
-    const body = new BodyValues(request, longestJsonBytes);
+    const body = new BodyValues(request, this.#longestJsonBytes);
     const context = new HttpCallContext(request, response, connection);
     const call = { method, requestType, responseType, body, response, context };
     method.calls.started += 1;

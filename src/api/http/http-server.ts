@@ -4,6 +4,7 @@ import type { MemberHandle } from '../../member/types.ts';
 import type { Timer, Timers } from '../../runtime/types.ts';
 import { etcdApiVersion } from '../maintenance.ts';
 import type { CallConnection, Logger, Registry } from '../types.ts';
+import type { CheckedLimits } from '../validate.ts';
 import { Wakeup } from '../wakeup.ts';
 import { Gateway } from './gateway.ts';
 import { type HealthAnswer, health, probe } from './health.ts';
@@ -13,6 +14,7 @@ export interface HttpServerOptions {
   readonly registry: Registry;
   readonly timers: Timers;
   readonly logger: Logger;
+  readonly limits: CheckedLimits;
   /** Origins of web pages that may call; '*' for all. Default: none. */
   readonly corsOrigins?: readonly string[];
   /** The text of /metrics. */
@@ -39,7 +41,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#gateway = new Gateway(options.registry, options.logger);
+    this.#gateway = new Gateway(options.registry, options.logger, options.limits);
     this.#pages = pages(options);
     this.#server = createServer(
       { maxHeaderSize: longestHeadBytes, keepAliveTimeout: 0 },
