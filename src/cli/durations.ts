@@ -18,6 +18,25 @@ export function parseDurationMs(text: string, flag: string): number {
   return Math.round(amount * (unitMs[match[2] ?? 'ms'] ?? 1));
 }
 
+const goUnitMs: Readonly<Record<string, number>> = { ...unitMs, ns: 1e-6, us: 1e-3, µs: 1e-3 };
+
+/** Reads what Go writes, and etcd's flags take: "5m", "1h30m", "1.5h", "0". In milliseconds, and parts of one. */
+export function parseGoDurationMs(text: string, origin: string): number {
+  const trimmed = text.trim();
+  if (trimmed === '0') return 0;
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(trimmed)) {
+    throw new CommandFailure(
+      'usage',
+      `${origin}: '${text}' is not a duration. Write it as 30s, 5m or 1h30m.`,
+    );
+  }
+  let ms = 0;
+  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
+    ms += Number(amount) * (goUnitMs[unit ?? ''] ?? 0);
+  }
+  return ms;
+}
+
 /** "780 ms", "2.4 s", "3 min 5 s": three digits at most, for people. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -6,6 +6,7 @@
  *
  * Must not: know any API or transport to clients, or touch clock, disk and network other than through `runtime`.
  */
+export type { AutoCompaction } from './auto-compaction.ts';
 export * from './backup/index.ts';
 export type { Logger } from './logger.ts';
 export { silentLogger } from './logger.ts';

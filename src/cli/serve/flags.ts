@@ -85,6 +85,42 @@ export const serveFlags = [
     description: 'Applied log entries between two snapshots.',
   },
   {
+    name: 'quota-backend-bytes',
+    argument: 'BYTES',
+    defaultText: '2 GiB',
+    description: 'Stored bytes above which writes are refused until some are freed. Negative: no bound.',
+  },
+  {
+    name: 'auto-compaction-mode',
+    argument: 'MODE',
+    defaultText: 'periodic',
+    description: "What --auto-compaction-retention counts: 'periodic' time, 'revision' revisions.",
+  },
+  {
+    name: 'auto-compaction-retention',
+    argument: 'LENGTH',
+    defaultText: '0, nothing is compacted',
+    description: 'History that automatic compaction leaves: hours or a duration (5m), or revisions.',
+  },
+  {
+    name: 'max-txn-ops',
+    argument: 'N',
+    defaultText: '128',
+    description: 'Operations that a transaction may have.',
+  },
+  {
+    name: 'max-request-bytes',
+    argument: 'BYTES',
+    defaultText: '1572864',
+    description: 'Bytes that a request may have.',
+  },
+  {
+    name: 'experimental-watch-progress-notify-interval',
+    argument: 'TIME',
+    defaultText: '10m',
+    description: 'Time between notifications to quiet watches that asked for them.',
+  },
+  {
     name: 'log-level',
     argument: 'LEVEL',
     defaultText: 'info',
@@ -129,12 +165,11 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
   [/^tls-max-version$/, 'TLS 1.3 is never refused'],
   [/^discovery/, 'discovery is not offered; give --initial-cluster'],
   [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'authentication is not offered'],
-  [/^auto-compaction-/, 'automatic compaction is not offered yet'],
   [/^(metrics|listen-metrics-urls|enable-pprof)$/, 'metrics are not offered yet'],
   [/^(logger|log-outputs|log-package-levels|debug)$/, 'logs go to stderr; choose --log-level'],
   [/^pre-vote$/, 'pre-vote is always on'],
   [
-    /^(wal-dir|max-snapshots|max-wals|quota-backend-bytes|backend-|max-txn-ops|max-request-bytes|max-concurrent-streams)/,
+    /^(wal-dir|max-snapshots|max-wals|backend-|max-concurrent-streams)/,
     'it sets something that is fixed here',
   ],
   [

@@ -34,6 +34,13 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
     heartbeatIntervalMs: undefined,
     electionTimeoutMs: undefined,
     snapshotCount: 100_000,
+    storage: {
+      quotaBytes: 0,
+      autoCompaction: undefined,
+      maxTxnOperations: 128,
+      maxRequestBytes: 1_572_864,
+      watchProgressIntervalMs: 600_000,
+    },
     logLevel: 'info',
     clientTls: undefined,
     peerTls: undefined,

@@ -13,6 +13,7 @@ import {
 } from '../urls.ts';
 import { exposureWarnings } from './exposure.ts';
 import type { Setting, Settings } from './settings.ts';
+import { resolveStorage, type StorageOptions } from './storage-options.ts';
 import { listOf, tlsOptions } from './tls-settings.ts';
 
 /** What a member is started with, checked as far as that is possible without touching disk or network. */
@@ -31,6 +32,7 @@ export interface ServeOptions {
   /** undefined: adaptive. */
   readonly electionTimeoutMs: number | undefined;
   readonly snapshotCount: number;
+  readonly storage: StorageOptions;
   readonly logLevel: LogLevel;
   readonly clientTls: TlsOptions | undefined;
   readonly peerTls: TlsOptions | undefined;
@@ -79,6 +81,7 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     heartbeatIntervalMs,
     electionTimeoutMs,
     snapshotCount: numberOf(settings['snapshot-count'], 1, 1_000_000_000) ?? 100_000,
+    storage: resolveStorage(settings),
     logLevel: oneOf(settings['log-level'], logLevels, 'info'),
     clientTls,
     peerTls,

@@ -16,7 +16,7 @@ export interface RunningMember {
 
 /** Starts a member and its API. Nothing is left running when it throws. */
 export async function startMember(options: ServeOptions, logger: Logger): Promise<RunningMember> {
-  const { heartbeatIntervalMs, electionTimeoutMs } = options;
+  const { heartbeatIntervalMs, electionTimeoutMs, storage } = options;
   const { clientTls, runtime, dispose } = await openTls(options, logger);
   const member = await Member.start({
     name: options.name,
@@ -26,10 +26,12 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
     initialCluster: options.initialCluster,
     initialClusterToken: options.initialClusterToken,
     snapshotCount: options.snapshotCount,
+    quotaBytes: storage.quotaBytes,
     logger,
     runtime,
     ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
     ...(electionTimeoutMs !== undefined && { electionTimeoutMs }),
+    ...(storage.autoCompaction !== undefined && { autoCompaction: storage.autoCompaction }),
   });
   try {
     const server = await serveApi(member, {
@@ -38,6 +40,8 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       runtime,
       corsOrigins: options.corsOrigins,
       ...(clientTls && { tls: clientTls }),
+      limits: { transactionOperations: storage.maxTxnOperations, requestBytes: storage.maxRequestBytes },
+      watchProgressIntervalMs: storage.watchProgressIntervalMs,
     });
     return {
       memberId: member.memberId,
