@@ -6,6 +6,7 @@ import { Headers } from './headers.ts';
 import { Holders } from './holders.ts';
 import { createRegistry } from './registry.ts';
 import { RenewalBatch } from './renewals.ts';
+import { RequiredLeader } from './required-leader.ts';
 import { type Logger, type Registry, silentLogger } from './types.ts';
 import { type ApiLimits, type CheckedLimits, checkLimits } from './validate.ts';
 
@@ -25,6 +26,7 @@ export class Api implements AsyncDisposable {
   readonly holders = new Holders();
   readonly limits: CheckedLimits;
   readonly #headers: Headers;
+  readonly #leaders: RequiredLeader;
   readonly #background: BackgroundWork;
 
   constructor(member: MemberHandle, options: ApiOptions = {}) {
@@ -32,10 +34,12 @@ export class Api implements AsyncDisposable {
     const logger = options.logger ?? silentLogger;
     this.#headers = new Headers(member);
     this.#background = new BackgroundWork(member, runtime, logger);
+    this.#leaders = new RequiredLeader(member, runtime);
     this.limits = checkLimits(options.limits);
     this.registry = createRegistry({
       member,
       limits: this.limits,
+      leaders: this.#leaders,
       runtime,
       logger,
       headers: this.#headers,
@@ -48,6 +52,7 @@ export class Api implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#background.close();
+    this.#leaders[Symbol.dispose]();
     this.#headers[Symbol.dispose]();
   }
 }

@@ -84,6 +84,10 @@ class GrpcContext implements CallContext {
   get token(): string | undefined {
     return this.#call.header('token') ?? this.#call.header('authorization');
   }
+
+  get requiresLeader(): boolean {
+    return this.#call.header('hasleader') === 'true';
+  }
 }
 
 function served(method: ServedMethod): RpcMethod<CallConnection> {

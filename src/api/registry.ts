@@ -52,7 +52,14 @@ export function createRegistry(api: ApiServices): Registry {
     for (const [name, descriptor] of Object.entries(descriptors)) {
       registry.set(
         descriptor.path,
-        served(descriptor, offered[name], decoder(descriptor, api.limits, proposals)),
+        served(
+          descriptor,
+          api.leaders.guard(
+            shapeOf(descriptor),
+            (offered[name] ?? refuse(descriptor)) as ServedMethod['handler'],
+          ),
+          decoder(descriptor, api.limits, proposals),
+        ),
       );
     }
   }
@@ -65,7 +72,7 @@ function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['d
     calls: new CallCounts(),
     decode,
     encode: descriptor.encodeResponse,
-    handler: handler ?? refuse(descriptor),
+    handler,
   };
   // The handlers' types were checked against the descriptors where the services were made.
   return { ...method, shape: shapeOf(descriptor) } as unknown as ServedMethod;

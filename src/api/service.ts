@@ -4,6 +4,7 @@ import type { BackgroundWork } from './background.ts';
 import type { Headers } from './headers.ts';
 import type { Holders } from './holders.ts';
 import type { RenewalBatch } from './renewals.ts';
+import type { RequiredLeader } from './required-leader.ts';
 import type { Logger } from './types.ts';
 import type { CheckedLimits } from './validate.ts';
 
@@ -17,6 +18,7 @@ export interface ApiServices {
   readonly renewals: RenewalBatch;
   readonly holders: Holders;
   readonly limits: CheckedLimits;
+  readonly leaders: RequiredLeader;
   /** Ms between progress notifications of a quiet watch that asked for them. */
   readonly watchProgressIntervalMs: number;
 }

@@ -6,6 +6,7 @@ import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
 import { Holders } from './holders.ts';
 import { RenewalBatch } from './renewals.ts';
+import { RequiredLeader } from './required-leader.ts';
 import type { ApiServices } from './service.ts';
 import { failure, type StatusError } from './status.ts';
 import { type CallConnection, type CallContext, silentLogger } from './types.ts';
@@ -25,6 +26,8 @@ export class TestingMember implements MemberHandle {
   readonly upkeep: TestingUpkeep;
   /** Every command that was proposed, in order. */
   readonly proposed: Command[] = [];
+  /** Whether a Raft leader is known. */
+  #led = true;
   /** Thrown by the next proposals and barriers until it is unset. */
   failure: Error | undefined;
   readonly #runtime: Runtime;
@@ -39,6 +42,12 @@ export class TestingMember implements MemberHandle {
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
+  }
+
+  /** The Raft leader is lost, or found again. */
+  set led(led: boolean) {
+    this.#led = led;
+    for (const listener of this.#listeners) listener(this.status());
   }
 
   get listenerCount(): number {
@@ -70,7 +79,13 @@ export class TestingMember implements MemberHandle {
     return {
       ...{ clusterId, memberId, name, leaderName: name },
       raft: {
-        ...{ role: 'leader', term: 7, leader: memberId, transferTarget: 0, electionTimeoutMs: 400 },
+        ...{
+          role: 'leader',
+          term: 7,
+          leader: this.#led ? memberId : 0,
+          transferTarget: 0,
+          electionTimeoutMs: 400,
+        },
         ...{ commitIndex: this.#index, appliedIndex: this.#index, lastIndex: this.#index, firstIndex: 1 },
         ...{ configuration: { voters: [memberId] }, configurationIndex: 0, peers: [] },
       },
@@ -145,6 +160,7 @@ export class TestingCall implements CallContext {
   readonly connection: CallConnection;
   readonly deadlineMs = undefined;
   token: string | undefined;
+  requiresLeader = false;
   readonly #controller = new AbortController();
   #endedBy: CloseCause | undefined;
   #resolveEnded: (cause: CloseCause) => void = () => {};
@@ -220,6 +236,7 @@ export function testingServices(member: MemberHandle, runtime: Runtime): ApiServ
     holders: new Holders(),
     renewals: new RenewalBatch(member, runtime),
     limits: standardLimits,
+    leaders: new RequiredLeader(member, runtime),
     watchProgressIntervalMs: 1000,
   };
 }

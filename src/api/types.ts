@@ -14,6 +14,8 @@ export interface CallContext {
   readonly deadlineMs: number | undefined;
   /** What Authenticate gave the caller, as it sent it with the call; not checked. undefined: it sent none. */
   readonly token: string | undefined;
+  /** The caller wants no answer from a member that knows no Raft leader. Left out: it does not mind. */
+  readonly requiresLeader?: boolean;
 }
 
 /** The connection that a call came on. Several calls share one. */
