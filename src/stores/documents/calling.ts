@@ -15,6 +15,8 @@ import type {
 export interface Within {
   readonly signal: AbortSignal | undefined;
   readonly untilMs: number;
+  /** As in `CallBounds`. */
+  readonly asTold?: boolean | undefined;
 }
 
 const mostAtATime = 100;
@@ -175,7 +177,7 @@ export class DriverCalls {
   #bounded<T>(
     what: string,
     outcome: 'not-applied' | 'unknown',
-    { signal, untilMs }: Within,
+    { signal, untilMs, asTold }: Within,
     call: (bounds: CallBounds) => Promise<T>,
   ): Promise<T> {
     const { description } = this.driver;
@@ -212,7 +214,7 @@ export class DriverCalls {
       );
       if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort);
-      started(call, { signal: gone.signal, timeoutMs }).then(
+      started(call, { signal: gone.signal, timeoutMs, asTold }).then(
         (value) => {
           close();
           resolve(value);

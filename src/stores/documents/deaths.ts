@@ -1,7 +1,7 @@
 /** Who of those that stand in an election is over: the few that matter are looked at, however long its queue is. */
 import type { Within } from './calling.ts';
 import type { DocumentStoreParts } from './changes.ts';
-import type { ElectionDocument } from './documents.ts';
+import type { ElectionDocument, Place } from './documents.ts';
 
 /** With a request for each document. */
 const fewest = 16;
@@ -41,4 +41,25 @@ export async function deadAmong(
   if (leader !== undefined && !dead.has(leader.session)) return dead;
   for (let at = 0; at < queue.length; at += most) if (await look(queue.slice(at, at + most))) break;
   return dead;
+}
+
+/** One who is written down to lead, and whether its session turned out to be over. Never rejects. */
+export interface Succession {
+  readonly next: Place;
+  readonly isOver: Promise<boolean>;
+}
+
+/** Its session is buried where it is over. */
+export function begunSuccession(
+  { sessions }: Pick<DocumentStoreParts, 'sessions'>,
+  next: Place,
+  within: Within,
+): Succession {
+  const looking = sessions.look([next.session], within, { bury: true });
+  // Who cannot be asked is left to those who wait.
+  const isOver = looking.then(
+    ([pulse]) => pulse?.alive === false,
+    () => false,
+  );
+  return { next, isOver };
 }

@@ -27,6 +27,11 @@ export interface CallBounds {
   readonly signal: AbortSignal;
   /** For drivers that tell the service; the caller stops waiting by itself. */
   readonly timeoutMs: number;
+  /**
+   * For reads: what `changes` has told of must show, and what was read before; changes that it is still to tell of need
+   * not. Where that is cheaper than the latest.
+   */
+  readonly asTold?: boolean | undefined;
 }
 
 export interface DocumentWrite {

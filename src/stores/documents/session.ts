@@ -11,7 +11,7 @@ import type {
 import { ConclaveError } from '../../errors/index.ts';
 import type { Within } from './calling.ts';
 import { type DocumentStoreParts, ElectionChanges, type Step } from './changes.ts';
-import { deadAmong } from './deaths.ts';
+import { begunSuccession, deadAmong, type Succession } from './deaths.ts';
 import type { ElectionDocument, Place } from './documents.ts';
 import type { FoundElection } from './elections.ts';
 import { ledBy, recordOf, withoutPlaces, withPlace, withRecord } from './queue.ts';
@@ -115,11 +115,37 @@ export class DocumentSession implements StoreSession {
 
   async release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean> {
     const within = this.#parts.calls.within('Releasing an election', options);
+    const seenDead = this.#parts.views.dead(name);
+    let succession: Succession | undefined;
     const step = async (document: ElectionDocument, nextVersion: () => Promise<number>) => {
       this.#changes.depart(name);
-      return await this.#succeeded(withRecord(document, options), within, nextVersion);
+      const rest = withoutPlaces(withRecord(document, options), (session) => session === this.id);
+      const next = rest.waiting.find(({ session }) => !seenDead.has(session));
+      succession = next && begunSuccession(this.#parts, next, within);
+      return ledBy(rest, next, await nextVersion());
     };
-    return await this.#lead(name, token, within, step, { hasty: true });
+    const released = await this.#lead(name, token, within, step, { hasty: true });
+    if (released && succession !== undefined) await this.#settleSuccession(name, succession, within);
+    return released;
+  }
+
+  /**
+   * Whether the next one is alive was asked while it was written down to lead. Where it is not, whoever waits would
+   * find out by looking; but who made it lead is the first to know.
+   */
+  async #settleSuccession(name: string, { next, isOver }: Succession, within: Within): Promise<void> {
+    if (!(await isOver)) return;
+    const passOver = async ({ document }: FoundElection, nextVersion: () => Promise<number>) => {
+      const nothing = { next: undefined, value: undefined };
+      if (document.leader?.session !== next.session) return nothing;
+      const dead = await deadAmong(this.#parts, document, this.id, within);
+      if (!dead.has(next.session)) return nothing;
+      const rest = withoutPlaces(document, (session) => dead.has(session));
+      return { next: ledBy(rest, rest.waiting[0], await nextVersion()), value: undefined };
+    };
+    await this.#changes.change(name, within, passOver).catch(() => {
+      // The release itself stands.
+    });
   }
 
   async transfer(
@@ -193,18 +219,6 @@ export class DocumentSession implements StoreSession {
       const next = leads ? { ...rest, leader: undefined } : rest;
       return { next: next === document ? undefined : next, value: undefined };
     });
-  }
-
-  /** The first of those who wait leads, if it is alive. */
-  async #succeeded(
-    document: ElectionDocument,
-    within: Within,
-    nextVersion: () => Promise<number>,
-  ): Promise<ElectionDocument> {
-    const others = withoutPlaces(document, (session) => session === this.id);
-    const dead = await deadAmong(this.#parts, { ...others, leader: undefined }, this.id, within);
-    const rest = withoutPlaces(others, (session) => dead.has(session));
-    return ledBy(rest, rest.waiting[0], await nextVersion());
   }
 
   /** A holder whose session was lost may still have the place of that one: the last to come that is alive. */

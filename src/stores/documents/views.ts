@@ -4,20 +4,13 @@
  */
 import { ConclaveError } from '../../errors/index.ts';
 import type { Timer } from '../../runtime/types.ts';
+import { type Attending, changed, type Look, tellTrouble } from './attending.ts';
 import type { DriverCalls } from './calling.ts';
 import { ChangeStream } from './change-stream.ts';
 import type { DocumentChange } from './driver.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
 import type { Pulse, SessionDocuments } from './sessions.ts';
 import { isShown, ShownVersions, sessionsIn } from './state.ts';
-
-export interface Look {
-  readonly found: FoundElection;
-  /** Sessions in it that are over. */
-  readonly dead: ReadonlySet<string>;
-  /** As it is shown. */
-  readonly version: number;
-}
 
 export interface View {
   /** undefined: nobody has looked since this view was asked for. */
@@ -34,14 +27,8 @@ interface Watched {
   nextMs: number;
   /** How often it was looked at. */
   looks: number;
-}
-
-interface Attending {
-  latest: Look | undefined;
-  /** A change that nobody has been told of. */
-  news: boolean;
-  trouble: unknown;
-  wake: (() => void) | undefined;
+  /** It is due for no other reason than that the service told of a change. */
+  isTold: boolean;
 }
 
 /** Where changes are told, and cannot be missed: a look all the same, should the service's word be wrong. */
@@ -78,7 +65,7 @@ export class ElectionViews {
   attend(name: string): View {
     let watched = this.#watched.get(name);
     if (watched === undefined) {
-      watched = { name, attending: new Set(), latest: undefined, nextMs: 0, looks: 0 };
+      watched = { name, attending: new Set(), latest: undefined, nextMs: 0, looks: 0, isTold: false };
       this.#watched.set(name, watched);
       this.#stream.want(true);
     }
@@ -90,7 +77,7 @@ export class ElectionViews {
       get latest() {
         return attending.latest;
       },
-      changed: (signal, withinMs) => this.#changed(attending, signal, withinMs),
+      changed: (signal, withinMs) => changed(this.#calls.runtime.timers, attending, signal, withinMs),
       release: () => {
         view.attending.delete(attending);
         if (view.attending.size > 0 || this.#watched.get(name) !== view) return;
@@ -104,6 +91,11 @@ export class ElectionViews {
   /** What it was when it was last looked at: good enough to try a replacement on, which fails where it is not. */
   found(name: string): FoundElection | undefined {
     return this.#watched.get(name)?.latest?.found;
+  }
+
+  /** Sessions in it that were over when it was last looked at. */
+  dead(name: string): ReadonlySet<string> {
+    return this.#watched.get(name)?.latest?.dead ?? new Set();
   }
 
   /** What this process wrote is shown at once; the look that follows tells how long its leader has. */
@@ -134,7 +126,7 @@ export class ElectionViews {
       }
     } else if (change.kind === 'election') {
       const view = this.#watched.get(change.name);
-      if (view !== undefined) this.#lookAt(view, 0);
+      if (view !== undefined) this.#lookAt(view, 0, this.#stream.live);
     } else if (change.kind === 'session' && !this.#calls.driver.traits.ownsClock) {
       // Seen soon, a renewal makes the end of a session known soon: it counts from when it was seen.
       for (const view of this.#watched.values()) {
@@ -143,30 +135,10 @@ export class ElectionViews {
     }
   }
 
-  async #changed(attending: Attending, signal: AbortSignal, withinMs?: number): Promise<boolean> {
-    if (!attending.news && attending.trouble === undefined && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer =
-          withinMs === undefined ? undefined : this.#calls.runtime.timers.after(withinMs, () => done());
-        const done = () => {
-          timer?.cancel();
-          signal.removeEventListener('abort', done);
-          attending.wake = undefined;
-          resolve();
-        };
-        attending.wake = done;
-        signal.addEventListener('abort', done);
-      });
-    }
-    const { news, trouble } = attending;
-    attending.news = false;
-    attending.trouble = undefined;
-    if (trouble !== undefined) throw trouble;
-    return news;
-  }
-
-  #lookAt(view: Watched, inMs: number): void {
-    view.nextMs = Math.min(view.nextMs, this.#calls.nowMs() + inMs);
+  #lookAt(view: Watched, inMs: number, isTold = false): void {
+    const nowMs = this.#calls.nowMs();
+    view.isTold = isTold && (view.isTold || view.nextMs > nowMs);
+    view.nextMs = Math.min(view.nextMs, nowMs + inMs);
     this.#schedule();
   }
 
@@ -204,9 +176,13 @@ export class ElectionViews {
     const nowMs = this.#calls.nowMs();
     const due = this.#due(nowMs);
     const restMs = this.restMs(this.#watched.size, this.#stream.live);
-    for (const view of due) view.nextMs = nowMs + restMs;
+    const asTold = due.every(({ isTold }) => isTold);
+    for (const view of due) {
+      view.nextMs = nowMs + restMs;
+      view.isTold = false;
+    }
     try {
-      await this.#look(due);
+      await this.#look(due, asTold);
     } catch (error) {
       for (const view of due) tellTrouble(view, error);
     }
@@ -221,13 +197,13 @@ export class ElectionViews {
     return due.length <= most ? due : due.sort((left, right) => left.nextMs - right.nextMs).slice(0, most);
   }
 
-  async #look(views: readonly Watched[]): Promise<void> {
+  async #look(views: readonly Watched[], asTold: boolean): Promise<void> {
     if (views.length === 0) return;
     const within = this.#calls.within('Watching elections');
     const before = views.map(({ latest }) => latest);
     const found = await this.#elections.readMany(
       views.map(({ name }) => name),
-      within,
+      { ...within, asTold },
     );
     const ids = new Set(
       found.flatMap((one, at) => {
@@ -299,12 +275,5 @@ export class ElectionViews {
     const requests = 2 * Math.ceil(names / this.#calls.perRead);
     const restMs = Math.max(live ? safetyMs : this.#pollMs, (requests * 1000) / pollsPerSecond);
     return restMs * (0.9 + this.#calls.runtime.random.unit() / 5);
-  }
-}
-
-function tellTrouble({ attending }: Watched, trouble: unknown): void {
-  for (const one of attending) {
-    one.trouble = trouble;
-    one.wake?.();
   }
 }

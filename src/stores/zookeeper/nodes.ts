@@ -28,16 +28,19 @@ export class Nodes {
     this.#permissions = [{ permissions: wire.everything, ...who }];
   }
 
-  /** In the order of `paths`. Every write that was answered before, by whichever server, shows. */
+  /**
+   * In the order of `paths`. Every write that was answered before, by whichever server, shows. `asTold`: every one that
+   * this server told of, or showed before.
+   */
   async find(
     paths: readonly string[],
-    { timeoutMs }: CallBounds,
+    { timeoutMs, asTold = false }: CallBounds,
   ): Promise<readonly (wire.FoundNode | undefined)[]> {
     const [first = ''] = paths;
     const look = wire.multiBody(
       paths.map((path) => ({ operation: operations.getData, body: wire.lookBody(path) })),
     );
-    const { reader } = await this.#synced(first, operations.multiRead, look, timeoutMs);
+    const { reader } = await this.#read(first, operations.multiRead, look, { timeoutMs, asTold });
     return wire.readMultiRead(reader).map((found, at) => {
       if (typeof found !== 'number') return found;
       if (found !== failures.noNode) this.#judge(found, paths[at] ?? '');
@@ -47,7 +50,10 @@ export class Nodes {
 
   async children(path: string, { timeoutMs }: CallBounds): Promise<readonly string[]> {
     const look = wire.lookBody(path);
-    const { code, reader } = await this.#synced(path, operations.getChildren, look, timeoutMs);
+    const { code, reader } = await this.#read(path, operations.getChildren, look, {
+      timeoutMs,
+      asTold: false,
+    });
     if (code === failures.noNode) return [];
     return Array.from({ length: Math.max(0, reader.int()) }, () => reader.text());
   }
@@ -131,15 +137,25 @@ export class Nodes {
     await connection.request(operations.removeWatches, watch).catch(() => {});
   }
 
-  /** The server that is asked may be behind the others: it catches up first. */
-  async #synced(path: string, operation: number, body: Buffer, timeoutMs: number): Promise<Answer> {
+  /**
+   * The server that is asked may be behind the others: it catches up first. Not where it is enough to see what it told
+   * of: a server that watches for us tells of what it has yet to learn when it does, and one that is behind what this
+   * process has seen of another does not serve us.
+   */
+  async #read(
+    path: string,
+    operation: number,
+    body: Buffer,
+    { timeoutMs, asTold }: { readonly timeoutMs: number; readonly asTold: boolean },
+  ): Promise<Answer> {
     const connection = await this.#ensemble.connection(timeoutMs);
+    const isEnough = asTold && connection.listening;
     // One round trip: the server answers in this order.
-    const [synced, answer] = await Promise.all([
-      connection.request(operations.sync, new wire.Writer().text(path).done()),
-      connection.request(operation, body),
-    ]);
-    this.#judge(synced.code, path);
+    const syncing = isEnough
+      ? undefined
+      : connection.request(operations.sync, new wire.Writer().text(path).done());
+    const [synced, answer] = await Promise.all([syncing, connection.request(operation, body)]);
+    if (synced !== undefined) this.#judge(synced.code, path);
     if (answer.code !== failures.noNode) this.#judge(answer.code, path);
     return answer;
   }
