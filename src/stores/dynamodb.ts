@@ -20,9 +20,10 @@ import type {
   DocumentDriver,
   DocumentKey,
   DocumentWrite,
+  FoundDocument,
   StoredDocument,
 } from './documents/driver.ts';
-import { checkOptions, documentStore, documentStoreOptionNames } from './documents/index.ts';
+import { checkOptions, documentStore, documentStoreOptionNames, foundOrForeign } from './documents/index.ts';
 import { checkTable, checkTableName, howToMake, loadDynamodb } from './dynamodb/table.ts';
 
 export { createDynamodbTable } from './dynamodb/table.ts';
@@ -128,11 +129,8 @@ class DynamodbDriver implements DocumentDriver {
     return this.#stored(Item);
   }
 
-  async readMany(
-    keys: readonly DocumentKey[],
-    bounds: CallBounds,
-  ): Promise<readonly (StoredDocument | undefined)[]> {
-    const found = new Map<string, StoredDocument | undefined>();
+  async readMany(keys: readonly DocumentKey[], bounds: CallBounds): Promise<readonly FoundDocument[]> {
+    const found = new Map<string, FoundDocument>();
     let left = [...new Set(keys.map((key) => this.#idOf(key)))].map((id): Item => ({ id: { S: id } }));
     for (let pauseMs = 20; left.length > 0; pauseMs *= 2) {
       const input = { RequestItems: { [this.#table]: { Keys: left, ConsistentRead: true } } };
@@ -141,7 +139,10 @@ class DynamodbDriver implements DocumentDriver {
         client.send(new sdk.BatchGetItemCommand(input), options),
       );
       for (const item of answer.Responses?.[this.#table] ?? [])
-        found.set(item.id?.S ?? '', this.#stored(item));
+        found.set(
+          item.id?.S ?? '',
+          foundOrForeign(() => this.#stored(item)),
+        );
       // Amazon leaves out what was throttled, or was too much for one answer.
       const before = left.length;
       left = answer.UnprocessedKeys?.[this.#table]?.Keys ?? [];

@@ -21,6 +21,9 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
+  type FoundDocument,
+  foreignOnly,
+  foundOrForeign,
   type StoredDocument,
 } from './documents/index.ts';
 import { loadDriver } from './driver-package.ts';
@@ -117,18 +120,15 @@ class KubernetesDriver implements DocumentDriver {
   }
 
   /** Many of one kind come in one list rather than in a request each. */
-  async readMany(
-    keys: readonly DocumentKey[],
-    bounds: CallBounds,
-  ): Promise<readonly (StoredDocument | undefined)[]> {
+  async readMany(keys: readonly DocumentKey[], bounds: CallBounds): Promise<readonly FoundDocument[]> {
     if (keys.length <= mostSingleReads || new Set(keys.map(({ kind }) => kind)).size > 1) {
-      return await Promise.all(keys.map((key) => this.read(key, bounds)));
+      return await Promise.all(keys.map((key) => this.read(key, bounds).catch(foreignOnly)));
     }
     const found = new Map<string | undefined, Lease>();
     for await (const lease of this.#all(keys[0]?.kind, bounds.signal)) found.set(lease.metadata?.name, lease);
     return keys.map((key) => {
       const lease = found.get(leaseName(this.#prefix, key));
-      return lease && documentIn(lease, key, this.description);
+      return lease && foundOrForeign(() => documentIn(lease, key, this.description));
     });
   }
 

@@ -23,9 +23,11 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
+  type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
 import { type Kept, lookAtServer, prepareCollection } from './mongodb/collection.ts';
+import { type Connected, checkName, connect, hostsOf } from './mongodb/connection.ts';
 import { explained, isTaken } from './mongodb/failures.ts';
 
 export interface MongodbStoreOptions extends DocumentStoreOptions {
@@ -45,11 +47,6 @@ const ownNames = ['client', 'url', 'database', 'collection'] as const;
 export function mongodbStore(options: MongodbStoreOptions): LeaseStore {
   checkOptions('The options of mongodbStore', options, [...documentStoreOptionNames, ...ownNames]);
   return documentStore(new MongodbDocuments(options), options);
-}
-
-interface Connected {
-  readonly client: MongoClient;
-  close(): Promise<void>;
 }
 
 interface Opened {
@@ -129,9 +126,8 @@ class MongodbDocuments implements DocumentDriver {
     { timeoutMs }: CallBounds,
   ): Promise<string | undefined> {
     const { collection } = await this.#open();
-    const version = Buffer.from(this.#runtime.random.bytes(12)).toString('hex');
-    const forgetAt = keepMs === undefined ? '$$REMOVE' : { $add: ['$$NOW', Math.ceil(keepMs)] };
-    const update = [{ $set: { text: { $literal: text }, version, forgetAt } }];
+    const version = this.#newVersion();
+    const update = replacement(text, version, keepMs);
     // Nothing has the version '': so it is inserted, or the _id is taken.
     const filter = { _id: idOf(key), version: replaces ?? '' };
     const options = { upsert: replaces === undefined, ...durably(timeoutMs) };
@@ -143,6 +139,37 @@ class MongodbDocuments implements DocumentDriver {
         if (replaces === undefined && isTaken(error)) return undefined;
         throw error;
       }
+    });
+  }
+
+  /**
+   * One command, in which each has a condition of its own. MongoDB says how many it replaced: where not all, which ones
+   * is looked up. Who finds another version there than its own was ended or overtaken.
+   */
+  async renewMany(
+    renewals: readonly Renewal[],
+    { timeoutMs }: CallBounds,
+  ): Promise<readonly (string | undefined)[]> {
+    const { collection } = await this.#open();
+    const versions = renewals.map(() => this.#newVersion());
+    const operations = renewals.map(({ key, text, replaces, keepMs }, at) => ({
+      updateOne: {
+        filter: { _id: idOf(key), version: replaces },
+        update: replacement(text, versions[at] ?? '', keepMs),
+      },
+    }));
+    return await this.#call('Writing', 'unknown', async () => {
+      const options = { ordered: false, ...durably(timeoutMs) };
+      const { matchedCount } = await collection.bulkWrite(operations, options);
+      if (matchedCount === versions.length) return versions;
+      const written = await collection
+        .find(
+          { _id: { $in: renewals.map(({ key }) => idOf(key)) }, version: { $in: versions } },
+          { projection: { version: 1 }, readPreference: 'primary', maxTimeMS: Math.ceil(timeoutMs) },
+        )
+        .toArray();
+      const standing = new Set(written.map(({ version }) => version));
+      return versions.map((version) => (standing.has(version) ? version : undefined));
     });
   }
 
@@ -226,6 +253,10 @@ class MongodbDocuments implements DocumentDriver {
     return this.#opened;
   }
 
+  #newVersion(): string {
+    return Buffer.from(this.#runtime.random.bytes(12)).toString('hex');
+  }
+
   async #call<T>(what: string, outcome: ErrorOutcome, call: () => Promise<T>): Promise<T> {
     try {
       return await call();
@@ -233,6 +264,11 @@ class MongodbDocuments implements DocumentDriver {
       throw explained(`${what} failed in ${this.description}`, error, outcome);
     }
   }
+}
+
+function replacement(text: string, version: string, keepMs: number | undefined) {
+  const forgetAt = keepMs === undefined ? '$$REMOVE' : { $add: ['$$NOW', Math.ceil(keepMs)] };
+  return [{ $set: { text: { $literal: text }, version, forgetAt } }];
 }
 
 function idOf({ kind, name }: DocumentKey): string {
@@ -246,36 +282,4 @@ function keyOf(id: unknown): DocumentKey | undefined {
 
 function durably(timeoutMs: number) {
   return { writeConcern: { w: 'majority', journal: true, wtimeoutMS: Math.ceil(timeoutMs) } } as const;
-}
-
-function checkName(what: string, name: unknown): string | undefined {
-  if (name === undefined) return undefined;
-  if (typeof name === 'string' && /^[^\0$ "/\\]{1,63}$/.test(name) && !name.startsWith('system.'))
-    return name;
-  throw new ConclaveError(
-    'invalid-argument',
-    `${what} must be a text of 1 to 63 characters, without $, / and spaces.`,
-  );
-}
-
-/** @throws 'invalid-argument', without the text: it may hold a password. */
-function hostsOf(url: unknown): string {
-  const [, hosts] =
-    /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^@/?]+)(?:[/?][^@]*)?$/.exec(typeof url === 'string' ? url : '') ??
-    [];
-  if (hosts !== undefined) return hosts;
-  throw new ConclaveError(
-    'invalid-argument',
-    'url must be a text like mongodb://user:password@host:27017/database.',
-  );
-}
-
-async function connect(url: string): Promise<Connected> {
-  const { MongoClient } = await import('mongodb').catch((error: unknown) => {
-    if ((error as { code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    const message = 'mongodbStore with a url needs the package mongodb: npm install mongodb.';
-    throw new ConclaveError('unsupported', message, { cause: error });
-  });
-  const client = new MongoClient(url, { appName: 'conclave', serverSelectionTimeoutMS: 5000 });
-  return { client, close: () => client.close() };
 }

@@ -8,7 +8,7 @@
  * tokens: it declares itself advisory, and `elect` wants to be told that this was understood.
  */
 import type { LeaseStore } from '../election/store.ts';
-import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
+import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import {
   checkOptions,
@@ -20,6 +20,8 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
+  type FoundDocument,
+  type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
 import {
@@ -28,12 +30,13 @@ import {
   type OwnConnection,
   type RedisClient,
   redisConnection,
-  saidBy,
 } from './redis/connection.ts';
+import { ended, explained } from './redis/failures.ts';
 import {
   listElections,
   readDocuments,
   removeDocument,
+  renewDocuments,
   type Script,
   tryEverything,
   writeDocument,
@@ -59,7 +62,12 @@ export function redisStore(options: RedisStoreOptions): LeaseStore {
     'url',
     'prefix',
   ]);
-  return documentStore(new RedisDocuments(options), options);
+  return documentStore(redisDriver(options), options);
+}
+
+/** @internal for tests */
+export function redisDriver(options: RedisStoreOptions): DocumentDriver {
+  return new RedisDocuments(options);
 }
 
 class RedisDocuments implements DocumentDriver {
@@ -115,15 +123,17 @@ class RedisDocuments implements DocumentDriver {
 
   async read(key: DocumentKey): Promise<StoredDocument | undefined> {
     const [document] = await this.readMany([key]);
+    if (ConclaveError.is(document)) throw document;
     return document;
   }
 
-  async readMany(keys: readonly DocumentKey[]): Promise<readonly (StoredDocument | undefined)[]> {
+  async readMany(keys: readonly DocumentKey[]): Promise<readonly FoundDocument[]> {
     const names = keys.map(({ kind, name }) => this.#keyOf(kind, name));
     const answer = await this.#run(readDocuments, names, [], 'Reading');
-    return keys.map((_, at) => {
+    return names.map((name, at) => {
       const [version = '', text = '', left = ''] = answer.slice(3 * at);
       if (version === '') return undefined;
+      if (version === 'foreign') return this.#foreign(text, name);
       return { text, version, ...(left !== '' && { leftMs: Number(left) }) };
     });
   }
@@ -137,6 +147,18 @@ class RedisDocuments implements DocumentDriver {
     const times = [ttlMs, keepMs].map((ms) => (ms === undefined ? '' : String(Math.ceil(ms))));
     const args = [replaces, id, text, ...times, ...this.#news(key)];
     return (await this.#change(writeDocument, key, args, 'Writing')) ? id : undefined;
+  }
+
+  /** All keys of a store are in one slot of a cluster. */
+  async renewMany(renewals: readonly Renewal[]): Promise<readonly (string | undefined)[]> {
+    const ids = renewals.map(() => this.#newId());
+    const keys = renewals.map(({ key: { kind, name } }) => this.#keyOf(kind, name));
+    const args = renewals.flatMap(({ replaces, text, ttlMs = 0, keepMs = ttlMs }, at) => [
+      ...[replaces, ids[at] ?? '', text],
+      ...[ttlMs, keepMs].map((ms) => String(Math.ceil(ms))),
+    ]);
+    const answer = await this.#run(renewDocuments, keys, args, 'Writing');
+    return ids.map((id, at) => (answer[at] === 'done' ? id : undefined));
   }
 
   async remove(key: DocumentKey, version: string): Promise<boolean> {
@@ -222,66 +244,29 @@ class RedisDocuments implements DocumentDriver {
       raw = await connection.run(script, keys, args);
     } catch (error) {
       const changes = what === 'Writing' || what === 'Removing';
-      if (connection.isEnded()) throw this.#ended(what, error, changes);
-      throw this.#explained(
-        what === 'Connecting'
-          ? `Cannot connect to ${this.description}`
-          : `${what} failed in ${this.description}`,
+      const outcome = changes ? 'unknown' : 'not-applied';
+      const { description } = this;
+      if (connection.isEnded()) throw ended(`${what} failed: the client of ${description}`, error, outcome);
+      const where = { prefix: this.#prefix, channel: this.#channel, tried: this.#tried };
+      throw explained(
+        what === 'Connecting' ? `Cannot connect to ${description}` : `${what} failed in ${description}`,
         error,
-        changes ? 'unknown' : 'not-applied',
+        outcome,
+        where,
       );
     }
     const answer = Array.isArray(raw) ? raw.map(String) : [];
     const [status = '', ...rest] = answer;
     if (status === 'done') return rest;
     if (status === 'other') return answer;
-    if (status === 'foreign') {
-      const message = `The key ${rest[1] ?? keys[0]} of ${this.description} holds a ${rest[0]} that was not written by Conclave, and is left as it is: use another prefix.`;
-      throw new ConclaveError('data-incompatible', message);
-    }
+    if (status === 'foreign') throw this.#foreign(rest[0] ?? '', keys[0] ?? '');
     const message = `${this.description} answered something else than the script returns: does the client transform replies?`;
     throw new ConclaveError('failed-precondition', message, { outcome: 'unknown' });
   }
 
-  #ended(what: string, cause: unknown, changes: boolean): ConclaveError {
-    const message = `${what} failed: the client of ${this.description} is closed. Connect it first, and keep it open while the store is in use.`;
-    return new ConclaveError('failed-precondition', message, {
-      cause,
-      outcome: changes ? 'unknown' : 'not-applied',
-    });
-  }
-
-  #explained(what: string, error: unknown, outcome: ErrorOutcome): ConclaveError {
-    if (ConclaveError.is(error)) return error;
-    const said = saidBy(error);
-    const message = `${what}: ${said}`;
-    const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
-      new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, {
-        cause: error,
-        outcome: certain,
-      });
-    if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
-      return mend('Check user and password.');
-    if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
-      return mend(
-        `Grant the keys ~${this.#prefix}*, the channel &${this.#channel} and the commands that docs/stores/redis.md lists.`,
-        outcome,
-      );
-    }
-    if (/READONLY/.test(said)) {
-      const advice = 'This is a replica, which takes no writes: connect to the primary, or through Sentinel.';
-      if (!this.#tried) return mend(advice);
-      // A failover may have made it one; clients follow it.
-      const details = { cause: error, retryable: true } as const;
-      return new ConclaveError('unavailable', `${message}. ${advice}`, details);
-    }
-    if (/non deterministic|unknown command/.test(said)) {
-      return new ConclaveError('unsupported', `${message}. Redis 5 or later is needed.`, { cause: error });
-    }
-    if (/LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|\bBUSY\b|\bOOM\b/.test(said)) {
-      return new ConclaveError('unavailable', message, { cause: error, retryable: true });
-    }
-    return new ConclaveError('unavailable', message, { cause: error, retryable: true, outcome });
+  #foreign(type: string, key: string): ConclaveError {
+    const message = `The key ${key} of ${this.description} holds a ${type} that was not written by Conclave, and is left as it is: use another prefix.`;
+    return new ConclaveError('data-incompatible', message);
   }
 
   #keys(key: DocumentKey): readonly string[] {
@@ -292,9 +277,13 @@ class RedisDocuments implements DocumentDriver {
     return `${this.#prefix}${kind}:${name}`;
   }
 
-  /** Where it is told, what, and under which name it is listed. */
+  /**
+   * Where it is told, what, and under which name it is listed. Nobody waits for a session or the counter: while the
+   * server's clock runs, their changes only put ends off.
+   */
   #news({ kind, name }: DocumentKey): readonly string[] {
-    return [this.#channel, `${kind}:${name}`, kind === 'election' ? name : ''];
+    const told = kind === 'election';
+    return [this.#channel, told ? `election:${name}` : '', told ? name : ''];
   }
 
   get #channel(): string {

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { type ConformanceTarget, conformanceTests } from '../../src/conformance/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
-import type { DocumentDriver, DocumentKey } from '../../src/stores/documents/index.ts';
+import type { DocumentDriver, DocumentKey, StoredDocument } from '../../src/stores/documents/index.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 
 export const patience = { timeout: 240_000 };
@@ -54,6 +54,18 @@ export async function written(
   const version = await driver.write(key, text, { replaces }, bounds);
   assert(version !== undefined, `${text} was not written`);
   return version;
+}
+
+/** As `driver.readMany`, where all that is there is Conclave's. */
+export async function readMany(
+  driver: DocumentDriver,
+  keys: readonly DocumentKey[],
+): Promise<readonly (StoredDocument | undefined)[]> {
+  const found = (await driver.readMany?.(keys, bounds)) ?? [];
+  return found.map((one) => {
+    if (ConclaveError.is(one)) throw one;
+    return one;
+  });
 }
 
 /** An error of this code, whose message has these words and no secret. */
@@ -111,6 +123,44 @@ export async function findsOutAboutCutWrites(
   const won = await next.acquire(name, { metadata: '', priority: 0 });
   assert(won.status === 'acquired' && won.token > token);
   assert.equal(Buffer.from(won.record ?? []).toString(), 'cut-while-releasing');
+}
+
+/** Renewals of many sessions at once take few requests, and each hears what became of its own. */
+export async function renewsTogether(
+  store: LeaseStore,
+  { requests, end }: { requests(): number | Promise<number>; end(id: string): Promise<unknown> },
+): Promise<void> {
+  const opening = Array.from({ length: 40 }, (_, at) =>
+    store.openSession({ ttlMs: 60_000, holder: `holder ${at}` }),
+  );
+  const sessions = await Promise.all(opening);
+  const ended = sessions.slice(0, 3);
+  for (const { id } of ended) await end(id);
+  const before = await requests();
+  const renewed = await Promise.allSettled(sessions.map((session) => session.renew()));
+  const count = (await requests()) - before;
+  assert(count < 20, `${count} requests`);
+  for (const [at, result] of renewed.entries()) {
+    assert.equal(result.status, at < ended.length ? 'rejected' : 'fulfilled', `session ${at}`);
+    if (result.status === 'rejected') assert(ConclaveError.is(result.reason, 'lease-lost'));
+  }
+  // Each has the version that stands there: the next renewal replaces it.
+  await Promise.all(sessions.slice(ended.length).map((session) => session.renew()));
+  for (const session of sessions) await session[Symbol.asyncDispose]();
+}
+
+/** What another program wrote under one key keeps none beside it from being read. */
+export async function readsBeside(driver: DocumentDriver, foreign: DocumentKey): Promise<void> {
+  const ours = Array.from({ length: 20 }, () =>
+    freshKey(foreign.kind === 'session' ? 'session' : 'election'),
+  );
+  for (const [at, key] of ours.entries()) await written(driver, key, session(at));
+  const keys = [...ours.slice(0, 10), foreign, ...ours.slice(10)];
+  const found = (await driver.readMany?.(keys, bounds)) ?? [];
+  const texts = found.map((one) => (ConclaveError.is(one) ? one.code : one?.text));
+  const own = ours.map((_, at) => session(at));
+  assert.deepEqual(texts, [...own.slice(0, 10), 'data-incompatible', ...own.slice(10)]);
+  await assert.rejects(driver.read(foreign, bounds), failsWith('data-incompatible'));
 }
 
 /** `make`: an expression that makes a store, of `storeName` and `options`. */

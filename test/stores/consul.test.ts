@@ -10,6 +10,7 @@ import { escapeName } from '../../src/stores/escaped-names.ts';
 import { Guide } from '../guide.ts';
 import { type ConsulServer, consulName, deleteTree, startConsul } from '../servers/consul.ts';
 import { ConsulStandIn } from '../stand-ins/consul.ts';
+import { readMany } from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
 
 const patience = { timeout: 120_000 };
@@ -162,7 +163,7 @@ describe(`The Consul store on ${consulName}`, () => {
     const keys = names.map((name) => ({ kind: 'election', name }) as const);
     for (const key of keys) await driver.write(key, key.name, { replaces: undefined }, bounds);
     const many = [...keys, { kind: 'election', name: 'missing' } as const];
-    const found = (await driver.readMany?.(many, bounds)) ?? [];
+    const found = await readMany(driver, many);
     assert.deepEqual(
       found.map((document) => document?.text),
       [...names, undefined],

@@ -33,6 +33,8 @@ import {
   freshKey,
   opened,
   patience,
+  readMany,
+  readsBeside,
   registerConformance,
   session,
   withoutDriver,
@@ -198,7 +200,7 @@ for (const program of dynamodbPrograms) {
       const keys = Array.from({ length: 5 }, () => freshKey('session'));
       for (const key of keys.slice(1)) await written(driver, key, key.name);
       const all = [...keys, ...keys.slice(0, 2)];
-      const found = await driver.readMany?.(all, bounds);
+      const found = await readMany(driver, all);
       assert.deepEqual(
         found?.map((document) => document?.text),
         all.map((key) => (key === keys[0] ? undefined : key.name)),
@@ -293,6 +295,7 @@ for (const program of dynamodbPrograms) {
       await assert.rejects(candidate.campaign(), refused);
       await assert.rejects(store.read('theirs'), refused);
       assert.deepEqual(await itemOf('conclave/election/theirs'), Item);
+      await readsBeside(await opened(driverOf()), { kind: 'election', name: 'theirs' });
     });
 
     test('missing credentials and permissions are said, without what was signed', async () => {

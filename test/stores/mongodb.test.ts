@@ -16,6 +16,7 @@ import {
   findsOutAboutCutWrites,
   patience,
   registerConformance,
+  renewsTogether,
   withoutDriver,
 } from './checks.ts';
 import { testsOfOutages } from './outage.ts';
@@ -157,6 +158,19 @@ describe('The MongoDB store', { skip }, () => {
       assert.equal(writeConcern?.w, 'majority');
       assert.equal(writeConcern?.j, true);
     }
+  });
+
+  test('renews many sessions in few commands, and tells each its own fate', patience, async () => {
+    await using watched = server.client(undefined, { monitorCommands: true });
+    let sent = 0;
+    watched.on('commandStarted', ({ commandName }) => {
+      if (['update', 'find'].includes(commandName)) sent += 1;
+    });
+    await using store = mongodbStore({ client: watched, database, timeoutMs });
+    await renewsTogether(store, {
+      requests: () => sent,
+      end: (id) => documents().deleteOne({ _id: `session:${id}` }),
+    });
   });
 
   test('keeps texts that look like expressions as they are', patience, async () => {

@@ -9,12 +9,21 @@ import { createCluster } from 'redis';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
 import type { LeaseStore, StoreSession } from '../../src/election/store.ts';
-import { type RedisClient, redisStore } from '../../src/stores/redis.ts';
+import { type RedisClient, redisDriver, redisStore } from '../../src/stores/redis.ts';
 import { Guide } from '../guide.ts';
 import type { ChildServer } from '../servers/child-server.ts';
 import { connectIoredis, connectNodeRedis, redisMissing, startRedis } from '../servers/redis.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
-import { endsByItself, failsWith, patience, registerConformance, withoutDriver } from './checks.ts';
+import {
+  endsByItself,
+  failsWith,
+  opened,
+  patience,
+  readsBeside,
+  registerConformance,
+  renewsTogether,
+  withoutDriver,
+} from './checks.ts';
 import { testsOfOutages } from './outage.ts';
 
 const skip = redisMissing ?? false;
@@ -45,11 +54,15 @@ function accepted(store: LeaseStore): LeaseStore {
 }
 
 /** Sends each script twice, and hears the second answer: as a client does that loses its connection. */
-function twice(client: Redis): RedisClient {
+function twice(client: Redis, sent: string[] = []): RedisClient {
+  const once = async (...args: Parameters<Redis['evalsha']>) => {
+    sent.push(String(args[0]));
+    return await client.evalsha(...args);
+  };
   return {
     async evalsha(...args: Parameters<Redis['evalsha']>) {
-      await client.evalsha(...args);
-      return await client.evalsha(...args);
+      await once(...args);
+      return await once(...args);
     },
     eval: (...args: Parameters<Redis['eval']>) => client.eval(...args),
     duplicate: (...args: Parameters<Redis['duplicate']>) => client.duplicate(...args),
@@ -257,6 +270,38 @@ describe('The Redis store', { skip }, () => {
     }
     assert.equal(await client.get('{conclave}:election:theirs'), 'a string');
     assert.deepEqual(await client.hgetall('{conclave}:election:theirs too'), { field: 'a hash' });
+  });
+
+  test('reads what is beside something that another program wrote', async () => {
+    await client.set('{conclave}:session:beside', 'a string');
+    await readsBeside(await opened(redisDriver({ client })), { kind: 'session', name: 'beside' });
+  });
+
+  test('renews many sessions in few commands, and tells each its own fate', patience, async () => {
+    const sent: string[] = [];
+    const counting = twice(client, sent);
+    await using store = redisStore({ client: counting, timeoutMs });
+    await renewsTogether(store, {
+      // Each is sent twice here, so what is counted once must be renewed once.
+      requests: () => sent.length / 2,
+      end: (id) => client.del(`{conclave}:session:${id}`),
+    });
+  });
+
+  test('tells who listens of elections, not of every renewal', patience, async () => {
+    const told: string[] = [];
+    const listening = connectIoredis(server.port);
+    await using _ = { [Symbol.asyncDispose]: async () => listening.disconnect() };
+    // Opening a store tries whether it may publish.
+    listening.on('message', (_: string, message: string) => message !== '' && told.push(message));
+    await listening.subscribe('{conclave}:changes');
+    await using store = redisStore({ client });
+    await using session = await store.openSession({ ttlMs: 60_000, holder: 'first' });
+    await session.renew();
+    await win(session, 'told');
+    await session.renew();
+    while (!told.includes('election:told')) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual(new Set(told), new Set(['election:told']));
   });
 
   test('counts a command once that the client sent twice, also when the server forgot its scripts', async () => {

@@ -2,13 +2,15 @@
 import type { StoreCallOptions } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
-import type {
-  CallBounds,
-  DocumentDriver,
-  DocumentKey,
-  DocumentWrite,
-  Renewal,
-  StoredDocument,
+import {
+  type CallBounds,
+  type DocumentDriver,
+  type DocumentKey,
+  type DocumentWrite,
+  type FoundDocument,
+  foreignOnly,
+  type Renewal,
+  type StoredDocument,
 } from './driver.ts';
 
 /** One time for all calls of one operation. */
@@ -68,24 +70,18 @@ export class DriverCalls {
   }
 
   async read(key: DocumentKey, within: Within): Promise<StoredDocument | undefined> {
-    const [document] = await this.readMany([key], within);
-    return document;
+    await this.#open(within);
+    return await this.#bounded('Reading', 'not-applied', within, (bounds) => this.driver.read(key, bounds));
   }
 
-  async readMany(
-    keys: readonly DocumentKey[],
-    within: Within,
-  ): Promise<readonly (StoredDocument | undefined)[]> {
-    if (keys.length === 0) return [];
-    await this.#open(within);
-    const { driver } = this;
+  async readMany(keys: readonly DocumentKey[], within: Within): Promise<readonly FoundDocument[]> {
     const [only] = keys;
-    if (keys.length === 1 && only !== undefined) {
-      return [await this.#bounded('Reading', 'not-applied', within, (bounds) => driver.read(only, bounds))];
-    }
+    if (only === undefined) return [];
+    if (keys.length === 1) return [await this.read(only, within).catch(foreignOnly)];
+    await this.#open(within);
     const parts: (readonly DocumentKey[])[] = [];
     for (let at = 0; at < keys.length; at += this.perRead) parts.push(keys.slice(at, at + this.perRead));
-    const found: (readonly (StoredDocument | undefined)[])[] = [];
+    const found: (readonly FoundDocument[])[] = [];
     let next = 0;
     const work = async () => {
       for (let at = next++; at < parts.length; at = next++)
@@ -100,14 +96,11 @@ export class DriverCalls {
     return this.driver.readMany === undefined ? 1 : mostAtATime;
   }
 
-  #readPart(
-    keys: readonly DocumentKey[] = [],
-    within: Within,
-  ): Promise<readonly (StoredDocument | undefined)[]> {
+  #readPart(keys: readonly DocumentKey[] = [], within: Within): Promise<readonly FoundDocument[]> {
     const { driver } = this;
     return this.#bounded('Reading', 'not-applied', within, (bounds) =>
       driver.readMany === undefined
-        ? Promise.all(keys.map((key) => driver.read(key, bounds)))
+        ? Promise.all(keys.map((key) => driver.read(key, bounds).catch(foreignOnly)))
         : driver.readMany(keys, bounds),
     );
   }

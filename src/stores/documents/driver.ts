@@ -3,6 +3,8 @@
  * replaced only while they still are what was read. Databases, object stores and key-value services all have that.
  */
 
+import { ConclaveError } from '../../errors/index.ts';
+
 /** The driver makes the service's own key of it: a row's columns, an object's path, a hash where names are short. */
 export interface DocumentKey {
   /** `counter` is one document for the whole store, with the name ''. */
@@ -46,6 +48,9 @@ export interface DocumentWrite {
   readonly keepMs?: number | undefined;
 }
 
+/** An error: something else wrote that one ('data-incompatible'), which says nothing of those beside it. */
+export type FoundDocument = StoredDocument | ConclaveError | undefined;
+
 /** A session's document, written anew by its owner. */
 export interface Renewal extends DocumentWrite {
   readonly key: DocumentKey;
@@ -86,10 +91,7 @@ export interface DocumentDriver extends AsyncDisposable {
   open?(bounds: CallBounds): Promise<void>;
   read(key: DocumentKey, bounds: CallBounds): Promise<StoredDocument | undefined>;
   /** In the order of `keys`. At most 100 at a time. Present only where that is one request; absent: `read` for each. */
-  readMany?(
-    keys: readonly DocumentKey[],
-    bounds: CallBounds,
-  ): Promise<readonly (StoredDocument | undefined)[]>;
+  readMany?(keys: readonly DocumentKey[], bounds: CallBounds): Promise<readonly FoundDocument[]>;
   /** The new version; undefined: another document stands there, or none does, and nothing was changed. */
   write(
     key: DocumentKey,
@@ -111,4 +113,19 @@ export interface DocumentDriver extends AsyncDisposable {
   changes?(signal: AbortSignal): AsyncIterable<DocumentChange>;
   /** Elections whose names begin with `prefix`. Present: the store offers `watchAll`. */
   list?(prefix: string, bounds: CallBounds): Promise<readonly string[]>;
+}
+
+/** What `read` gives, where one of many is not to keep the others from being read. */
+export function foundOrForeign(read: () => StoredDocument | undefined): FoundDocument {
+  try {
+    return read();
+  } catch (error) {
+    return foreignOnly(error);
+  }
+}
+
+/** @throws what is not 'data-incompatible' */
+export function foreignOnly(error: unknown): ConclaveError {
+  if (ConclaveError.is(error, 'data-incompatible')) return error;
+  throw error;
 }

@@ -66,8 +66,10 @@ export class ElectionDocuments {
   ): Promise<readonly (FoundElection | ConclaveError)[]> {
     const found = await this.#calls.readMany(names.map(keyOf), within);
     return names.map((name, at) => {
+      const stored = found[at];
+      if (ConclaveError.is(stored)) return stored;
       try {
-        const one = this.decode(name, found[at]);
+        const one = this.decode(name, stored);
         return one.document.version === 0 ? { document: nothingYet, stored: undefined } : one;
       } catch (error) {
         if (ConclaveError.is(error)) return error;

@@ -16,7 +16,9 @@ export type {
   DocumentKey,
   DocumentTraits,
   DocumentWrite,
+  FoundDocument,
   Renewal,
   StoredDocument,
 } from './driver.ts';
+export { foreignOnly, foundOrForeign } from './driver.ts';
 export { type DocumentStoreOptions, documentStore, documentStoreOptionNames } from './store.ts';

@@ -21,6 +21,7 @@ interface Sighting {
 }
 
 const over: Pulse = { alive: false, dueMs: Number.POSITIVE_INFINITY };
+const unreadable: Pulse = { alive: true, dueMs: Number.POSITIVE_INFINITY };
 const forgetSightingsAfterMs = 600_000;
 /** A session that nobody ends is kept so much longer than it lives, where the service can forget. */
 const keptTtls = 10;
@@ -75,6 +76,10 @@ export class SessionDocuments {
     const pulses = await Promise.all(
       found.map(async (stored, at) => {
         const id = asked[at] ?? '';
+        if (ConclaveError.is(stored)) {
+          if (bury) throw stored;
+          return unreadable;
+        }
         const pulse = bury ? this.#pulse(id, stored, nowMs) : this.#shownPulse(id, stored, nowMs);
         if (!bury || pulse.alive || stored === undefined) return pulse;
         return this.#bury(id, stored, within);
@@ -89,7 +94,7 @@ export class SessionDocuments {
       return this.#pulse(id, stored, nowMs);
     } catch (error) {
       if (!ConclaveError.is(error, 'data-incompatible')) throw error;
-      return { alive: true, dueMs: Number.POSITIVE_INFINITY };
+      return unreadable;
     }
   }
 

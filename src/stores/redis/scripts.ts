@@ -31,7 +31,7 @@ local function number(value) return string.format('%.0f', value) end`;
 
 /**
  * KEYS: any number of documents. Answers for each: version, text and what is left of its time or ''; all are '' where
- * there is none. Now is down to the millisecond, so that what is left is rounded up.
+ * there is none. Where something else stands there: 'foreign', its type, ''. Now is down to the millisecond, so that what is left is rounded up.
  */
 export const readDocuments = script(`
 local time = redis.call('TIME')
@@ -41,17 +41,22 @@ for _, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key)['ok']
   local version, text, left = '', '', ''
   if kind ~= 'none' then
-    if kind ~= 'hash' then return {'foreign', kind, key} end
-    local found = redis.call('HMGET', key, 'writes', 'text', 'expires')
-    if #(found[1] or '') < ${writeIdLength} or not found[2] then return {'foreign', kind, key} end
-    version, text = string.sub(found[1], 1, ${writeIdLength}), found[2]
-    if found[3] then left = string.format('%.0f', found[3] - now) end
+    local found = kind == 'hash' and redis.call('HMGET', key, 'writes', 'text', 'expires') or {}
+    if #(found[1] or '') < ${writeIdLength} or not found[2] then
+      version, text = 'foreign', kind
+    else
+      version, text = string.sub(found[1], 1, ${writeIdLength}), found[2]
+      if found[3] then left = string.format('%.0f', found[3] - now) end
+    end
   end
   for _, value in ipairs({version, text, left}) do answer[#answer + 1] = value end
 end
 return answer`);
 
-/** ARGV: version to be replaced or '', id of this write, text, ttlMs or '', keepMs or '', channel, message, name or ''. */
+/**
+ * ARGV: version to be replaced or '', id of this write, text, ttlMs or '', keepMs or '', channel, message or '', name
+ * or ''.
+ */
 export const writeDocument = script(
   load,
   `if string.find(writes, ARGV[2], 1, true) then return {'done'} end
@@ -67,9 +72,35 @@ if ARGV[8] ~= '' then
   redis.call('ZADD', KEYS[2], ARGV[5] == '' and '+inf' or number(now + ARGV[5]), ARGV[8])
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. number(now - 1000))
 end
-redis.call('PUBLISH', ARGV[6], ARGV[7])
+if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
 return {'done'}`,
 );
+
+/**
+ * KEYS: any number of documents. ARGV, for each: version to be replaced, id of this write, text, ttlMs, keepMs. Answers
+ * for each 'done' or 'other', whatever became of those beside it.
+ */
+export const renewDocuments = script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.ceil(time[2] / 1000)
+local answer = {'done'}
+for at, key in ipairs(KEYS) do
+  local first = 5 * (at - 1)
+  local replaces, id, text, ttl, keep = ARGV[first + 1], ARGV[first + 2], ARGV[first + 3], ARGV[first + 4], ARGV[first + 5]
+  local kind = redis.call('TYPE', key)['ok']
+  local found = kind == 'hash' and redis.call('HMGET', key, 'writes', 'text') or {}
+  local writes = found[1] or ''
+  if not found[2] then answer[#answer + 1] = 'other'
+  elseif string.find(writes, id, 1, true) then answer[#answer + 1] = 'done'
+  elseif string.sub(writes, 1, ${writeIdLength}) ~= replaces then answer[#answer + 1] = 'other'
+  else
+    writes = string.sub(id .. writes, 1, ${writeIdLength * recentWrites})
+    redis.call('HSET', key, 'writes', writes, 'text', text, 'expires', string.format('%.0f', now + ttl))
+    redis.call('PEXPIRE', key, keep)
+    answer[#answer + 1] = 'done'
+  end
+end
+return answer`);
 
 /** ARGV: version, channel, message, name or ''. */
 export const removeDocument = script(
@@ -77,7 +108,7 @@ export const removeDocument = script(
   `if kind == 'none' or version ~= ARGV[1] then return {'other'} end
 redis.call('DEL', KEYS[1])
 if ARGV[4] ~= '' then redis.call('ZREM', KEYS[2], ARGV[4]) end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
 return {'done'}`,
 );
 

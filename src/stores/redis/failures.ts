@@ -1,0 +1,54 @@
+/** What an error of Redis or of its client means, in words that name the remedy. */
+import { ConclaveError, type ErrorOutcome } from '../../errors/index.ts';
+import { saidBy } from './connection.ts';
+
+interface Where {
+  readonly prefix: string;
+  readonly channel: string;
+  /** This server has taken writes before. */
+  readonly tried: boolean;
+}
+
+/** `what`: "Reading failed: the client of Redis". */
+export function ended(what: string, cause: unknown, outcome: ErrorOutcome): ConclaveError {
+  const message = `${what} is closed. Connect it first, and keep it open while the store is in use.`;
+  return new ConclaveError('failed-precondition', message, { cause, outcome });
+}
+
+export function explained(
+  what: string,
+  error: unknown,
+  outcome: ErrorOutcome,
+  { prefix, channel, tried }: Where,
+): ConclaveError {
+  if (ConclaveError.is(error)) return error;
+  const said = saidBy(error);
+  const message = `${what}: ${said}`;
+  const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
+    new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, {
+      cause: error,
+      outcome: certain,
+    });
+  if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
+    return mend('Check user and password.');
+  if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
+    return mend(
+      `Grant the keys ~${prefix}*, the channel &${channel} and the commands that docs/stores/redis.md lists.`,
+      outcome,
+    );
+  }
+  if (/READONLY/.test(said)) {
+    const advice = 'This is a replica, which takes no writes: connect to the primary, or through Sentinel.';
+    if (!tried) return mend(advice);
+    // A failover may have made it one; clients follow it.
+    const details = { cause: error, retryable: true } as const;
+    return new ConclaveError('unavailable', `${message}. ${advice}`, details);
+  }
+  if (/non deterministic|unknown command/.test(said)) {
+    return new ConclaveError('unsupported', `${message}. Redis 5 or later is needed.`, { cause: error });
+  }
+  if (/LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|\bBUSY\b|\bOOM\b/.test(said)) {
+    return new ConclaveError('unavailable', message, { cause: error, retryable: true });
+  }
+  return new ConclaveError('unavailable', message, { cause: error, retryable: true, outcome });
+}
