@@ -336,11 +336,12 @@ export class Http2Connection {
     }
     const settings = readSettings(payload);
     this.#settled = true;
+    // Before what the settings set free, which they have to be known for.
+    this.#writer.frame(frameTypes.settings, frameFlags.ack, 0, noContent);
     if (settings.headerTableBytes !== undefined) this.#writer.limitHeaderTable(settings.headerTableBytes);
     if (settings.maxFrameBytes !== undefined) this.#writer.maxFrameBytes = settings.maxFrameBytes;
     if (settings.initialWindowBytes !== undefined)
       this.#carrier.changeInitialWindow(settings.initialWindowBytes);
-    this.#writer.frame(frameTypes.settings, frameFlags.ack, 0, noContent);
   }
 
   #ping(flags: number, id: number, payload: Uint8Array): void {
