@@ -7,13 +7,16 @@ const pythonPeers = 'python3 -m venv .peers && .peers/bin/pip install -r test/se
 
 /** How to install a peer that is missing. */
 const installs = {
+  curl: 'Debian: apt-get install curl',
   etcd: 'Debian: apt-get install etcd-server',
   etcdctl: 'Debian: apt-get install etcd-client',
+  h2spec: 'with Go: GOBIN=$PWD/.peers/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
   java: 'Debian: apt-get install default-jre-headless',
   mariadbd: 'Debian: apt-get install mariadb-server',
   moto_server: pythonPeers,
   openssl: 'Debian: apt-get install openssl',
   'nats-server': 'Debian: apt-get install nats-server',
+  nghttp: 'Debian: apt-get install nghttp2-client',
   pgbouncer: 'Debian: apt-get install pgbouncer',
   postgres: 'Debian: apt-get install postgresql',
   'redis-server': 'Debian: apt-get install redis-server',

@@ -70,6 +70,11 @@ export class Http2Connection {
     this.#idleFrames = new Budget(options.limits.idleFrames, options.nowMs);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.once('close', () => this.#over());
+    // Who says nothing more does not want answers either.
+    socket.once('end', () => {
+      this.#over();
+      socket.end();
+    });
     socket.resume();
     this.#greet();
   }
