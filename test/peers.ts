@@ -10,7 +10,8 @@ const installs = {
   curl: 'Debian: apt-get install curl',
   etcd: 'Debian: apt-get install etcd-server',
   etcdctl: 'Debian: apt-get install etcd-client',
-  h2spec: 'with Go: GOBIN=$PWD/.peers/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
+  h2spec:
+    'with Go: GOBIN=$PWD/.peers/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
   java: 'Debian: apt-get install default-jre-headless',
   mariadbd: 'Debian: apt-get install mariadb-server',
   moto_server: pythonPeers,
