@@ -13,13 +13,14 @@ export const revisionRaise = 2 ** 32;
  * it saw in the old cluster ends with 'compacted', rather than with a gap that it does not know of.
  */
 export function beginAnew(state: State): void {
-  const { store, clients, alarms } = state;
+  const { store, clients, alarms, auth } = state;
   const revision = store.revision + revisionRaise;
   if (!Number.isSafeInteger(revision * 2)) {
     throw new MalformedData(`Revision ${store.revision} leaves no room to be raised by ${revisionRaise}.`);
   }
   // An old client must not pass for a new one that was given its number.
   clients.forgetAll(revisionRaise);
+  auth.voidTokens();
   store.revision = revision;
   store.compactRevision = revision;
   // The members that raised them are those of the old cluster.

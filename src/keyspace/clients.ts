@@ -14,6 +14,8 @@ export const idleLimitMs = 24 * 60 * 60 * 1000;
 export interface Client {
   readonly incarnation: number;
   readonly name: string;
+  /** The user that registered it; empty where auth was off. */
+  readonly owner: string;
   lastUsedMs: number;
   /** Results below this are forgotten. */
   forgottenBelow: number;
@@ -44,16 +46,21 @@ export class ClientTable {
     return this.clients.size;
   }
 
+  ownerOf(incarnation: number): string | undefined {
+    return this.clients.get(incarnation)?.owner;
+  }
+
   /** Least recently used first. */
   *inOrderOfUse(): Generator<Client> {
     for (let client = this.oldest; client !== undefined; client = client.newer) yield client;
   }
 
-  register(name: string, timeMs: number): number {
+  register(name: string, timeMs: number, owner = ''): number {
     const incarnation = this.nextIncarnation++;
     this.add({
       incarnation,
       name,
+      owner,
       lastUsedMs: timeMs,
       forgottenBelow: 0,
       results: new Map(),
@@ -133,6 +140,10 @@ export class ClientTable {
       const name = encodeUtf8(client.name);
       hash = mixNumber(hash, client.incarnation);
       hash = mixNumber(hash, hashBytes(name, 0, name.length, 0));
+      if (client.owner !== '') {
+        const owner = encodeUtf8(client.owner);
+        hash = mixNumber(hash, hashBytes(owner, 0, owner.length, 1));
+      }
       hash = mixNumber(hash, client.lastUsedMs);
       hash = mixNumber(hash, client.forgottenBelow);
       let results = 0;

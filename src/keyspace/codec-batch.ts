@@ -5,6 +5,14 @@
  * command on its own is the same bytes as inside a batch, so forwarded commands go into a batch unopened.
  */
 import { readAlarm, writeAlarm } from './alarms.ts';
+import {
+  readAuthChange,
+  readAuthor,
+  readLogin,
+  writeAuthChange,
+  writeAuthor,
+  writeLogin,
+} from './auth/index.ts';
 import { decodeUtf8, encodeUtf8 } from './bytes.ts';
 import {
   readChoice,
@@ -36,6 +44,9 @@ const commandTypes: readonly Command['type'][] = [
   'tick',
   'registerClient',
   'alarm',
+  'auth',
+  'authenticate',
+  'extendToken',
 ];
 
 function writeCommand(writer: Writer, command: Command): void {
@@ -83,6 +94,17 @@ function writeCommand(writer: Writer, command: Command): void {
       writer.boolean(command.raise);
       writeAlarm(writer, command);
       return;
+    case 'auth':
+      writeAuthChange(writer, command.change);
+      return;
+    case 'authenticate':
+      writeLogin(writer, command.login);
+      return;
+    case 'extendToken':
+      writer.bytes(command.tokenId);
+      writeLogin(writer, command.login);
+      writer.varint(command.ttlMs);
+      return;
   }
 }
 
@@ -114,6 +136,12 @@ function readCommand(reader: Reader): Command {
       return { type, name: readName(reader) };
     case 'alarm':
       return { type, raise: reader.boolean(), ...readAlarm(reader) };
+    case 'auth':
+      return { type, change: readAuthChange(reader) };
+    case 'authenticate':
+      return { type, login: readLogin(reader) };
+    case 'extendToken':
+      return { type, tokenId: reader.bytes(), login: readLogin(reader), ttlMs: reader.varint() };
   }
 }
 
@@ -131,8 +159,9 @@ export function readName(reader: Reader): string {
 }
 
 function writeSubmitted(writer: Writer, submitted: SubmittedCommand): void {
-  const identity = submitted.identity;
-  writer.boolean(identity !== undefined);
+  const { identity, author } = submitted;
+  writer.byte((identity !== undefined ? 1 : 0) | (author !== undefined ? 2 : 0));
+  if (author !== undefined) writeAuthor(writer, author);
   if (identity !== undefined) {
     writer.varint(identity.incarnation);
     writer.varint(identity.sequence);
@@ -150,8 +179,15 @@ function readIdentity(reader: Reader): CommandIdentity {
 }
 
 function readSubmitted(reader: Reader): SubmittedCommand {
-  const identity = reader.boolean() ? readIdentity(reader) : undefined;
-  return { command: readCommand(reader), identity };
+  const flags = reader.byte();
+  if (flags > 3) throw new MalformedData(`A submitted command has unknown flags ${flags}.`);
+  if (flags < 2) {
+    const identity = flags === 1 ? readIdentity(reader) : undefined;
+    return { command: readCommand(reader), identity };
+  }
+  const author = readAuthor(reader);
+  const identity = (flags & 1) !== 0 ? readIdentity(reader) : undefined;
+  return { command: readCommand(reader), identity, author };
 }
 
 /** Used again and again: what is written there is copied out before the next use. */

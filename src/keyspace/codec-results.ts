@@ -30,6 +30,9 @@ const outcomeTypes: readonly CommandOutcome['type'][] = [
   'registerClient',
   'failed',
   'alarm',
+  'auth',
+  'authenticate',
+  'extendToken',
 ];
 const failures: readonly CommandFailure[] = [
   'key-not-found',
@@ -42,6 +45,20 @@ const failures: readonly CommandFailure[] = [
   'sequence-forgotten',
   'no-space',
   'corrupt',
+  'root-user-missing',
+  'root-role-missing',
+  'user-exists',
+  'user-name-empty',
+  'user-not-found',
+  'role-exists',
+  'role-name-empty',
+  'role-not-found',
+  'role-not-granted',
+  'permission-not-granted',
+  'invalid-auth-management',
+  'permission-denied',
+  'auth-revision-old',
+  'auth-not-enabled',
 ];
 const resultTypes: readonly OperationResult['type'][] = ['range', 'put', 'deleteRange', 'txn'];
 const maxDepth = 64;
@@ -181,9 +198,14 @@ function writeOutcome(writer: Writer, outcome: CommandOutcome): void {
       writer.varint(outcome.alarms.length);
       for (const alarm of outcome.alarms) writeAlarm(writer, alarm);
       return;
+    case 'authenticate':
+      writer.varint(outcome.timeMs);
+      return;
     case 'compact':
     case 'leaseRevoke':
     case 'tick':
+    case 'auth':
+    case 'extendToken':
       return;
   }
 }
@@ -236,9 +258,13 @@ function readOutcome(reader: Reader): CommandOutcome {
       return { type, failure: readChoice(reader, failures, 'failure') };
     case 'alarm':
       return { type, alarms: readAlarms(reader) };
+    case 'authenticate':
+      return { type, timeMs: reader.varint() };
     case 'compact':
     case 'leaseRevoke':
     case 'tick':
+    case 'auth':
+    case 'extendToken':
       return { type };
   }
 }

@@ -1,5 +1,6 @@
 /** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
 import type { Alarm } from './alarms.ts';
+import { applyAuthCommand, checkCommand } from './auth/index.ts';
 import { beginAnew } from './begin-anew.ts';
 import type { Client } from './clients.ts';
 import { decodeBatch } from './codec-batch.ts';
@@ -11,7 +12,10 @@ import { StateSnapshot } from './snapshot-reader.ts';
 import { StateBuilder } from './snapshot-writer.ts';
 import { State } from './state.ts';
 import type {
+  AuthFailure,
+  AuthReader,
   Command,
+  CommandAuthor,
   CommandFailure,
   CommandOutcome,
   CommandResult,
@@ -92,6 +96,18 @@ export class Keyspace implements KeyspaceMachine {
     return this.state.alarms.all;
   }
 
+  get auth(): AuthReader {
+    return this.state.auth;
+  }
+
+  checkCommand(command: Command, author: CommandAuthor | undefined): AuthFailure | undefined {
+    return this.state.auth.enabled ? checkCommand(this.state, command, author) : undefined;
+  }
+
+  clientOwner(incarnation: number): string | undefined {
+    return this.state.clients.ownerOf(incarnation);
+  }
+
   watch(request: WatchRequest, onReady: () => void): Watcher {
     return this.hub.watch(request, onReady);
   }
@@ -170,19 +186,27 @@ export class Keyspace implements KeyspaceMachine {
     };
   }
 
-  private applySubmitted({ command, identity }: SubmittedCommand): CommandResult {
+  private applySubmitted(submitted: SubmittedCommand): CommandResult {
     const { store, clients, timeMs } = this.state;
-    if (identity === undefined) return { outcome: this.applyCommand(command), revision: store.revision };
+    const { command, identity } = submitted;
+    if (identity === undefined) {
+      const refused = this.checkCommand(command, submitted.author);
+      const outcome = refused === undefined ? this.applyCommand(command, submitted) : failed(refused);
+      return { outcome, revision: store.revision };
+    }
     const admission = clients.admit(identity, timeMs);
     if (admission.type === 'refuse') return { outcome: failed(admission.failure), revision: store.revision };
     if (admission.type === 'repeat') return decodeCommandResult(admission.result);
-    const outcome = this.applyCommand(command);
+    // What was applied before is answered as it was then; a refusal is not kept, so that it may be tried again.
+    const refused = this.checkCommand(command, submitted.author);
+    if (refused !== undefined) return { outcome: failed(refused), revision: store.revision };
+    const outcome = this.applyCommand(command, submitted);
     const result: CommandResult = { revision: store.revision, outcome };
     clients.keep(admission.client, identity.sequence, encodeCommandResult(result));
     return result;
   }
 
-  private applyCommand(command: Command): CommandOutcome {
+  private applyCommand(command: Command, { author }: SubmittedCommand): CommandOutcome {
     const { transactions, clients, alarms, timeMs } = this.state;
     const refusal = alarms.all.length === 0 ? undefined : alarms.refusal(command);
     if (refusal !== undefined) return failed(refusal);
@@ -203,10 +227,14 @@ export class Keyspace implements KeyspaceMachine {
         return this.compact(command.revision);
       case 'tick':
         return { type: 'tick' };
-      case 'registerClient':
-        return { type: 'registerClient', incarnation: clients.register(command.name, timeMs) };
       case 'alarm':
         return { type: 'alarm', alarms: alarms.change(command) };
+      case 'registerClient':
+        return { type: 'registerClient', incarnation: clients.register(command.name, timeMs, author?.user) };
+      case 'auth':
+      case 'authenticate':
+      case 'extendToken':
+        return applyAuthCommand(this.state.auth, command, timeMs);
       default:
         return this.applyLeaseCommand(command);
     }

@@ -15,7 +15,15 @@ export const frameTargetBytes = 256 * 1024 - 64;
 const maxFrameBytes = 1 << 30;
 const checksumSeed = 0x434b53;
 
-export const section = { header: 1, leases: 2, clients: 3, base: 4, history: 5, trailer: 6 } as const;
+export const section = {
+  header: 1,
+  leases: 2,
+  clients: 3,
+  base: 4,
+  history: 5,
+  auth: 6,
+  trailer: 7,
+} as const;
 
 /** A writer with room for the frame's header, and the section's number. */
 export function openFrame(writer: Writer, number: number): void {

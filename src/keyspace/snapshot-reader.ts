@@ -6,6 +6,7 @@
  * Two replicas at the same index write the same bytes.
  */
 import { type Alarm, writeAlarm } from './alarms.ts';
+import { writeAuthState } from './auth/index.ts';
 import { copyBytes, encodeUtf8 } from './bytes.ts';
 import type { Client } from './clients.ts';
 import { Writer } from './encoding.ts';
@@ -48,6 +49,7 @@ export class StateSnapshot implements SnapshotReader {
   /** Clients that changed since, as they were; undefined once written. */
   private readonly preserved = new Map<Client, Uint8Array>();
   private readonly tail: number;
+  private readonly auth: Uint8Array;
   private readonly writer = new Writer(frameTargetBytes + 4096);
   private current: number = section.header;
   /** Next item of the current section: a number, or for the base the key after which to go on. */
@@ -70,6 +72,7 @@ export class StateSnapshot implements SnapshotReader {
     this.leases = new LeaseColumns(state);
     this.clients = [...clients.inOrderOfUse()];
     this.tail = store.history.tail;
+    this.auth = authBytes(state);
     store.openSnapshots++;
   }
 
@@ -120,6 +123,9 @@ export class StateSnapshot implements SnapshotReader {
         return this.fillBase();
       case section.history:
         return this.fillHistory();
+      case section.auth:
+        this.writer.raw(this.auth);
+        return true;
       default:
         this.fillTrailer();
         return true;
@@ -212,6 +218,13 @@ function successor(key: Uint8Array): Uint8Array {
   return next;
 }
 
+/** Copied at once: users and roles are few. */
+function authBytes(state: State): Uint8Array {
+  const writer = new Writer();
+  writeAuthState(writer, state.auth);
+  return writer.finish();
+}
+
 function writeRecord(writer: Writer, fields: RecordFields): void {
   const hasLease = fields.lease !== 0n;
   writer.byte((fields.value === undefined ? 1 : 0) | (hasLease ? 2 : 0));
@@ -226,6 +239,7 @@ function writeRecord(writer: Writer, fields: RecordFields): void {
 function writeClient(writer: Writer, client: Client): void {
   writer.varint(client.incarnation);
   writer.bytes(encodeUtf8(client.name));
+  writer.bytes(encodeUtf8(client.owner));
   writer.varint(client.lastUsedMs);
   writer.varint(client.forgottenBelow);
   writer.varint(client.results.size);

@@ -1,5 +1,6 @@
 /** Builds a new state out of a snapshot's frames, checking everything; `finish` hands it over whole or throws. */
 import { readAlarm } from './alarms.ts';
+import { readAuthState } from './auth/index.ts';
 import { compareBytes, copyBytes } from './bytes.ts';
 import { readName } from './codec-batch.ts';
 import { Reader } from './encoding.ts';
@@ -10,6 +11,8 @@ import { State } from './state.ts';
 import type { RecordFields } from './store.ts';
 import { none } from './tables.ts';
 import type { SnapshotWriter } from './types.ts';
+
+const single: ReadonlySet<number> = new Set([section.header, section.auth, section.trailer]);
 
 export class StateBuilder implements SnapshotWriter {
   private readonly state = new State();
@@ -53,13 +56,14 @@ export class StateBuilder implements SnapshotWriter {
   private readFrame(content: Uint8Array): void {
     const reader = new Reader(content);
     const number = reader.byte();
-    const again = number === this.current && number !== section.header && number !== section.trailer;
+    const again = number === this.current && !single.has(number);
     if (number !== this.current + 1 && !again) {
       throw new MalformedData(`Section ${number} of a snapshot follows section ${this.current}.`);
     }
     this.current = number;
     if (number === section.header) this.readHeader(reader);
     else if (number === section.trailer) this.readTrailer(reader);
+    else if (number === section.auth) readAuthState(reader, this.state.auth);
     else while (reader.remaining > 0) this.readItem(number, reader);
     reader.expectEnd(`section ${number} of a snapshot`);
   }
@@ -110,6 +114,7 @@ export class StateBuilder implements SnapshotWriter {
       throw new MalformedData(`A snapshot has incarnation ${incarnation}, which was not given out.`);
     }
     const name = readName(reader);
+    const owner = readName(reader);
     const lastUsedMs = reader.varint();
     const forgottenBelow = reader.varint();
     const results = new Map<number, Uint8Array>();
@@ -120,6 +125,7 @@ export class StateBuilder implements SnapshotWriter {
     this.state.clients.add({
       incarnation,
       name,
+      owner,
       lastUsedMs,
       forgottenBelow,
       results,

@@ -1,5 +1,6 @@
 /** Everything that is replicated, as one thing that a snapshot replaces at once. */
 import { AlarmTable } from './alarms.ts';
+import { AuthState } from './auth/index.ts';
 import { finishHash, mixBigInt, mixHash, mixNumber } from './bytes.ts';
 import { ClientTable } from './clients.ts';
 import { LeaseTable } from './leases.ts';
@@ -12,12 +13,13 @@ export class State {
   readonly leases = new LeaseTable(this.store);
   readonly clients = new ClientTable();
   readonly alarms = new AlarmTable();
+  readonly auth = new AuthState();
   readonly transactions = new Transactions(this.store, this.leases);
   appliedIndex = 0;
   timeMs = 0;
 
   /**
-   * Over all that can be read: the history since the compact revision, what was current at it, leases, clients.
+   * Over all that can be read: the history since the compact revision, what was current at it, leases, users, clients.
    * Costs a walk over leases, clients, and what compaction has still to drop.
    */
   hash(): number {
@@ -29,6 +31,7 @@ export class State {
     hash = mixHash(hash, store.hash());
     hash = mixHash(hash, this.hashOfLeases());
     hash = mixHash(hash, this.clients.hash());
+    hash = mixHash(hash, this.auth.hash());
     return finishHash(this.alarms.all.length === 0 ? hash : mixHash(hash, this.alarms.hash()));
   }
 

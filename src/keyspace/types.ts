@@ -3,6 +3,9 @@
  * camelCase, so that the API layer passes most things through. Revisions, versions and counts are `number`;
  * lease ids are `bigint` because foreign clients choose them.
  */
+import type { AuthChange, AuthFailure, AuthReader, CommandAuthor, Login } from './auth/types.ts';
+
+export type * from './auth/types.ts';
 
 import type { Alarm, AlarmCommand } from './alarms.ts';
 
@@ -117,7 +120,17 @@ export type Command =
   | { readonly type: 'tick' }
   /** Makes a client incarnation, under which (incarnation, sequence) identifies a proposal. */
   | { readonly type: 'registerClient'; readonly name: string }
-  | AlarmCommand;
+  | AlarmCommand
+  | { readonly type: 'auth'; readonly change: AuthChange }
+  /** Somebody proved to be this user: the result is the cluster time of it. Fails if the login no longer stands. */
+  | { readonly type: 'authenticate'; readonly login: Login }
+  /** A token is in use and lasts for another `ttlMs` from now, if the login still stands. */
+  | {
+      readonly type: 'extendToken';
+      readonly tokenId: Uint8Array;
+      readonly login: Login;
+      readonly ttlMs: number;
+    };
 
 /** Identity of a proposal that may be retried. */
 export interface CommandIdentity {
@@ -130,6 +143,8 @@ export interface CommandIdentity {
 export interface SubmittedCommand {
   readonly command: Command;
   readonly identity: CommandIdentity | undefined;
+  /** Who asked for it, while auth is enabled. */
+  readonly author?: CommandAuthor | undefined;
 }
 
 /** One log entry's content: all commands of one turn of the leader's loop. */
@@ -153,7 +168,8 @@ export type CommandFailure =
   /** An alarm stands, raised where the quota was used up. */
   | 'no-space'
   /** An alarm stands, raised where a replica was found to differ from the others. */
-  | 'corrupt';
+  | 'corrupt'
+  | AuthFailure;
 
 export type CommandOutcome =
   | { readonly type: 'put'; readonly result: PutResult }
@@ -175,6 +191,9 @@ export type CommandOutcome =
   | { readonly type: 'registerClient'; readonly incarnation: number }
   /** The alarm that was raised, or disarmed; none where there was none to be disarmed. */
   | { readonly type: 'alarm'; readonly alarms: readonly Alarm[] }
+  | { readonly type: 'auth' }
+  | { readonly type: 'authenticate'; readonly timeMs: number }
+  | { readonly type: 'extendToken' }
   | { readonly type: 'failed'; readonly failure: CommandFailure };
 
 /** `revision`: the store's revision right after this command (what goes into the response header). */
@@ -256,6 +275,11 @@ export interface KeyspaceReader {
   /** 0 or less: at the latest revision. Walks nothing. `failed` only with 'compacted' or 'future-revision'. */
   hashAt(revision: number): RevisionHash | { readonly failed: CommandFailure };
   watch(request: WatchRequest, onReady: () => void): Watcher;
+  readonly auth: AuthReader;
+  /** Why the command would be refused to its author now; undefined: it would not. */
+  checkCommand(command: Command, author: CommandAuthor | undefined): AuthFailure | undefined;
+  /** The user that registered this client while auth was enabled; '' if it was not; undefined: no such client. */
+  clientOwner(incarnation: number): string | undefined;
 }
 
 /** The replicated state machine. Same batches at the same indexes, same state and same results, on every replica. */

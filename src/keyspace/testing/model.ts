@@ -201,6 +201,10 @@ export class Model {
         return { type: 'registerClient', incarnation: this.incarnations };
       case 'alarm':
         return this.alarm(command);
+      case 'auth':
+      case 'authenticate':
+      case 'extendToken':
+        throw new Error('The model knows no users.');
       default:
         return this.lease(command);
     }

@@ -69,6 +69,10 @@ export class ModelKeyspace {
         return { type: 'register', incarnation: ++this.#incarnations };
       case 'alarm':
         throw new Error('lives raise no alarms');
+      case 'auth':
+      case 'authenticate':
+      case 'extendToken':
+        throw new Error('The model knows no users.');
       default:
         return this.#leaseCommand(command);
     }
