@@ -11,7 +11,7 @@ const actions = ['get', 'activate', 'deactivate'] as const;
 export async function alarm(
   api: ApiServices,
   request: AlarmRequest,
-  { signal }: CallContext,
+  context: CallContext,
 ): Promise<AlarmResponse> {
   const { member, headers } = api;
   const action = actions[request.action];
@@ -19,7 +19,7 @@ export async function alarm(
     throw invalidArgument(`conclave: an alarm request has the unknown action ${request.action}`);
   }
   if (action === 'get') {
-    await member.readBarrier({ signal });
+    await member.readBarrier({ signal: context.signal });
     return { header: headers.header(), alarms: alarms(member.keyspace, request.alarm) };
   }
   const kind: AlarmKind | undefined = alarmKinds[request.alarm - 1];
@@ -27,7 +27,7 @@ export async function alarm(
   // etcd's process ends when it is asked to raise none.
   if (kind === undefined) throw invalidArgument(`conclave: ${request.alarm} is no alarm to be raised`);
   const command = { type: 'alarm', raise: action === 'activate', member: request.memberID, kind } as const;
-  const { revision, outcome } = await proposeFor<'alarm'>(api, command);
+  const { revision, outcome } = await proposeFor<'alarm'>(api, context, command);
   return { header: headers.header(revision), alarms: outcome.alarms.map(alarmMember) };
 }
 

@@ -108,7 +108,10 @@ export class AttachStream {
     }
     if (request.graceMs < 0)
       throw invalidArgument(`conclave: a grace of ${request.graceMs} ms; give 0 or more`);
-    const { outcome, revision } = await this.#api.member.propose({ type: 'attach', lease: request.ID });
+    const { outcome, revision } = await this.#api.access.propose(this.#context, {
+      type: 'attach',
+      lease: request.ID,
+    });
     const header = this.#api.headers.header(revision);
     if (outcome.type === 'failed') {
       if (outcome.failure !== 'lease-not-found') throw commandFailure(outcome.failure);

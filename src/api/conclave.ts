@@ -16,17 +16,17 @@ const batchesAtOnce = 64;
 export function conclaveService(api: ApiServices): { [Name in keyof Conclave]: HandlerOf<Conclave[Name]> } {
   const { headers, renewals } = api;
   return {
-    async registerClient(request) {
+    async registerClient(request, context) {
       const command = { type: 'registerClient', name: request.name } as const;
-      const { revision, outcome } = await proposeFor<'registerClient'>(api, command);
+      const { revision, outcome } = await proposeFor<'registerClient'>(api, context, command);
       return { header: headers.header(revision), incarnation: outcome.incarnation };
     },
 
-    propose: (request) => propose(api, request),
+    propose: (request, context) => propose(api, request, context),
 
-    async leaseGrantMs(request) {
+    async leaseGrantMs(request, context) {
       checkTtl(request.ttlMs);
-      const granted = await grantLease(api, request.ID, request.ttlMs);
+      const granted = await grantLease(api, context, request.ID, request.ttlMs);
       return { header: headers.header(granted.revision), ID: granted.lease, ttlMs: granted.ttlMs, error: '' };
     },
 

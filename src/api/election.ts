@@ -14,8 +14,10 @@ import {
   asClient,
   leaderOf,
   leavePlace,
+  mayQueue,
   type Place,
   queuePrefix,
+  queueRange,
   rewritePlace,
   sessionLease,
   takePlace,
@@ -31,11 +33,11 @@ type Election = typeof services.Election;
 export function electionService(api: ApiServices): { [Name in keyof Election]: HandlerOf<Election[Name]> } {
   return {
     campaign: asClient((request, context) => campaign(api, request, context)),
-    proclaim: asClient((request) => proclaim(api, request)),
+    proclaim: asClient((request, context) => proclaim(api, request, context)),
     leader: asClient((request, context) => leader(api, request, context)),
     observe: (request, context) => observe(api, queuePrefix(request.name), context),
-    resign: asClient(async (request) => {
-      const revision = await leavePlace(api, placeOf(required(request.leader)));
+    resign: asClient(async (request, context) => {
+      const revision = await leavePlace(api, context, placeOf(required(request.leader)));
       return { header: api.headers.header(revision) };
     }),
   };
@@ -46,12 +48,13 @@ async function campaign(
   request: CampaignRequest,
   context: CallContext,
 ): Promise<CampaignResponse> {
-  const lease = await sessionLease(api, request.lease);
+  const lease = await sessionLease(api, context, request.lease);
   const prefix = queuePrefix(request.name);
-  const { place, revision, existing } = await takePlace(api, prefix, lease, request.value);
+  await mayQueue(api, prefix, context);
+  const { place, revision, existing } = await takePlace(api, context, prefix, lease, request.value);
   // A campaign repeated with another value proclaims that value.
   if (existing !== undefined && compareBytes(existing.value, request.value) !== 0) {
-    const { held } = await rewritePlace(api, place, lease, request.value);
+    const { held } = await rewritePlace(api, context, place, lease, request.value);
     if (!held) throw failure('electionNotLeader');
   }
   if (!(await waitForTurn(api, prefix, place, context))) throw failure('electionExpired');
@@ -59,9 +62,13 @@ async function campaign(
   return { header: api.headers.header(revision), leader };
 }
 
-async function proclaim(api: ApiServices, request: ProclaimRequest): Promise<ProclaimResponse> {
+async function proclaim(
+  api: ApiServices,
+  request: ProclaimRequest,
+  context: CallContext,
+): Promise<ProclaimResponse> {
   const leader = required(request.leader);
-  const { held, revision } = await rewritePlace(api, placeOf(leader), leader.lease, request.value);
+  const { held, revision } = await rewritePlace(api, context, placeOf(leader), leader.lease, request.value);
   if (!held) throw failure('electionNotLeader');
   return { header: api.headers.header(revision) };
 }
@@ -72,9 +79,11 @@ async function leader(
   context: CallContext,
 ): Promise<LeaderResponse> {
   await api.member.readBarrier({ signal: context.signal });
-  const kv = leaderOf(api, queuePrefix(request.name));
-  if (kv === undefined) throw failure('electionNoLeader');
-  return { header: api.headers.header(), kv };
+  return api.access.reading(context, queueRange(queuePrefix(request.name)), () => {
+    const kv = leaderOf(api, queuePrefix(request.name));
+    if (kv === undefined) throw failure('electionNoLeader');
+    return { header: api.headers.header(), kv };
+  });
 }
 
 /** The leader now, then each leader and each value it proclaims; of quick changes at least the last. */
@@ -100,7 +109,7 @@ async function* observe(
         watcher.close();
         watcher = open();
       }
-      const kv = leaderOf(api, prefix);
+      const kv = await api.access.reading(context, queueRange(prefix), () => leaderOf(api, prefix));
       const news = kv !== undefined && kv.modRevision !== told?.modRevision;
       told = kv;
       if (news) yield { header: api.headers.header(), kv };

@@ -4,7 +4,7 @@ import type { services } from '../wire/index.ts';
 import { deleteRangeResponse, rangeRequest, rangeResponse, txnResponse } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure } from './status.ts';
-import type { HandlerOf } from './types.ts';
+import type { CallContext, HandlerOf } from './types.ts';
 import { checkDeleteRange, checkedTxn, checkPut, checkRange } from './validate.ts';
 
 type KV = typeof services.KV;
@@ -12,10 +12,11 @@ type KV = typeof services.KV;
 /** Proposes a command and gives the outcome of its own type. @throws StatusError for a failed one. */
 export async function proposeFor<Type extends Command['type']>(
   api: ApiServices,
+  context: CallContext,
   command: Extract<Command, { type: Type }>,
   options?: ProposeOptions,
 ): Promise<{ revision: number; outcome: Extract<CommandOutcome, { type: Type }> }> {
-  const result: CommandResult = await api.member.propose(command, options);
+  const result: CommandResult = await api.access.propose(context, command, options);
   if (result.outcome.type === 'failed') throw commandFailure(result.outcome.failure);
   return result as { revision: number; outcome: Extract<CommandOutcome, { type: Type }> };
 }
@@ -23,37 +24,46 @@ export async function proposeFor<Type extends Command['type']>(
 export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[Name]> } {
   const { member, headers } = api;
   return {
-    async range(request) {
+    async range(request, context) {
       checkRange(request);
       if (!request.serializable) await member.readBarrier();
-      const result = member.keyspace.range(rangeRequest(request));
-      if ('failed' in result) throw commandFailure(result.failed);
-      return rangeResponse(result, headers.header());
+      const read = () => {
+        const result = member.keyspace.range(rangeRequest(request));
+        if ('failed' in result) throw commandFailure(result.failed);
+        return rangeResponse(result, headers.header());
+      };
+      return api.access.enabled ? api.access.reading(context, request, read) : read();
     },
 
-    async put(request) {
+    async put(request, context) {
       checkPut(request);
-      const { revision, outcome } = await proposeFor<'put'>(api, { type: 'put', request });
+      const { revision, outcome } = await proposeFor<'put'>(api, context, { type: 'put', request });
       return { header: headers.header(revision), prevKv: outcome.result.prevKv };
     },
 
-    async deleteRange(request) {
+    async deleteRange(request, context) {
       checkDeleteRange(request);
-      const { revision, outcome } = await proposeFor<'deleteRange'>(api, { type: 'deleteRange', request });
+      const { revision, outcome } = await proposeFor<'deleteRange'>(api, context, {
+        type: 'deleteRange',
+        request,
+      });
       return deleteRangeResponse(outcome.result, headers.header(revision));
     },
 
     // One that only reads goes through the log too: that is linearizable on every member, and changes no revision.
-    async txn(request) {
-      const { revision, outcome } = await proposeFor<'txn'>(api, {
+    async txn(request, context) {
+      const { revision, outcome } = await proposeFor<'txn'>(api, context, {
         type: 'txn',
         request: checkedTxn(request, api.limits),
       });
       return txnResponse(outcome.result, headers.header(revision));
     },
 
-    async compact(request) {
-      const { revision } = await proposeFor<'compact'>(api, { type: 'compact', revision: request.revision });
+    async compact(request, context) {
+      const { revision } = await proposeFor<'compact'>(api, context, {
+        type: 'compact',
+        revision: request.revision,
+      });
       return { header: headers.header(revision) };
     },
   };

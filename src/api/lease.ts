@@ -3,7 +3,7 @@ import { proposeFor } from './kv.ts';
 import { answersInOrder } from './ordered-answers.ts';
 import type { ApiServices } from './service.ts';
 import { failure, StatusError } from './status.ts';
-import type { HandlerOf } from './types.ts';
+import type { CallContext, HandlerOf } from './types.ts';
 import { longestTtlSeconds } from './validate.ts';
 
 type Lease = typeof services.Lease;
@@ -20,13 +20,14 @@ export function wholeSeconds(ttlMs: number): number {
 /** Grants a lease; `lease` 0n lets the server choose the id. @throws StatusError as etcd. */
 export async function grantLease(
   api: ApiServices,
+  context: CallContext,
   lease: bigint,
   ttlMs: number,
 ): Promise<{ lease: bigint; ttlMs: number; revision: number }> {
   for (let attempt = 1; ; attempt++) {
     const id = lease === 0n ? randomLeaseId(api) : lease;
     try {
-      const { revision, outcome } = await proposeFor<'leaseGrant'>(api, {
+      const { revision, outcome } = await proposeFor<'leaseGrant'>(api, context, {
         type: 'leaseGrant',
         lease: id,
         ttlMs,
@@ -49,15 +50,18 @@ export function randomLeaseId(api: ApiServices): bigint {
 export function leaseService(api: ApiServices): { [Name in keyof Lease]: HandlerOf<Lease[Name]> } {
   const { member, headers, renewals } = api;
   return {
-    async leaseGrant(request) {
+    async leaseGrant(request, context) {
       if (request.TTL > longestTtlSeconds) throw failure('ttlTooLarge');
-      const granted = await grantLease(api, request.ID, Math.max(1, request.TTL) * 1000);
+      const granted = await grantLease(api, context, request.ID, Math.max(1, request.TTL) * 1000);
       const header = headers.header(granted.revision);
       return { header, ID: granted.lease, TTL: wholeSeconds(granted.ttlMs), error: '' };
     },
 
-    async leaseRevoke(request) {
-      const { revision } = await proposeFor<'leaseRevoke'>(api, { type: 'leaseRevoke', lease: request.ID });
+    async leaseRevoke(request, context) {
+      const { revision } = await proposeFor<'leaseRevoke'>(api, context, {
+        type: 'leaseRevoke',
+        lease: request.ID,
+      });
       return { header: headers.header(revision) };
     },
 
@@ -78,18 +82,23 @@ export function leaseService(api: ApiServices): { [Name in keyof Lease]: Handler
         member.leaseRemainingMs(request.ID, options),
         member.readBarrier(options),
       ]);
-      const info = remainingMs === undefined ? undefined : member.keyspace.lease(request.ID, request.keys);
-      const header = headers.header();
-      if (remainingMs === undefined || info === undefined) {
-        return { header, ID: request.ID, TTL: -1, grantedTTL: 0, keys: [] };
-      }
-      return {
-        header,
-        ID: request.ID,
-        TTL: Math.max(0, Math.floor(remainingMs / 1000)),
-        grantedTTL: wholeSeconds(info.grantedTtlMs),
-        keys: request.keys ? [...info.keys] : [],
+      const lease = () =>
+        remainingMs === undefined ? undefined : member.keyspace.lease(request.ID, request.keys);
+      const answer = () => {
+        const info = lease();
+        const header = headers.header();
+        if (remainingMs === undefined || info === undefined) {
+          return { header, ID: request.ID, TTL: -1, grantedTTL: 0, keys: [] };
+        }
+        return {
+          header,
+          ID: request.ID,
+          TTL: Math.max(0, Math.floor(remainingMs / 1000)),
+          grantedTTL: wholeSeconds(info.grantedTtlMs),
+          keys: request.keys ? [...info.keys] : [],
+        };
       };
+      return api.access.readingKeys(context, () => lease()?.keys ?? [], answer);
     },
 
     // Soonest to expire first, as etcd lists them.

@@ -4,13 +4,18 @@ import { deleteRangeResponse, txnResponse } from './convert.ts';
 import { randomLeaseId } from './lease.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure, failure, invalidArgument } from './status.ts';
+import type { CallContext } from './types.ts';
 import { checkDeleteRange, checkedTxn, checkPut, longestTtlSeconds } from './validate.ts';
 
 type Request = NonNullable<ProposeRequest['request']>;
 type Response = NonNullable<ProposeResponse['response']>;
 
 /** A mutation under the client's own identity: retried after an ambiguous failure it is applied once. */
-export async function propose(api: ApiServices, request: ProposeRequest): Promise<ProposeResponse> {
+export async function propose(
+  api: ApiServices,
+  request: ProposeRequest,
+  context: CallContext,
+): Promise<ProposeResponse> {
   if (request.incarnation <= 0)
     throw invalidArgument('conclave: a proposal needs an incarnation; register first');
   if (request.sequence <= 0) throw invalidArgument('conclave: a proposal needs a sequence above 0');
@@ -21,7 +26,8 @@ export async function propose(api: ApiServices, request: ProposeRequest): Promis
     sequence: request.sequence,
     acknowledgedBelow: request.acknowledgedBelow,
   };
-  const { revision, outcome } = await api.member.propose(command, { identity });
+  await api.access.requireOwnClient(context, identity.incarnation);
+  const { revision, outcome } = await api.access.propose(context, command, { identity });
   if (outcome.type === 'failed') throw commandFailure(outcome.failure);
   return { response: responseOf(api, outcome, revision) };
 }

@@ -39,15 +39,26 @@ export function queuePrefix(name: Uint8Array): Uint8Array {
   return prefix;
 }
 
+/** All places of a queue. */
+export function queueRange(prefix: Uint8Array): { key: Uint8Array; rangeEnd: Uint8Array } {
+  return { key: prefix, rangeEnd: prefixEnd(prefix) };
+}
+
+/** Who waits looks at the places before its own, so it must be allowed to read the whole queue. @throws StatusError */
+export async function mayQueue(api: ApiServices, prefix: Uint8Array, context: CallContext): Promise<void> {
+  await api.access.reading(context, queueRange(prefix), () => undefined);
+}
+
 /** The lease itself, or a fresh one where the request names none. */
-export async function sessionLease(api: ApiServices, lease: bigint): Promise<bigint> {
+export async function sessionLease(api: ApiServices, context: CallContext, lease: bigint): Promise<bigint> {
   if (lease !== 0n) return lease;
-  return (await grantLease(api, 0n, defaultSessionTtlMs)).lease;
+  return (await grantLease(api, context, 0n, defaultSessionTtlMs)).lease;
 }
 
 /** Puts `value` under the lease's key unless that is there already, and tells who was there. */
 export async function takePlace(
   api: ApiServices,
+  context: CallContext,
   prefix: Uint8Array,
   lease: bigint,
   value: Uint8Array,
@@ -61,7 +72,7 @@ export async function takePlace(
     success: [putOperation(key, value, lease)],
     failure: [{ type: 'range', request: rangeOf({ key }) }],
   };
-  const { revision, result } = await transact(api, request);
+  const { revision, result } = await transact(api, context, request);
   if (result.succeeded) return { place: { key, createRevision: revision }, revision, existing: undefined };
   const first = result.responses[0];
   const existing = first?.type === 'range' ? first.result.kvs[0] : undefined;
@@ -72,21 +83,26 @@ export async function takePlace(
 /** Writes `value` if the place is still held; false where it is not. */
 export async function rewritePlace(
   api: ApiServices,
+  context: CallContext,
   place: Place,
   lease: bigint,
   value: Uint8Array,
 ): Promise<{ held: boolean; revision: number }> {
   const success = [putOperation(place.key, value, lease)];
-  const { revision, result } = await transact(api, { compare: [createdAt(place)], success, failure: [] });
+  const { revision, result } = await transact(api, context, {
+    compare: [createdAt(place)],
+    success,
+    failure: [],
+  });
   return { held: result.succeeded, revision };
 }
 
 /** Gives the place up, if it is still that one. Resolves to the revision. */
-export async function leavePlace(api: ApiServices, place: Place): Promise<number> {
+export async function leavePlace(api: ApiServices, context: CallContext, place: Place): Promise<number> {
   const success: Operation[] = [
     { type: 'deleteRange', request: { key: place.key, rangeEnd: noBytes, prevKv: false } },
   ];
-  const { revision } = await transact(api, { compare: [createdAt(place)], success, failure: [] });
+  const { revision } = await transact(api, context, { compare: [createdAt(place)], success, failure: [] });
   return revision;
 }
 
@@ -124,7 +140,7 @@ export async function waitForTurn(
   } catch (error) {
     const { aborted, reason } = context.signal;
     if (aborted && toStatus(reason).conclave.code !== 'closed') {
-      api.background.retry('leave a queue', () => leavePlace(api, place));
+      api.background.retry('leave a queue', () => leavePlace(api, context, place));
     }
     throw aborted ? reason : error;
   }
@@ -167,9 +183,10 @@ async function deletionOf(api: ApiServices, keys: readonly Uint8Array[], signal:
 
 async function transact(
   api: ApiServices,
+  context: CallContext,
   request: TxnRequest,
 ): Promise<{ revision: number; result: TxnResult }> {
-  const { revision, outcome } = await proposeFor<'txn'>(api, { type: 'txn', request });
+  const { revision, outcome } = await proposeFor<'txn'>(api, context, { type: 'txn', request });
   return { revision, result: outcome.result };
 }
 

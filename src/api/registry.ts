@@ -1,4 +1,5 @@
 import { type AnyMethod, services } from '../wire/index.ts';
+import { authService, requirementOf } from './auth/index.ts';
 import { CallCounts } from './call-counts.ts';
 import { clusterService } from './cluster.ts';
 import { conclaveService } from './conclave.ts';
@@ -9,7 +10,7 @@ import { lockService } from './lock.ts';
 import { maintenanceService } from './maintenance.ts';
 import type { ApiServices } from './service.ts';
 import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
-import type { Registry, ServedMethod } from './types.ts';
+import type { CallContext, Registry, ServedMethod } from './types.ts';
 import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
 import { watchService } from './watch.ts';
 
@@ -40,7 +41,7 @@ export function createRegistry(api: ApiServices): Registry {
     Lease: leaseService(api),
     Cluster: clusterService(api),
     Maintenance: maintenanceService(api),
-    Auth: {},
+    Auth: authService(api),
     Election: electionService(api),
     Lock: lockService(api),
     Conclave: conclaveService(api),
@@ -50,17 +51,10 @@ export function createRegistry(api: ApiServices): Registry {
   for (const [service, offered] of Object.entries(handlers)) {
     const descriptors: Readonly<Record<string, AnyMethod>> = services[service as keyof typeof services];
     for (const [name, descriptor] of Object.entries(descriptors)) {
-      registry.set(
-        descriptor.path,
-        served(
-          descriptor,
-          api.leaders.guard(
-            shapeOf(descriptor),
-            (offered[name] ?? refuse(descriptor)) as ServedMethod['handler'],
-          ),
-          decoder(descriptor, api.limits, proposals),
-        ),
-      );
+      const checked = guarded(api, descriptor, (offered[name] ?? refuse(descriptor)) as AnyHandler);
+      const handler = api.leaders.guard(shapeOf(descriptor), checked as ServedMethod['handler']);
+      const decode = decoder(descriptor, api.limits, proposals);
+      registry.set(descriptor.path, served(descriptor, handler, decode));
     }
   }
   return registry;
@@ -76,6 +70,23 @@ function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['d
   };
   // The handlers' types were checked against the descriptors where the services were made.
   return { ...method, shape: shapeOf(descriptor) } as unknown as ServedMethod;
+}
+
+type AnyHandler = (request: unknown, context: CallContext) => unknown;
+
+/** What the method asks of its caller comes before the handler, for all transports. With auth off it is one look. */
+function guarded({ access }: ApiServices, descriptor: AnyMethod, handler: AnyHandler): AnyHandler {
+  if (descriptor.responseStream) {
+    const afterCheck: AnyHandler = async function* (request, context) {
+      await access.require(requirementOf(descriptor, request), context);
+      yield* handler(request, context) as AsyncIterable<unknown>;
+    };
+    return (request, context) => (access.enabled ? afterCheck(request, context) : handler(request, context));
+  }
+  return (request, context) =>
+    access.enabled
+      ? access.require(requirementOf(descriptor, request), context).then(() => handler(request, context))
+      : handler(request, context);
 }
 
 function shapeOf(descriptor: AnyMethod): ServedMethod['shape'] {

@@ -1,5 +1,6 @@
 import type { MemberHandle } from '../member/types.ts';
 import type { Runtime } from '../runtime/types.ts';
+import type { Access, Passwords, Tokens } from './auth/index.ts';
 import type { BackgroundWork } from './background.ts';
 import type { Headers } from './headers.ts';
 import type { Holders } from './holders.ts';
@@ -19,6 +20,11 @@ export interface ApiServices {
   readonly holders: Holders;
   readonly limits: CheckedLimits;
   readonly leaders: RequiredLeader;
+  readonly access: Access;
+  readonly passwords: Passwords;
+  readonly tokens: Tokens;
+  /** How long a token lasts from its issue, and from each extension. */
+  readonly tokenTtlMs: number;
   /** Ms between progress notifications of a quiet watch that asked for them. */
   readonly watchProgressIntervalMs: number;
 }

@@ -10,6 +10,7 @@ export const statusCodes = {
   deadlineExceeded: 4,
   notFound: 5,
   resourceExhausted: 8,
+  permissionDenied: 7,
   failedPrecondition: 9,
   aborted: 10,
   outOfRange: 11,
@@ -17,6 +18,7 @@ export const statusCodes = {
   internal: 13,
   unavailable: 14,
   dataLoss: 15,
+  unauthenticated: 16,
 } as const;
 
 /** What our own client needs to rebuild the ConclaveError; foreign clients do not see it. */
@@ -62,6 +64,23 @@ const rows = {
   noSpace: [8, 'etcdserver: mvcc: database space exceeded', 'disk-full'],
   corrupt: [15, 'etcdserver: corrupt cluster', 'data-damaged'],
   ttlTooLarge: [11, 'etcdserver: too large lease TTL', 'invalid-argument'],
+  rootUserMissing: [9, 'etcdserver: root user does not exist', 'failed-precondition'],
+  rootRoleMissing: [9, 'etcdserver: root user does not have root role', 'failed-precondition'],
+  userExists: [9, 'etcdserver: user name already exists', 'already-exists'],
+  userEmpty: [3, 'etcdserver: user name is empty', 'unauthenticated'],
+  userNotFound: [9, 'etcdserver: user name not found', 'not-found'],
+  roleExists: [9, 'etcdserver: role name already exists', 'already-exists'],
+  roleEmpty: [3, 'etcdserver: role name is empty', 'invalid-argument'],
+  roleNotFound: [9, 'etcdserver: role name not found', 'not-found'],
+  roleNotGranted: [9, 'etcdserver: role is not granted to the user', 'not-found'],
+  permissionNotGranted: [9, 'etcdserver: permission is not granted to the role', 'not-found'],
+  permissionNotGiven: [3, 'etcdserver: permission not given', 'invalid-argument'],
+  invalidAuthManagement: [3, 'etcdserver: invalid auth management', 'invalid-argument'],
+  permissionDenied: [7, 'etcdserver: permission denied', 'permission-denied'],
+  authRevisionOld: [3, 'etcdserver: revision of auth store is old', 'unavailable'],
+  authNotEnabled: [9, 'etcdserver: authentication is not enabled', 'failed-precondition'],
+  authFailed: [3, 'etcdserver: authentication failed, invalid user ID or password', 'unauthenticated'],
+  invalidToken: [16, 'etcdserver: invalid auth token', 'unauthenticated'],
   tooManyRequests: [8, 'etcdserver: too many requests', 'too-many-requests'],
   noLeader: [14, 'etcdserver: no leader', 'no-leader'],
   notLeader: [9, 'etcdserver: not leader', 'not-leader'],
@@ -91,6 +110,7 @@ const rows = {
 export type StatusName = keyof typeof rows;
 
 const retryableNames: ReadonlySet<StatusName> = new Set([
+  'authRevisionOld',
   'tooManyRequests',
   'noLeader',
   'notLeader',
@@ -149,6 +169,20 @@ const commandFailures: Readonly<Record<CommandFailure, StatusName>> = {
   'sequence-forgotten': 'sequenceForgotten',
   'no-space': 'noSpace',
   corrupt: 'corrupt',
+  'root-user-missing': 'rootUserMissing',
+  'root-role-missing': 'rootRoleMissing',
+  'user-exists': 'userExists',
+  'user-name-empty': 'userEmpty',
+  'user-not-found': 'userNotFound',
+  'role-exists': 'roleExists',
+  'role-name-empty': 'roleEmpty',
+  'role-not-found': 'roleNotFound',
+  'role-not-granted': 'roleNotGranted',
+  'permission-not-granted': 'permissionNotGranted',
+  'invalid-auth-management': 'invalidAuthManagement',
+  'permission-denied': 'permissionDenied',
+  'auth-revision-old': 'authRevisionOld',
+  'auth-not-enabled': 'authNotEnabled',
 };
 
 /** The failure that the state machine itself answered. */
@@ -180,6 +214,8 @@ const codesOfOthers: Partial<Record<ErrorCode, number>> = {
   'data-damaged': statusCodes.dataLoss,
   'unknown-incarnation': statusCodes.failedPrecondition,
   'lease-lost': statusCodes.notFound,
+  'permission-denied': statusCodes.permissionDenied,
+  unauthenticated: statusCodes.unauthenticated,
 };
 
 /** Whatever was thrown, as a status. Bugs become 'internal' with their message, so that nothing is swallowed. */

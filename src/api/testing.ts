@@ -2,6 +2,7 @@ import { type Command, type CommandResult, encodeBatch, Keyspace } from '../keys
 import type { Backup } from '../member/index.ts';
 import type { MemberHandle, MemberStatus, MemberUpkeep, ProposeOptions } from '../member/types.ts';
 import type { CloseCause, Runtime } from '../runtime/types.ts';
+import { Access, Passwords, Tokens } from './auth/index.ts';
 import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
 import { Holders } from './holders.ts';
@@ -59,7 +60,8 @@ export class TestingMember implements MemberHandle {
     if (this.failure !== undefined) throw this.failure;
     this.#index += 1;
     const timeMs = Math.floor(this.#runtime.clock.monotonicMs());
-    const batch = encodeBatch({ timeMs, commands: [{ command, identity: options.identity }] });
+    const { identity, author } = options;
+    const batch = encodeBatch({ timeMs, commands: [{ command, identity, author }] });
     const result = this.keyspace.apply(this.#index, batch)[0];
     if (result === undefined) throw new Error('the keyspace gave no result');
     return result;
@@ -72,6 +74,10 @@ export class TestingMember implements MemberHandle {
   async leaseRemainingMs(lease: bigint): Promise<number | undefined> {
     const info = this.keyspace.lease(lease, false);
     return info === undefined ? undefined : info.deadlineMs - this.#runtime.clock.monotonicMs();
+  }
+
+  clusterTimeMs(): number {
+    return this.#runtime.clock.monotonicMs();
   }
 
   status(): MemberStatus {
@@ -230,9 +236,13 @@ export class TestingRequests<Req> implements AsyncIterable<Req> {
 /** Everything that handlers share, around a member. */
 export function testingServices(member: MemberHandle, runtime: Runtime): ApiServices {
   const logger = silentLogger;
+  const background = new BackgroundWork(member, runtime, logger);
+  const tokens = new Tokens(member.clusterId);
   return {
     ...{ member, runtime, logger, headers: new Headers(member) },
-    background: new BackgroundWork(member, runtime, logger),
+    ...{ tokens, access: new Access(member, tokens, background), tokenTtlMs: 300_000 },
+    passwords: new Passwords(runtime, 4),
+    background,
     holders: new Holders(),
     renewals: new RenewalBatch(member, runtime),
     limits: standardLimits,

@@ -1,6 +1,7 @@
 import type { Watcher } from '../keyspace/types.ts';
 import type { Timer } from '../runtime/types.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
+import { type GuardedRange, WatchGuard } from './auth/index.ts';
 import { compareBytes, watchEvent } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import type { CallContext } from './types.ts';
@@ -15,6 +16,7 @@ const noWatch = -1;
 interface Watch {
   readonly id: number;
   readonly watcher: Watcher;
+  readonly range: GuardedRange;
   readonly fragment: boolean;
   readonly progressNotify: boolean;
   /** Compaction ended it. As in etcd its id stays taken until it is cancelled. */
@@ -30,6 +32,7 @@ interface Watch {
 export class WatchStream {
   readonly #api: ApiServices;
   readonly #context: CallContext;
+  readonly #guard: WatchGuard;
   readonly #watches = new Map<number, Watch>();
   /** Watches that may have events, the one that waited longest first. */
   readonly #ready = new Set<Watch>();
@@ -47,6 +50,7 @@ export class WatchStream {
   constructor(api: ApiServices, context: CallContext) {
     this.#api = api;
     this.#context = context;
+    this.#guard = new WatchGuard(api.access, context);
   }
 
   /** Goes on after the requests have ended, until the call is aborted. */
@@ -75,7 +79,8 @@ export class WatchStream {
     try {
       for await (const request of requests) {
         if (this.#closed) return;
-        this.#handle(request);
+        const checked = this.#handle(request);
+        if (checked !== undefined) await checked;
         this.#work.notify();
         while (this.#answers.length >= waitingAnswers && !this.#closed) await this.#room.wait();
       }
@@ -85,16 +90,26 @@ export class WatchStream {
     }
   }
 
-  #handle(request: WatchRequest): void {
+  #handle(request: WatchRequest): Promise<void> | undefined {
     const union = request.requestUnion;
-    if (union?.$case === 'createRequest') this.#answers.push(this.#create(union.value));
-    else if (union?.$case === 'cancelRequest') this.#cancel(union.value.watchId);
+    if (union?.$case === 'createRequest') {
+      if (this.#api.access.enabled) return this.#createIfAllowed(union.value);
+      this.#answers.push(this.#create(union.value));
+    } else if (union?.$case === 'cancelRequest') this.#cancel(union.value.watchId);
     else if (union?.$case === 'progressRequest') this.#progressRequests += 1;
+    return undefined;
+  }
+
+  async #createIfAllowed(request: WatchCreateRequest): Promise<void> {
+    const refusal = await this.#guard.refusal(watchedRange(request));
+    if (!this.#closed) {
+      this.#answers.push(refusal === undefined ? this.#create(request) : this.#refusal(refusal));
+    }
   }
 
   #create(request: WatchCreateRequest): WatchResponse {
     const { rangeEnd } = request;
-    const key = request.key.length === 0 ? new Uint8Array(1) : request.key;
+    const { key } = watchedRange(request);
     const toTheEnd = rangeEnd.length === 1 && rangeEnd[0] === 0;
     if (rangeEnd.length > 0 && !toTheEnd && compareBytes(key, rangeEnd) >= 0) {
       return this.#refusal('mvcc: watcher range is empty');
@@ -116,10 +131,10 @@ export class WatchStream {
   }
 
   #start(request: WatchCreateRequest, key: Uint8Array): Watch {
+    const range = { key: key.slice(), rangeEnd: request.rangeEnd.slice() };
     const watcher = this.#api.member.keyspace.watch(
       {
-        key: key.slice(),
-        rangeEnd: request.rangeEnd.slice(),
+        ...range,
         startRevision: request.startRevision,
         prevKv: request.prevKv,
         noPut: request.filters.includes(0),
@@ -133,6 +148,7 @@ export class WatchStream {
     const watch: Watch = {
       id: this.#chooseId(request.watchId),
       watcher,
+      range: { key: range.key, rangeEnd: range.rangeEnd, allowedAt: this.#api.access.version },
       fragment: request.fragment,
       progressNotify: request.progressNotify,
       ended: false,
@@ -176,6 +192,11 @@ export class WatchStream {
   #nextEvents(): WatchResponse | undefined {
     for (const watch of this.#ready) {
       this.#ready.delete(watch);
+      const refusal = this.#guard.stillRefusal(watch.range);
+      if (refusal !== undefined) {
+        this.#end(watch);
+        return this.#response(watch.id, { canceled: true, cancelReason: refusal });
+      }
       const batch = gather(watch.watcher);
       if (batch === undefined) continue;
       if (batch.type === 'compacted') return this.#compacted(watch, batch.compactRevision);
@@ -265,4 +286,9 @@ export class WatchStream {
     this.#ready.clear();
     this.#room.notify();
   }
+}
+
+/** etcd watches the first key there can be where none is given. */
+function watchedRange({ key, rangeEnd }: WatchCreateRequest): { key: Uint8Array; rangeEnd: Uint8Array } {
+  return { key: key.length === 0 ? new Uint8Array(1) : key, rangeEnd };
 }

@@ -12,6 +12,8 @@
 export const errorCodes = {
   'invalid-argument': 'An argument or option is malformed or out of its documented range.',
   'failed-precondition': 'The request is well formed, but the state of the system does not allow it.',
+  unauthenticated: 'Who calls was not proven: no, an invalid or an expired token, or a wrong password.',
+  'permission-denied': 'The user may not do this with these keys, or at all.',
   'not-found': 'The thing named does not exist.',
   'already-exists': 'The thing to be created exists already.',
   'out-of-range': 'A revision is compacted away or lies in the future.',

@@ -32,9 +32,27 @@ export class Applier {
   private installing = false;
   /** Term of the last applied entry: what a snapshot made now must carry. */
   appliedTerm = 0;
+  /** The stamp that is applied, and when this member's clock saw it first. */
+  private stampMs = 0;
+  private stampedAtMs: number;
 
   constructor(context: ApplierContext) {
     this.context = context;
+    this.stampedAtMs = context.runtime.clock.monotonicMs();
+  }
+
+  /** About the cluster time now, as far as this member can tell alone. */
+  timeMs(): number {
+    const nowMs = this.context.runtime.clock.monotonicMs();
+    this.noticeStamp(nowMs);
+    return this.stampMs + (nowMs - this.stampedAtMs);
+  }
+
+  private noticeStamp(nowMs: number): void {
+    const { timeMs } = this.context.keyspace;
+    if (timeMs === this.stampMs) return;
+    this.stampMs = timeMs;
+    this.stampedAtMs = nowMs;
   }
 
   add(entries: readonly Entry[]): void {
@@ -63,6 +81,7 @@ export class Applier {
       }
       this.queue.shift();
     }
+    this.noticeStamp(startMs);
     if (this.context.keyspace.appliedIndex !== before)
       this.context.onProgress(this.context.keyspace.appliedIndex);
   }

@@ -154,6 +154,11 @@ export class Group {
     return this.leaderTime.read(this.context.setup.runtime.clock.monotonicMs()) ?? this.keyspace.timeMs;
   }
 
+  /** About the cluster time now, from what is applied here. */
+  appliedTimeMs(): number {
+    return this.applier.timeMs();
+  }
+
   step(event: RaftEvent): void {
     if (this.stopped) return;
     try {

@@ -4,6 +4,8 @@ import { ClusterTime } from './cluster-time.ts';
 
 /** While leases exist, the leader logs its time at least so often (design: a lease is late by at most that). */
 const stampEveryMs = 1000;
+/** And so often while tokens may be about: a change of leader lengthens the life of one by at most that. */
+const stampForTokensEveryMs = 10_000;
 
 /** When a leader must let time pass through the log, and what time it is there. */
 export class LeaderTime {
@@ -42,13 +44,15 @@ export class LeaderTime {
   }
 
   /**
-   * When to look again, on the monotonic clock; Infinity while there are no leases. A leader without followers has no
+   * When to look again, on the monotonic clock; Infinity while nothing depends on it. A leader without followers has no
    * heartbeats to turn for, and time between two readings counts only up to two intervals.
    */
   dueMs(nowMs: number): number {
     const timeMs = this.read(nowMs);
-    if (timeMs === undefined || this.keyspace.leaseCount === 0) return Number.POSITIVE_INFINITY;
-    return nowMs + Math.min(this.heartbeatIntervalMs, this.stampDueMs(timeMs) - timeMs);
+    if (timeMs === undefined) return Number.POSITIVE_INFINITY;
+    const stampDueMs = this.stampDueMs(timeMs);
+    if (stampDueMs === Number.POSITIVE_INFINITY) return stampDueMs;
+    return nowMs + Math.min(this.heartbeatIntervalMs, stampDueMs - timeMs);
   }
 
   /** A batch with this stamp is on its way into the log. */
@@ -57,11 +61,13 @@ export class LeaderTime {
   }
 
   /**
-   * When the next stamp is due, in cluster time; Infinity while there are no leases. What lies after `timeMs` may be
+   * When the next stamp is due, in cluster time; Infinity while there are neither leases nor tokens. What lies after `timeMs` may be
    * told too early, and is then asked for again.
    */
   stampDueMs(timeMs: number): number {
-    if (this.keyspace.leaseCount === 0) return Number.POSITIVE_INFINITY;
+    if (this.keyspace.leaseCount === 0) {
+      return this.keyspace.auth.enabled ? this.lastStampMs + stampForTokensEveryMs : Number.POSITIVE_INFINITY;
+    }
     const regularly = this.lastStampMs + stampEveryMs;
     const deadlineMs = this.keyspace.nextDeadlineMs(timeMs);
     // Expiry is strict, and a stamp already on its way past the deadline needs no second one.

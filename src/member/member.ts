@@ -150,7 +150,7 @@ export class Member implements MemberHandle {
     if (!this.quota.hasRoomFor(command)) return this.quota.refuse();
     const deadlineMs = this.deadlineMs(options);
     this.sweepSoon();
-    return this.proposer.propose(command, deadlineMs, options.identity, options.signal);
+    return this.proposer.propose(command, deadlineMs, options.identity, options.signal, options.author);
   }
 
   private startCompacting(): void {
@@ -186,6 +186,10 @@ export class Member implements MemberHandle {
       if (answer !== 'retry') return answer.remainingMs;
       await new Promise<void>((resolve) => this.setup.runtime.timers.after(sweepEveryMs, resolve));
     }
+  }
+
+  clusterTimeMs(): number {
+    return this.group.appliedTimeMs();
   }
 
   private deadlineMs(options: WaitOptions): number {

@@ -1,6 +1,7 @@
 import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
 import {
   type Command,
+  type CommandAuthor,
   type CommandIdentity,
   type CommandResult,
   decodeCommandResult,
@@ -28,6 +29,7 @@ export interface ProposerContext {
 
 interface Proposal {
   readonly command: Command;
+  readonly author: CommandAuthor | undefined;
   readonly deadlineMs: number;
   readonly resolve: (result: CommandResult) => void;
   readonly reject: (error: ConclaveError) => void;
@@ -84,12 +86,13 @@ export class Proposer {
     deadlineMs: number,
     identity: CommandIdentity | undefined,
     signal: AbortSignal | undefined,
+    author?: CommandAuthor | undefined,
   ): Promise<CommandResult> {
     return new Promise((resolve, reject) => {
       if (this.stopped) return reject(stopping('not-applied'));
       if (signal?.aborted) return reject(ConclaveError.aborted('The proposal', signal));
       // At once, so that one that cannot be encoded fails here, and not in the turn that finds a leader for it.
-      const encoded = encode(command, identity);
+      const encoded = encode(command, identity, author);
       if (encoded.length > maxCommandBytes) return reject(tooLarge(encoded.length, maxCommandBytes));
       if (this.activeBytes > 0 && this.activeBytes + encoded.length > maxActiveBytes)
         return reject(tooManyHere());
@@ -100,6 +103,7 @@ export class Proposer {
       };
       const proposal: Proposal = {
         command,
+        author,
         deadlineMs,
         resolve: (result) => {
           signal?.removeEventListener('abort', onAbort);
@@ -166,7 +170,7 @@ export class Proposer {
       this.waiting.add(proposal);
       return;
     }
-    proposal.encoded ??= encode(proposal.command, proposal.identity);
+    proposal.encoded ??= encode(proposal.command, proposal.identity, proposal.author);
     proposal.requestId = this.nextRequestId++;
     const request: LeaderRequest = {
       type: 'propose',
@@ -213,7 +217,7 @@ export class Proposer {
   }
 
   private submitLocally(proposal: Proposal): void {
-    proposal.encoded ??= encode(proposal.command, proposal.identity);
+    proposal.encoded ??= encode(proposal.command, proposal.identity, proposal.author);
     proposal.submittedHere = true;
     this.context.submitLocally(proposal.encoded, (outcome) => {
       if (proposal.over) return;
@@ -306,10 +310,14 @@ export class Proposer {
 }
 
 /** @throws ConclaveError 'invalid-argument' where no log could carry it. */
-function encode(command: Command, identity: CommandIdentity | undefined): Uint8Array {
+function encode(
+  command: Command,
+  identity: CommandIdentity | undefined,
+  author: CommandAuthor | undefined,
+): Uint8Array {
   let encoded: Uint8Array;
   try {
-    encoded = encodeSubmittedCommand({ command, identity });
+    encoded = encodeSubmittedCommand({ command, identity, author });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConclaveError('invalid-argument', `The command cannot be encoded: ${reason}`, { cause: error });

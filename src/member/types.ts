@@ -1,4 +1,10 @@
-import type { Command, CommandIdentity, CommandResult, KeyspaceReader } from '../keyspace/types.ts';
+import type {
+  Command,
+  CommandAuthor,
+  CommandIdentity,
+  CommandResult,
+  KeyspaceReader,
+} from '../keyspace/types.ts';
 import type { RaftStatus } from '../raft/types.ts';
 import type { Backup } from './backup/index.ts';
 
@@ -31,6 +37,12 @@ export interface MemberHandle extends AsyncDisposable {
   /** What operators ask of this member. */
   readonly upkeep: MemberUpkeep;
 
+  /**
+   * About the cluster time now: the stamp applied last, and what this member's clock measured since. On a leader that
+   * stalled it may be ahead.
+   */
+  clusterTimeMs(): number;
+
   status(): MemberStatus;
   /** Called whenever role, term, leader, peers' connections or `stopping` changed. Returns the function that ends it. */
   onChange(listener: (status: MemberStatus) => void): () => void;
@@ -59,6 +71,8 @@ export interface WaitOptions {
 }
 export interface ProposeOptions extends WaitOptions {
   readonly identity?: CommandIdentity;
+  /** For whom: required for what concerns keys while auth is enabled. */
+  readonly author?: CommandAuthor | undefined;
 }
 
 export interface MemberDescription {

@@ -17,10 +17,12 @@ export type {
   Connection,
   Disk,
   File,
+  KeyDerivation,
   Listener,
   Network,
   Random,
   Runtime,
+  ScryptParameters,
   Timer,
   Timers,
 } from './types.ts';

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { NodeDisk } from './disk.ts';
+import { NodeKeyDerivation } from './key-derivation.ts';
 import { NodeNetwork } from './network.ts';
 import type { Clock, Random, Runtime, Timer, Timers } from './types.ts';
 
@@ -13,6 +14,7 @@ export function nodeRuntime(): Runtime {
     random: new NodeRandom(),
     disk: new NodeDisk(),
     network: new NodeNetwork(),
+    keyDerivation: new NodeKeyDerivation(),
   };
   return runtime;
 }

@@ -14,6 +14,7 @@ import { MemoryNetwork } from './testing/network.ts';
 import { SeededRandom } from './testing/random.ts';
 import { Turns } from './testing/turns.ts';
 import type { Runtime } from './types.ts';
+import { ImmediateKeyDerivation } from './virtual/index.ts';
 
 export { ManualClock } from './testing/clock.ts';
 export { type CrashOptions, MemoryDisk } from './testing/disk.ts';
@@ -64,6 +65,7 @@ function build(
     random,
     network,
     disk: new MemoryDisk({ random, turns }),
+    keyDerivation: new ImmediateKeyDerivation(),
     advance: (ms) => clock.advance(ms),
     another: (seed) => build(clock, network, new SeededRandom(seed), turns),
   };

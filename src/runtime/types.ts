@@ -6,6 +6,7 @@ export interface Runtime {
   readonly random: Random;
   readonly disk: Disk;
   readonly network: Network;
+  readonly keyDerivation: KeyDerivation;
 }
 
 export interface Clock {
@@ -128,4 +129,18 @@ export interface Connection {
   end(): void;
   /** Closes at once. */
   destroy(): void;
+}
+
+/** scrypt (RFC 7914): takes `128 * cost * blockSize` bytes of memory. `cost` is a power of two. */
+export interface ScryptParameters {
+  readonly cost: number;
+  readonly blockSize: number;
+  readonly parallelization: number;
+  /** Of the result. */
+  readonly bytes: number;
+}
+
+/** Makes keys of passwords, slowly on purpose. */
+export interface KeyDerivation {
+  scrypt(password: Uint8Array, salt: Uint8Array, parameters: ScryptParameters): Promise<Uint8Array>;
 }

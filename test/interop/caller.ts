@@ -30,7 +30,7 @@ export class Caller implements Disposable {
   unary<Req, Res>(
     method: MethodDescriptor<Req, Res>,
     request: Req,
-    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+    options: { timeoutMs?: number; signal?: AbortSignal; token?: string | undefined } = {},
   ): Promise<Answer<Res>> {
     return new Promise((resolve) => {
       const call = this.#client.makeUnaryRequest(
@@ -38,7 +38,7 @@ export class Caller implements Disposable {
         (message: Req) => asBuffer(method.encodeRequest(message)),
         (bytes: Buffer) => method.decodeResponse(bytes),
         request,
-        new Metadata(),
+        metadataOf(options.token),
         { deadline: Date.now() + (options.timeoutMs ?? 10_000) },
         (error: ServiceError | null, response?: Res) => {
           if (error !== null) resolve({ code: error.code, message: error.details, metadata: error.metadata });
@@ -49,12 +49,12 @@ export class Caller implements Disposable {
     });
   }
 
-  duplex<Req, Res>(method: MethodDescriptor<Req, Res>): Stream<Req, Res> {
+  duplex<Req, Res>(method: MethodDescriptor<Req, Res>, token?: string): Stream<Req, Res> {
     const call = this.#client.makeBidiStreamRequest(
       method.path,
       (message: Req) => asBuffer(method.encodeRequest(message)),
       (bytes: Buffer) => method.decodeResponse(bytes),
-      new Metadata(),
+      metadataOf(token),
     );
     return new Stream(call, (request) => call.write(request));
   }
@@ -73,6 +73,12 @@ export class Caller implements Disposable {
   [Symbol.dispose](): void {
     this.#client.close();
   }
+}
+
+function metadataOf(token: string | undefined): Metadata {
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set('token', token);
+  return metadata;
 }
 
 /** Responses one after the other; `next` rejects with the status when the stream failed. */

@@ -26,6 +26,8 @@ export interface StartOptions {
   readonly quick?: boolean;
   /** As etcd's flag. */
   readonly quotaBytes?: number;
+  /** Passwords cost little to hash. */
+  readonly cheapPasswords?: boolean;
 }
 
 export async function startConclave(options: StartOptions = {}): Promise<TestServer> {
@@ -43,6 +45,7 @@ export async function startConclave(options: StartOptions = {}): Promise<TestSer
   const server = await serveApi(member, {
     listen: { host: '127.0.0.1', port: clientPort },
     closeGraceMs: 200,
+    ...(options.cheapPasswords && { auth: { passwordCostLog2: 4 } }),
   });
   const endpoint = `127.0.0.1:${clientPort}`;
   await answering(endpoint);
@@ -73,6 +76,7 @@ export async function startEtcd(path: string, options: StartOptions = {}): Promi
     'log-outputs': '/dev/null',
     ...(options.quick && { 'unsafe-no-fsync': 'true' }),
     ...(options.quotaBytes !== undefined && { 'quota-backend-bytes': `${options.quotaBytes}` }),
+    ...(options.cheapPasswords && { 'bcrypt-cost': '4' }),
   };
   const child = spawn(
     path,

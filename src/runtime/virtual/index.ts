@@ -8,5 +8,6 @@
  */
 export { type DiskOperation, diskFull, type FailureOptions, Failures } from './failures.ts';
 export { type CrashKeeps, type CrashRandom, MemoryFileData, type PlatterListener } from './file-data.ts';
+export { ImmediateKeyDerivation } from './key-derivation.ts';
 export { MemoryNames } from './names.ts';
 export { runSteps } from './steps.ts';

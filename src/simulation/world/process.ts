@@ -1,4 +1,5 @@
 import type { Random, Runtime, Timer, Timers } from '../../runtime/types.ts';
+import { ImmediateKeyDerivation } from '../../runtime/virtual/index.ts';
 import type { Host } from './host.ts';
 import type { Draw } from './random.ts';
 import { eventKinds, type Owner, type ScheduledEvent, type Scheduler } from './scheduler.ts';
@@ -45,7 +46,9 @@ export class Process implements Owner {
   }
 
   attach(parts: Pick<Runtime, 'disk' | 'network'>): void {
-    this.#runtime = { clock: this.host, timers: this.#timers(), random: this.#randomness(), ...parts };
+    const keyDerivation = new ImmediateKeyDerivation();
+    const random = this.#randomness();
+    this.#runtime = { clock: this.host, timers: this.#timers(), random, keyDerivation, ...parts };
   }
 
   get runtime(): Runtime {

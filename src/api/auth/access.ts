@@ -1,0 +1,220 @@
+import type {
+  Command,
+  CommandAuthor,
+  CommandFailure,
+  CommandResult,
+  Access as KeyAccess,
+} from '../../keyspace/types.ts';
+import type { MemberHandle, ProposeOptions } from '../../member/types.ts';
+import type { BackgroundWork } from '../background.ts';
+import { commandFailure, failure, type StatusError } from '../status.ts';
+import type { CallContext } from '../types.ts';
+import type { TokenContent, Tokens } from './tokens.ts';
+
+/** What a whole method asks of its caller; `keys`: its handler looks at the keys itself. */
+export type Requirement = 'nothing' | 'keys' | 'user' | 'root';
+
+/** Changes of users and roles that may come between the look at a command here and its application. */
+const mostAttempts = 32;
+const noBytes = new Uint8Array(0);
+
+interface Range {
+  readonly access: KeyAccess;
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+}
+
+/**
+ * Who calls, and whether it may. A refusal is given only by a member that knows everything committed before it was
+ * asked: one that lags catches up first. With auth disabled all of it is one look at a flag.
+ */
+export class Access {
+  readonly #member: MemberHandle;
+  readonly #tokens: Tokens;
+  readonly #background: BackgroundWork;
+  /** Tokens that are being extended. */
+  readonly #extending = new Set<string>();
+
+  constructor(member: MemberHandle, tokens: Tokens, background: BackgroundWork) {
+    this.#member = member;
+    this.#tokens = tokens;
+    this.#background = background;
+  }
+
+  get enabled(): boolean {
+    return this.#member.keyspace.auth.enabled;
+  }
+
+  /** Another number whenever users, roles or whether they count have changed. 0: they do not. */
+  get version(): number {
+    const { auth } = this.#member.keyspace;
+    return auth.enabled ? auth.revision : 0;
+  }
+
+  /** Who calls, as this member knows it now; undefined where it did not say, or nobody asks. @throws StatusError */
+  author(context: CallContext): CommandAuthor | undefined {
+    const { auth } = this.#member.keyspace;
+    if (!auth.enabled) return undefined;
+    const { token, connection } = context;
+    if (token !== undefined) return { user: this.#userOf(token), authRevision: auth.revision };
+    if (connection.commonName === undefined) return undefined;
+    return { user: connection.commonName, authRevision: auth.revision };
+  }
+
+  /** Runs `read` in the turn in which the caller was found to be allowed to read the range. @throws StatusError */
+  async reading<T>(
+    context: CallContext,
+    range: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array },
+    read: () => T,
+  ): Promise<T> {
+    if (!this.enabled) return read();
+    const wanted = { access: 'read', key: range.key, rangeEnd: range.rangeEnd } as const;
+    return this.#allowed(context, () => this.#rangeRefusal(context, wanted), read);
+  }
+
+  /** The same for keys that only the state can tell, looked up in that turn. @throws StatusError */
+  async readingKeys<T>(context: CallContext, keysOf: () => readonly Uint8Array[], read: () => T): Promise<T> {
+    if (!this.enabled) return read();
+    const look = (): StatusError | undefined => {
+      for (const key of keysOf()) {
+        const refusal = this.#rangeRefusal(context, { access: 'read', key, rangeEnd: noBytes });
+        if (refusal !== undefined) return refusal;
+      }
+      return undefined;
+    };
+    return this.#allowed(context, look, read);
+  }
+
+  /** The same where a range is to be watched. Undefined: it may. */
+  async watchRefusal(context: CallContext, range: Range): Promise<StatusError | undefined> {
+    const refusal = this.#rangeRefusal(context, range);
+    if (refusal === undefined) return undefined;
+    await this.#member.readBarrier({ signal: context.signal });
+    return this.#rangeRefusal(context, range);
+  }
+
+  /** Whether who was let in before may still read the range, now that users or roles have changed. */
+  stillReads(user: string | undefined, key: Uint8Array, rangeEnd: Uint8Array): StatusError | undefined {
+    const { auth } = this.#member.keyspace;
+    const author = user === undefined ? undefined : { user, authRevision: auth.revision };
+    return asStatus(auth.checkRange(author, 'read', key, rangeEnd));
+  }
+
+  /** @throws StatusError */
+  async require(requirement: Requirement, context: CallContext): Promise<void> {
+    if (!this.enabled || requirement === 'nothing' || requirement === 'keys') return;
+    const look = (): StatusError | undefined => {
+      const { auth } = this.#member.keyspace;
+      return this.#refusal(context, (author) =>
+        requirement === 'root' ? auth.checkAdmin(author) : auth.checkUser(author),
+      );
+    };
+    await this.#allowed(context, look, () => undefined);
+  }
+
+  /**
+   * An incarnation answers for what was proposed under it, with results that others may not see; so it is of use only
+   * to the user that registered it. @throws StatusError
+   */
+  async requireOwnClient(context: CallContext, incarnation: number): Promise<void> {
+    if (!this.enabled) return;
+    const look = (): StatusError | undefined =>
+      this.#refusal(context, (author) => {
+        const owned = author !== undefined && this.#member.keyspace.clientOwner(incarnation) === author.user;
+        return owned ? undefined : 'unknown-incarnation';
+      });
+    await this.#allowed(context, look, () => undefined);
+  }
+
+  /**
+   * Proposes for the caller. What may not be is refused before it reaches the log; what changed on the way is found
+   * when it is applied, and looked at again.
+   */
+  async propose(
+    context: CallContext,
+    command: Command,
+    options: ProposeOptions = {},
+  ): Promise<CommandResult> {
+    for (let attempt = 1; ; attempt++) {
+      const look = () => this.#commandRefusal(context, command);
+      const author = this.enabled
+        ? await this.#allowed(context, look, () => this.author(context))
+        : undefined;
+      const result = await this.#member.propose(
+        command,
+        author === undefined ? options : { ...options, author },
+      );
+      const { outcome } = result;
+      if (outcome.type !== 'failed') return result;
+      const stale = this.#isStale(outcome.failure, author, context);
+      if (!stale || attempt === mostAttempts) return result;
+      await this.#member.readBarrier({ signal: context.signal });
+    }
+  }
+
+  /** The command met other users and roles than this member knew: it was not applied, and may be once we know them. */
+  #isStale(reason: CommandFailure, author: CommandAuthor | undefined, context: CallContext): boolean {
+    if (reason === 'auth-revision-old') return true;
+    const saysWho = context.token !== undefined || context.connection.commonName !== undefined;
+    return reason === 'user-name-empty' && author === undefined && saysWho;
+  }
+
+  /** Runs `then` in the turn in which `look` finds no reason against it: now, or once this member has caught up. */
+  async #allowed<T>(context: CallContext, look: () => StatusError | undefined, then: () => T): Promise<T> {
+    if (look() === undefined) return then();
+    await this.#member.readBarrier({ signal: context.signal });
+    const refusal = look();
+    if (refusal !== undefined) throw refusal;
+    return then();
+  }
+
+  #commandRefusal(context: CallContext, command: Command): StatusError | undefined {
+    return this.#refusal(context, (author) => this.#member.keyspace.checkCommand(command, author));
+  }
+
+  #rangeRefusal(context: CallContext, { access, key, rangeEnd }: Range): StatusError | undefined {
+    const { auth } = this.#member.keyspace;
+    return this.#refusal(context, (author) => auth.checkRange(author, access, key, rangeEnd));
+  }
+
+  #refusal(
+    context: CallContext,
+    check: (author: CommandAuthor | undefined) => CommandFailure | undefined,
+  ): StatusError | undefined {
+    try {
+      return asStatus(check(this.author(context)));
+    } catch (error) {
+      return error as StatusError;
+    }
+  }
+
+  /** @throws StatusError for a token that is none, or none any more. */
+  #userOf(token: string): string {
+    const { auth } = this.#member.keyspace;
+    const content = this.#tokens.read(auth, token);
+    if (content === undefined) throw failure('invalidToken');
+    const { login, issuedMs, ttlMs, id } = content;
+    const stands =
+      login.enabledRevision === auth.enabledRevision &&
+      login.credentialRevision === auth.user(login.user)?.credentialRevision;
+    const nowMs = this.#member.clusterTimeMs();
+    const expiresMs = auth.tokenExpiresMs(id) ?? issuedMs + ttlMs;
+    if (!stands || nowMs > expiresMs) throw failure('invalidToken');
+    if (expiresMs - nowMs < ttlMs / 2) this.#extend(content);
+    return login.user;
+  }
+
+  #extend({ id, login, ttlMs }: TokenContent): void {
+    const name = Buffer.from(id).toString('base64url');
+    if (this.#extending.has(name)) return;
+    this.#extending.add(name);
+    const command = { type: 'extendToken', tokenId: id, login, ttlMs } as const;
+    this.#background.retry('extend a token', () =>
+      this.#member.propose(command).finally(() => this.#extending.delete(name)),
+    );
+  }
+}
+
+function asStatus(reason: CommandFailure | undefined): StatusError | undefined {
+  return reason === undefined ? undefined : commandFailure(reason);
+}
