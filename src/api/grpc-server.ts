@@ -41,6 +41,10 @@ export class GrpcServer {
     });
   }
 
+  get connectionCount(): number {
+    return this.#server.connectionCount;
+  }
+
   /** Takes over the socket: HTTP/2 with prior knowledge. */
   accept(socket: Duplex, connection: CallConnection): void {
     this.#server.accept(socket, connection);

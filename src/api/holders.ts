@@ -9,6 +9,10 @@ export class Holders {
   #streams = 0;
   readonly #waiting: (() => void)[] = [];
 
+  get streams(): number {
+    return this.#streams;
+  }
+
   enter(): void {
     this.#streams++;
   }

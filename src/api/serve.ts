@@ -1,24 +1,16 @@
 import type { MemberHandle } from '../member/types.ts';
-import { nodeRuntime } from '../runtime/index.ts';
-import { listenSockets } from '../runtime/sockets.ts';
 import type { TlsIdentity } from '../runtime/tls.ts';
 import type { Address, Listener } from '../runtime/types.ts';
-import { Api, type ApiOptions } from './api.ts';
-import { ClientPort } from './client-port.ts';
-import { GrpcServer } from './grpc-server.ts';
-import { holdersMoved } from './holders.ts';
-import { HttpServer } from './http/http-server.ts';
-import { refusalLog } from './refusal-log.ts';
-import { silentLogger } from './types.ts';
-
-/** By ALPN. gRPC's clients offer no HTTP/1.1, and all that do get the JSON gateway and pages by it. */
-const clientProtocols = ['http/1.1', 'h2'];
+import type { ApiOptions } from './api.ts';
+import { FrontEnd } from './front-end.ts';
 
 export interface ServeOptions extends ApiOptions {
   /** For addresses that are `secure`. */
   readonly tls?: TlsIdentity;
   /** Where clients connect. Port 0 takes a free one. Several addresses serve the same member. */
   readonly listen: Address | readonly Address[];
+  /** Where metrics and health are served besides, and nothing else. */
+  readonly metricsListen?: readonly Address[];
   /** Origins of web pages that may call the JSON gateway; '*' for all. Default: none. */
   readonly corsOrigins?: readonly string[];
   /** Ms that calls under way get to finish when the server closes. Default 1000. */
@@ -44,41 +36,25 @@ export interface ApiServer extends AsyncDisposable {
  * @throws ConclaveError 'address-in-use', 'invalid-argument'; nothing is left listening then.
  */
 export async function serveApi(member: MemberHandle, options: ServeOptions): Promise<ApiServer> {
-  const runtime = options.runtime ?? nodeRuntime();
-  const logger = options.logger ?? silentLogger;
-  const api = new Api(member, options);
-  const { clock, timers } = runtime;
-  const grpc = new GrpcServer(api.registry, { clock, timers, logger, limits: api.limits });
-  const http = new HttpServer({
-    ...options,
-    ...{ member, registry: api.registry, limits: api.limits, timers, logger },
-  });
-  const port = new ClientPort({ grpc, http, timers });
-  const wanted: readonly Address[] = 'host' in options.listen ? [options.listen] : options.listen;
-  const listeners: Listener[] = [];
+  const front = new FrontEnd(member, options);
+  const clients: Listener[] = [];
+  const others: Listener[] = [];
   const close = async (): Promise<void> => {
-    await Promise.all(listeners.map((listener) => listener.close()));
-    await holdersMoved(member, api.holders, runtime);
-    port.close();
-    const graceMs = options.closeGraceMs ?? 1000;
-    await Promise.all([grpc.close(graceMs), http.close(graceMs)]);
-    await api[Symbol.asyncDispose]();
+    await Promise.all([...clients, ...others].map((listener) => listener.close()));
+    await front.close();
   };
   try {
-    for (const address of wanted) {
-      listeners.push(
-        await listenSockets(address, (socket, info) => port.accept(socket, info), {
-          tls: options.tls,
-          protocols: clientProtocols,
-          onRefused: refusalLog(logger, clock),
-        }),
-      );
-    }
+    for (const address of addressesOf(options.listen)) clients.push(await front.listen(address));
+    for (const address of options.metricsListen ?? []) others.push(await front.listenForMetrics(address));
   } catch (error) {
     await close();
     throw error;
   }
-  return new RunningServer(listeners, close);
+  return new RunningServer(clients, close);
+}
+
+function addressesOf(listen: ServeOptions['listen']): readonly Address[] {
+  return 'host' in listen ? [listen] : listen;
 }
 
 class RunningServer implements ApiServer {

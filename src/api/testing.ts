@@ -1,5 +1,6 @@
 import { type Command, type CommandResult, encodeBatch, Keyspace } from '../keyspace/index.ts';
 import type { Backup } from '../member/index.ts';
+import { RecentDelays } from '../member/recent-delays.ts';
 import type { MemberHandle, MemberStatus, MemberUpkeep, ProposeOptions } from '../member/types.ts';
 import type { CloseCause, Runtime } from '../runtime/types.ts';
 import { Access, Passwords, Tokens } from './auth/index.ts';
@@ -111,6 +112,8 @@ export class TestingMember implements MemberHandle {
         uptimeMs: 1,
         version: 'testing',
         loopDelayP99Ms: 2,
+        ...{ loopDelay: new RecentDelays(), diskSync: new RecentDelays() },
+        proposals: { pending: 0, failed: 0 },
         diskSyncP99Ms: 1,
       },
     };

@@ -260,6 +260,7 @@ export class Member implements MemberHandle {
       connected: (peer) => this.transport.connected(peer),
       announced: (member) => this.announced.get(member) ?? [],
       stopping: this.leaving,
+      proposals: this.proposer.figures,
       startedAtMs: this.startedAtMs,
     });
   }

@@ -71,10 +71,15 @@ export class Proposer {
   private readonly own = new OwnIdentity();
   private registering = false;
   private stopped = false;
+  private failed = 0;
 
   constructor(context: ProposerContext) {
     this.context = context;
     this.nextRequestId = context.firstRequestId;
+  }
+
+  get figures(): { pending: number; failed: number } {
+    return { pending: this.active.size, failed: this.failed };
   }
 
   get busy(): boolean {
@@ -270,6 +275,7 @@ export class Proposer {
 
   private fail(proposal: Proposal, error: ConclaveError): void {
     if (proposal.over) return;
+    this.failed += 1;
     this.finish(proposal);
     proposal.reject(error);
   }

@@ -1,10 +1,29 @@
-/** Delays as they come, and the high end of the recent ones. Recording costs one assignment. */
-export class RecentDelays {
+/** Upper ends of the buckets, in seconds: from a tenth of a millisecond, doubling, as etcd's of its log are. */
+const boundsSeconds = Array.from({ length: 16 }, (_, at) => 0.0001 * 2 ** at);
+
+/** How often something took how long, since the start. */
+export interface DelayDistribution {
+  readonly boundsSeconds: readonly number[];
+  /** As many as there are bounds, and those above all of them. */
+  readonly counts: readonly number[];
+  readonly sumSeconds: number;
+}
+
+/** Delays as they come: the high end of the recent ones, and how all are distributed. */
+export class RecentDelays implements DelayDistribution {
+  readonly boundsSeconds: readonly number[] = boundsSeconds;
+  readonly counts = new Array<number>(boundsSeconds.length + 1).fill(0);
+  sumSeconds = 0;
   private readonly samplesMs = new Float64Array(512);
   private count = 0;
 
   record(delayMs: number): void {
-    this.samplesMs[this.count++ % this.samplesMs.length] = Math.max(0, delayMs);
+    const ms = Math.max(0, delayMs);
+    this.samplesMs[this.count++ % this.samplesMs.length] = ms;
+    this.sumSeconds += ms / 1000;
+    let bucket = 0;
+    while (bucket < boundsSeconds.length && ms > (boundsSeconds[bucket] as number) * 1000) bucket += 1;
+    this.counts[bucket] = (this.counts[bucket] as number) + 1;
   }
 
   /** Of the last 512; 0 before the first. */

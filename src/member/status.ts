@@ -10,6 +10,7 @@ export interface StatusSources {
   readonly connected: (peer: number) => boolean;
   readonly announced: (member: number) => readonly string[];
   readonly stopping: boolean;
+  readonly proposals: MemberStatus['proposals'];
   readonly startedAtMs: number;
 }
 
@@ -53,6 +54,9 @@ export function memberStatus(sources: StatusSources): MemberStatus {
     stopping: sources.stopping,
     uptimeMs: setup.runtime.clock.monotonicMs() - sources.startedAtMs,
     loopDelayP99Ms: group.loopDelay.p99Ms(),
+    loopDelay: group.loopDelay,
+    diskSync: group.syncDelay,
+    proposals: sources.proposals,
     diskSyncP99Ms: group.syncDelay.p99Ms(),
     version,
   };

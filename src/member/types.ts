@@ -7,6 +7,7 @@ import type {
 } from '../keyspace/types.ts';
 import type { RaftStatus } from '../raft/types.ts';
 import type { Backup } from './backup/index.ts';
+import type { DelayDistribution } from './recent-delays.ts';
 
 /** What the API layer, an embedded app and the CLI see of a member. */
 export interface MemberHandle extends AsyncDisposable {
@@ -112,6 +113,12 @@ export interface MemberStatus {
   readonly uptimeMs: number;
   /** How late this member's timers fire. */
   readonly loopDelayP99Ms: number;
+  /** The same of all timers since the start. */
+  readonly loopDelay: DelayDistribution;
+  /** How long entries took to be durable, since the start. */
+  readonly diskSync: DelayDistribution;
+  /** Commands that were proposed here: those that wait to be applied, and how many were given up or refused. */
+  readonly proposals: { readonly pending: number; readonly failed: number };
   /** How long writes to the log take to be durable; 0: none yet. */
   readonly diskSyncP99Ms: number;
   readonly version: string;

@@ -106,7 +106,16 @@ const asks: readonly Ask[] = [
   {
     path: '/v3/maintenance/status',
     body: {},
-    own: ['version', 'dbSize', 'dbSizeInUse', 'raftIndex', 'raftAppliedIndex', 'raftTerm', 'leader'],
+    own: [
+      'version',
+      'dbSize',
+      'dbSizeInUse',
+      'dbSizeQuota',
+      'raftIndex',
+      'raftAppliedIndex',
+      'raftTerm',
+      'leader',
+    ],
   },
   // etcd 3.4 gives no header here, 3.5 does.
   { path: '/v3/maintenance/alarm', body: { action: 'GET' }, own: ['header'] },

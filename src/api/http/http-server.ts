@@ -26,6 +26,11 @@ const requestWithinMs = 30_000;
 const longestHeadBytes = 16 * 1024;
 const plainText = 'text/plain; charset=utf-8';
 
+interface HealthCounts {
+  successes: number;
+  failures: number;
+}
+
 type Page = (query: URLSearchParams) => Promise<{ status: number; type: string; text: string }>;
 
 /** HTTP/1.1 on the client port: the JSON gateway, version, health and metrics. */
@@ -37,12 +42,14 @@ export class HttpServer {
   readonly #connections = new Map<Duplex, { readonly connection: CallConnection; idle: Timer | undefined }>();
   readonly #answering = new Set<ServerResponse>();
   readonly #answered = new Wakeup();
+  /** What health checks found so far. */
+  readonly health: HealthCounts = { successes: 0, failures: 0 };
   #closing = false;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#gateway = new Gateway(options.registry, options.logger, options.limits);
-    this.#pages = pages(options);
+    this.#pages = pages(options, this.health);
     this.#server = createServer(
       { maxHeaderSize: longestHeadBytes, keepAliveTimeout: 0 },
       (request, response) => {
@@ -50,6 +57,10 @@ export class HttpServer {
       },
     );
     this.#server.on('clientError', (_error, socket) => socket.destroy());
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   /** Takes over the socket, with what was read from it put back. */
@@ -158,11 +169,12 @@ export class HttpServer {
   }
 }
 
-function pages({ member, metrics }: HttpServerOptions): Readonly<Record<string, Page>> {
+function pages({ member, metrics }: HttpServerOptions, counts: HealthCounts): Readonly<Record<string, Page>> {
   const checked =
     (check: (query: URLSearchParams) => Promise<HealthAnswer>): Page =>
     async (query) => {
       const { healthy, text } = await check(query);
+      counts[healthy ? 'successes' : 'failures'] += 1;
       return { status: healthy ? 200 : 503, type: plainText, text };
     };
   const version = JSON.stringify({ etcdserver: etcdApiVersion, etcdcluster: etcdApiVersion });

@@ -165,7 +165,8 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
   [/^tls-max-version$/, 'TLS 1.3 is never refused'],
   [/^discovery/, 'discovery is not offered; give --initial-cluster'],
   [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'authentication is not offered'],
-  [/^(metrics|listen-metrics-urls|enable-pprof)$/, 'metrics are not offered yet'],
+  [/^metrics$/, 'all metrics are always there'],
+  [/^enable-pprof$/, "profiles are Node's to make: see node --cpu-prof"],
   [/^(logger|log-outputs|log-package-levels|debug)$/, 'logs go to stderr; choose --log-level'],
   [/^pre-vote$/, 'pre-vote is always on'],
   [

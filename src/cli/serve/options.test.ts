@@ -45,6 +45,7 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
     clientTls: undefined,
     peerTls: undefined,
     corsOrigins: [],
+    listenMetricsEndpoints: [],
     warnings: [],
   });
 });

@@ -37,6 +37,7 @@ export interface ServeOptions {
   readonly clientTls: TlsOptions | undefined;
   readonly peerTls: TlsOptions | undefined;
   readonly corsOrigins: readonly string[];
+  readonly listenMetricsEndpoints: readonly Endpoint[];
   /** For the log, at warning level. */
   readonly warnings: readonly string[];
 }
@@ -66,7 +67,8 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
   checkTimeouts(heartbeatIntervalMs, electionTimeoutMs);
   const initialCluster = resolveCluster(settings, name, peers.advertise);
   const dialled = initialCluster.flatMap(({ peerUrls }) => peerUrls.map((url) => parseEndpoint(url, '')));
-  const clientTls = tlsOptions(settings, 'client', clients.listen, workingFolder);
+  const metrics = metricsEndpoints(settings['listen-metrics-urls']);
+  const clientTls = tlsOptions(settings, 'client', [...clients.listen, ...metrics], workingFolder);
   const peerTls = tlsOptions(settings, 'peer', [...peers.listen, ...dialled], workingFolder);
   return {
     name,
@@ -86,11 +88,19 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     clientTls,
     peerTls,
     corsOrigins: listOf(settings.cors) ?? [],
+    listenMetricsEndpoints: metrics,
     warnings: exposureWarnings({
       peers: { endpoints: peers.listen, tls: peerTls },
       clients: { endpoints: clients.listen, tls: clientTls },
     }),
   };
+}
+
+function metricsEndpoints(setting: Setting | undefined): Endpoint[] {
+  if (setting === undefined) return [];
+  const endpoints = parseEndpoints(setting.text, setting.origin);
+  for (const endpoint of endpoints) requireBindable(endpoint, setting.origin);
+  return endpoints;
 }
 
 function checkedName(setting: Setting | undefined): string {

@@ -79,6 +79,12 @@ export const securityFlags = [
     description: 'TLS1.2 or TLS1.3.',
   },
   {
+    name: 'listen-metrics-urls',
+    argument: 'URLS',
+    defaultText: 'none',
+    description: 'Where to serve /metrics and /health besides, and nothing else.',
+  },
+  {
     name: 'cors',
     argument: 'ORIGINS',
     defaultText: 'none',

@@ -39,6 +39,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       logger,
       runtime,
       corsOrigins: options.corsOrigins,
+      metricsListen: options.listenMetricsEndpoints,
       ...(clientTls && { tls: clientTls }),
       limits: { transactionOperations: storage.maxTxnOperations, requestBytes: storage.maxRequestBytes },
       watchProgressIntervalMs: storage.watchProgressIntervalMs,
