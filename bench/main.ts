@@ -10,6 +10,7 @@ import type { Row } from './row.ts';
 import { electionRows } from './rows/elections.ts';
 import { failoverRows } from './rows/failover.ts';
 import { idleRows } from './rows/idle.ts';
+import { largeStoreRows } from './rows/large-store.ts';
 import { leaseRows } from './rows/leases.ts';
 import { partitionRows } from './rows/partitions.ts';
 import { throughputRows } from './rows/throughput.ts';
@@ -23,6 +24,7 @@ const rows: readonly Row[] = [
   ...idleRows,
   ...leaseRows,
   ...partitionRows,
+  ...largeStoreRows,
 ];
 
 function build(): void {
