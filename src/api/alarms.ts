@@ -1,4 +1,4 @@
-import { type Alarm, type AlarmKind, alarmKinds, type KeyspaceReader } from '../keyspace/index.ts';
+import type { Alarm, AlarmKind, KeyspaceReader } from '../keyspace/index.ts';
 import type { AlarmMember, AlarmRequest, AlarmResponse } from '../wire/index.ts';
 import { proposeFor } from './kv.ts';
 import type { ApiServices } from './service.ts';
@@ -22,11 +22,17 @@ export async function alarm(
     await member.readBarrier({ signal: context.signal });
     return { header: headers.header(), alarms: alarms(member.keyspace, request.alarm) };
   }
-  const kind: AlarmKind | undefined = alarmKinds[request.alarm - 1];
+  const kind: AlarmKind | undefined = ([undefined, 'no-space', 'corrupt'] as const)[request.alarm];
   if (kind === undefined && action === 'deactivate') return { header: headers.header(), alarms: [] };
   // etcd's process ends when it is asked to raise none.
   if (kind === undefined) throw invalidArgument(`conclave: ${request.alarm} is no alarm to be raised`);
-  const command = { type: 'alarm', raise: action === 'activate', member: request.memberID, kind } as const;
+  const named = { raise: action === 'activate', member: request.memberID };
+  // Whoever disarms etcd's alarm of a member means ours as well, which etcd's clients see as the same.
+  const outcast = member.keyspace
+    .alarms()
+    .some((one) => one.kind === 'corrupt-member' && one.member === request.memberID);
+  const meant = kind === 'corrupt' && action === 'deactivate' && outcast ? 'corrupt-member' : kind;
+  const command = { type: 'alarm', ...named, kind: meant } as const;
   const { revision, outcome } = await proposeFor<'alarm'>(api, context, command);
   return { header: headers.header(revision), alarms: outcome.alarms.map(alarmMember) };
 }
@@ -38,12 +44,16 @@ function alarms(keyspace: KeyspaceReader, ofKind: number): AlarmMember[] {
 }
 
 function alarmMember({ member, kind }: Alarm): AlarmMember {
-  return { memberID: member, alarm: (alarmKinds.indexOf(kind) + 1) as AlarmMember['alarm'] };
+  return { memberID: member, alarm: wireAlarms[kind].number };
 }
 
-const names = { 'no-space': 'NOSPACE', corrupt: 'CORRUPT' } as const;
+const wireAlarms = {
+  'no-space': { number: 1, name: 'NOSPACE' },
+  corrupt: { number: 2, name: 'CORRUPT' },
+  'corrupt-member': { number: 2, name: 'CORRUPT' },
+} as const;
 
 /** As Go prints a message, which is what etcd's Status shows of an alarm: member 0 is left out, a space ends it. */
 export function alarmText({ member, kind }: Alarm): string {
-  return `${member === 0n ? '' : `memberID:${member} `}alarm:${names[kind]} `;
+  return `${member === 0n ? '' : `memberID:${member} `}alarm:${wireAlarms[kind].name} `;
 }

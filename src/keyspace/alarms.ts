@@ -8,8 +8,11 @@ import { MalformedData } from './errors.ts';
 import { storageCost } from './storage-cost.ts';
 import type { Command, CommandFailure } from './types.ts';
 
-/** In the order of etcd's numbers, which begin at 1. */
-export const alarmKinds = ['no-space', 'corrupt'] as const;
+/**
+ * The first two in the order of etcd's numbers, which begin at 1. 'corrupt' stops writes on all members, as etcd's;
+ * 'corrupt-member' says that one member differs from a majority that agrees: that one stops, the rest goes on.
+ */
+export const alarmKinds = ['no-space', 'corrupt', 'corrupt-member'] as const;
 export type AlarmKind = (typeof alarmKinds)[number];
 
 export interface Alarm {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Keyspace } from './keyspace.ts';
+import type { State } from './state.ts';
 import {
   applyAll,
   applyOne,
+  bytes,
   copyState,
   deleteCommand,
   keysOf,
@@ -95,4 +97,33 @@ test('a state that begins anew has the keys without a lease, raised and compacte
   const restored = new Keyspace();
   copyState(copy, restored);
   assert.equal(restored.stateHash(), copy.stateHash());
+});
+
+test('a byte that changes in memory is found, in a key, a value or an old version', () => {
+  const keyspace = new Keyspace();
+  for (let number = 0; number < 500; number++)
+    applyOne(keyspace, putCommand(`key-${number % 100}`, `v${number}`));
+  const verify = () => {
+    const verification = keyspace.verification();
+    for (let steps = 1; ; steps++) {
+      const found = verification.step(1000);
+      if (found !== 'more') return { found, steps };
+    }
+  };
+  const { found, steps } = verify();
+  assert.equal(found, 'done');
+  assert.ok(steps > 5);
+  const { store } = (keyspace as unknown as { state: State }).state;
+  const row = store.findRow(bytes('key-42'));
+  const newest = store.keys.newest(row);
+  for (const view of [
+    store.keys.view(row),
+    store.valueView(newest),
+    store.valueView(store.records.previous(newest)),
+  ]) {
+    view[1] = (view[1] as number) ^ 4;
+    assert.equal(verify().found, 'damaged');
+    view[1] = (view[1] as number) ^ 4;
+    assert.equal(verify().found, 'done');
+  }
 });

@@ -29,9 +29,11 @@ import type {
   SubmittedCommand,
   TxnRequest,
   TxnResult,
+  Verification,
   Watcher,
   WatchRequest,
 } from './types.ts';
+import { StoreVerification } from './verification.ts';
 import { WatchHub } from './watches.ts';
 
 /** How many compacted records each apply drops, besides two for each command. */
@@ -168,6 +170,10 @@ export class Keyspace implements KeyspaceMachine {
     const failure = checkRevision(store, wanted, store.revision);
     if (failure !== undefined) return { failed: failure };
     return { hash: store.hash(wanted), revision: wanted, compactRevision: store.compactRevision };
+  }
+
+  verification(): Verification {
+    return new StoreVerification(this.state.store);
   }
 
   tidy(): boolean {

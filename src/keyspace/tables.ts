@@ -47,7 +47,7 @@ export class KeyPage {
 /** Row numbers given out and taken back. */
 class Rows {
   private readonly free: number[] = [];
-  private used = 0;
+  used = 0;
   count = 0;
 
   take(): number {
@@ -121,6 +121,11 @@ export class KeyTable {
     return this.rows.count;
   }
 
+  /** All rows that ever held a key are below it. */
+  get rowsUsed(): number {
+    return this.rows.used;
+  }
+
   add(key: Uint8Array, hash: number): number {
     const row = this.rows.take();
     if (row >>> pageBits === this.pages.length) this.pages.push(new KeyPage());
@@ -141,6 +146,7 @@ export class KeyTable {
     const page = this.page(row);
     const i = row & rowMask;
     this.arena.free(page.slab[i] as number, page.offset[i] as number);
+    page.newest[i] = none;
     this.rows.release(row);
   }
 

@@ -297,6 +297,8 @@ export interface KeyspaceMachine extends KeyspaceReader {
   snapshot(): SnapshotReader;
   /** Replaces everything. Watchers stay: those behind the new compaction end with 'compacted', the rest go on. */
   restore(): SnapshotWriter;
+  /** Begins to compare what lies in memory with the hashes that were taken of it. */
+  verification(): Verification;
   /**
    * Frees the memory of some of what compaction has made invisible, which otherwise goes with the entries that
    * follow. True when nothing is left that could be freed now. Changes nothing that can be read.
@@ -307,6 +309,13 @@ export interface KeyspaceMachine extends KeyspaceReader {
    * below it compacted, leases are gone with their keys, and clients unknown. Not for a member that runs.
    */
   beginAnew(): void;
+}
+export interface Verification {
+  /**
+   * Looks at about so many bytes more. 'damaged': something is not what was written. Entries may be applied between
+   * steps; after a snapshot was installed it looks at what that replaced.
+   */
+  step(budgetBytes: number): 'more' | 'done' | 'damaged';
 }
 export interface SnapshotReader {
   readonly appliedIndex: number;

@@ -32,6 +32,8 @@ export interface GroupContext {
   readonly stored: RaftStored;
   readonly transport: () => PeerTransport;
   readonly onState: (state: RaftState) => void;
+  /** Entries were applied, or a snapshot in their place. */
+  readonly onProgress: () => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -295,6 +297,7 @@ export class Group {
   }
 
   private progressed(index: number): void {
+    this.context.onProgress();
     this.reads.applied(index);
     this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
     this.snapshots.maker.review(this.applier.appliedTerm, () =>

@@ -3,6 +3,7 @@ import type { Command, CommandResult, KeyspaceReader } from '../keyspace/index.t
 import type { RaftState } from '../raft/index.ts';
 import type { Timer } from '../runtime/index.ts';
 import { AutoCompactor } from './auto-compaction.ts';
+import { CorruptionCheck } from './corruption-check.ts';
 import { Group } from './group.ts';
 import { LeaderRequests } from './leader-requests.ts';
 import { hexId, type MemberOptions, type MemberSetup, setUp } from './options.ts';
@@ -38,6 +39,8 @@ export class Member implements MemberHandle {
   private readonly quota: Quota;
   private compactor: AutoCompactor | undefined;
   private readonly requests: LeaderRequests;
+  private readonly corruption: CorruptionCheck;
+  private marking: Promise<void> | undefined;
   private readonly listeners = new Set<(status: MemberStatus) => void>();
   private readonly announced = new Map<number, readonly string[]>();
   private readonly startedAtMs: number;
@@ -69,9 +72,12 @@ export class Member implements MemberHandle {
       await member.group.recover();
       await member.transport.start();
       member.group.start();
+      if (setup.initialCorruptCheck) await member.compareAtStart();
+      member.corruption.start();
       member.startCompacting();
       await storage.folder.markStarted();
     } catch (error) {
+      member?.corruption[Symbol.dispose]();
       await member?.group.stop();
       await member?.transport.close();
       await storage.close();
@@ -103,6 +109,20 @@ export class Member implements MemberHandle {
       ...{ setup, group: firstGroup, transport },
       onState: (state) => this.stateChanged(state),
       fail: (error) => this.fail(error),
+      onProgress: () => this.corruption.look(),
+    });
+    this.corruption = new CorruptionCheck({
+      ...{ runtime: setup.runtime, logger: setup.logger, memberId: setup.memberId },
+      ...{ keyspace: this.group.keyspace, everyMs: setup.corruptCheckMs },
+      isLeader: () => this.group.role.role === 'leader',
+      voters: () => this.group.raft.status().configuration.voters,
+      connected: (member) => this.transport.connected(member),
+      send: (to, kind, payload) => {
+        this.transport.send(to, kind, firstGroup, payload);
+        this.transport.flush();
+      },
+      propose: (command) => this.propose(command),
+      onOutcast: (error) => this.takeOut(error),
     });
     this.upkeep = new Upkeep({ setup, groupId: firstGroup, group: this.group, snapshots: storage.snapshots });
     const firstRequestId = Math.floor(setup.runtime.random.unit() * 2 ** 51);
@@ -222,9 +242,29 @@ export class Member implements MemberHandle {
       this.setup.logger.debug({ from, group: frame.group }, 'A frame for an unknown group was dropped.');
     } else if (frame.kind === frameKinds.request || frame.kind === frameKinds.response) {
       this.requests.receive(from, frame);
+    } else if (frame.kind === frameKinds.hashQuestion || frame.kind === frameKinds.hashAnswer) {
+      this.corruption.receive(from, frame);
     } else {
       this.group.receive(from, frame);
     }
+  }
+
+  private async compareAtStart(): Promise<void> {
+    try {
+      await this.corruption.compareAtStart();
+    } catch (error) {
+      if (ConclaveError.is(error, 'data-damaged')) await this.storage.markCorrupt(error.message);
+      throw error;
+    }
+  }
+
+  /** Its data is not to be trusted: it stops, and the mark keeps it from starting again. */
+  private takeOut(error: ConclaveError): void {
+    if (this.failure || this.stopping) return;
+    this.marking = this.storage.markCorrupt(error.message).catch((cause: unknown) => {
+      this.setup.logger.error({ error: String(cause) }, 'The data folder could not be marked as corrupt.');
+    });
+    this.fail(error);
   }
 
   private linkChanged(peer: number, state: 'up' | 'down'): void {
@@ -316,11 +356,13 @@ export class Member implements MemberHandle {
     this.shut = true;
     this.sweepTimer?.cancel();
     this.compactor?.[Symbol.dispose]();
+    this.corruption[Symbol.dispose]();
     this.proposer.abandon();
     this.group.reads.abandon(stopping('not-applied'));
     this.requests.release(() => false);
     await this.group.stop();
     await this.transport.close();
+    await this.marking;
     await this.storage.close();
     this.setup.logger.info({ member: this.name }, 'Member stopped.');
     if (this.failure) this.settleStopped.reject(this.failure.error);

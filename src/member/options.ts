@@ -56,6 +56,10 @@ export interface MemberOptions {
   /** Advanced: how much a leader holds; see `QueueBounds`. */
   readonly queueBounds?: Partial<QueueBounds>;
   readonly leaseReads?: boolean;
+  /** Time between two comparisons of all members' data, in ms. Default 0: none. */
+  readonly corruptCheckMs?: number;
+  /** Compare this member's data with that of the others before it serves. Default false. */
+  readonly initialCorruptCheck?: boolean;
   /**
    * Bytes of keys, values and history above which writes that add to them are refused, on every member, until some are
    * freed and the alarm is disarmed. 0: the default, 2 GiB. Negative: none.
@@ -92,6 +96,8 @@ export interface MemberSetup {
   readonly logSegmentBytes: number;
   readonly queueBounds: QueueBounds;
   readonly leaseReads: boolean;
+  readonly corruptCheckMs: number;
+  readonly initialCorruptCheck: boolean;
   readonly quotaBytes: number;
   readonly autoCompaction: AutoCompaction | undefined;
   readonly observer: MemberObserver;
@@ -215,6 +221,8 @@ export function setUp(options: MemberOptions): MemberSetup {
     ),
     queueBounds: checkBounds(options.queueBounds ?? {}),
     leaseReads: options.leaseReads ?? false,
+    corruptCheckMs: inRange('corruptCheckMs', options.corruptCheckMs ?? 0, 0, 2 ** 31 - 1),
+    initialCorruptCheck: options.initialCorruptCheck ?? false,
     quotaBytes: checkQuota(options.quotaBytes ?? 0),
     autoCompaction: checkAutoCompaction(options.autoCompaction),
     observer: options.observer ?? {},

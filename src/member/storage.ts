@@ -1,3 +1,4 @@
+import { ConclaveError } from '../errors/index.ts';
 import type { RaftStored } from '../raft/index.ts';
 import { type DataFolder, openDataFolder } from './folder.ts';
 import { openLog, type SharedLog } from './log/index.ts';
@@ -11,6 +12,8 @@ export interface Storage {
   readonly log: SharedLog;
   readonly snapshots: SnapshotStore;
   readonly stored: RaftStored;
+  /** Durable when it resolves: no member starts on this folder again. */
+  markCorrupt(why: string): Promise<void>;
   /** Never rejects: what cannot be closed is logged. */
   close(): Promise<void>;
 }
@@ -23,6 +26,13 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
   const { clusterId, memberId, name, dataDir, logger } = setup;
   const { disk, random } = setup.runtime;
   const folder = await openDataFolder({ disk, path: dataDir, clusterId, memberId, name });
+  const corruptMark = `${dataDir}/corrupt`;
+  const markCorrupt = async (why: string) => {
+    await using file = await disk.open(corruptMark, { create: true });
+    await file.writeAt(0, [new TextEncoder().encode(`${why}\n`)]);
+    await file.sync();
+    await disk.syncFolder(dataDir);
+  };
   let log: SharedLog | undefined;
   const close = async () => {
     await log
@@ -33,6 +43,12 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
       .catch((error: unknown) => logger.warn({ error: String(error) }, 'Unlocking the data folder failed.'));
   };
   try {
+    if (await disk.exists(corruptMark)) {
+      const why = new TextDecoder().decode(await disk.read(corruptMark)).trim();
+      throw new ConclaveError('data-damaged', `The data folder '${dataDir}' was taken out of use. ${why}`, {
+        details: { path: dataDir },
+      });
+    }
     // A member that ran before and finds no log has lost its votes: it must not start as if it were new.
     const expectExisting = !folder.fresh;
     const opened = await openLog({
@@ -60,7 +76,7 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
     const mark = { group, hardState, entries: [], keepsLog: stored.entries.length > 0 };
     // A snapshot file may be newer than the log knows: the log must hear of it before anything is appended.
     if (snapshot) await log.append([{ ...mark, snapshot }], { sync: true });
-    return { folder, log, snapshots, stored, close };
+    return { folder, log, snapshots, stored, markCorrupt, close };
   } catch (error) {
     await close();
     throw error;

@@ -18,6 +18,9 @@ export const frameKinds = {
   announcement: 7,
   /** One byte: 1 when the sender hears the receiver, 0 when it does not. Sent every so often on each connection. */
   alive: 9,
+  /** A member asks for the hash of a state, and is told. */
+  hashQuestion: 12,
+  hashAnswer: 13,
 } as const;
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 

@@ -18,7 +18,7 @@ export async function startShortTimeoutMember(
   const setup = { ...setUp(others), electionTimeoutMs };
   const storage = await openStorage(setup, groupId);
   const group = new Group({
-    ...{ ...storage, setup, group: groupId, transport: () => transport, onState() {} },
+    ...{ ...storage, setup, group: groupId, transport: () => transport, onProgress() {}, onState() {} },
     fail: (error) => {
       throw error;
     },

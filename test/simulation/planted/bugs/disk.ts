@@ -128,9 +128,9 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/member/snapshot-maker.ts',
-        find: '      index: keyspace.appliedIndex,',
+        find: '    this.begin({ index: keyspace.appliedIndex,',
         replace:
-          '      index: Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, this.context.raft.status().lastIndex)),',
+          '    this.begin({ index: Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, this.context.raft.status().lastIndex)),',
       },
       {
         file: 'src/member/snapshot-maker.ts',
@@ -148,7 +148,7 @@ export const diskBugs: readonly PlantedBug[] = [
     seen: 'etcd-io/etcd#13766: damage that spreads to other members',
     edits: [
       {
-        file: 'src/member/snapshots/store.ts',
+        file: 'src/member/snapshots/reading.ts',
         find: '    if (crc !== stated.crc) throw',
         replace: '    if (crc < 0) throw',
       },
