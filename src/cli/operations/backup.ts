@@ -6,7 +6,7 @@ import {
   restoreBackup,
 } from '../../member/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
-import type { ServeOptions } from '../serve/options.ts';
+import type { MemberIdentity } from '../serve/options.ts';
 
 export interface BackupReport {
   readonly description: BackupDescription;
@@ -39,7 +39,7 @@ export async function describeBackup(path: string): Promise<BackupReport> {
   };
 }
 
-export function restore(path: string, options: ServeOptions): Promise<RestoredMember> {
+export function restore(path: string, options: MemberIdentity): Promise<RestoredMember> {
   const { name, dataDir, initialCluster, initialClusterToken } = options;
   return restoreBackup({
     ...{ path, name, dataDir, initialCluster, initialClusterToken },

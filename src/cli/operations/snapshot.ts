@@ -6,7 +6,7 @@ import { parseDurationMs } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatTable, toJsonLine } from '../output.ts';
 import { serveFlags } from '../serve/flags.ts';
-import { resolveOptions } from '../serve/options.ts';
+import { resolveIdentity } from '../serve/options.ts';
 import { collectSettings } from '../serve/settings.ts';
 import { formatBytes } from '../status.ts';
 import { saveSnapshot } from './save.ts';
@@ -144,7 +144,7 @@ function addRestore(snapshot: Command, finish: Finish): void {
       if (typeof value === 'string') flags[(option.long ?? '').replace(/^--/, '')] = value;
     }
     const settings = collectSettings({ flags, environment: {}, file: undefined });
-    const options = resolveOptions(settings, process.cwd());
+    const options = resolveIdentity(settings, process.cwd());
     const { restore } = await import('./backup.ts');
     const { revision, clusterId, memberId, stateHash } = await restore(resolve(file), options);
     const hex = (id: number) => id.toString(16);

@@ -1,3 +1,4 @@
+import { corruptionFlags } from './corruption-options.ts';
 import { securityFlags } from './security-flags.ts';
 
 /** The flags of `conclave serve`: etcd's names, with etcd's meaning. */
@@ -126,6 +127,7 @@ export const serveFlags = [
     defaultText: 'info',
     description: 'debug, info, warn, error, panic or fatal.',
   },
+  ...corruptionFlags,
   ...securityFlags,
 ] as const satisfies readonly ServeFlag[];
 

@@ -41,6 +41,7 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
       maxRequestBytes: 1_572_864,
       watchProgressIntervalMs: 600_000,
     },
+    corruption: { everyMs: 0, atStart: false },
     logLevel: 'info',
     clientTls: undefined,
     peerTls: undefined,

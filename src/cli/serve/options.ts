@@ -11,6 +11,7 @@ import {
   parseEndpoints,
   requireBindable,
 } from '../urls.ts';
+import { type CorruptionOptions, resolveCorruption } from './corruption-options.ts';
 import { exposureWarnings } from './exposure.ts';
 import type { Setting, Settings } from './settings.ts';
 import { resolveStorage, type StorageOptions } from './storage-options.ts';
@@ -33,6 +34,7 @@ export interface ServeOptions {
   readonly electionTimeoutMs: number | undefined;
   readonly snapshotCount: number;
   readonly storage: StorageOptions;
+  readonly corruption: CorruptionOptions;
   readonly logLevel: LogLevel;
   readonly clientTls: TlsOptions | undefined;
   readonly peerTls: TlsOptions | undefined;
@@ -84,6 +86,7 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     electionTimeoutMs,
     snapshotCount: numberOf(settings['snapshot-count'], 1, 1_000_000_000) ?? 100_000,
     storage: resolveStorage(settings),
+    corruption: resolveCorruption(settings),
     logLevel: oneOf(settings['log-level'], logLevels, 'info'),
     clientTls,
     peerTls,
@@ -101,6 +104,25 @@ function metricsEndpoints(setting: Setting | undefined): Endpoint[] {
   const endpoints = parseEndpoints(setting.text, setting.origin);
   for (const endpoint of endpoints) requireBindable(endpoint, setting.origin);
   return endpoints;
+}
+
+/** What of it decides which member of which cluster a data folder is. */
+export type MemberIdentity = Pick<
+  ServeOptions,
+  'name' | 'dataDir' | 'initialCluster' | 'initialClusterToken'
+>;
+
+/** The same settings for a folder that is made before its member runs: nothing listens, nothing is encrypted yet. */
+export function resolveIdentity(settings: Settings, workingFolder: string): MemberIdentity {
+  const name = checkedName(settings.name);
+  const fallback = 'http://127.0.0.1:2380';
+  const { advertise } = resolveUrls(settings, 'listen-peer-urls', 'initial-advertise-peer-urls', fallback);
+  return {
+    name,
+    dataDir: resolve(workingFolder, settings['data-dir']?.text ?? `${name}.conclave`),
+    initialCluster: resolveCluster(settings, name, advertise),
+    initialClusterToken: settings['initial-cluster-token']?.text ?? 'conclave-cluster',
+  };
 }
 
 function checkedName(setting: Setting | undefined): string {

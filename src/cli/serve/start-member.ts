@@ -27,6 +27,8 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
     initialClusterToken: options.initialClusterToken,
     snapshotCount: options.snapshotCount,
     quotaBytes: storage.quotaBytes,
+    corruptCheckMs: options.corruption.everyMs,
+    initialCorruptCheck: options.corruption.atStart,
     logger,
     runtime,
     ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
