@@ -10,6 +10,7 @@ const installs = {
   curl: 'Debian: apt-get install curl',
   etcd: 'Debian: apt-get install etcd-server',
   etcdctl: 'Debian: apt-get install etcd-client',
+  go: 'https://go.dev/dl or Debian: apt-get install golang-go',
   h2spec:
     'with Go: GOBIN=$PWD/.peers/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
   java: 'Debian: apt-get install default-jre-headless',
