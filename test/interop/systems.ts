@@ -51,7 +51,7 @@ async function startConclaves(size: number): Promise<System> {
   const revive = async () => {
     for (const member of down.splice(0)) {
       cluster.run(member);
-      await cluster.until(member, ({ leader }) => leader !== 0n);
+      await cluster.until(member, ({ leader }) => leader !== 0);
     }
   };
   return {

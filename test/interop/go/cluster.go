@@ -38,7 +38,7 @@ var clusterChecks = []check{
 		id := added.Member.ID
 		equal(added.Member.IsLearner, true)
 		equal(len(added.Members), len(s.endpoints)+1)
-		_, err := s.MemberAddAsLearner(s, []string{"http://127.0.0.1:9"})
+		_, err := s.MemberAddAsLearner(s, []string{"http://127.0.0.1:9", "http://127.0.0.1:10"})
 		fails(err, rpctypes.ErrPeerURLExist)
 		_, err = s.MemberPromote(s, id)
 		fails(err, rpctypes.ErrMemberLearnerNotReady)
