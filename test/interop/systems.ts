@@ -33,13 +33,13 @@ export const systemKinds: readonly SystemKind[] = [
   {
     name: 'one member',
     missing: undefined,
-    lacks: ['move-leader', 'auth', 'membership'],
+    lacks: ['move-leader', 'membership'],
     start: () => startConclaves(1),
   },
   {
     name: 'three members',
     missing: undefined,
-    lacks: ['move-leader', 'auth', 'membership'],
+    lacks: ['move-leader', 'membership'],
     start: () => startConclaves(3),
   },
   { name: 'etcd', missing: etcd.missing, lacks: [], start: () => startEtcds(etcd.path ?? '', 3) },
