@@ -166,10 +166,13 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
   [/^(peer-crl-file|client-crl-file)$/, 'revocation lists are not read; let certificates be short-lived'],
   [/^tls-max-version$/, 'TLS 1.3 is never refused'],
   [/^discovery/, 'discovery is not offered; give --initial-cluster'],
-  [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'authentication is not offered'],
+  [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'tokens and the cost of passwords are fixed here'],
   [/^metrics$/, 'all metrics are always there'],
   [/^enable-pprof$/, "profiles are Node's to make: see node --cpu-prof"],
-  [/^(logger|log-outputs|log-package-levels|debug)$/, 'logs go to stderr; choose --log-level'],
+  [
+    /^(logger|log-outputs|log-package-levels|log-format|enable-log-rotation|log-rotation-config-json|debug)$/,
+    'logs go to stderr; choose --log-level',
+  ],
   [/^pre-vote$/, 'pre-vote is always on'],
   [
     /^(wal-dir|max-snapshots|max-wals|backend-|max-concurrent-streams)/,
@@ -179,7 +182,16 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
     /^(grpc-keepalive-|initial-election-tick-advance|strict-reconfig-check|enable-v2|host-whitelist)/,
     'it has no counterpart here',
   ],
-  [/^(proxy|experimental-|force-new-cluster)/, 'it has no counterpart here'],
+  [
+    /^(proxy|experimental-|force-new-cluster|socket-reuse-|v2-deprecation|feature-gates)/,
+    'it has no counterpart here',
+  ],
+  [/^(raft-(read|write)-timeout|self-signed-cert-validity)$/, 'it sets something that is fixed here'],
+  [
+    /^(enable-grpc-gateway|listen-client-http-urls)$/,
+    'gRPC and its JSON gateway share the client port, always',
+  ],
+  [/^unsafe-no-fsync$/, 'what is answered is on disk, always'],
 ];
 
 /** Why a flag that etcd knows is refused; undefined for a flag that etcd does not know either. */
