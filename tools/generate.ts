@@ -28,6 +28,8 @@ for (const name of globSync('**/*.ts', { cwd: generated })) {
   };
   const message = `${relative(dirname(file), join(root, 'src/wire'))}/message.ts`;
   let text = readFileSync(file, 'utf8');
+  // A service alone, with messages from elsewhere.
+  if (!text.includes('MessageFns<')) continue;
   text = replaceOnce(text, /^type Builtin = [\s\S]*?: Partial<T>;\n/gm, '');
   text = replaceOnce(text, /^interface MessageFns<T> \{\n[\s\S]*?^\}\n/gm, '');
   text = replaceOnce(text, /^(?=import )/m, `import type { DeepPartial, MessageFns } from '${message}';\n`);

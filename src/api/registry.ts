@@ -4,10 +4,12 @@ import { CallCounts } from './call-counts.ts';
 import { clusterService } from './cluster.ts';
 import { conclaveService } from './conclave.ts';
 import { electionService } from './election.ts';
+import { healthService } from './health.ts';
 import { kvService } from './kv.ts';
 import { leaseService } from './lease.ts';
 import { lockService } from './lock.ts';
 import { maintenanceService } from './maintenance.ts';
+import { reflectionService } from './reflection.ts';
 import type { ApiServices } from './service.ts';
 import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
 import type { CallContext, Registry, ServedMethod } from './types.ts';
@@ -45,6 +47,9 @@ export function createRegistry(api: ApiServices): Registry {
     Election: electionService(api),
     Lock: lockService(api),
     Conclave: conclaveService(api),
+    Health: healthService(api),
+    Reflection: reflectionService,
+    OlderReflection: reflectionService,
   };
   const registry = new Map<string, ServedMethod>();
   const proposals = proposalChecks(api.limits);

@@ -21,6 +21,11 @@ export * from './generated/etcd/mvccpb/kv.ts';
 export * from './generated/etcd/v3electionpb/election.ts';
 export * from './generated/etcd/v3lockpb/lock.ts';
 export { files } from './generated/files.ts';
+export * from './generated/grpc/health/v1/health.ts';
+export {
+  ServerReflectionRequest,
+  ServerReflectionResponse,
+} from './generated/grpc/reflection/v1/reflection.ts';
 export { schema } from './generated/schema.ts';
 export { jsonToWire } from './json-request.ts';
 export { wireToJson } from './json-response.ts';

@@ -7,6 +7,9 @@ import { MaintenanceDefinition } from './generated/etcd/etcdserverpb/maintenance
 import { WatchDefinition } from './generated/etcd/etcdserverpb/watch.ts';
 import { ElectionDefinition } from './generated/etcd/v3electionpb/election.ts';
 import { LockDefinition } from './generated/etcd/v3lockpb/lock.ts';
+import { HealthDefinition } from './generated/grpc/health/v1/health.ts';
+import { ServerReflectionDefinition } from './generated/grpc/reflection/v1/reflection.ts';
+import { ServerReflectionDefinition as OlderReflectionDefinition } from './generated/grpc/reflection/v1alpha/reflection.ts';
 import { describe } from './method.ts';
 
 /** Every RPC that is spoken, by service and method: `services.KV.range`. */
@@ -20,4 +23,7 @@ export const services = {
   Election: describe(ElectionDefinition),
   Lock: describe(LockDefinition),
   Conclave: describe(ConclaveDefinition),
+  Health: describe(HealthDefinition),
+  Reflection: describe(ServerReflectionDefinition),
+  OlderReflection: describe(OlderReflectionDefinition),
 } as const;

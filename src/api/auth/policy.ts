@@ -68,6 +68,10 @@ const policy: Policy = {
     attach: 'keys',
     memberState: 'user',
   },
+  // What is in them is public anyway, and load balancers that ask for health have no user.
+  Health: { check: 'nothing', watch: 'nothing' },
+  Reflection: { serverReflectionInfo: 'nothing' },
+  OlderReflection: { serverReflectionInfo: 'nothing' },
 };
 
 const requirements = new Map<AnyMethod, Requirement | ((request: never) => Requirement)>();

@@ -543,6 +543,80 @@ export const schema: Schema = {
     ],
     'v3lockpb.UnlockRequest': [[1, 'key', 'key', 'bytes', false]],
     'v3lockpb.UnlockResponse': [[1, 'header', 'header', 'message', false, 'etcdserverpb.ResponseHeader']],
+    'grpc.health.v1.HealthCheckRequest': [[1, 'service', 'service', 'string', false]],
+    'grpc.health.v1.HealthCheckResponse': [
+      [1, 'status', 'status', 'enum', false, 'grpc.health.v1.HealthCheckResponse.ServingStatus'],
+    ],
+    'grpc.reflection.v1.ServerReflectionRequest': [
+      [1, 'host', 'host', 'string', false],
+      [3, 'file_by_filename', 'fileByFilename', 'string', false],
+      [4, 'file_containing_symbol', 'fileContainingSymbol', 'string', false],
+      [
+        5,
+        'file_containing_extension',
+        'fileContainingExtension',
+        'message',
+        false,
+        'grpc.reflection.v1.ExtensionRequest',
+      ],
+      [6, 'all_extension_numbers_of_type', 'allExtensionNumbersOfType', 'string', false],
+      [7, 'list_services', 'listServices', 'string', false],
+    ],
+    'grpc.reflection.v1.ExtensionRequest': [
+      [1, 'containing_type', 'containingType', 'string', false],
+      [2, 'extension_number', 'extensionNumber', 'int32', false],
+    ],
+    'grpc.reflection.v1.ServerReflectionResponse': [
+      [1, 'valid_host', 'validHost', 'string', false],
+      [
+        2,
+        'original_request',
+        'originalRequest',
+        'message',
+        false,
+        'grpc.reflection.v1.ServerReflectionRequest',
+      ],
+      [
+        4,
+        'file_descriptor_response',
+        'fileDescriptorResponse',
+        'message',
+        false,
+        'grpc.reflection.v1.FileDescriptorResponse',
+      ],
+      [
+        5,
+        'all_extension_numbers_response',
+        'allExtensionNumbersResponse',
+        'message',
+        false,
+        'grpc.reflection.v1.ExtensionNumberResponse',
+      ],
+      [
+        6,
+        'list_services_response',
+        'listServicesResponse',
+        'message',
+        false,
+        'grpc.reflection.v1.ListServiceResponse',
+      ],
+      [7, 'error_response', 'errorResponse', 'message', false, 'grpc.reflection.v1.ErrorResponse'],
+    ],
+    'grpc.reflection.v1.FileDescriptorResponse': [
+      [1, 'file_descriptor_proto', 'fileDescriptorProto', 'bytes', true],
+    ],
+    'grpc.reflection.v1.ExtensionNumberResponse': [
+      [1, 'base_type_name', 'baseTypeName', 'string', false],
+      [2, 'extension_number', 'extensionNumber', 'int32', true],
+    ],
+    'grpc.reflection.v1.ListServiceResponse': [
+      [1, 'service', 'service', 'message', true, 'grpc.reflection.v1.ServiceResponse'],
+    ],
+    'grpc.reflection.v1.ServiceResponse': [[1, 'name', 'name', 'string', false]],
+    'grpc.reflection.v1.ErrorResponse': [
+      [1, 'error_code', 'errorCode', 'int32', false],
+      [2, 'error_message', 'errorMessage', 'string', false],
+    ],
   },
   enums: {
     'etcdserverpb.AlarmType': { NONE: 0, NOSPACE: 1, CORRUPT: 2 },
@@ -555,6 +629,12 @@ export const schema: Schema = {
     'etcdserverpb.DowngradeRequest.DowngradeAction': { VALIDATE: 0, ENABLE: 1, CANCEL: 2 },
     'etcdserverpb.WatchCreateRequest.FilterType': { NOPUT: 0, NODELETE: 1 },
     'mvccpb.Event.EventType': { PUT: 0, DELETE: 1 },
+    'grpc.health.v1.HealthCheckResponse.ServingStatus': {
+      UNKNOWN: 0,
+      SERVING: 1,
+      NOT_SERVING: 2,
+      SERVICE_UNKNOWN: 3,
+    },
   },
   methods: {
     '/conclave.v1.Conclave/RegisterClient': [
@@ -677,5 +757,21 @@ export const schema: Schema = {
     '/v3electionpb.Election/Resign': ['v3electionpb.ResignRequest', 'v3electionpb.ResignResponse'],
     '/v3lockpb.Lock/Lock': ['v3lockpb.LockRequest', 'v3lockpb.LockResponse'],
     '/v3lockpb.Lock/Unlock': ['v3lockpb.UnlockRequest', 'v3lockpb.UnlockResponse'],
+    '/grpc.health.v1.Health/Check': [
+      'grpc.health.v1.HealthCheckRequest',
+      'grpc.health.v1.HealthCheckResponse',
+    ],
+    '/grpc.health.v1.Health/Watch': [
+      'grpc.health.v1.HealthCheckRequest',
+      'grpc.health.v1.HealthCheckResponse',
+    ],
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo': [
+      'grpc.reflection.v1.ServerReflectionRequest',
+      'grpc.reflection.v1.ServerReflectionResponse',
+    ],
+    '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': [
+      'grpc.reflection.v1.ServerReflectionRequest',
+      'grpc.reflection.v1.ServerReflectionResponse',
+    ],
   },
 };
