@@ -78,7 +78,18 @@ function helpOf(command: string): [string, string][] {
 }
 
 const documentedCommands = [
-  ...['dev', 'elect', 'observe', 'simulate', 'status', 'compact', 'defrag', 'alarm list', 'alarm disarm'],
+  ...[
+    'dev',
+    'elect',
+    'observe',
+    'simulate',
+    'status',
+    'check',
+    'compact',
+    'defrag',
+    'alarm list',
+    'alarm disarm',
+  ],
   ...['snapshot save', 'snapshot status', 'snapshot restore'],
 ];
 

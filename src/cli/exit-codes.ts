@@ -8,7 +8,8 @@ export const exitCodes = {
   ok: { code: 0, meaning: 'Success. For elect: the command ended with 0 while it led.' },
   failed: {
     code: 1,
-    meaning: 'Another failure. For dev and simulate: something that must never happen was seen.',
+    meaning:
+      'Another failure. For dev and simulate: something that must never happen was seen. For check: a problem.',
   },
   usage: {
     code: 100,

@@ -7,6 +7,7 @@ import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';
 import { addObserve } from './observe.ts';
 import { addAlarm } from './operations/alarm.ts';
+import { addCheck } from './operations/check/command.ts';
 import { addCompact } from './operations/compact.ts';
 import { addDefrag } from './operations/defrag.ts';
 import { addSnapshot } from './operations/snapshot.ts';
@@ -60,6 +61,7 @@ function makeProgram(finish: (exitCode: number) => void): Command {
   addElect(program, finish);
   addObserve(program, finish);
   addStatus(program, finish);
+  addCheck(program, finish);
   addSnapshot(program, finish);
   addCompact(program, finish);
   addDefrag(program, finish);

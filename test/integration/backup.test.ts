@@ -179,3 +179,37 @@ test('compact and defrag say what they did', { timeout }, async () => {
   assert.ok(state.snapshotIndex > 20);
   assert.equal(await ok(['alarm', 'list', ...endpoints]), '');
 });
+
+test('check finds nothing wrong with three members that run, and says who is missing', {
+  timeout,
+}, async () => {
+  await using cluster = await TestCluster.start(3);
+  const words = [
+    'check',
+    '--endpoints',
+    cluster.members.map((member) => member.clientUrl).join(','),
+    '--json',
+  ];
+  const check = async () => {
+    const { code, stdout } = await run([...words, '--for', '1s']);
+    const { findings } = JSON.parse(stdout) as { findings: { level: string; what: string }[] };
+    return {
+      code,
+      problems: findings.filter(({ level }) => level === 'problem').map(({ what }) => what),
+      findings,
+    };
+  };
+  const well = await check();
+  // What is slow on this machine is not the cluster's fault.
+  const slow = /durable|late|took|clock/;
+  assert.deepEqual(
+    well.problems.filter((what) => !slow.test(what)),
+    [],
+  );
+  assert.ok(well.findings.some(({ what }) => /^m\d leads in term \d+, and all say so$/.test(what)));
+  const follower = await cluster.follower();
+  await cluster.end(follower, 'SIGKILL');
+  const one = await check();
+  assert.equal(one.code, 1);
+  assert.ok(one.problems.some((what) => what.startsWith(`${follower.name} does not answer`)));
+});
