@@ -7,6 +7,7 @@ import { ClientPort } from './client-port.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { holdersMoved } from './holders.ts';
 import { HttpServer } from './http/http-server.ts';
+import type { Http2Limits } from './http2/index.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { refusalLog } from './refusal-log.ts';
 import type { ServeOptions } from './serve.ts';
@@ -14,6 +15,9 @@ import { silentLogger } from './types.ts';
 
 /** By ALPN. gRPC's clients offer no HTTP/1.1, and all that do get the JSON gateway and pages by it. */
 const clientProtocols = ['http/1.1', 'h2'];
+
+const maxConnections = 10_000;
+const maxMetricsConnections = 100;
 
 /** All that carries one member's API: the services, who speaks which protocol, and the metrics of it all. */
 export class FrontEnd {
@@ -37,7 +41,10 @@ export class FrontEnd {
     const { clock, timers } = this.#runtime;
     this.#api = new Api(member, options);
     const { registry, holders, limits } = this.#api;
-    this.#grpc = new GrpcServer(registry, { clock, timers, logger, limits });
+    this.#grpc = new GrpcServer(registry, {
+      ...{ clock, timers, logger, limits },
+      http2: http2Limits(options),
+    });
     const { corsOrigins } = options;
     const shared = { member, timers, logger, limits, metrics: () => this.#metrics.text() };
     this.#http = new HttpServer({ ...shared, registry, ...(corsOrigins && { corsOrigins }) });
@@ -60,6 +67,7 @@ export class FrontEnd {
 
   listen(address: Address): Promise<Listener> {
     return listenSockets(address, (socket, info) => this.#port.accept(socket, info), {
+      maxConnections: this.#options.maxConnections ?? maxConnections,
       tls: this.#options.tls,
       protocols: clientProtocols,
       onRefused: (remote, reason) => this.#refuse(remote, reason),
@@ -70,6 +78,7 @@ export class FrontEnd {
     return listenSockets(address, (socket, info) => this.#metricsHttp.accept(socket, info), {
       tls: this.#options.tls,
       protocols: ['http/1.1'],
+      maxConnections: maxMetricsConnections,
       onRefused: (remote, reason) => this.#refuse(remote, reason),
     });
   }
@@ -88,4 +97,13 @@ export class FrontEnd {
     this.#refused += 1;
     this.#logRefusal(remote, reason);
   }
+}
+
+function http2Limits(options: ServeOptions): Partial<Http2Limits> {
+  const { maxConcurrentStreams, keepAliveIntervalMs, keepAliveTimeoutMs } = options;
+  return {
+    ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
+    ...(keepAliveIntervalMs !== undefined && { keepAliveIntervalMs }),
+    ...(keepAliveTimeoutMs !== undefined && { keepAliveTimeoutMs }),
+  };
 }

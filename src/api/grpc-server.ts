@@ -1,7 +1,13 @@
 import type { Duplex } from 'node:stream';
 import type { Clock, Timers } from '../runtime/types.ts';
 import { statusOfCall } from './failed-call.ts';
-import { Http2Server, type RpcContext, type RpcMethod, type RpcStatus } from './http2/index.ts';
+import {
+  type Http2Limits,
+  Http2Server,
+  type RpcContext,
+  type RpcMethod,
+  type RpcStatus,
+} from './http2/index.ts';
 import { tooLargeToReceive } from './registry.ts';
 import { failure, trailerNames } from './status.ts';
 import type { CallConnection, CallContext, Logger, Registry, ServedMethod } from './types.ts';
@@ -20,6 +26,8 @@ export interface GrpcServerOptions {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly limits: CheckedLimits;
+  /** Bounds of one connection. */
+  readonly http2?: Partial<Http2Limits>;
 }
 
 /** Serves a registry over gRPC on sockets that somebody else accepts. */
@@ -33,6 +41,7 @@ export class GrpcServer {
     const methods = new Map([...registry].map(([path, method]) => [path, served(method)]));
     this.#server = new Http2Server(methods, {
       ...{ clock: options.clock, timers: options.timers, maxMessageBytes: limits.receivedBytes },
+      limits: options.http2 ?? {},
       causes: { ...causes, tooLarge: (bytes) => tooLargeToReceive(bytes, limits) },
       failed: (path, error) => this.#status(path, error),
       refused: ({ remote }, error) => {

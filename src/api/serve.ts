@@ -11,6 +11,14 @@ export interface ServeOptions extends ApiOptions {
   readonly listen: Address | readonly Address[];
   /** Where metrics and health are served besides, and nothing else. */
   readonly metricsListen?: readonly Address[];
+  /** Open connections of each address, above which new ones are closed at once. Default 10,000. */
+  readonly maxConnections?: number;
+  /** Calls at one time on a gRPC connection. Default 10,000. */
+  readonly maxConcurrentStreams?: number;
+  /** A gRPC connection on which nothing came for so long is asked for a sign of life. Default 2 hours, as etcd's. */
+  readonly keepAliveIntervalMs?: number;
+  /** It has so long to give it. Default 20,000. */
+  readonly keepAliveTimeoutMs?: number;
   /** Origins of web pages that may call the JSON gateway; '*' for all. Default: none. */
   readonly corsOrigins?: readonly string[];
   /** Ms that calls under way get to finish when the server closes. Default 1000. */

@@ -5,11 +5,14 @@ import { failure, StatusError, statusCodes } from '../status.ts';
 import type { CallConnection, Logger, Registry, ServedMethod } from '../types.ts';
 import type { CheckedLimits } from '../validate.ts';
 import { gatewayPaths } from './gateway-paths.ts';
-import { BodyValues, drained, HttpCallContext } from './http-call.ts';
+import { BodyValues, drained, type HeldBytes, HttpCallContext } from './http-call.ts';
 import { httpStatusOf } from './http-status.ts';
 
 /** JSON of one request: base64 takes a third more than the bytes that it stands for, and escapes may take more. */
 const jsonOfOneByte = 4;
+
+/** Of requests that are not complete, on all connections together. */
+const mostHeldBytes = 64 * 1024 * 1024;
 
 const answerHeaders = {
   'Content-Type': 'application/json',
@@ -31,6 +34,7 @@ export class Gateway {
   readonly #logger: Logger;
   readonly #longestJsonBytes: number;
   readonly #streams = new Set<HttpCallContext>();
+  readonly #held: HeldBytes = { maxBytes: mostHeldBytes, bytes: 0 };
 
   constructor(registry: Registry, logger: Logger, limits: CheckedLimits) {
     this.#longestJsonBytes = jsonOfOneByte * limits.receivedBytes;
@@ -56,7 +60,7 @@ export class Gateway {
     const method = this.#methods.get(path);
     const [requestType, responseType] = schema.methods[method?.descriptor.path ?? ''] ?? [];
     if (method === undefined || requestType === undefined || responseType === undefined) return;
-    const body = new BodyValues(request, this.#longestJsonBytes);
+    const body = new BodyValues(request, this.#longestJsonBytes, this.#held);
     const context = new HttpCallContext(request, response, connection);
     const call = { method, requestType, responseType, body, response, context };
     method.calls.started += 1;

@@ -28,6 +28,12 @@ export class HttpCallContext implements CallContext {
   }
 }
 
+/** What requests that are not complete hold together. */
+export interface HeldBytes {
+  readonly maxBytes: number;
+  bytes: number;
+}
+
 /** Values decoded and not yet taken, above which the body is not read on. */
 const waitingValues = 64;
 
@@ -39,16 +45,22 @@ export class BodyValues implements AsyncIterable<string> {
   readonly #request: IncomingMessage;
   readonly #waiting: string[] = [];
   readonly #wakeup = new Wakeup();
+  readonly #share: HeldBytes;
+  readonly #values: JsonValues;
+  #heldBytes = 0;
   #failure: Error | undefined;
   #over = false;
 
-  constructor(request: IncomingMessage, maxBytes: number) {
+  constructor(request: IncomingMessage, maxBytes: number, share: HeldBytes) {
     this.#request = request;
+    this.#share = share;
     const values = new JsonValues(maxBytes);
+    this.#values = values;
     request.on('data', (chunk: Uint8Array) => {
       if (this.#over) return;
       try {
         this.#waiting.push(...values.push(chunk));
+        this.#hold(values.heldBytes);
         if (this.#waiting.length >= waitingValues) request.pause();
       } catch {
         this.#fail(bodyTooLarge());
@@ -66,8 +78,17 @@ export class BodyValues implements AsyncIterable<string> {
   /** No more values are taken from the body; what is left of it is read and dropped. Idempotent. */
   end(): void {
     this.#over = true;
+    this.#values.drop();
+    this.#share.bytes -= this.#heldBytes;
+    this.#heldBytes = 0;
     this.#request.resume();
     this.#wakeup.notify();
+  }
+
+  #hold(heldBytes: number): void {
+    this.#share.bytes += heldBytes - this.#heldBytes;
+    this.#heldBytes = heldBytes;
+    if (this.#share.bytes > this.#share.maxBytes) this.#fail(failure('tooManyRequests'));
   }
 
   #fail(error: Error): void {

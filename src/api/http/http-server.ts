@@ -24,6 +24,8 @@ export interface HttpServerOptions {
 /** Head and body of a request, and the wait for the next one on a connection: each has this long. */
 const requestWithinMs = 30_000;
 const longestHeadBytes = 16 * 1024;
+/** Requests that a connection sends ahead of their answers. Clients that are in use send none. */
+const maxPipelined = 16;
 const plainText = 'text/plain; charset=utf-8';
 
 interface HealthCounts {
@@ -39,7 +41,10 @@ export class HttpServer {
   readonly #gateway: Gateway;
   readonly #pages: Readonly<Record<string, Page | undefined>>;
   readonly #options: HttpServerOptions;
-  readonly #connections = new Map<Duplex, { readonly connection: CallConnection; idle: Timer | undefined }>();
+  readonly #connections = new Map<
+    Duplex,
+    { readonly connection: CallConnection; idle: Timer | undefined; open: number }
+  >();
   readonly #answering = new Set<ServerResponse>();
   readonly #answered = new Wakeup();
   /** What health checks found so far. */
@@ -65,7 +70,7 @@ export class HttpServer {
 
   /** Takes over the socket, with what was read from it put back. */
   accept(socket: Duplex, connection: CallConnection): void {
-    this.#connections.set(socket, { connection, idle: undefined });
+    this.#connections.set(socket, { connection, idle: undefined, open: 0 });
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#connections.get(socket)?.idle?.cancel();
@@ -103,14 +108,20 @@ export class HttpServer {
       socket.destroy();
       return;
     }
+    entry.open += 1;
+    if (entry.open > maxPipelined) {
+      socket.destroy();
+      return;
+    }
     // The body has its time anew; then the answer may take as long as it needs.
     this.#expectRequest(socket);
     request.once('end', () => entry.idle?.cancel());
     this.#answering.add(response);
     response.once('close', () => {
       this.#answering.delete(response);
+      entry.open -= 1;
       this.#answered.notify();
-      if (!socket.destroyed) this.#expectRequest(socket);
+      if (!socket.destroyed && entry.open === 0) this.#expectRequest(socket);
     });
     if (this.#closing) response.setHeader('Connection', 'close');
     this.#route(request, response, entry.connection).catch((error: unknown) => {

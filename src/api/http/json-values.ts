@@ -27,6 +27,11 @@ export class JsonValues {
     return this.#heldBytes > 0;
   }
 
+  /** Of the value that is not complete. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** The values that end in `chunk`. @throws RangeError where one is longer than the bound. */
   push(chunk: Uint8Array): string[] {
     const values: string[] = [];
@@ -80,6 +85,12 @@ export class JsonValues {
       if (this.#depth === 0) return 'last';
     }
     return 'inside';
+  }
+
+  /** Forgets the value that is not complete. */
+  drop(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
   }
 
   #hold(bytes: Uint8Array): void {

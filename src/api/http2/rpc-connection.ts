@@ -22,6 +22,7 @@ export interface RpcShared<Connection> {
   failed(path: string, error: unknown): RpcStatus;
 }
 
+const noPayload = new Uint8Array(8);
 const unimplemented = 12;
 const internal = 13;
 const resourceExhausted = 8;
@@ -89,6 +90,11 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   stop(): void {
     for (const call of this.#streams) call.stop();
     this.#http2.goAway();
+  }
+
+  /** Asks for a sign of life. */
+  ping(): void {
+    this.#http2.ping(noPayload);
   }
 
   destroy(): void {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Timer, Timers } from '../../runtime/types.ts';
 import { Deadlines } from './deadlines.ts';
 import type { ConnectionError } from './frames.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { RpcConnection, type RpcShared } from './rpc-connection.ts';
 import { defaultLimits, type Http2Limits, type RpcCauses, type RpcMethod, type RpcStatus } from './types.ts';
 
@@ -26,6 +27,7 @@ export class Http2Server<Connection> {
   readonly #shared: RpcShared<Connection>;
   readonly #onRefused: (connection: Connection, error: ConnectionError) => void;
   readonly #timers: Timers;
+  readonly #keepAlive: KeepAlive;
   readonly #connections = new Set<RpcConnection<Connection>>();
   #closing = false;
   #allClosed: () => void = () => {};
@@ -40,6 +42,12 @@ export class Http2Server<Connection> {
       limits: { ...defaultLimits, ...options.limits },
       deadlines: new Deadlines(nowMs, options.timers),
     };
+    const { keepAliveIntervalMs, keepAliveTimeoutMs } = this.#shared.limits;
+    this.#keepAlive = new KeepAlive({
+      timers: options.timers,
+      intervalMs: keepAliveIntervalMs,
+      timeoutMs: keepAliveTimeoutMs,
+    });
     this.#onRefused = options.refused ?? (() => {});
   }
 
@@ -56,6 +64,7 @@ export class Http2Server<Connection> {
     }
     const rpc = new RpcConnection(this.#shared, socket, connection, (error) => this.#refused(rpc, error));
     this.#connections.add(rpc);
+    this.#keepAlive.watch(socket, () => rpc.ping());
     const greeting = this.#expectGreeting(rpc);
     socket.once('close', () => {
       greeting.cancel();

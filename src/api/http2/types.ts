@@ -75,6 +75,10 @@ export interface Http2Limits {
   readonly idleFrames: { readonly burst: number; readonly perSecond: number };
   /** Until the preface and the settings are there. Default 10,000. */
   readonly greetingTimeoutMs: number;
+  /** A connection on which nothing came for so long, and up to twice that, is pinged. Default 2 hours. */
+  readonly keepAliveIntervalMs: number;
+  /** It is cut when nothing came for so long after that. Default 20,000. */
+  readonly keepAliveTimeoutMs: number;
 }
 
 export const defaultLimits: Http2Limits = {
@@ -87,4 +91,6 @@ export const defaultLimits: Http2Limits = {
   resets: { burst: 1000, perSecond: 100 },
   idleFrames: { burst: 20_000, perSecond: 10_000 },
   greetingTimeoutMs: 10_000,
+  keepAliveIntervalMs: 7_200_000,
+  keepAliveTimeoutMs: 20_000,
 };

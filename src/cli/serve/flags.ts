@@ -174,12 +174,9 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
     'logs go to stderr; choose --log-level',
   ],
   [/^pre-vote$/, 'pre-vote is always on'],
+  [/^(wal-dir|max-snapshots|max-wals|backend-)/, 'it sets something that is fixed here'],
   [
-    /^(wal-dir|max-snapshots|max-wals|backend-|max-concurrent-streams)/,
-    'it sets something that is fixed here',
-  ],
-  [
-    /^(grpc-keepalive-|initial-election-tick-advance|strict-reconfig-check|enable-v2|host-whitelist)/,
+    /^(initial-election-tick-advance|strict-reconfig-check|enable-v2|host-whitelist)/,
     'it has no counterpart here',
   ],
   [

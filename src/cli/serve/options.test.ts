@@ -46,6 +46,10 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
     clientTls: undefined,
     peerTls: undefined,
     corsOrigins: [],
+    connections: {
+      ...{ maxConnections: 10_000, maxConcurrentStreams: 10_000 },
+      ...{ keepAliveIntervalMs: 7_200_000, keepAliveTimeoutMs: 20_000 },
+    },
     listenMetricsEndpoints: [],
     warnings: [],
   });
@@ -155,6 +159,8 @@ test('numbers, words and names out of range are refused with the flag', () => {
   assert.match(refusal({ 'election-timeout': '400', 'heartbeat-interval': '100' }), /five heartbeats/);
   assert.match(refusal({ 'log-level': 'loud' }), /'loud' is none of debug, info/);
   assert.match(refusal({ 'initial-cluster-state': 'old' }), /none of new, existing/);
+  assert.match(refusal({ 'max-connections': '0' }), /^--max-connections/);
+  assert.match(refusal({ 'grpc-keepalive-interval': '5' }), /not a duration/);
   assert.match(refusal({ name: 'a=b' }), /is not a member's name/);
   assert.match(refusal({ name: '' }), /is not a member's name/);
 });

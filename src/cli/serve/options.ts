@@ -11,6 +11,7 @@ import {
   parseEndpoints,
   requireBindable,
 } from '../urls.ts';
+import { type ConnectionLimits, connectionLimits } from './connection-settings.ts';
 import { type CorruptionOptions, resolveCorruption } from './corruption-options.ts';
 import { exposureWarnings } from './exposure.ts';
 import type { Setting, Settings } from './settings.ts';
@@ -39,6 +40,7 @@ export interface ServeOptions {
   readonly clientTls: TlsOptions | undefined;
   readonly peerTls: TlsOptions | undefined;
   readonly corsOrigins: readonly string[];
+  readonly connections: ConnectionLimits;
   readonly listenMetricsEndpoints: readonly Endpoint[];
   /** For the log, at warning level. */
   readonly warnings: readonly string[];
@@ -91,6 +93,7 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     clientTls,
     peerTls,
     corsOrigins: listOf(settings.cors) ?? [],
+    connections: connectionLimits(settings),
     listenMetricsEndpoints: metrics,
     warnings: exposureWarnings({
       peers: { endpoints: peers.listen, tls: peerTls },

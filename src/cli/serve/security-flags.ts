@@ -79,6 +79,37 @@ export const securityFlags = [
     description: 'TLS1.2 or TLS1.3.',
   },
   {
+    name: 'max-connections',
+    argument: 'N',
+    defaultText: '10000',
+    description: 'Connections of clients to each address, above which new ones are closed at once.',
+  },
+  {
+    name: 'max-concurrent-streams',
+    argument: 'N',
+    defaultText: '10000',
+    description: 'Calls at one time on a gRPC connection.',
+  },
+  {
+    name: 'grpc-keepalive-interval',
+    argument: 'DURATION',
+    defaultText: '2h',
+    description: 'A gRPC connection on which nothing came for so long is asked whether it lives.',
+  },
+  {
+    name: 'grpc-keepalive-timeout',
+    argument: 'DURATION',
+    defaultText: '20s',
+    description: 'It has so long to answer.',
+  },
+  {
+    name: 'grpc-keepalive-min-time',
+    argument: 'DURATION',
+    defaultText: '5s',
+    description:
+      'Taken for the sake of command lines made for etcd: pings are answered at any pace short of a flood.',
+  },
+  {
     name: 'listen-metrics-urls',
     argument: 'URLS',
     defaultText: 'none',

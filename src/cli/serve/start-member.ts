@@ -41,6 +41,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       logger,
       runtime,
       corsOrigins: options.corsOrigins,
+      ...options.connections,
       metricsListen: options.listenMetricsEndpoints,
       ...(clientTls && { tls: clientTls }),
       limits: { transactionOperations: storage.maxTxnOperations, requestBytes: storage.maxRequestBytes },

@@ -97,6 +97,8 @@ export function decodeGreeting(payload: Uint8Array): Greeting {
 
 /** Cuts a byte stream into frames. */
 export class FrameSplitter {
+  /** Longer frames are refused by their length, before anything is kept of them. */
+  maxBytes: number = maxFrameBytes;
   private held: Uint8Array[] = [];
   private heldBytes = 0;
   /** Bytes needed before the next frame can be cut: saves joining chunks in vain. */
@@ -115,10 +117,10 @@ export class FrameSplitter {
     this.wantedBytes = 4;
     while (whole.length - offset >= 4) {
       const length = wordAt(whole, offset);
-      if (length < 9 || length > maxFrameBytes) {
+      if (length < 9 || length > this.maxBytes) {
         throw new ConclaveError(
           'invalid-argument',
-          `A peer frame of ${length} bytes is outside the bounds of 9 and ${maxFrameBytes}.`,
+          `A peer frame of ${length} bytes is outside the bounds of 9 and ${this.maxBytes}.`,
         );
       }
       if (whole.length - offset < 4 + length) {

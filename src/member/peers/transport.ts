@@ -9,11 +9,15 @@ import {
   FrameSplitter,
   frameHead,
   frameKinds,
+  maxFrameBytes,
   protocolVersion,
 } from './frames.ts';
 import { Outbound } from './outbound.ts';
 
 const greetingTimeoutMs = 5000;
+/** Who has not greeted yet can make us hold so much, and no more than so many of them are listened to. */
+const maxGreetingBytes = 1024;
+const maxStrangers = 256;
 /** So often each end says that it lives. */
 const aliveEveryMs = 500;
 /**
@@ -159,9 +163,10 @@ export class PeerTransport {
   }
 
   private accepted(connection: Connection): void {
-    if (this.closed) return connection.destroy();
+    if (this.closed || this.strangers.size >= maxStrangers) return connection.destroy();
     this.strangers.add(connection);
     const splitter = new FrameSplitter();
+    splitter.maxBytes = maxGreetingBytes;
     let peer = 0;
     const timer: Timer = this.options.runtime.timers.after(greetingTimeoutMs, () => connection.destroy(), {
       background: true,
@@ -174,6 +179,7 @@ export class PeerTransport {
           if (peer !== 0) return this.heard(peer, frame);
           timer.cancel();
           peer = this.greeted(connection, frame);
+          if (peer !== 0) splitter.maxBytes = maxFrameBytes;
         });
       } catch (error) {
         this.options.logger.warn(
