@@ -14,6 +14,7 @@ import { largeStoreRows } from './rows/large-store.ts';
 import { leaseRows } from './rows/leases.ts';
 import { partitionRows } from './rows/partitions.ts';
 import { throughputRows } from './rows/throughput.ts';
+import { watchRows } from './rows/watches.ts';
 import { benchStores } from './stores/main.ts';
 import { onPath } from './systems.ts';
 
@@ -24,6 +25,7 @@ const rows: readonly Row[] = [
   ...idleRows,
   ...leaseRows,
   ...partitionRows,
+  ...watchRows,
   ...largeStoreRows,
 ];
 
