@@ -15,6 +15,7 @@ import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
 import type { CallContext, Registry, ServedMethod } from './types.ts';
 import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
 import { watchService } from './watch.ts';
+import { encodeWatchResponse } from './watch-encoding.ts';
 
 type Handlers = Readonly<Record<string, unknown>>;
 
@@ -70,7 +71,7 @@ function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['d
     descriptor,
     calls: new CallCounts(),
     decode,
-    encode: descriptor.encodeResponse,
+    encode: descriptor === services.Watch.watch ? encodeWatchResponse : descriptor.encodeResponse,
     handler,
   };
   // The handlers' types were checked against the descriptors where the services were made.

@@ -12,19 +12,7 @@ interface Sized {
 
 /** The next revisions of a watcher, as many as one response carries. */
 export function gather(watcher: Watcher): WatchBatch | undefined {
-  const first = watcher.next(1);
-  if (first === undefined || first.type === 'compacted') return first;
-  const events = [...first.events];
-  let bytes = sum(first.events);
-  while (events.length < eventsInOneResponse && bytes < bytesInOneResponse) {
-    // Only the first can be compacted: nothing compacts in between.
-    const batch = watcher.next(1);
-    if (batch?.type !== 'events') break;
-    events.push(...batch.events);
-    bytes += sum(batch.events);
-  }
-  // Past the last event where there is nothing more to deliver.
-  return { type: 'events', events, revision: watcher.deliveredRevision };
+  return watcher.next(eventsInOneResponse, bytesInOneResponse);
 }
 
 function sum(events: readonly Sized[]): number {

@@ -2,11 +2,12 @@ import type { Watcher } from '../keyspace/types.ts';
 import type { Timer } from '../runtime/types.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
 import { type GuardedRange, WatchGuard } from './auth/index.ts';
-import { compareBytes, watchEvent } from './convert.ts';
+import { compareBytes } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import type { CallContext } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 import { fragments, gather } from './watch-batches.ts';
+import { eventsOf } from './watch-encoding.ts';
 
 /** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
 const waitingAnswers = 128;
@@ -202,7 +203,7 @@ export class WatchStream {
       if (batch.type === 'compacted') return this.#compacted(watch, batch.compactRevision);
       this.#ready.add(watch);
       watch.sentSinceTick = true;
-      const response = this.#response(watch.id, { events: batch.events.map(watchEvent) }, batch.revision);
+      const response = this.#response(watch.id, { events: eventsOf(batch) }, batch.revision);
       return watch.fragment ? this.#split(response) : response;
     }
     return undefined;

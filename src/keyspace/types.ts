@@ -8,8 +8,10 @@ import type { AuthChange, AuthFailure, AuthReader, CommandAuthor, Login } from '
 export type * from './auth/types.ts';
 
 import type { Alarm, AlarmCommand } from './alarms.ts';
+import type { Watcher, WatchRequest } from './watch-types.ts';
 
 export type { Alarm, AlarmCommand, AlarmKind } from './alarms.ts';
+export type { WatchBatch, WatchEvent, Watcher, WatchRequest } from './watch-types.ts';
 
 export interface KeyValue {
   readonly key: Uint8Array;
@@ -200,41 +202,6 @@ export type CommandOutcome =
 export interface CommandResult {
   readonly revision: number;
   readonly outcome: CommandOutcome;
-}
-
-export interface WatchEvent {
-  readonly type: 'put' | 'delete';
-  /** For a delete: key and modRevision only. */
-  readonly kv: KeyValue;
-  readonly prevKv: KeyValue | undefined;
-}
-export interface WatchRequest {
-  readonly key: Uint8Array;
-  readonly rangeEnd: Uint8Array;
-  /** 0 or less: from the next revision on. */
-  readonly startRevision: number;
-  readonly prevKv: boolean;
-  readonly noPut: boolean;
-  readonly noDelete: boolean;
-}
-/** All events of one revision come together; revisions rise. `revision`: everything up to it has been delivered. */
-export type WatchBatch =
-  | { readonly type: 'events'; readonly events: readonly WatchEvent[]; readonly revision: number }
-  /** The next event wanted is compacted away: the watcher is over. */
-  | { readonly type: 'compacted'; readonly compactRevision: number };
-
-/**
- * A cursor over history, not a queue: a slow reader costs no memory. `onReady` is called (inside `apply`, so do
- * nothing there but schedule) when `next` may have something after it returned undefined.
- */
-export interface Watcher {
-  /** The next batch of at most about `maxEvents` events, or undefined when there is nothing yet. */
-  next(maxEvents: number): WatchBatch | undefined;
-  /** Everything at or below this revision was delivered or did not match. */
-  readonly deliveredRevision: number;
-  /** True when `next` has nothing to give now. */
-  readonly synced: boolean;
-  close(): void;
 }
 
 export interface LeaseInfo {

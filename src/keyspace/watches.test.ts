@@ -122,7 +122,11 @@ test('watchers see every matching event once, in order, revisions whole, also ac
           copyState(leader, watched, 1000);
         } else watched.apply(index, data);
         assert.equal(watched.stateHash(), leader.stateHash());
-        if (followers.length < 6) followers.push(new Follower(watched, drawWatch(tape, model)));
+        if (followers.length < 6) {
+          // Those that want the same are given the same events, wherever each of them has got to.
+          const request = drawWatch(tape, model);
+          for (let twins = tape.draw(3); twins >= 0; twins--) followers.push(new Follower(watched, request));
+        }
         followers = followers.filter((follower) => tape.chance(3) || follower.read(model, 1 + tape.draw(4)));
       }
       for (const follower of followers) {

@@ -13,9 +13,25 @@ import type { KeyValue, WatchBatch, WatchEvent, Watcher, WatchRequest } from './
 
 const noBytes = new Uint8Array(0);
 
+/** What one watcher was given, for those that want the same from the same revision on. */
+interface Reading {
+  readonly batch: WatchBatch | undefined;
+  readonly nextRevision: number;
+  readonly idle: boolean;
+}
+
+/** All watchers that want the same events. */
+interface Kind {
+  readonly name: string;
+  count: number;
+  /** Of the state as it is now, by where they began and what bounded them; dropped when more is written. */
+  readonly readings: Map<string, Reading>;
+}
+
 class Cursor implements Watcher {
   readonly request: WatchRequest;
   readonly onReady: () => void;
+  readonly kind: Kind;
   private readonly hub: WatchHub;
   /** Nothing at or above `nextRevision` is known to be waiting. */
   idle: boolean;
@@ -33,6 +49,7 @@ class Cursor implements Watcher {
       rangeEnd: copyBytes(request.rangeEnd),
     };
     this.onReady = onReady;
+    this.kind = hub.kindOf(this.request);
     const revision = hub.store.revision;
     this.nextRevision = request.startRevision > 0 ? request.startRevision : revision + 1;
     this.idle = this.nextRevision > revision;
@@ -47,29 +64,52 @@ class Cursor implements Watcher {
     return this.idle ? this.hub.store.revision : this.nextRevision - 1;
   }
 
-  next(maxEvents: number): WatchBatch | undefined {
+  next(maxEvents: number, maxBytes = Number.POSITIVE_INFINITY): WatchBatch | undefined {
     if (this.ended || this.idle) return undefined;
     const store = this.hub.store;
     if (this.nextRevision < store.compactRevision) {
       this.close();
       return { type: 'compacted', compactRevision: store.compactRevision };
     }
+    const { kind } = this;
+    if (kind.count === 1) return this.read(maxEvents, maxBytes);
+    const name = `${this.nextRevision} ${maxEvents} ${maxBytes}`;
+    const known = kind.readings.get(name);
+    if (known !== undefined) {
+      this.nextRevision = known.nextRevision;
+      this.idle = known.idle;
+      return known.batch;
+    }
+    const batch = this.read(maxEvents, maxBytes);
+    kind.readings.set(name, { batch, nextRevision: this.nextRevision, idle: this.idle });
+    this.hub.readKinds.add(kind);
+    return batch;
+  }
+
+  private read(maxEvents: number, maxBytes: number): WatchBatch | undefined {
+    const store = this.hub.store;
+    const shared = this.kind.count > 1;
     const events: WatchEvent[] = [];
     const tail = store.history.tail;
     let revision = 0;
+    let bytes = 0;
     for (let position = store.positionOf(this.nextRevision); position < tail; position++) {
       const record = store.history.at(position);
       const modRevision = store.records.modRevision(record);
-      if (modRevision !== revision && events.length >= maxEvents && events.length > 0) {
+      const full = events.length >= maxEvents || bytes >= maxBytes;
+      if (modRevision !== revision && full && events.length > 0) {
         this.nextRevision = modRevision;
-        return { type: 'events', events, revision: modRevision - 1 };
+        return { type: 'events', events, revision: modRevision - 1, shared };
       }
       revision = modRevision;
-      if (this.wants(record)) events.push(this.event(record));
+      if (!this.wants(record)) continue;
+      const event = this.event(record);
+      bytes += eventBytes(event);
+      events.push(event);
     }
     this.idle = true;
     this.nextRevision = store.revision + 1;
-    return events.length === 0 ? undefined : { type: 'events', events, revision: store.revision };
+    return events.length === 0 ? undefined : { type: 'events', events, revision: store.revision, shared };
   }
 
   close(): void {
@@ -107,6 +147,18 @@ class Cursor implements Watcher {
   }
 }
 
+function eventBytes({ kv, prevKv }: WatchEvent): number {
+  const previous = prevKv === undefined ? 0 : prevKv.key.length + prevKv.value.length;
+  return kv.key.length + kv.value.length + previous;
+}
+
+/** A text with a character for each byte. */
+function latin(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
 interface ExactGroup {
   readonly key: Uint8Array;
   readonly cursors: Set<Cursor>;
@@ -119,6 +171,9 @@ export class WatchHub {
   private readonly exact = new Map<number, ExactGroup[]>();
   private readonly ranges = new IntervalTree<Cursor>();
   private rangeCount = 0;
+  private readonly kinds = new Map<string, Kind>();
+  /** Those with readings. */
+  readonly readKinds = new Set<Kind>();
 
   constructor(store: Store) {
     this.store = store;
@@ -126,6 +181,16 @@ export class WatchHub {
 
   get count(): number {
     return this.cursors.size;
+  }
+
+  /** The kind of a new watcher, which is counted there. */
+  kindOf({ key, rangeEnd, prevKv, noPut, noDelete }: WatchRequest): Kind {
+    const flags = (prevKv ? 1 : 0) + (noPut ? 2 : 0) + (noDelete ? 4 : 0);
+    const name = `${flags} ${key.length} ${latin(key)}${latin(rangeEnd)}`;
+    const kind = this.kinds.get(name) ?? { name, count: 0, readings: new Map() };
+    kind.count++;
+    this.kinds.set(name, kind);
+    return kind;
   }
 
   watch(request: WatchRequest, onReady: () => void): Watcher {
@@ -148,6 +213,9 @@ export class WatchHub {
 
   remove(cursor: Cursor): void {
     if (!this.cursors.delete(cursor)) return;
+    const { kind } = cursor;
+    kind.count--;
+    if (kind.count === 0) this.kinds.delete(kind.name);
     const { key, rangeEnd } = cursor.request;
     if (rangeEnd.length > 0) {
       this.ranges.delete(key, isUnboundedEnd(rangeEnd) ? undefined : rangeEnd, cursor);
@@ -167,6 +235,7 @@ export class WatchHub {
 
   /** Wakes the idle watchers that want a record at or after this position in history. */
   notifyFrom(position: number): void {
+    this.forgetReadings();
     if (this.cursors.size === 0) return;
     const store = this.store;
     const woken: Cursor[] = [];
@@ -197,6 +266,7 @@ export class WatchHub {
 
   /** Moves all watchers onto a store that was installed from a snapshot: each goes on after what it delivered. */
   moveTo(store: Store): void {
+    this.forgetReadings();
     const woken: Cursor[] = [];
     for (const cursor of this.cursors) {
       if (!cursor.idle) continue;
@@ -207,6 +277,12 @@ export class WatchHub {
     }
     this.store = store;
     this.call(woken);
+  }
+
+  private forgetReadings(): void {
+    if (this.readKinds.size === 0) return;
+    for (const kind of this.readKinds) kind.readings.clear();
+    this.readKinds.clear();
   }
 
   /** A listener that throws must not stop the apply loop, nor the other listeners. */
