@@ -19,6 +19,8 @@ const installs = {
   openssl: 'Debian: apt-get install openssl',
   'nats-server': 'Debian: apt-get install nats-server',
   nghttp: 'Debian: apt-get install nghttp2-client',
+  patroni: 'Debian: apt-get install patroni',
+  patronictl: 'Debian: apt-get install patroni',
   pgbouncer: 'Debian: apt-get install pgbouncer',
   postgres: 'Debian: apt-get install postgresql',
   'redis-server': 'Debian: apt-get install redis-server',

@@ -22,7 +22,8 @@ export function clientSuite(
   missing: string | undefined,
   build: () => Promise<CheckProgram>,
 ): void {
-  describe(client, () => {
+  // At once: they wait for leases and for leaders more than they compute.
+  describe(client, { concurrency: true }, () => {
     let program: Promise<CheckProgram> | undefined;
     for (const kind of systemKinds) {
       const skip = missing ?? kind.missing ?? false;
