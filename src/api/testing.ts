@@ -1,7 +1,14 @@
 import { type Command, type CommandResult, encodeBatch, Keyspace } from '../keyspace/index.ts';
 import type { Backup } from '../member/index.ts';
 import { RecentDelays } from '../member/recent-delays.ts';
-import type { MemberHandle, MemberStatus, MemberUpkeep, ProposeOptions } from '../member/types.ts';
+import type {
+  MemberHandle,
+  MemberStatus,
+  MembershipChange,
+  MembershipOutcome,
+  MemberUpkeep,
+  ProposeOptions,
+} from '../member/types.ts';
 import type { CloseCause, Runtime } from '../runtime/types.ts';
 import { Access, Passwords, Tokens } from './auth/index.ts';
 import { BackgroundWork } from './background.ts';
@@ -72,6 +79,22 @@ export class TestingMember implements MemberHandle {
     if (this.failure !== undefined) throw this.failure;
   }
 
+  /** What the next change of the membership, and the next hand-over, brings. */
+  membershipOutcome: MembershipOutcome = { ok: true, memberId: 0xa1, members: [] };
+  transferOutcome: 'done' | 'not-leader' | 'bad-target' | 'failed' = 'done';
+  readonly changes: MembershipChange[] = [];
+  isLearner = false;
+
+  async changeMembership(change: MembershipChange): Promise<MembershipOutcome> {
+    this.changes.push(change);
+    if (this.failure !== undefined) throw this.failure;
+    return this.membershipOutcome;
+  }
+
+  async transferLeadership(): Promise<TestingMember['transferOutcome']> {
+    return this.transferOutcome;
+  }
+
   async leaseRemainingMs(lease: bigint): Promise<number | undefined> {
     const info = this.keyspace.lease(lease, false);
     return info === undefined ? undefined : info.deadlineMs - this.#runtime.clock.monotonicMs();
@@ -104,7 +127,13 @@ export class TestingMember implements MemberHandle {
         watchers: keyspace.watcherCount,
       },
       members: [
-        { memberId, name, peerUrls: ['http://127.0.0.1:2380'], clientUrls: ['http://127.0.0.1:2379'] },
+        {
+          memberId,
+          name,
+          isLearner: false,
+          peerUrls: ['http://127.0.0.1:2380'],
+          clientUrls: ['http://127.0.0.1:2379'],
+        },
       ],
       ...{
         peers: [],

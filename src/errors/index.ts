@@ -38,6 +38,7 @@ export const errorCodes = {
     'A data folder or file belongs to another cluster, member or program, or has a newer format.',
   'disk-failed': 'The disk refused a read, write or sync.',
   'disk-full': 'The disk, or the quota of what a member stores, has no space left.',
+  removed: 'The member was removed from its cluster or lost its data; it must be added anew.',
   'address-in-use': 'A listen address is taken by another process.',
   'job-failed': 'The job that ran under a leadership threw.',
   internal: 'A bug in Conclave: please report it.',

@@ -10,6 +10,10 @@ export interface DataFolderOptions {
   readonly memberId: number;
   /** Of the member, for messages and for people who look into the folder. */
   readonly name: string;
+  /** Kept for the next start, as they are at the first one. */
+  readonly members?: NonNullable<Identity['members']>;
+  /** The cluster was there before this member. */
+  readonly joined?: boolean;
 }
 
 /** The folder of a member, locked against other processes. */
@@ -19,6 +23,8 @@ export interface DataFolder extends AsyncDisposable {
   readonly fresh: boolean;
   /** To be called when the first start has succeeded: from now on the folder is not fresh. Durable when it resolves. */
   markStarted(): Promise<void>;
+  /** The cluster has removed this member: it must not start here again. Durable when it resolves. */
+  markRemoved(): Promise<void>;
   /** Gives the lock up. Idempotent. */
   close(): Promise<void>;
 }
@@ -37,22 +43,26 @@ export async function openDataFolder(options: DataFolderOptions): Promise<DataFo
   await disk.makeFolder(path, { ownerOnly: true });
   const lock = await disk.lock(`${path}/${lockName}`);
   try {
-    const found = await readIdentity(options);
-    const identity = found ?? (await initialize(options));
+    const found = await readIdentity(disk, path);
+    if (found !== undefined) await check(found, options);
+    let identity = found ?? (await initialize(options));
     if (!identity.started) await syncFoldersAbove(disk, path);
     let unlocking: Promise<void> | undefined;
     const close = (): Promise<void> => {
       unlocking ??= Promise.resolve(lock[Symbol.asyncDispose]());
       return unlocking;
     };
-    let fresh = !identity.started;
+    const change = async (changed: Partial<Identity>): Promise<void> => {
+      identity = { ...identity, ...changed };
+      await writeIdentity(disk, path, identity);
+    };
     return {
       path,
-      fresh,
+      fresh: !identity.started,
       async markStarted() {
-        if (fresh) await writeIdentity(options, true);
-        fresh = false;
+        if (!identity.started) await change({ started: true });
       },
+      markRemoved: () => change({ removed: true }),
       close,
       [Symbol.asyncDispose]: close,
     };
@@ -89,12 +99,14 @@ async function initialize(options: DataFolderOptions): Promise<Identity> {
       { details: { path } },
     );
   }
-  return writeIdentity(options, false);
+  const { clusterId, memberId, name, members, joined } = options;
+  const kept = { ...(members !== undefined && { members }), ...(joined === true && { joined }) };
+  const identity = { formatVersion: folderFormatVersion, clusterId, memberId, name, started: false, ...kept };
+  await writeIdentity(disk, path, identity);
+  return identity;
 }
 
-async function writeIdentity(options: DataFolderOptions, started: boolean): Promise<Identity> {
-  const { disk, path, clusterId, memberId, name } = options;
-  const identity: Identity = { formatVersion: folderFormatVersion, clusterId, memberId, name, started };
+async function writeIdentity(disk: Disk, path: string, identity: Identity): Promise<void> {
   const temporary = `${path}/${identityName}.new`;
   const file = await disk.open(temporary, { create: true });
   try {
@@ -106,12 +118,10 @@ async function writeIdentity(options: DataFolderOptions, started: boolean): Prom
   }
   await disk.rename(temporary, `${path}/${identityName}`);
   await disk.syncFolder(path);
-  return identity;
 }
 
-/** undefined where there is none. */
-async function readIdentity(options: DataFolderOptions): Promise<Identity | undefined> {
-  const { disk, path, clusterId, memberId, name } = options;
+/** undefined where there is none. @throws ConclaveError 'data-damaged', 'data-incompatible', 'disk-failed' */
+export async function readIdentity(disk: Disk, path: string): Promise<Identity | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await disk.read(`${path}/${identityName}`);
@@ -127,6 +137,11 @@ async function readIdentity(options: DataFolderOptions): Promise<Identity | unde
         'wrote it, or a newer one',
     );
   }
+  return identity;
+}
+
+async function check(identity: Identity, options: DataFolderOptions): Promise<void> {
+  const { disk, path, clusterId, memberId, name } = options;
   if (identity.clusterId !== clusterId) {
     throw incompatible(
       path,
@@ -143,7 +158,6 @@ async function readIdentity(options: DataFolderOptions): Promise<Identity | unde
   }
   // A crash may have come between the renaming and its becoming durable.
   await disk.syncFolder(path);
-  return identity;
 }
 
 /** What is newer has only its version. */

@@ -146,6 +146,6 @@ test('the greeting of format 1 stands: a member of any release can say which pro
   const greeting = { version: 1, clusterId: 0xabc, from: 5, to: 7 };
   const stored = '4c434e4301000000bc0a00000000000005000000000000000700000000000000';
   assert.equal(Buffer.from(encodeGreeting(greeting)).toString('hex'), stored);
-  assert.deepEqual(decodeGreeting(Buffer.from(stored, 'hex')), greeting);
+  assert.partialDeepStrictEqual(decodeGreeting(Buffer.from(stored, 'hex')), greeting);
   assert.equal(protocolVersion, 1);
 });

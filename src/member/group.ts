@@ -1,5 +1,6 @@
 import { Keyspace } from '../keyspace/index.ts';
 import {
+  type MembershipAnswer,
   Raft,
   type RaftEffects,
   type RaftEvent,
@@ -9,11 +10,13 @@ import {
   type SnapshotMeta,
 } from '../raft/index.ts';
 import { Applier } from './applier.ts';
+import { ChangeWaiters } from './change-waiters.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import { HostSleep } from './host-sleep.ts';
 import { LeaderTime } from './leader-time.ts';
 import { LocalProposals } from './local-proposals.ts';
 import type { SharedLog } from './log/index.ts';
+import type { Membership, Target } from './membership/index.ts';
 import type { MemberSetup } from './options.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { decodeRaftMessage, encodeRaftFrame } from './peers/raft-codec.ts';
@@ -34,6 +37,7 @@ export interface GroupContext {
   readonly onState: (state: RaftState) => void;
   /** Entries were applied, or a snapshot in their place. */
   readonly onProgress: () => void;
+  readonly membership: () => Pick<Membership, 'applied' | 'configured' | 'noteApplied'>;
   readonly fail: (error: unknown) => void;
 }
 
@@ -49,6 +53,7 @@ export class Group {
   readonly raft: Raft;
   readonly local = new LocalProposals();
   readonly reads: Reads;
+  private readonly changes = new ChangeWaiters();
   /** How late this loop's timers fire: what everything on it suffers. */
   readonly loopDelay = new RecentDelays();
   /** How long writes to the log take to be durable. */
@@ -78,7 +83,8 @@ export class Group {
       {
         groupId: group,
         memberId: setup.memberId,
-        configuration: { voters: setup.members.map((member) => member.memberId) },
+        // One that joins knows of no voter until the log tells it.
+        configuration: { voters: setup.joins ? [] : setup.members.map((member) => member.memberId) },
         heartbeatIntervalMs: setup.heartbeatIntervalMs,
         ...(setup.electionTimeoutMs === undefined ? {} : { electionTimeoutMs: setup.electionTimeoutMs }),
         ...setup.queueBounds,
@@ -104,6 +110,7 @@ export class Group {
       onApplied: (entry, results) => {
         this.snapshots.maker.applied(Math.max(1, results.length));
         this.local.applied(entry, results);
+        context.membership().applied(entry);
         setup.observer.applied?.(entry, results);
       },
       onInstalled: (meta) => this.installed(meta),
@@ -147,7 +154,7 @@ export class Group {
     return this.snapshots.maker.makeNow(() => ({
       index: this.keyspace.appliedIndex,
       term: this.applier.appliedTerm,
-      configuration: this.raft.status().configuration,
+      configuration: this.raft.configurationAt(this.keyspace.appliedIndex),
     }));
   }
 
@@ -193,6 +200,18 @@ export class Group {
       this.snapshots.linkDown(peer);
     }
     this.step({ type: state === 'up' ? 'peer-connected' : 'peer-disconnected', peer });
+  }
+
+  /** Resolves when it stands or was refused. @param basedOn index of the configuration that it was made from. */
+  changeMembership(basedOn: number, target: Target): Promise<MembershipAnswer> {
+    return this.changes.ask((changeId) =>
+      this.step({ type: 'change-membership', changeId, basedOn, ...target }),
+    );
+  }
+
+  /** Whether, as the leader knows, that member has anything on its disk. */
+  hasData(memberId: number): boolean {
+    return this.raft.status().peers.some((peer) => peer.peer === memberId && peer.matchIndex > 0);
   }
 
   /** Resolves when leadership went to the target, or to false when it did not. */
@@ -270,7 +289,9 @@ export class Group {
     this.send(effects.messages);
     if (effects.persist?.snapshot) this.applier.addSnapshot(effects.persist.snapshot.meta);
     this.persists.add(effects.persist, effects.messagesAfterPersist);
+    if (effects.configuration) this.context.membership().configured(effects.configuration);
     if (effects.state) this.stateChanged(effects.state);
+    for (const answer of effects.changes) this.changes.settle(answer);
     this.local.settle(effects);
     for (const { to, session, term } of effects.sendSnapshots) this.snapshots.sender.start(to, session, term);
     this.applier.add(effects.committed);
@@ -307,6 +328,7 @@ export class Group {
 
   private installed(meta: SnapshotMeta): void {
     this.snapshots.maker.installed(meta);
+    this.context.membership().noteApplied(meta.configuration);
     this.context.setup.observer.installed?.(meta);
     // What was loaded may be a newer one than was asked for.
     this.local.snapshotInstalled(this.keyspace.appliedIndex);
@@ -330,6 +352,7 @@ export class Group {
     this.stopped = true;
     this.timer.cancel();
     this.local.abandon();
+    this.changes.abandon();
     for (const resolve of this.transferWaiters.splice(0)) resolve(false);
     await this.snapshots.close();
   }

@@ -7,6 +7,16 @@ export interface Identity {
   readonly memberId: number;
   readonly name: string;
   readonly started: boolean;
+  /** Those the cluster began with, or that a joining member was told of. The first folders did not have them. */
+  readonly members?: readonly {
+    readonly memberId: number;
+    readonly name: string;
+    readonly peerUrls: readonly string[];
+  }[];
+  /** It joined a cluster that was there. */
+  readonly joined?: boolean;
+  /** It was removed from the cluster: nobody starts here again. */
+  readonly removed?: boolean;
 }
 
 /** Version of the layout of the folder as a whole. A member reads its own and older ones. */

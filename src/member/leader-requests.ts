@@ -1,6 +1,7 @@
 import { encodeCommandResult } from '../keyspace/index.ts';
 import type { Timers } from '../runtime/index.ts';
 import type { Group } from './group.ts';
+import type { ChangeAnswer, ChangeRequest } from './membership/index.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import {
@@ -14,9 +15,9 @@ import {
 
 type LeaseAnswer = { readonly remainingMs: number | undefined } | 'retry';
 
-interface LeaseQuestion {
+interface Question {
   readonly asked: number;
-  readonly settle: (answer: LeaseAnswer) => void;
+  readonly settle: (answer: LeaderResponse | 'retry') => void;
 }
 
 export interface LeaderRequestsContext {
@@ -29,12 +30,14 @@ export interface LeaderRequestsContext {
   /** Confirms leadership by a quorum before a lease question is answered. */
   readonly barrier: () => Promise<void>;
   readonly onProposed: (response: LeaderResponse) => void;
+  /** A member asks the leader, which we are or were, for a change of the membership. */
+  readonly onChange: (request: ChangeRequest) => Promise<ChangeAnswer>;
 }
 
 /** Requests between members: what a follower asks of the leader, and the leader's answers. */
 export class LeaderRequests {
   private readonly context: LeaderRequestsContext;
-  private readonly questions = new Map<number, LeaseQuestion>();
+  private readonly questions = new Map<number, Question>();
   private nextRequestId: number;
 
   constructor(context: LeaderRequestsContext) {
@@ -53,17 +56,36 @@ export class LeaderRequests {
   }
 
   /** 'retry': not the leader any more, no connection to it, or no answer in time. */
-  askLease(leader: number, lease: bigint, timeoutMs: number): Promise<LeaseAnswer> {
+  async askLease(leader: number, lease: bigint, timeoutMs: number): Promise<LeaseAnswer> {
+    const answer = await this.ask(leader, timeoutMs, (requestId) => ({ type: 'lease', requestId, lease }));
+    return answer !== 'retry' && answer.type === 'lease' ? { remainingMs: answer.remainingMs } : 'retry';
+  }
+
+  /** 'retry' also where it may have been carried out. */
+  async askChange(leader: number, request: ChangeRequest, timeoutMs: number): Promise<ChangeAnswer> {
+    const answer = await this.ask(leader, timeoutMs, (requestId) => ({
+      type: 'membership',
+      requestId,
+      request,
+    }));
+    return answer !== 'retry' && answer.type === 'membership' ? answer.outcome : 'retry';
+  }
+
+  private ask(
+    leader: number,
+    timeoutMs: number,
+    question: (requestId: number) => LeaderRequest,
+  ): Promise<LeaderResponse | 'retry'> {
     return new Promise((resolve) => {
       const requestId = this.nextRequestId++;
-      const settle = (answer: LeaseAnswer) => {
+      const settle = (answer: LeaderResponse | 'retry') => {
         timer.cancel();
         this.questions.delete(requestId);
         resolve(answer);
       };
       const timer = this.context.timers.after(timeoutMs, () => settle('retry'));
       this.questions.set(requestId, { asked: leader, settle });
-      if (!this.send(leader, { type: 'lease', requestId, lease })) settle('retry');
+      if (!this.send(leader, question(requestId))) settle('retry');
     });
   }
 
@@ -79,6 +101,7 @@ export class LeaderRequests {
     if (request.type === 'lease') return this.answerLease(from, request.requestId, request.lease);
     const { group } = this.context;
     const { requestId } = request;
+    if (request.type === 'membership') return this.answerChange(from, requestId, request.request);
     if (group.role.role !== 'leader') return this.respond(from, { type: 'retry', requestId });
     group.local.submit(request.encoded, (outcome) => {
       if (outcome.type === 'applied') {
@@ -97,8 +120,18 @@ export class LeaderRequests {
   private receiveResponse(response: LeaderResponse): void {
     if (response.type === 'proposed' || !this.questions.has(response.requestId))
       return this.context.onProposed(response);
-    const answer = response.type === 'lease' ? { remainingMs: response.remainingMs } : 'retry';
-    this.questions.get(response.requestId)?.settle(answer);
+    this.questions.get(response.requestId)?.settle(response);
+  }
+
+  private answerChange(from: number, requestId: number, request: ChangeRequest): void {
+    this.context.onChange(request).then(
+      (outcome) =>
+        this.respond(
+          from,
+          outcome === 'retry' ? { type: 'retry', requestId } : { type: 'membership', requestId, outcome },
+        ),
+      () => this.respond(from, { type: 'retry', requestId }),
+    );
   }
 
   private answerLease(from: number, requestId: number, lease: bigint): void {

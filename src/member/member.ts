@@ -5,16 +5,26 @@ import type { Timer } from '../runtime/index.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { CorruptionCheck } from './corruption-check.ts';
 import { Group } from './group.ts';
+import { handOver } from './hand-over.ts';
 import { LeaderRequests } from './leader-requests.ts';
-import { hexId, type MemberOptions, type MemberSetup, setUp } from './options.ts';
+import { identified, Membership, MembershipChanges } from './membership/index.ts';
+import { hexId, type MemberOptions, type MemberSetup, parseUrl, setUp } from './options.ts';
+import { encodeToldCluster } from './peers/ask-members.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
 import { PeerTransport } from './peers/transport.ts';
 import { stopping } from './proposal-errors.ts';
 import { Proposer } from './proposer.ts';
 import { Quota } from './quota.ts';
-import { decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
+import { type Announcement, decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
-import type { MemberHandle, MemberStatus, ProposeOptions, WaitOptions } from './types.ts';
+import type {
+  MemberHandle,
+  MemberStatus,
+  MembershipChange,
+  MembershipOutcome,
+  ProposeOptions,
+  WaitOptions,
+} from './types.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** The keyspace that clients see. Partitions of the store will be further groups. */
@@ -42,7 +52,9 @@ export class Member implements MemberHandle {
   private readonly corruption: CorruptionCheck;
   private marking: Promise<void> | undefined;
   private readonly listeners = new Set<(status: MemberStatus) => void>();
-  private readonly announced = new Map<number, readonly string[]>();
+  private readonly membership: Membership;
+  private readonly changes: MembershipChanges;
+  private readonly announced = new Map<number, Announcement>();
   private readonly startedAtMs: number;
   private stopping: Promise<void> | undefined;
   private handingOver: Promise<void> | undefined;
@@ -61,15 +73,16 @@ export class Member implements MemberHandle {
    * leader may not be known yet.
    *
    * @throws ConclaveError 'invalid-argument', 'data-locked', 'data-incompatible', 'data-damaged', 'disk-failed',
-   * 'disk-full', 'address-in-use'.
+   * 'disk-full', 'address-in-use', 'removed'; where it joins a cluster also 'unavailable' and 'failed-precondition'.
    */
   static async start(options: MemberOptions): Promise<Member> {
-    const setup = setUp(options);
+    const setup = await identified(setUp(options));
     const storage = await openStorage(setup, firstGroup);
     let member: Member | undefined;
     try {
       member = new Member(setup, storage);
       await member.group.recover();
+      member.begin();
       await member.transport.start();
       member.group.start();
       if (setup.initialCorruptCheck) await member.compareAtStart();
@@ -104,9 +117,16 @@ export class Member implements MemberHandle {
     // Who does not ask is not to be ended by an unhandled rejection; the failure was logged.
     this.stopped.catch(() => undefined);
     const transport = () => this.transport;
+    this.membership = new Membership({
+      ...{ setup, group: () => this.group, markRemoved: () => storage.folder.markRemoved() },
+      follow: (peers) => this.transport.setPeers(peers),
+      isConnected: (peer) => this.transport.connected(peer),
+      announced: (member) => this.announced.get(member),
+      fail: (error) => this.fail(error),
+    });
     this.group = new Group({
       ...storage,
-      ...{ setup, group: firstGroup, transport },
+      ...{ setup, group: firstGroup, transport, membership: () => this.membership },
       onState: (state) => this.stateChanged(state),
       fail: (error) => this.fail(error),
       onProgress: () => this.corruption.look(),
@@ -131,6 +151,13 @@ export class Member implements MemberHandle {
       timers: setup.runtime.timers,
       barrier: () => this.readBarrier(),
       onProposed: (response) => this.proposer.responded(response),
+      onChange: (request) => this.changes.carryOut(request, this.deadlineMs({})),
+    });
+    this.changes = new MembershipChanges({
+      ...{ setup, group: this.group, membership: this.membership },
+      isConnected: (peer) => this.transport.connected(peer),
+      askLeader: (leader, request, timeoutMs) => this.requests.askChange(leader, request, timeoutMs),
+      barrier: (options) => this.readBarrier(options),
     });
     this.proposer = new Proposer({
       memberId: setup.memberId,
@@ -155,11 +182,26 @@ export class Member implements MemberHandle {
         memberId: setup.memberId,
         listen: setup.listen,
       },
-      peers: setup.members.filter((member) => member.memberId !== setup.memberId),
-      announcement: encodeAnnouncement(setup.clientAdvertiseUrls),
+      peers: [],
+      announcement: encodeAnnouncement({ name: setup.name, clientUrls: setup.clientAdvertiseUrls }),
+      admit: (greeting) => this.membership.admit(greeting),
+      greeting: () => this.membership.greeting(),
+      onRefusal: (refusal) => this.membership.refused(refusal),
+      addressesOf: (urls) => urls.map((url) => parseUrl(url, 'The peer URL')),
+      toldCluster: () => encodeToldCluster({ clusterId: setup.clusterId, members: this.membership.records }),
       onFrame: (peer, frame) => this.receive(peer, frame),
       onLink: (peer, state) => this.linkChanged(peer, state),
     });
+  }
+
+  /** What log and snapshot say of the cluster. */
+  private begin(): void {
+    const { raft, keyspace } = this.group;
+    const { configuration, configurationIndex } = raft.status();
+    this.membership.begin(
+      { index: configurationIndex, configuration },
+      raft.configurationAt(keyspace.appliedIndex),
+    );
   }
 
   get keyspace(): KeyspaceReader {
@@ -212,6 +254,22 @@ export class Member implements MemberHandle {
     return this.group.appliedTimeMs();
   }
 
+  get isLearner(): boolean {
+    return this.membership.isLearner;
+  }
+
+  changeMembership(change: MembershipChange, options: WaitOptions = {}): Promise<MembershipOutcome> {
+    if (this.stopping) return Promise.reject(stopping('not-applied'));
+    return this.changes.change(change, { timeoutMs: defaultTimeoutMs, ...options });
+  }
+
+  async transferLeadership(target: number): Promise<'done' | 'not-leader' | 'bad-target' | 'failed'> {
+    if (this.group.role.role !== 'leader') return 'not-leader';
+    if (target === this.memberId) return 'done';
+    if (!this.membership.configuration.voters.includes(target)) return 'bad-target';
+    return (await this.group.transfer(target)) ? 'done' : 'failed';
+  }
+
   private deadlineMs(options: WaitOptions): number {
     return this.setup.runtime.clock.monotonicMs() + (options.timeoutMs ?? defaultTimeoutMs);
   }
@@ -237,6 +295,7 @@ export class Member implements MemberHandle {
   private receive(from: number, frame: Frame): void {
     if (frame.kind === frameKinds.announcement) {
       this.announced.set(from, decodeAnnouncement(frame.payload));
+      this.membership.publishSoon();
       this.changed();
     } else if (frame.group !== firstGroup) {
       this.setup.logger.debug({ from, group: frame.group }, 'A frame for an unknown group was dropped.');
@@ -284,13 +343,14 @@ export class Member implements MemberHandle {
     this.setup.logger.info({ role, term, leader: this.nameOf(leader) }, 'The Raft state changed.');
     this.proposer.leaderChanged(state.leader);
     this.requests.release((asked) => asked === state.leader);
+    this.membership.publishSoon();
     this.changed();
   }
 
   /** For people; empty for 0, which is nobody. */
   private nameOf(memberId: number): string {
-    const known = this.setup.members.find((member) => member.memberId === memberId);
-    return known?.name ?? (memberId === 0 ? '' : hexId(memberId));
+    const known = this.membership.describe().find((member) => member.memberId === memberId);
+    return known?.name || (memberId === 0 ? '' : hexId(memberId));
   }
 
   status(): MemberStatus {
@@ -298,7 +358,7 @@ export class Member implements MemberHandle {
       setup: this.setup,
       group: this.group,
       connected: (peer) => this.transport.connected(peer),
-      announced: (member) => this.announced.get(member) ?? [],
+      membership: this.membership,
       stopping: this.leaving,
       proposals: this.proposer.figures,
       startedAtMs: this.startedAtMs,
@@ -324,26 +384,20 @@ export class Member implements MemberHandle {
 
   /** Tells attached holders to move, and hands Raft leadership to the most advanced peer. Never rejects. */
   prepareToStop(): Promise<void> {
-    this.handingOver ??= this.handOver();
+    this.handingOver ??= this.leave();
     return this.handingOver;
   }
 
-  private async handOver(): Promise<void> {
+  private async leave(): Promise<void> {
     this.leaving = true;
     this.changed();
-    if (this.group.role.role !== 'leader') return;
-    // What is in flight is answered first: during the hand-over nothing can be, and it would have to go to the next leader.
-    await this.propose({ type: 'tick' }, { timeoutMs: drainWithinMs }).catch(() => undefined);
-    const status = this.group.raft.status();
-    if (status.role !== 'leader') return;
-    const candidates = status.peers.filter((peer) => this.transport.connected(peer.peer));
-    candidates.sort((a, b) => b.matchIndex - a.matchIndex);
-    for (const { peer } of candidates) {
-      if (await this.group.transfer(peer)) {
-        this.setup.logger.info({ to: this.nameOf(peer) }, 'Handed Raft leadership over.');
-        return;
-      }
-    }
+    const to = await handOver({
+      group: this.group,
+      isConnected: (peer) => this.transport.connected(peer),
+      // What is in flight is answered first: during the hand-over nothing can be, and it would have to go to the next.
+      drain: () => this.propose({ type: 'tick' }, { timeoutMs: drainWithinMs }),
+    });
+    if (to !== 0) this.setup.logger.info({ to: this.nameOf(to) }, 'Handed Raft leadership over.');
   }
 
   stop(): Promise<void> {
@@ -360,6 +414,8 @@ export class Member implements MemberHandle {
     this.proposer.abandon();
     this.group.reads.abandon(stopping('not-applied'));
     this.requests.release(() => false);
+    this.changes.close();
+    this.membership.close();
     await this.group.stop();
     await this.transport.close();
     await this.marking;

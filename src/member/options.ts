@@ -67,6 +67,17 @@ export interface MemberOptions {
   readonly quotaBytes?: number;
   /** Default: nothing is compacted by itself. */
   readonly autoCompaction?: AutoCompaction;
+  /**
+   * 'new': the members of `initialCluster` make a cluster. 'existing': with an empty data folder this member joins the
+   * one that those run already, which expects it under its peer URLs. Default 'new'. A data folder that is there says
+   * more than both.
+   */
+  readonly initialClusterState?: 'new' | 'existing';
+  /**
+   * Dangerous: the cluster takes this member under its old id after it has lost all its data, and with it its votes and
+   * what it acknowledged. For simulations, which know that a good copy of everything is left. Default false.
+   */
+  readonly returnsWithoutData?: boolean;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
   readonly observer?: MemberObserver;
@@ -100,11 +111,14 @@ export interface MemberSetup {
   readonly initialCorruptCheck: boolean;
   readonly quotaBytes: number;
   readonly autoCompaction: AutoCompaction | undefined;
+  /** It takes no part until the cluster that is there has told it who belongs to it; `members` are those it was told of. */
+  readonly joins: boolean;
+  readonly returnsWithoutData: boolean;
   readonly observer: MemberObserver;
 }
 
 /** The first 48 bits of a SHA-256 over the parts: ids that all members derive alike, and never 0. */
-function deriveId(...parts: readonly string[]): number {
+export function deriveId(...parts: readonly string[]): number {
   const digest = createHash('sha256');
   for (const part of parts) digest.update(part).update('\0');
   return digest.digest().readUIntBE(0, 6) + 1;
@@ -225,6 +239,8 @@ export function setUp(options: MemberOptions): MemberSetup {
     initialCorruptCheck: options.initialCorruptCheck ?? false,
     quotaBytes: checkQuota(options.quotaBytes ?? 0),
     autoCompaction: checkAutoCompaction(options.autoCompaction),
+    joins: options.initialClusterState === 'existing',
+    returnsWithoutData: options.returnsWithoutData ?? false,
     observer: options.observer ?? {},
   };
 }

@@ -1,9 +1,13 @@
+import { ConclaveError } from '../errors/index.ts';
+import type { ChangeRequest } from './membership/index.ts';
 import { FrameReader, FrameWriter } from './peers/bytes.ts';
+import type { MembershipOutcome } from './types.ts';
 
 /** What one member asks of the Raft leader, and the answer. */
 export type LeaderRequest =
   | { readonly type: 'propose'; readonly requestId: number; readonly encoded: Uint8Array }
-  | { readonly type: 'lease'; readonly requestId: number; readonly lease: bigint };
+  | { readonly type: 'lease'; readonly requestId: number; readonly lease: bigint }
+  | { readonly type: 'membership'; readonly requestId: number; readonly request: ChangeRequest };
 
 export type LeaderResponse =
   | { readonly type: 'proposed'; readonly requestId: number; readonly encodedResult: Uint8Array }
@@ -11,7 +15,8 @@ export type LeaderResponse =
   | { readonly type: 'lease'; readonly requestId: number; readonly remainingMs: number | undefined }
   /** Not the leader, or no longer: ask whoever is, under the same identity. */
   | { readonly type: 'retry'; readonly requestId: number }
-  | { readonly type: 'refused'; readonly requestId: number };
+  | { readonly type: 'refused'; readonly requestId: number }
+  | { readonly type: 'membership'; readonly requestId: number; readonly outcome: MembershipOutcome };
 
 export function encodeRequest(request: LeaderRequest): Uint8Array {
   if (request.type === 'propose') {
@@ -21,13 +26,17 @@ export function encodeRequest(request: LeaderRequest): Uint8Array {
       .bytes(request.encoded)
       .finish();
   }
-  return new FrameWriter(24).u8(2).u53(request.requestId).i64(request.lease).finish();
+  if (request.type === 'lease')
+    return new FrameWriter(24).u8(2).u53(request.requestId).i64(request.lease).finish();
+  return new FrameWriter().u8(3).u53(request.requestId).text(JSON.stringify(request.request)).finish();
 }
 
 /** @throws ConclaveError 'invalid-argument' on malformed input. */
 export function decodeRequest(payload: Uint8Array): LeaderRequest {
   const reader = new FrameReader(payload);
-  if (reader.u8() === 1) return { type: 'propose', requestId: reader.u53(), encoded: reader.bytes().slice() };
+  const type = reader.u8();
+  if (type === 1) return { type: 'propose', requestId: reader.u53(), encoded: reader.bytes().slice() };
+  if (type === 3) return { type: 'membership', requestId: reader.u53(), request: parse(reader.text()) };
   return { type: 'lease', requestId: reader.u53(), lease: reader.i64() };
 }
 
@@ -50,6 +59,8 @@ export function encodeResponse(response: LeaderResponse): Uint8Array {
       return new FrameWriter(16).u8(3).u53(response.requestId).finish();
     case 'refused':
       return new FrameWriter(16).u8(4).u53(response.requestId).finish();
+    case 'membership':
+      return new FrameWriter().u8(5).u53(response.requestId).text(JSON.stringify(response.outcome)).finish();
   }
 }
 
@@ -61,5 +72,15 @@ export function decodeResponse(payload: Uint8Array): LeaderResponse {
   if (type === 1) return { type: 'proposed', requestId, encodedResult: reader.bytes().slice() };
   if (type === 2)
     return { type: 'lease', requestId, remainingMs: reader.boolean() ? reader.f64() : undefined };
+  if (type === 5) return { type: 'membership', requestId, outcome: parse(reader.text()) };
   return { type: type === 3 ? 'retry' : 'refused', requestId };
+}
+
+/** Members speak to each other here: that it is JSON is all that needs to be looked at. */
+function parse<Value>(text: string): Value {
+  try {
+    return JSON.parse(text) as Value;
+  } catch (error) {
+    throw new ConclaveError('invalid-argument', 'A peer frame holds what is not JSON.', { cause: error });
+  }
 }

@@ -1,4 +1,5 @@
 import type { Group } from './group.ts';
+import type { Membership } from './membership/index.ts';
 import type { MemberSetup } from './options.ts';
 import { FrameReader, FrameWriter } from './peers/bytes.ts';
 import type { MemberStatus, PeerStatus } from './types.ts';
@@ -8,7 +9,7 @@ export interface StatusSources {
   readonly setup: MemberSetup;
   readonly group: Group;
   readonly connected: (peer: number) => boolean;
-  readonly announced: (member: number) => readonly string[];
+  readonly membership: Membership;
   readonly stopping: boolean;
   readonly proposals: MemberStatus['proposals'];
   readonly startedAtMs: number;
@@ -18,12 +19,7 @@ export function memberStatus(sources: StatusSources): MemberStatus {
   const { setup, group } = sources;
   const { keyspace } = group;
   const raft = group.raft.status();
-  const members = setup.members.map(({ memberId, name, peerUrls }) => ({
-    memberId,
-    name,
-    peerUrls,
-    clientUrls: memberId === setup.memberId ? setup.clientAdvertiseUrls : sources.announced(memberId),
-  }));
+  const members = sources.membership.describe();
   const peers = members
     .filter((member) => member.memberId !== setup.memberId)
     .map(({ memberId, name }): PeerStatus => {
@@ -62,13 +58,22 @@ export function memberStatus(sources: StatusSources): MemberStatus {
   };
 }
 
-export function encodeAnnouncement(clientUrls: readonly string[]): Uint8Array {
-  const writer = new FrameWriter().u32(clientUrls.length);
-  for (const url of clientUrls) writer.text(url);
-  return writer.finish();
+/** What a member tells each other one of itself. */
+export interface Announcement {
+  /** '' of one that does not say it. */
+  readonly name: string;
+  readonly clientUrls: readonly string[];
 }
 
-export function decodeAnnouncement(payload: Uint8Array): string[] {
+export function encodeAnnouncement({ name, clientUrls }: Announcement): Uint8Array {
+  const writer = new FrameWriter().u32(clientUrls.length);
+  for (const url of clientUrls) writer.text(url);
+  return writer.text(name).finish();
+}
+
+/** @throws ConclaveError 'invalid-argument' on malformed input. */
+export function decodeAnnouncement(payload: Uint8Array): Announcement {
   const reader = new FrameReader(payload);
-  return Array.from({ length: Math.min(reader.u32(), 1000) }, () => reader.text());
+  const clientUrls = Array.from({ length: Math.min(reader.u32(), 1000) }, () => reader.text());
+  return { name: reader.remainingBytes > 0 ? reader.text() : '', clientUrls };
 }

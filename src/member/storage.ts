@@ -25,7 +25,6 @@ export interface Storage {
 export async function openStorage(setup: MemberSetup, group: number): Promise<Storage> {
   const { clusterId, memberId, name, dataDir, logger } = setup;
   const { disk, random } = setup.runtime;
-  const folder = await openDataFolder({ disk, path: dataDir, clusterId, memberId, name });
   const corruptMark = `${dataDir}/corrupt`;
   const markCorrupt = async (why: string) => {
     await using file = await disk.open(corruptMark, { create: true });
@@ -33,6 +32,13 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
     await file.sync();
     await disk.syncFolder(dataDir);
   };
+  const members = setup.members.map((one) => ({
+    memberId: one.memberId,
+    name: one.name,
+    peerUrls: one.peerUrls,
+  }));
+  const kept = { members, joined: setup.joins };
+  const folder = await openDataFolder({ disk, path: dataDir, clusterId, memberId, name, ...kept });
   let log: SharedLog | undefined;
   const close = async () => {
     await log

@@ -44,6 +44,21 @@ export interface MemberHandle extends AsyncDisposable {
    */
   clusterTimeMs(): number;
 
+  /** Does not vote: it serves only reads that need no leader, and its status. */
+  readonly isLearner: boolean;
+  /**
+   * Changes who is a member, by the Raft leader, wherever that is. Resolves when the change stands: no later leader can
+   * be without it.
+   *
+   * @throws ConclaveError 'invalid-argument' (peer URLs), 'no-leader', 'timeout' (outcome 'unknown'), 'closed', 'aborted'.
+   */
+  changeMembership(change: MembershipChange, options?: WaitOptions): Promise<MembershipOutcome>;
+  /**
+   * Hands Raft leadership to another voter. 'not-leader': this one does not lead; 'bad-target': that one cannot; 'failed':
+   * it did not take over in time.
+   */
+  transferLeadership(target: number): Promise<'done' | 'not-leader' | 'bad-target' | 'failed'>;
+
   status(): MemberStatus;
   /** Called whenever role, term, leader, peers' connections or `stopping` changed. Returns the function that ends it. */
   onChange(listener: (status: MemberStatus) => void): () => void;
@@ -76,9 +91,36 @@ export interface ProposeOptions extends WaitOptions {
   readonly author?: CommandAuthor | undefined;
 }
 
+export type MembershipChange =
+  | { readonly type: 'add'; readonly peerUrls: readonly string[]; readonly isLearner: boolean }
+  | { readonly type: 'remove'; readonly memberId: number }
+  | { readonly type: 'update'; readonly memberId: number; readonly peerUrls: readonly string[] }
+  /** From learner to voter. */
+  | { readonly type: 'promote'; readonly memberId: number };
+
+/**
+ * - not-enough-started: what would be left could have no quorum among the members that have ever started.
+ * - unhealthy: a voter is not connected to the leader, and the change could cost the quorum.
+ * - learner-not-ready: it lacks more than a tenth of the log.
+ */
+export type MembershipFailure =
+  | 'not-found'
+  | 'peer-urls-exist'
+  | 'not-enough-started'
+  | 'unhealthy'
+  | 'too-many-learners'
+  | 'not-learner'
+  | 'learner-not-ready';
+
+export type MembershipOutcome =
+  | { readonly ok: true; readonly memberId: number; readonly members: readonly MemberDescription[] }
+  | { readonly ok: false; readonly failure: MembershipFailure };
+
 export interface MemberDescription {
   readonly memberId: number;
+  /** '' until it has started for the first time. */
   readonly name: string;
+  readonly isLearner: boolean;
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
 }

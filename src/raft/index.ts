@@ -39,7 +39,7 @@ export {
   isJoint,
   membersOf,
 } from './configuration.ts';
-export { isVoter } from './quorum.ts';
+export { isVoter, majorityOf } from './quorum.ts';
 export { Raft } from './raft.ts';
 export { seededRandom } from './random.ts';
 export * from './types.ts';

@@ -60,7 +60,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredMe
   keyspace.beginAnew();
   const folder = `${dataDir}.restoring-${Buffer.from(runtime.random.bytes(4)).toString('hex')}`;
   const { clusterId, memberId, members } = setup;
-  const data = await openDataFolder({ disk, path: folder, clusterId, memberId, name });
+  const known = members.map((one) => ({ memberId: one.memberId, name: one.name, peerUrls: one.peerUrls }));
+  const data = await openDataFolder({ disk, path: folder, clusterId, memberId, name, members: known });
   try {
     const snapshots = new SnapshotStore({ disk, folder: `${folder}/snapshots` });
     await snapshots.start();

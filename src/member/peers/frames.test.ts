@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   decodeGreeting,
+  decodeRefusal,
   encodeGreeting,
+  encodeRefusal,
   FrameSplitter,
   frameHead,
   frameKinds,
@@ -58,10 +60,24 @@ test('a frame whose length is out of bounds is refused before anything is kept f
 });
 
 test('a greeting survives its encoding, and what is none is refused', () => {
-  const greeting = { version: 1, clusterId: 2 ** 48, from: 5, to: 2 ** 53 - 1 };
+  const first = { version: 1, clusterId: 2 ** 48, from: 5, to: 2 ** 53 - 1 };
+  const greeting = {
+    ...first,
+    fresh: true,
+    configurationIndex: 2 ** 40,
+    peerUrls: ['http://a:1', 'http://b:2'],
+  };
   assert.deepEqual(decodeGreeting(encodeGreeting(greeting)), greeting);
+  const unsaid = { fresh: false, configurationIndex: 0, peerUrls: [] };
+  assert.deepEqual(decodeGreeting(encodeGreeting(first)), { ...first, ...unsaid });
   assert.throws(() => decodeGreeting(Buffer.from('GET / HTTP/1.1\r\nHost: conclave\r\n\r\n')), {
     code: 'invalid-argument',
   });
   assert.throws(() => decodeGreeting(encodeGreeting(greeting).subarray(0, 20)), { code: 'invalid-argument' });
+});
+
+test('a refusal carries its code behind the text, and one of the first, without a code, is some other one', () => {
+  const refusal = { code: 'lost-data', text: 'Its data is gone.' } as const;
+  assert.deepEqual(decodeRefusal(encodeRefusal(refusal)), refusal);
+  assert.deepEqual(decodeRefusal(Buffer.from('No.')), { code: 'other', text: 'No.' });
 });

@@ -21,6 +21,9 @@ export const frameKinds = {
   /** A member asks for the hash of a state, and is told. */
   hashQuestion: 12,
   hashAnswer: 13,
+  /** Instead of a greeting: who are the members? Answered by `members`, JSON. */
+  membersWanted: 10,
+  members: 11,
 } as const;
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 
@@ -48,6 +51,8 @@ export class Frame {
 
 /** Raised when the meaning of a frame changes; members speak the lower version of the two that greet. */
 export const protocolVersion = 1;
+const mostPeerUrls = 100;
+const refusalCodes: readonly RefusalCode[] = ['other', 'unknown', 'removed', 'lost-data'];
 const magic = 0x434e_434c;
 /** Above the largest append (1 MiB of entries, or one entry of its own size) and snapshot chunk. */
 export const maxFrameBytes = 64 * 1024 * 1024;
@@ -75,16 +80,40 @@ export interface Greeting {
   readonly clusterId: number;
   readonly from: number;
   readonly to: number;
+  /** The sender holds nothing yet: no vote and no entry. */
+  readonly fresh: boolean;
+  /** The index of the configuration that is in force for the sender. */
+  readonly configurationIndex: number;
+  /** Where the sender is reached: the receiver may not have heard of it. */
+  readonly peerUrls: readonly string[];
 }
 
-export function encodeGreeting(greeting: Greeting): Uint8Array {
-  return new FrameWriter(32)
+export type SaidOfItself = Pick<Greeting, 'fresh' | 'configurationIndex' | 'peerUrls'>;
+
+export type RefusalCode = 'other' | 'unknown' | 'removed' | 'lost-data';
+
+/** Why a member is not let in; for people, and for the member itself. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly text: string;
+}
+
+/** Without what the sender says of itself it is as the first ones were. */
+export function encodeGreeting(
+  greeting: Omit<Greeting, keyof SaidOfItself> & Partial<SaidOfItself>,
+): Uint8Array {
+  const writer = new FrameWriter(64)
     .u32(magic)
     .u32(greeting.version)
     .u53(greeting.clusterId)
     .u53(greeting.from)
-    .u53(greeting.to)
-    .finish();
+    .u53(greeting.to);
+  const { fresh, configurationIndex, peerUrls } = greeting;
+  if (fresh === undefined || configurationIndex === undefined || peerUrls === undefined)
+    return writer.finish();
+  writer.boolean(fresh).u53(configurationIndex).u32(peerUrls.length);
+  for (const url of peerUrls) writer.text(url);
+  return writer.finish();
 }
 
 export function decodeGreeting(payload: Uint8Array): Greeting {
@@ -92,7 +121,24 @@ export function decodeGreeting(payload: Uint8Array): Greeting {
   if (reader.u32() !== magic) {
     throw new ConclaveError('invalid-argument', 'What connected to the peer port is not a Conclave member.');
   }
-  return { version: reader.u32(), clusterId: reader.u53(), from: reader.u53(), to: reader.u53() };
+  const [version, clusterId, from, to] = [reader.u32(), reader.u53(), reader.u53(), reader.u53()];
+  const sender = { version, clusterId, from, to };
+  // The first ones said no more of themselves.
+  if (reader.remainingBytes === 0) return { ...sender, fresh: false, configurationIndex: 0, peerUrls: [] };
+  const [fresh, configurationIndex] = [reader.boolean(), reader.u53()];
+  const peerUrls = Array.from({ length: Math.min(reader.u32(), mostPeerUrls) }, () => reader.text());
+  return { ...sender, fresh, configurationIndex, peerUrls };
+}
+
+/** The text, and behind it the code, which the first ones did not have. */
+export function encodeRefusal({ code, text }: Refusal): Uint8Array {
+  return Buffer.from(`${text}\0${code}`, 'utf8');
+}
+
+export function decodeRefusal(payload: Uint8Array): Refusal {
+  const [text = '', code] = Buffer.from(payload).toString('utf8').split('\0');
+  const known = refusalCodes.find((one) => one === code);
+  return { code: known ?? 'other', text };
 }
 
 /** Cuts a byte stream into frames. */

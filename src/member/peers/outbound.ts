@@ -3,11 +3,14 @@ import type { Address, Connection, Runtime, Timer } from '../../runtime/index.ts
 import type { Logger } from '../logger.ts';
 import {
   decodeGreeting,
+  decodeRefusal,
   encodeGreeting,
   FrameSplitter,
   frameHead,
   frameKinds,
   protocolVersion,
+  type Refusal,
+  type SaidOfItself,
 } from './frames.ts';
 
 const firstDelayMs = 5;
@@ -24,6 +27,9 @@ export interface OutboundOptions {
   readonly peer: number;
   readonly addresses: readonly Address[];
   readonly announcement: Uint8Array;
+  /** What we say of ourselves now. */
+  readonly greeting: () => SaidOfItself;
+  readonly onRefusal: (refusal: Refusal) => void;
   readonly onUp: () => void;
   readonly onDown: () => void;
 }
@@ -42,9 +48,25 @@ export class Outbound {
   private queued: Uint8Array[] = [];
   private readonly drainWaiters: (() => void)[] = [];
   private lastRefusal = '';
+  private addresses: readonly Address[];
+  private retired = false;
 
   constructor(options: OutboundOptions) {
     this.options = options;
+    this.addresses = options.addresses;
+  }
+
+  /** It is reached elsewhere from now on. */
+  moved(addresses: readonly Address[]): void {
+    if (addresses.map(nameOf).join() === this.addresses.map(nameOf).join()) return;
+    this.addresses = addresses;
+    this.renew();
+    this.dialNow();
+  }
+
+  /** It is no member any more: what stands may stand, but is not made again. */
+  retire(retired: boolean): void {
+    this.retired = retired;
   }
 
   get up(): boolean {
@@ -68,10 +90,10 @@ export class Outbound {
 
   /** Dials at once, for example because the peer has just dialled us. */
   dialNow(): void {
-    if (this.closed || this.dialing || this.connection) return;
+    if (this.closed || this.retired || this.dialing || this.connection) return;
     this.redialTimer?.cancel();
     this.redialTimer = undefined;
-    const addresses = this.options.addresses;
+    const { addresses } = this;
     const address = addresses[this.attempts % addresses.length];
     if (address === undefined) return;
     this.attempts++;
@@ -98,7 +120,7 @@ export class Outbound {
   }
 
   private redialLater(): void {
-    if (this.closed || this.redialTimer) return;
+    if (this.closed || this.retired || this.redialTimer) return;
     const { random, timers } = this.options.runtime;
     const longest = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(this.attempts, 10));
     this.redialTimer = timers.after(
@@ -139,17 +161,26 @@ export class Outbound {
       greetingTimer.cancel();
       this.lost(connection);
     };
-    const greeting = encodeGreeting({ version: protocolVersion, clusterId, from: memberId, to: peer });
+    const said = this.options.greeting();
+    const greeting = encodeGreeting({
+      version: protocolVersion,
+      clusterId,
+      from: memberId,
+      to: peer,
+      ...said,
+    });
     connection.write([frameHead(frameKinds.greeting, 0, greeting.length), greeting]);
   }
 
   private answered(kind: number, payload: Uint8Array): void {
     if (kind === frameKinds.refusal) {
-      const reason = Buffer.from(payload).toString('utf8');
+      const refusal = decodeRefusal(payload);
+      const reason = refusal.text;
       if (reason !== this.lastRefusal)
         this.options.logger.error({ peer: this.options.peer.toString(16), reason }, 'The peer refused us.');
       this.lastRefusal = reason;
       this.connection?.destroy();
+      this.options.onRefusal(refusal);
       return;
     }
     if (kind !== frameKinds.greeting || this.greeted)
@@ -221,4 +252,8 @@ export class Outbound {
     this.flush();
     this.connection?.end();
   }
+}
+
+function nameOf({ host, port }: Address): string {
+  return `${host}:${port}`;
 }

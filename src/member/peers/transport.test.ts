@@ -49,6 +49,12 @@ function member(
       .filter(([id]) => id !== memberId)
       .map(([id, port]) => ({ memberId: id, addresses: [{ host: loopback, port }] })),
     announcement: Uint8Array.of(memberId),
+    admit: ({ from }) =>
+      ports.has(from) ? undefined : { code: 'unknown', text: `Member ${from} is not part of this.` },
+    greeting: () => ({ fresh: false, configurationIndex: 0, peerUrls: [] }),
+    onRefusal: ({ code }) => journal.add(`refused: ${code}`),
+    addressesOf: (urls) => urls.map((url) => ({ host: loopback, port: Number(url) })),
+    toldCluster: () => Uint8Array.of(123, 125),
     onFrame: (peer, frame) =>
       journal.add(`${peer}:${frame.kind}:${frame.group}:${Buffer.from(frame.payload).toString('latin1')}`),
     onLink: (peer, state) => journal.add(`${peer} ${state}`),

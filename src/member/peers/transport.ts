@@ -4,13 +4,17 @@ import type { Logger } from '../logger.ts';
 import {
   decodeGreeting,
   encodeGreeting,
+  encodeRefusal,
   type Frame,
   type FrameKind,
   FrameSplitter,
   frameHead,
   frameKinds,
   maxFrameBytes,
+  type Greeting,
   protocolVersion,
+  type Refusal,
+  type SaidOfItself,
 } from './frames.ts';
 import { Outbound } from './outbound.ts';
 
@@ -27,6 +31,8 @@ const aliveEveryMs = 500;
 const silentForMs = 3000;
 /** A peer that is connected for so long knows of it; if it says that it does not hear us, the connection is dead. */
 const settledForMs = 1000;
+/** What was sent to one that is no member any more may still arrive, and tell it so. */
+const partingMs = 5000;
 
 export interface PeerAddress {
   readonly memberId: number;
@@ -40,6 +46,15 @@ export interface PeerTransportOptions {
   readonly memberId: number;
   readonly listen: readonly Address[];
   readonly peers: readonly PeerAddress[];
+  /** Whether the peer that greets is let in; undefined: it is, also where it is none of `peers`. */
+  readonly admit: (greeting: Greeting) => Refusal | undefined;
+  /** What this member says of itself when it greets. */
+  readonly greeting: () => SaidOfItself;
+  readonly onRefusal: (refusal: Refusal) => void;
+  /** Of those whose greeting says where they are, and who are none of `peers`. */
+  readonly addressesOf: (peerUrls: readonly string[]) => readonly Address[];
+  /** For whoever asks instead of greeting. */
+  readonly toldCluster: () => Uint8Array;
   /** Sent to each peer after the greeting. */
   readonly announcement: Uint8Array;
   /** Must not throw; the payload is a view into the received chunk. */
@@ -57,6 +72,9 @@ interface Link {
   /** When anything arrived on it. */
   heardAtMs: number;
   up: boolean;
+  /** None of `peers`, and connected for as long as that lasts. */
+  guest: boolean;
+  parting: Timer | undefined;
 }
 
 /** One TCP connection for each direction of each pair of members. Frames are queued and leave on `flush`. */
@@ -66,20 +84,53 @@ export class PeerTransport {
   private readonly listeners: Listener[] = [];
   private readonly strangers = new Set<Connection>();
   private aliveTimer: Timer | undefined;
+  private started = false;
   private closed = false;
 
   constructor(options: PeerTransportOptions) {
     this.options = options;
-    for (const { memberId: peer, addresses } of options.peers) {
-      const outbound = new Outbound({
-        ...options,
-        peer,
-        addresses,
-        onUp: () => this.reviewLink(peer),
-        onDown: () => this.reviewLink(peer),
-      });
-      this.links.set(peer, { outbound, inbound: undefined, heardAtMs: 0, up: false });
+    for (const { memberId, addresses } of options.peers) this.addLink(memberId, addresses, false);
+  }
+
+  private addLink(peer: number, addresses: readonly Address[], guest: boolean): Link {
+    const outbound = new Outbound({
+      ...this.options,
+      peer,
+      addresses,
+      onUp: () => this.reviewLink(peer),
+      onDown: () => this.reviewLink(peer),
+    });
+    const link: Link = { outbound, inbound: undefined, heardAtMs: 0, up: false, guest, parting: undefined };
+    this.links.set(peer, link);
+    return link;
+  }
+
+  /** These are the other members from now on. Who is none any more is let go in peace. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    if (this.closed) return;
+    for (const { memberId, addresses } of peers) {
+      const link = this.links.get(memberId) ?? this.addLink(memberId, addresses, false);
+      link.guest = false;
+      link.parting?.cancel();
+      link.parting = undefined;
+      link.outbound.retire(false);
+      link.outbound.moved(addresses);
+      if (this.started) link.outbound.dialNow();
     }
+    for (const [peer, link] of this.links) {
+      if (link.parting !== undefined || peers.some(({ memberId }) => memberId === peer)) continue;
+      link.outbound.retire(true);
+      const { timers } = this.options.runtime;
+      link.parting = timers.after(partingMs, () => this.dropLink(peer, link), { background: true });
+    }
+  }
+
+  private dropLink(peer: number, link: Link): void {
+    if (this.links.get(peer) !== link) return;
+    this.links.delete(peer);
+    link.outbound.close();
+    link.inbound?.end();
+    if (link.up && !this.closed) this.options.onLink(peer, 'down');
   }
 
   /** @throws ConclaveError 'address-in-use'; nothing is left listening then. */
@@ -94,6 +145,7 @@ export class PeerTransport {
       await this.close();
       throw error;
     }
+    this.started = true;
     for (const link of this.links.values()) link.outbound.dialNow();
     this.sayAlive();
   }
@@ -198,29 +250,42 @@ export class PeerTransport {
 
   /** Returns the peer's id, or 0 after a refusal. */
   private greeted(connection: Connection, frame: Frame): number {
+    if (frame.kind === frameKinds.membersWanted) return this.tellMembers(connection);
     if (frame.kind !== frameKinds.greeting)
       throw new ConclaveError('invalid-argument', 'The first frame is not a greeting.');
     const { clusterId, memberId } = this.options;
     const greeting = decodeGreeting(frame.payload);
-    const link = this.links.get(greeting.from);
-    const refusal =
+    const mistaken =
       greeting.clusterId !== clusterId
         ? `This member belongs to cluster ${clusterId.toString(16)}, not to ${greeting.clusterId.toString(16)}: check --initial-cluster and --initial-cluster-token.`
         : greeting.to !== memberId
           ? `This is member ${memberId.toString(16)}, not ${greeting.to.toString(16)}: check the peer URLs in --initial-cluster.`
-          : greeting.version < 1
-            ? `Peer protocol version ${greeting.version} is not supported.`
-            : link === undefined
-              ? `Member ${greeting.from.toString(16)} is not part of this cluster.`
+          : greeting.from === memberId
+            ? `This is member ${memberId.toString(16)}, too: the same one must not run twice.`
+            : greeting.version < 1
+              ? `Peer protocol version ${greeting.version} is not supported.`
               : undefined;
-    if (refusal !== undefined || link === undefined) {
-      const text = Buffer.from(refusal ?? '', 'utf8');
-      this.options.logger.warn({ remote: connection.remote, refusal }, 'A peer connection was refused.');
-      connection.write([frameHead(frameKinds.refusal, 0, text.length), text]);
+    const refusal: Refusal | undefined =
+      mistaken === undefined ? this.options.admit(greeting) : { code: 'other', text: mistaken };
+    if (refusal !== undefined) {
+      const { text } = refusal;
+      this.options.logger.warn(
+        { remote: connection.remote, refusal: text },
+        'A peer connection was refused.',
+      );
+      const payload = encodeRefusal(refusal);
+      connection.write([frameHead(frameKinds.refusal, 0, payload.length), payload]);
       connection.end();
       return 0;
     }
-    const answer = encodeGreeting({ version: protocolVersion, clusterId, from: memberId, to: greeting.from });
+    const link =
+      this.links.get(greeting.from) ??
+      this.addLink(greeting.from, this.options.addressesOf(greeting.peerUrls), true);
+    const said = this.options.greeting();
+    const answer = encodeGreeting({
+      ...{ version: protocolVersion, clusterId, from: memberId, to: greeting.from },
+      ...said,
+    });
     connection.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
     this.strangers.delete(connection);
     const replaced = link.inbound;
@@ -236,10 +301,22 @@ export class PeerTransport {
     return greeting.from;
   }
 
+  private tellMembers(connection: Connection): number {
+    const told = this.options.toldCluster();
+    connection.write([frameHead(frameKinds.members, 0, told.length), told]);
+    connection.end();
+    return 0;
+  }
+
   private inboundLost(peer: number, connection: Connection): void {
     const link = this.links.get(peer);
     if (link?.inbound !== connection) return;
     link.inbound = undefined;
+    if (link.guest || (link.parting !== undefined && !link.outbound.up)) {
+      link.parting?.cancel();
+      this.dropLink(peer, link);
+      return;
+    }
     // The other direction broke first, and frames on their way here made it look as if all were well: now none is left.
     if (!link.up && !this.closed) this.options.onLink(peer, 'down');
     this.reviewLink(peer);
@@ -249,6 +326,7 @@ export class PeerTransport {
     this.closed = true;
     this.aliveTimer?.cancel();
     for (const link of this.links.values()) {
+      link.parting?.cancel();
       link.outbound.close();
       link.inbound?.end();
     }

@@ -19,6 +19,8 @@ export async function startShortTimeoutMember(
   const storage = await openStorage(setup, groupId);
   const group = new Group({
     ...{ ...storage, setup, group: groupId, transport: () => transport, onProgress() {}, onState() {} },
+    // Nobody joins or leaves here.
+    membership: () => ({ applied() {}, configured() {}, noteApplied() {} }),
     fail: (error) => {
       throw error;
     },
@@ -28,6 +30,11 @@ export async function startShortTimeoutMember(
     listen: setup.listen,
     peers: setup.members.filter(({ memberId }) => memberId !== setup.memberId),
     announcement: new Uint8Array(),
+    admit: () => undefined,
+    greeting: () => ({ fresh: false, configurationIndex: 0, peerUrls: [] }),
+    onRefusal() {},
+    addressesOf: () => [],
+    toldCluster: () => new Uint8Array(),
     onFrame: (peer, frame) => group.receive(peer, frame),
     onLink: (peer, state) => group.linkChanged(peer, state),
   });

@@ -78,6 +78,8 @@ function memberOptions(
     peerListenUrls: [peerUrl(host)],
     clientAdvertiseUrls: [`http://${host.address}:${clientPort}`],
     initialCluster: hosts.map((each) => ({ name: each.name, peerUrls: [peerUrl(each)] })),
+    // The damage record sees to it that what an empty disk has lost is held by a majority of the others.
+    returnsWithoutData: true,
     ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
     ...(queueBounds === undefined ? {} : { queueBounds }),
   };
