@@ -31,6 +31,10 @@ export const exitCodes = {
   },
   diskFailed: { code: 114, meaning: 'serve, snapshot: the disk refused a read, a write or a sync.' },
   diskFull: { code: 115, meaning: 'serve, snapshot: the disk has no space left.' },
+  removed: {
+    code: 116,
+    meaning: 'serve: the member was removed from its cluster, or lost its data: it must be added anew.',
+  },
   internal: { code: 119, meaning: 'A bug in Conclave: please report it.' },
   notExecutable: { code: 126, meaning: 'elect: the command was found and could not be executed.' },
   notFound: { code: 127, meaning: 'elect: the command was not found.' },

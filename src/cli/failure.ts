@@ -23,6 +23,7 @@ const reasonOfCode: Partial<Record<ErrorCode, ExitReason>> = {
   'data-damaged': 'dataDamaged',
   'disk-failed': 'diskFailed',
   'disk-full': 'diskFull',
+  removed: 'removed',
   internal: 'internal',
 };
 

@@ -95,7 +95,7 @@ async function initialize(options: DataFolderOptions): Promise<Identity> {
       'data-damaged',
       `The data folder '${path}' holds ${found.map((name) => `'${name}'`).join(' and ')}, but no ${identityName} that ` +
         'says whose they are. Put the file back from a backup; or, while a majority of the other members runs, move ' +
-        'the folder away and start this member again.',
+        'the folder away, and have a new member in its place: conclave member replace.',
       { details: { path } },
     );
   }
@@ -167,7 +167,7 @@ function parse(path: string, bytes: Uint8Array): Identity {
   throw new ConclaveError(
     'data-damaged',
     `'${path}/${identityName}' is not what was written. Put it back from a backup; or, while a majority of the other ` +
-      'members runs, move the data folder away and start this member again.',
+      'members runs, move the data folder away, and have a new one in its place: conclave member replace.',
     { details: { path } },
   );
 }

@@ -24,7 +24,7 @@ export async function recoverGroup(
   if (marked > (latest?.meta.index ?? 0)) {
     throw new ConclaveError(
       'data-damaged',
-      `The log of group ${group} builds on a snapshot at index ${marked}, but the newest one on disk is at ${latest?.meta.index ?? 0}. Move the data folder away and let the member rejoin from the others.`,
+      `The log of group ${group} builds on a snapshot at index ${marked}, but the newest one on disk is at ${latest?.meta.index ?? 0}. Move the data folder away, and have a new member in its place: conclave member replace.`,
     );
   }
   if (!latest || latest.meta.index === marked) return { ...log, snapshot: latest?.meta ?? log.snapshot };

@@ -53,13 +53,16 @@ export const serveFlags = [
     name: 'initial-cluster',
     argument: 'NAME=URL,…',
     defaultText: 'this member alone',
-    description: 'All members of the new cluster; the same on each of them.',
+    description:
+      'All members of the new cluster, the same on each of them; to join one, those to ask, and this one.',
   },
   {
     name: 'initial-cluster-state',
     argument: 'STATE',
     defaultText: 'new',
-    description: "'new' starts a cluster, 'existing' comes back to one.",
+    description:
+      "'new' makes a cluster of the members of --initial-cluster; 'existing' joins the one that they run. Ignored " +
+      'where the data folder says who the member is.',
   },
   {
     name: 'initial-cluster-token',

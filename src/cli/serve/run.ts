@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { ConclaveError } from '../../errors/index.ts';
 import { hexId } from '../../member/index.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
-import { CommandFailure, reportOf } from '../failure.ts';
+import { reportOf } from '../failure.ts';
 import { makeLogger } from '../logging.ts';
 import type { ServeOptions } from './options.ts';
 import { type RunningMember, startMember } from './start-member.ts';
@@ -23,7 +22,6 @@ export async function runServe(options: ServeOptions, run: RunOptions): Promise<
   for (const variable of run.unknownVariables)
     logger.warn({ variable }, 'Unknown environment variable; ignored.');
   try {
-    await checkDataFolder(options);
     const stopping = stopRequest(run.stopWithStdin, logger);
     const member = await startMember(options, logger);
     return await serveUntil(stopping, member, options, logger);
@@ -75,24 +73,4 @@ function stopRequest(withStdin: boolean, logger: Logger): Promise<string> {
     process.stdin.on('close', () => process.exit(exitCodes.ok.code));
     process.stdin.resume();
   });
-}
-
-/** What a folder that is there already rules out. */
-async function checkDataFolder(options: ServeOptions): Promise<void> {
-  const content = await readdir(options.dataDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw new CommandFailure(
-      'diskFailed',
-      `--data-dir: ${options.dataDir} cannot be used: ${error.message}.`,
-    );
-  });
-  // Joining needs changes of membership; a member that has its data already merely comes back. The folder may be the
-  // root of a volume, with a lost+found in it, so that it is not empty says nothing.
-  const ours = ['identity.json', 'log', 'snapshots'];
-  if (options.initialClusterState !== 'existing' || content.some((name) => ours.includes(name))) return;
-  throw new CommandFailure(
-    'usage',
-    `--initial-cluster-state existing: ${options.dataDir} holds no member that could come back, and joining a running ` +
-      "cluster is not offered yet. Use 'new' on all members of a new cluster.",
-  );
 }

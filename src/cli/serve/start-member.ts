@@ -25,6 +25,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
     clientAdvertiseUrls: options.advertiseClientUrls,
     initialCluster: options.initialCluster,
     initialClusterToken: options.initialClusterToken,
+    initialClusterState: options.initialClusterState,
     snapshotCount: options.snapshotCount,
     quotaBytes: storage.quotaBytes,
     corruptCheckMs: options.corruption.everyMs,

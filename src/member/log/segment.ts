@@ -114,7 +114,7 @@ export function damaged(folder: string, sequence: number, offset: number, what: 
     'data-damaged',
     `The log in '${folder}' is damaged: segment ${segment}, offset ${offset}: ${what}. What it held may have been ` +
       'acknowledged to others, so this member must not go on with the rest. Check the disk. While a majority of the ' +
-      'other members runs, move the data folder of this one away and start it again: it gets everything from them.',
+      'other members runs, move the data folder of this one away, and have a new one in its place: conclave member replace.',
     { details: { segment, offset } },
   );
 }

@@ -69,7 +69,7 @@ export function damaged(path: string, offset: number, what: string): ConclaveErr
   return new ConclaveError(
     'data-damaged',
     `The snapshot '${path}' is damaged at offset ${offset}: ${what}. Check the disk. While a majority of the other ` +
-      'members runs, move the data folder of this one away and start it again: it gets everything from them.',
+      'members runs, move the data folder of this one away, and have a new one in its place: conclave member replace.',
     { details: { path, offset } },
   );
 }
