@@ -90,6 +90,17 @@ const documentedCommands = [
     'alarm list',
     'alarm disarm',
   ],
+  ...['auth enable', 'auth disable', 'auth status'],
+  ...[
+    'user add',
+    'user get',
+    'user list',
+    'user delete',
+    'user passwd',
+    'user grant-role',
+    'user revoke-role',
+  ],
+  ...['role add', 'role get', 'role list', 'role delete', 'role grant-permission', 'role revoke-permission'],
   ...['snapshot save', 'snapshot status', 'snapshot restore'],
 ];
 

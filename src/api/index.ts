@@ -10,7 +10,7 @@
  * pace of notifications, or import a store, the election loop or the CLI.
  */
 
-export { Api, type ApiOptions } from './api.ts';
+export { Api, type ApiOptions, type AuthOptions } from './api.ts';
 export { GrpcServer } from './grpc-server.ts';
 export { holdersMoved } from './holders.ts';
 export { etcdApiVersion } from './maintenance.ts';

@@ -2,16 +2,19 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { TlsOptions } from '../client/index.ts';
 import { CommandFailure } from './failure.ts';
+import { readOwnPassword } from './users/password.ts';
 
 interface Flags {
   readonly cacert?: string;
   readonly cert?: string;
   readonly key?: string;
   readonly insecureSkipTlsVerify?: boolean;
+  readonly user?: string;
 }
 
 /** A process runs one command, and all connections that it makes to members are secured alike. */
 let chosen: Flags = {};
+let credentials: { readonly username: string; readonly password: string } | undefined;
 
 /** Adds the flags, as etcdctl names them, that say how connections to members are secured. */
 export function addSecurity(command: Command): void {
@@ -26,15 +29,33 @@ export function addSecurity(command: Command): void {
     'Talk to whoever answers, whatever its certificate: for trying things out.',
     'CONCLAVE_INSECURE_SKIP_TLS_VERIFY',
   );
+  add(
+    '--user <NAME[:PASSWORD]>',
+    'Who you are, where the cluster asks. Without a password: it is asked for.',
+    'CONCLAVE_USER',
+  );
 }
 
 /** Takes what was given to `command` for all connections that this process makes. */
-export function chooseSecurity(command: Command): void {
+export async function chooseSecurity(command: Command): Promise<void> {
   const flags: Flags = command.opts();
   if ((flags.cert === undefined) !== (flags.key === undefined)) {
     throw new CommandFailure('usage', '--cert and --key are of use only together.');
   }
   chosen = flags;
+  credentials = flags.user ? await credentialsOf(flags.user) : undefined;
+}
+
+/** For connections to members; empty where nobody was named. */
+export function chosenCredentials(): { readonly username?: string; readonly password?: string } {
+  return credentials ?? {};
+}
+
+async function credentialsOf(user: string): Promise<{ username: string; password: string }> {
+  const colon = user.indexOf(':');
+  const username = colon < 0 ? user : user.slice(0, colon);
+  if (username === '') throw new CommandFailure('usage', '--user: give a name, or NAME:PASSWORD.');
+  return { username, password: colon < 0 ? await readOwnPassword(username) : user.slice(colon + 1) };
 }
 
 /** Whether endpoints without a scheme are meant to be https://. */

@@ -40,13 +40,19 @@ export function reportOf(error: unknown): FailureReport {
   }
   if (ConclaveError.is(error)) {
     const reason = isUnbindable(error) ? 'addressInUse' : reasonOfCode[error.code];
-    return { exitCode: exitCodes[reason ?? 'failed'].code, message: error.message };
+    const remedy = remedyOf(error);
+    return { exitCode: exitCodes[reason ?? 'failed'].code, message: `${error.message}${remedy}` };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     exitCode: exitCodes.internal.code,
     message: `This is a bug in Conclave; please report it with the lines below.\n${text}`,
   };
+}
+
+function remedyOf({ code, message }: ConclaveError): string {
+  if (code !== 'unauthenticated' || !message.endsWith('user name is empty')) return '';
+  return ': the cluster asks who you are. Give --user NAME, or CONCLAVE_USER=NAME:PASSWORD.';
 }
 
 /** Well written, and still no address that this process may listen on. */

@@ -15,6 +15,9 @@ import { addServe } from './serve/command.ts';
 import { refusalOfEtcdFlag, withDoubleDashes } from './serve/flags.ts';
 import { addSimulate } from './simulate/command.ts';
 import { addStatus } from './status.ts';
+import { addAuth } from './users/auth.ts';
+import { addRole } from './users/role.ts';
+import { addUser } from './users/user.ts';
 
 const help = `
 Start here:
@@ -66,6 +69,9 @@ function makeProgram(finish: (exitCode: number) => void): Command {
   addCompact(program, finish);
   addDefrag(program, finish);
   addAlarm(program, finish);
+  addAuth(program, finish);
+  addUser(program, finish);
+  addRole(program, finish);
   addSimulate(program, finish);
   program
     .command('version')

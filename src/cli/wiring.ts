@@ -6,7 +6,7 @@ import { conclaveStore } from '../stores/conclave.ts';
 import { openStore as openStoreByUrl } from '../stores/urls.ts';
 import type { MemberStateResponse } from '../wire/index.ts';
 import type { WhereElectionsAre } from './client-options.ts';
-import { clientTls } from './client-security.ts';
+import { chosenCredentials, clientTls } from './client-security.ts';
 
 export function openClient(endpoints: readonly string[]): ConclaveClient {
   return connectClient({ endpoints, name: 'conclave-cli', ...secured() });
@@ -17,9 +17,9 @@ export function openStore(endpoints: readonly string[]): LeaseStore {
   return conclaveStore({ endpoints, ...secured() });
 }
 
-function secured(): { tls?: TlsOptions } {
+function secured(): { tls?: TlsOptions; username?: string; password?: string } {
   const tls = clientTls();
-  return tls === undefined ? {} : { tls };
+  return { ...chosenCredentials(), ...(tls !== undefined && { tls }) };
 }
 
 /** The cluster, or the store of that URL, as a store of elections. */

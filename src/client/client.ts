@@ -24,6 +24,7 @@ import type { SilenceLimits } from './link.ts';
 import { Maintenance } from './maintenance.ts';
 import { Proposals } from './proposals.ts';
 import type { TransportFactory } from './transport.ts';
+import { Users } from './users.ts';
 import { type WatchBatch, Watches, type WatchOptions } from './watches.ts';
 
 export interface ClientParts {
@@ -58,6 +59,8 @@ export class ConclaveClient implements AsyncDisposable {
   readonly connectionBound: boolean;
   /** What operators ask of members. */
   readonly maintenance: Maintenance;
+  /** Users, roles and their permissions. */
+  readonly users: Users;
   readonly #endpoints: Endpoints;
   readonly #proposals: Proposals;
   readonly #keepAlives: KeepAlives;
@@ -72,6 +75,7 @@ export class ConclaveClient implements AsyncDisposable {
     this.connectionBound = parts.connectionBound;
     this.#endpoints = new Endpoints(parts);
     this.maintenance = new Maintenance(this.#endpoints);
+    this.users = new Users(this.#endpoints);
     const shared = { ...parts, endpoints: this.#endpoints };
     this.#proposals = new Proposals(shared);
     this.#keepAlives = new KeepAlives(shared);

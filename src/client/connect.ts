@@ -1,7 +1,9 @@
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { AuthenticatedTransport } from './authenticated-transport.ts';
 import { ConclaveClient } from './client.ts';
 import { GrpcTransport, parseEndpoint, type TlsOptions } from './grpc-transport.ts';
+import { checkCredentials, Login } from './login.ts';
 import type { TransportFactory } from './transport.ts';
 
 export interface ConnectOptions {
@@ -12,6 +14,9 @@ export interface ConnectOptions {
   readonly endpoints: string | readonly string[];
   /** Shown to the cluster for this client. Default 'conclave'. */
   readonly name?: string;
+  /** Who this client is, where the cluster asks. Logs in with the first call, and again when its token has run out. */
+  readonly username?: string;
+  readonly password?: string;
   /** For a call with all its retries. Default 5000. */
   readonly timeoutMs?: number;
   /** How long an endpoint that owes an answer may say nothing before it is asked for a sign of life. Default 300. */
@@ -38,9 +43,12 @@ export function connectClient(options: ConnectOptions): ConclaveClient {
   const runtime = options.runtime ?? nodeRuntime();
   const endpoints = parseEndpoints(options.endpoints, options.transport === undefined);
   const grpc = { runtime, tlsHint, ...(options.tls && { tls: options.tls }) };
+  const plain: TransportFactory = options.transport ?? ((endpoint) => new GrpcTransport(endpoint, grpc));
+  const credentials = checkCredentials(options.username, options.password);
+  const login = credentials && new Login(credentials);
   return new ConclaveClient({
     endpoints,
-    transport: options.transport ?? ((endpoint) => new GrpcTransport(endpoint, grpc)),
+    transport: login ? (endpoint) => new AuthenticatedTransport(plain(endpoint), login) : plain,
     runtime,
     name: options.name ?? 'conclave',
     connectionBound: options.connectionBound ?? true,

@@ -17,7 +17,7 @@ import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
 import { errorFromStatus } from './status-errors.ts';
-import type { Transport, TransportStream, UnaryOptions } from './transport.ts';
+import type { StreamOptions, Transport, TransportStream, UnaryOptions } from './transport.ts';
 
 export interface TlsOptions {
   /** PEM; default: the authorities that Node trusts. */
@@ -94,7 +94,7 @@ export class GrpcTransport implements Transport {
         (message: Req) => asBuffer(method.encodeRequest(message)),
         (bytes: Buffer) => method.decodeResponse(bytes),
         request,
-        this.#metadata(),
+        this.#metadata(options.token),
         { deadline: this.#runtime.clock.wallMs() + timeoutMs },
         (error: ServiceError | null, response?: Res) => {
           this.#active.delete(end);
@@ -115,7 +115,7 @@ export class GrpcTransport implements Transport {
 
   stream<Req, Res>(
     method: MethodDescriptor<Req, Res>,
-    options: { readonly signal?: AbortSignal } = {},
+    options: StreamOptions = {},
   ): TransportStream<Req, Res> {
     const { signal } = options;
     const early = signal?.aborted
@@ -126,7 +126,7 @@ export class GrpcTransport implements Transport {
       method.path,
       (message: Req) => asBuffer(method.encodeRequest(message)),
       (bytes: Buffer) => method.decodeResponse(bytes),
-      this.#metadata(),
+      this.#metadata(options.token),
       {},
     );
     const inbox = new Inbox<Res>({
@@ -179,10 +179,11 @@ export class GrpcTransport implements Transport {
     );
   }
 
-  #metadata(): Metadata {
-    if (this.#headers === undefined) return noMetadata;
+  #metadata(token: string | undefined): Metadata {
+    if (this.#headers === undefined && token === undefined) return noMetadata;
     const metadata = new MetadataClass();
-    for (const [name, value] of Object.entries(this.#headers())) metadata.set(name, value);
+    if (token !== undefined) metadata.set('token', token);
+    for (const [name, value] of Object.entries(this.#headers?.() ?? {})) metadata.set(name, value);
     return metadata;
   }
 

@@ -20,4 +20,5 @@ export { type Port, ThreadPort } from './port.ts';
 export { type PortError, type PortMessage, type PortReply, PortTransport } from './port-transport.ts';
 export { errorFromStatus, type ReceivedStatus } from './status-errors.ts';
 export type { Transport, TransportFactory, TransportStream, UnaryOptions } from './transport.ts';
+export { Users } from './users.ts';
 export type { WatchBatch, WatchOptions } from './watches.ts';

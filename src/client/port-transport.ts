@@ -6,7 +6,7 @@ import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
 import type { Port } from './port.ts';
-import type { Transport, TransportStream, UnaryOptions } from './transport.ts';
+import type { StreamOptions, Transport, TransportStream, UnaryOptions } from './transport.ts';
 
 /** From the app to the member. A call is opened once, and is over when the member said `close` or we said `cancel`. */
 export type PortMessage =
@@ -19,6 +19,8 @@ export type PortMessage =
       /** Nothing more will be sent. */
       readonly ended: boolean;
       readonly timeoutMs?: number;
+      /** Says who calls. */
+      readonly token?: string;
     }
   | { readonly kind: 'message'; readonly call: number; readonly body: Uint8Array }
   | { readonly kind: 'end' | 'cancel' | 'pause' | 'resume'; readonly call: number };
@@ -98,13 +100,14 @@ export class PortTransport implements Transport {
         onClose: finish,
       });
       const body = method.encodeRequest(request);
-      this.#post({ kind: 'open', call, path: method.path, body, ended: true, timeoutMs });
+      const token = options.token === undefined ? {} : { token: options.token };
+      this.#post({ kind: 'open', call, path: method.path, body, ended: true, timeoutMs, ...token });
     });
   }
 
   stream<Req, Res>(
     method: MethodDescriptor<Req, Res>,
-    options: { readonly signal?: AbortSignal } = {},
+    options: StreamOptions = {},
   ): TransportStream<Req, Res> {
     const { signal } = options;
     if (signal?.aborted) return endedStream(ConclaveError.aborted(method.path, signal));
@@ -134,7 +137,8 @@ export class PortTransport implements Transport {
       onClose: finish,
     });
     signal?.addEventListener('abort', abort, { once: true });
-    this.#post({ kind: 'open', call, path: method.path, ended: false });
+    const token = options.token === undefined ? {} : { token: options.token };
+    this.#post({ kind: 'open', call, path: method.path, ended: false, ...token });
     return {
       send: (message) => {
         if (sending && this.#calls.has(call))

@@ -7,6 +7,8 @@ const finalCodes: ReadonlySet<string> = new Set([
   'too-large',
   'internal',
   'closed',
+  'unauthenticated',
+  'permission-denied',
 ]);
 
 /** No other endpoint would answer otherwise. */

@@ -44,7 +44,7 @@ const byStatus: readonly (Meaning | undefined)[] = [
   { code: 'timeout', ...unsure },
   { code: 'not-found' },
   { code: 'already-exists' },
-  { code: 'failed-precondition' }, // 7 permission denied
+  { code: 'permission-denied' },
   { code: 'too-many-requests', ...again },
   { code: 'failed-precondition' },
   { code: 'unavailable', ...unsure }, // 10 aborted
@@ -53,7 +53,7 @@ const byStatus: readonly (Meaning | undefined)[] = [
   { code: 'internal', outcome: 'unknown' },
   { code: 'unavailable', ...unsure },
   { code: 'data-damaged', outcome: 'unknown' },
-  { code: 'failed-precondition' }, // 16 unauthenticated
+  { code: 'unauthenticated' },
 ];
 
 /** gRPC's own refusals of calls that never left this process. */

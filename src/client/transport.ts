@@ -14,10 +14,7 @@ export interface Transport {
    */
   unary<Req, Res>(method: MethodDescriptor<Req, Res>, request: Req, options: UnaryOptions): Promise<Res>;
 
-  stream<Req, Res>(
-    method: MethodDescriptor<Req, Res>,
-    options?: { readonly signal?: AbortSignal },
-  ): TransportStream<Req, Res>;
+  stream<Req, Res>(method: MethodDescriptor<Req, Res>, options?: StreamOptions): TransportStream<Req, Res>;
 
   /**
    * Called once, as soon as the connection is lost, could not be made, or `close` was called; at once where that is
@@ -29,8 +26,13 @@ export interface Transport {
   close(cause?: ConclaveError): void;
 }
 
-export interface UnaryOptions {
+export interface StreamOptions {
   readonly signal?: AbortSignal;
+  /** Says who calls. Secret. */
+  readonly token?: string;
+}
+
+export interface UnaryOptions extends StreamOptions {
   readonly timeoutMs: number;
 }
 

@@ -284,10 +284,18 @@ function refusal(response: WatchResponse, subscription: Subscription): ConclaveE
     });
   }
   const reason = response.cancelReason === '' ? 'it gave no reason' : response.cancelReason;
-  return new ConclaveError('failed-precondition', `The server refused the watch: ${reason}.`);
+  const denied = response.cancelReason.includes('permission denied');
+  const code = denied ? 'permission-denied' : 'failed-precondition';
+  return new ConclaveError(code, `The server refused the watch: ${reason}.`);
 }
 
-const finalCodes: ReadonlySet<string> = new Set(['unsupported', 'invalid-argument', 'closed']);
+const finalCodes: ReadonlySet<string> = new Set([
+  'unsupported',
+  'invalid-argument',
+  'closed',
+  'unauthenticated',
+  'permission-denied',
+]);
 
 function isFinal(error: ConclaveError): boolean {
   return !error.retryable && finalCodes.has(error.code);

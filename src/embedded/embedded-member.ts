@@ -21,7 +21,7 @@ export interface EmbeddedMemberOptions extends Omit<MemberOptions, 'logger' | 'r
   readonly logger?: Logger;
 }
 
-export type EmbeddedClientOptions = Pick<ConnectOptions, 'name' | 'timeoutMs'>;
+export type EmbeddedClientOptions = Pick<ConnectOptions, 'name' | 'timeoutMs' | 'username' | 'password'>;
 export type EmbeddedStoreOptions = EmbeddedClientOptions & { readonly namespace?: string };
 
 type Started = Extract<WorkerMessage, { kind: 'started' }>;

@@ -146,9 +146,10 @@ export class PortServer {
   }
 
   /** Never rejects. */
-  async #serve(id: number, call: ServedCall, { body, ended, timeoutMs }: Opening): Promise<void> {
+  async #serve(id: number, call: ServedCall, opening: Opening): Promise<void> {
+    const { body, ended } = opening;
     const { method, requests } = call;
-    const context = new ServedContext(call, this.#connection, timeoutMs);
+    const context = new ServedContext(call, this.#connection, opening);
     try {
       if (method.shape === 'unary' && body !== undefined) {
         // The usual call, without what only streams need.
@@ -217,12 +218,13 @@ export class PortServer {
 class ServedContext implements CallContext {
   readonly connection: CallContext['connection'];
   readonly deadlineMs: number | undefined;
-  readonly token = undefined;
+  readonly token: string | undefined;
   readonly #call: ServedCall;
 
-  constructor(call: ServedCall, connection: CallContext['connection'], deadlineMs: number | undefined) {
+  constructor(call: ServedCall, connection: CallContext['connection'], opening: Opening) {
     this.connection = connection;
-    this.deadlineMs = deadlineMs;
+    this.deadlineMs = opening.timeoutMs;
+    this.token = opening.token;
     this.#call = call;
   }
 

@@ -34,6 +34,8 @@ export class Access {
   readonly #background: BackgroundWork;
   /** Tokens that are being extended. */
   readonly #extending = new Set<string>();
+  /** Calls whose token was valid when they began. */
+  readonly #begun = new WeakSet<CallContext>();
 
   constructor(member: MemberHandle, tokens: Tokens, background: BackgroundWork) {
     this.#member = member;
@@ -56,7 +58,7 @@ export class Access {
     const { auth } = this.#member.keyspace;
     if (!auth.enabled) return undefined;
     const { token, connection } = context;
-    if (token !== undefined) return { user: this.#userOf(token), authRevision: auth.revision };
+    if (token !== undefined) return { user: this.#userOf(token, context), authRevision: auth.revision };
     if (connection.commonName === undefined) return undefined;
     return { user: connection.commonName, authRevision: auth.revision };
   }
@@ -189,7 +191,7 @@ export class Access {
   }
 
   /** @throws StatusError for a token that is none, or none any more. */
-  #userOf(token: string): string {
+  #userOf(token: string, context: CallContext): string {
     const { auth } = this.#member.keyspace;
     const content = this.#tokens.read(auth, token);
     if (content === undefined) throw failure('invalidToken');
@@ -199,8 +201,10 @@ export class Access {
       login.credentialRevision === auth.user(login.user)?.credentialRevision;
     const nowMs = this.#member.clusterTimeMs();
     const expiresMs = auth.tokenExpiresMs(id) ?? issuedMs + ttlMs;
-    if (!stands || nowMs > expiresMs) throw failure('invalidToken');
-    if (expiresMs - nowMs < ttlMs / 2) this.#extend(content);
+    // A call that began in time goes on: a watch, or a wait for a lock, may last for days.
+    if (!stands || (nowMs > expiresMs && !this.#begun.has(context))) throw failure('invalidToken');
+    this.#begun.add(context);
+    if (expiresMs - nowMs < ttlMs / 2 && nowMs <= expiresMs) this.#extend(content);
     return login.user;
   }
 

@@ -125,6 +125,25 @@ export const serveFlags = [
     description: 'Time between notifications to quiet watches that asked for them.',
   },
   {
+    name: 'auth-token',
+    argument: 'KIND',
+    defaultText: 'simple',
+    description: "Kind of the tokens of users that are logged in: 'simple'.",
+  },
+  {
+    name: 'auth-token-ttl',
+    argument: 'SECONDS',
+    defaultText: '300',
+    description: 'How long a token lasts after its last use.',
+  },
+  {
+    name: 'bcrypt-cost',
+    argument: 'N',
+    defaultText: '10',
+    description:
+      'Work of hashing a password, which doubles with each step. The function is scrypt: 10 takes 32 MiB.',
+  },
+  {
     name: 'log-level',
     argument: 'LEVEL',
     defaultText: 'info',
@@ -153,6 +172,7 @@ export const otherVariables: ReadonlySet<string> = new Set([
   'CONCLAVE_CACERT',
   'CONCLAVE_CERT',
   'CONCLAVE_KEY',
+  'CONCLAVE_USER',
   'CONCLAVE_INSECURE_SKIP_TLS_VERIFY',
   'CONCLAVE_TOKEN',
   'CONCLAVE_ELECTION',
@@ -169,7 +189,6 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
   [/^(peer-crl-file|client-crl-file)$/, 'revocation lists are not read; let certificates be short-lived'],
   [/^tls-max-version$/, 'TLS 1.3 is never refused'],
   [/^discovery/, 'discovery is not offered; give --initial-cluster'],
-  [/^(auth-token|auth-token-ttl|bcrypt-cost)$/, 'tokens and the cost of passwords are fixed here'],
   [/^metrics$/, 'all metrics are always there'],
   [/^enable-pprof$/, "profiles are Node's to make: see node --cpu-prof"],
   [

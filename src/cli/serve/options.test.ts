@@ -42,6 +42,7 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
       watchProgressIntervalMs: 600_000,
     },
     corruption: { everyMs: 0, atStart: false },
+    auth: {},
     logLevel: 'info',
     clientTls: undefined,
     peerTls: undefined,

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { AuthOptions } from '../../api/index.ts';
 import type { TlsOptions } from '../../runtime/index.ts';
 import { CommandFailure } from '../failure.ts';
 import { type LogLevel, logLevels } from '../logging.ts';
@@ -11,6 +12,7 @@ import {
   parseEndpoints,
   requireBindable,
 } from '../urls.ts';
+import { resolveAuth } from './auth-options.ts';
 import { type ConnectionLimits, connectionLimits } from './connection-settings.ts';
 import { type CorruptionOptions, resolveCorruption } from './corruption-options.ts';
 import { exposureWarnings } from './exposure.ts';
@@ -36,6 +38,7 @@ export interface ServeOptions {
   readonly snapshotCount: number;
   readonly storage: StorageOptions;
   readonly corruption: CorruptionOptions;
+  readonly auth: AuthOptions;
   readonly logLevel: LogLevel;
   readonly clientTls: TlsOptions | undefined;
   readonly peerTls: TlsOptions | undefined;
@@ -89,6 +92,7 @@ export function resolveOptions(settings: Settings, workingFolder: string): Serve
     snapshotCount: numberOf(settings['snapshot-count'], 1, 1_000_000_000) ?? 100_000,
     storage: resolveStorage(settings),
     corruption: resolveCorruption(settings),
+    auth: resolveAuth(settings),
     logLevel: oneOf(settings['log-level'], logLevels, 'info'),
     clientTls,
     peerTls,

@@ -46,6 +46,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       metricsListen: options.listenMetricsEndpoints,
       ...(clientTls && { tls: clientTls }),
       limits: { transactionOperations: storage.maxTxnOperations, requestBytes: storage.maxRequestBytes },
+      auth: options.auth,
       watchProgressIntervalMs: storage.watchProgressIntervalMs,
     });
     return {
