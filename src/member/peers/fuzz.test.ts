@@ -15,7 +15,15 @@ import {
   encodeSnapshotChunk,
 } from '../snapshot-frames.ts';
 import { decodeAnnouncement, encodeAnnouncement } from '../status.ts';
-import { decodeGreeting, encodeGreeting, FrameSplitter, frameHead, frameKinds } from './frames.ts';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  FrameSplitter,
+  frameHead,
+  frameKinds,
+  type Greeting,
+  type Refusal,
+} from './frames.ts';
 import { decodeRaftMessage, encodeRaftMessage } from './raft-codec.ts';
 import { PeerTransport } from './transport.ts';
 
@@ -55,7 +63,19 @@ const decoders: Record<string, [decode: (input: Uint8Array) => unknown, valid: f
   ],
   'a greeting': [
     decodeGreeting,
-    fc.record({ version: fc.nat(), clusterId: id, from: id, to: id }).map(encodeGreeting),
+    fc
+      .record({
+        ...{
+          version: fc.nat(),
+          clusterId: id,
+          from: id,
+          to: id,
+          fresh: fc.boolean(),
+          configurationIndex: id,
+        },
+        peerUrls: fc.array(fc.webUrl(), { maxLength: 4 }),
+      })
+      .map(encodeGreeting),
   ],
   'a request to the leader': [
     decodeRequest,
@@ -74,7 +94,12 @@ const decoders: Record<string, [decode: (input: Uint8Array) => unknown, valid: f
     decodeSnapshotAcknowledgement,
     fc.record({ session: id, sequence: id, ok: fc.boolean() }).map(encodeSnapshotAcknowledgement),
   ],
-  'an announcement': [decodeAnnouncement, fc.array(fc.webUrl(), { maxLength: 4 }).map(encodeAnnouncement)],
+  'an announcement': [
+    decodeAnnouncement,
+    fc
+      .record({ name: fc.string(), clientUrls: fc.array(fc.webUrl(), { maxLength: 4 }) })
+      .map(encodeAnnouncement),
+  ],
 };
 
 for (const [what, [decode, valid]] of Object.entries(decoders)) {
@@ -119,6 +144,16 @@ test('a stream of frames that was changed on the way gives frames within it, or 
   );
 });
 
+/** Members 1 and 2 are the cluster. */
+const usual = {
+  admit: ({ from }: Greeting): Refusal | undefined =>
+    from === 2 ? undefined : { code: 'unknown', text: 'no member' },
+  greeting: () => ({ fresh: false, configurationIndex: 0, peerUrls: [] }),
+  onRefusal: () => {},
+  addressesOf: () => [],
+  toldCluster: () => Uint8Array.of(123, 125),
+};
+
 test('whatever a stranger sends to the peer port, nothing reaches the member, and a member is still let in', async () => {
   const runtime = manualRuntime();
   const delivered: number[] = [];
@@ -129,6 +164,7 @@ test('whatever a stranger sends to the peer port, nothing reaches the member, an
     announcement: new Uint8Array(),
     onFrame: (_peer, frame) => delivered.push(frame.kind),
     onLink: () => {},
+    ...usual,
   });
   await transport.start();
   const dial = async (): Promise<Connection> => {
@@ -166,6 +202,7 @@ test('a stranger who announces a large frame is sent away before any of it is ke
     ...{ runtime, logger: silentLogger, clusterId: 7, memberId: 1, announcement: new Uint8Array() },
     listen: [{ host: '127.0.0.1', port: 3001 }],
     ...{ peers: [], onFrame: () => {}, onLink: () => {} },
+    ...usual,
   });
   await transport.start();
   const dialling = runtime.network.connect({ host: '127.0.0.1', port: 3001 }, { timeoutMs: 1000 });

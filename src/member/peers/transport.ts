@@ -20,7 +20,7 @@ import { Outbound } from './outbound.ts';
 
 const greetingTimeoutMs = 5000;
 /** Who has not greeted yet can make us hold so much, and no more than so many of them are listened to. */
-const maxGreetingBytes = 1024;
+const maxGreetingBytes = 16 * 1024;
 const maxStrangers = 256;
 /** So often each end says that it lives. */
 const aliveEveryMs = 500;
