@@ -13,6 +13,7 @@ import { connectionCases } from './cases/connections.ts';
 import { exclusionCases } from './cases/exclusion.ts';
 import { guardCases } from './cases/guards.ts';
 import { handOffCases } from './cases/hand-off.ts';
+import { hostCases } from './cases/hosts.ts';
 import { observingCases } from './cases/observing.ts';
 import { observingAllCases } from './cases/observing-all.ts';
 import { serviceCases } from './cases/service.ts';
@@ -53,6 +54,7 @@ const cases: readonly ConformanceCase[] = [
   ...successionCases,
   ...sessionCases,
   ...serviceCases,
+  ...hostCases,
   ...observingCases,
   ...observingAllCases,
   ...transactionCases,

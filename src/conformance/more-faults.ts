@@ -30,6 +30,24 @@ export const moreFaults = {
       },
     });
   },
+  'leads-from-memory': inSessions((session) => {
+    const led = new Map<string, AcquireOutcome>();
+    return {
+      acquire: async (name, options) => {
+        const outcome = led.get(name) ?? (await session.acquire(name, options));
+        if (outcome.status === 'acquired') led.set(name, outcome);
+        return outcome;
+      },
+      release: (name, token, options) => {
+        led.delete(name);
+        return session.release(name, token, options);
+      },
+      withdraw: (name, options) => {
+        led.delete(name);
+        return session.withdraw(name, options);
+      },
+    };
+  }),
   'two-of-a-crowd-lead': (store) => {
     let comers = 0;
     return inSessions((session) => ({

@@ -10,6 +10,7 @@ import type {
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
+import { Host } from './host.ts';
 import type { ConformanceTarget } from './target.ts';
 
 export type Waiting = AcquireOutcome & { readonly status: 'waiting' };
@@ -43,6 +44,8 @@ export class Stage implements AsyncDisposable {
   readonly #unique: string;
   readonly #sessions: StoreSession[] = [];
   readonly #controllers: AbortController[] = [];
+  readonly #hosts: Host[] = [];
+  readonly #hosted: LeaseStore[] = [];
   /** A promise, since sessions may be opened many at a time. */
   #second: Promise<LeaseStore> | undefined;
 
@@ -60,14 +63,23 @@ export class Stage implements AsyncDisposable {
     return this.store.capabilities;
   }
 
+  /** A machine of its own, for sessions opened with `host`. */
+  host(): Host {
+    const host = new Host(this.#runtime);
+    this.#hosts.push(host);
+    return host;
+  }
+
   /** A session through the first client ('one') or the second ('two'); it outlasts the case unless `ttlMs` says less. */
   async open(
     holder: string,
-    options: Partial<SessionOptions> & { client?: 'one' | 'two' } = {},
+    options: Partial<SessionOptions> & { client?: 'one' | 'two'; host?: Host } = {},
   ): Promise<StoreSession> {
-    const { client = 'one', ...rest } = options;
+    const { client = 'one', host, ...rest } = options;
     if (client === 'two') this.#second ??= this.target.another?.() ?? Promise.resolve(this.store);
-    const store = client === 'two' ? ((await this.#second) ?? this.store) : this.store;
+    const own = host && (await this.target.anotherOn?.(host.runtime));
+    if (own !== undefined) this.#hosted.push(own);
+    const store = own ?? (client === 'two' ? ((await this.#second) ?? this.store) : this.store);
     const { minTtlMs, maxTtlMs } = this.capabilities;
     const ttlMs = Math.min(maxTtlMs, Math.max(minTtlMs, 600_000));
     const session = await this.within(
@@ -221,10 +233,12 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const host of this.#hosts) host.goOn();
     for (const controller of this.#controllers) controller.abort();
     const closing = this.#sessions.map(async (session) => session[Symbol.asyncDispose]());
     await this.within(Promise.allSettled(closing), 'closing the sessions').catch(() => {});
     const second = await this.#second?.catch(() => undefined);
     if (second !== undefined && second !== this.store) await second[Symbol.asyncDispose]();
+    for (const one of this.#hosted) await one[Symbol.asyncDispose]();
   }
 }

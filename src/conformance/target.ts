@@ -1,10 +1,13 @@
 /** What the suite is run against. */
 import type { LeaseStore } from '../election/store.ts';
+import type { Runtime } from '../runtime/types.ts';
 
 export interface ConformanceTarget extends AsyncDisposable {
   readonly store: LeaseStore;
   /** Another client of the same service, so that the two share nothing in this process; the suite disposes it. */
   another?(): Promise<LeaseStore>;
+  /** Another client, on a machine with these clocks and timers; the suite disposes it. */
+  anotherOn?(runtime: Runtime): Promise<LeaseStore>;
   /** Deletes what the service holds of this election, as a careless administrator would; not what tokens come from. */
   deleteRecords?(name: string): Promise<void>;
   /** Ends the service, with all its members; what it confirmed stays on its disks. */
