@@ -73,6 +73,7 @@ async function open(): Promise<ConformanceTarget> {
   return {
     store,
     another: async () => conclaveStore({ endpoints, runtime, transport: far.connect }),
+    anotherOn: async (host) => conclaveStore({ endpoints, runtime: host }),
     breakConnection: () => far.cut(),
     restoreConnection: () => far.restore(),
     loseNextAnswer: () => near.loseNext(),

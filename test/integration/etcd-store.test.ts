@@ -38,6 +38,7 @@ describe('The etcd store conforms on three members', { concurrency: 4, skip }, (
     return {
       store,
       another: async () => etcdStore({ endpoints }),
+      anotherOn: async (runtime) => etcdStore({ endpoints, runtime }),
       loseNextAnswer,
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
     };

@@ -101,6 +101,7 @@ describe('The Cassandra store', { skip }, () => {
           const { client: _, ...rest } = options;
           return cassandraStore({ ...rest, ...login() });
         },
+        anotherOn: async (runtime) => cassandraStore({ ...options, client, runtime }),
         async deleteRecords(name) {
           const row = ['election', name];
           await client.execute(

@@ -72,6 +72,7 @@ describe(`The Consul store conforms on ${consulName}`, () => {
     return {
       ...{ store, loseNextAnswer },
       another: async () => consulStore(options),
+      anotherOn: async (runtime) => consulStore({ ...options, runtime }),
       deleteRecords: (name) => deleteTree(server.url, `${prefix}election/${escapeName(name)}~`),
       requests: () => sent,
       async [Symbol.asyncDispose]() {

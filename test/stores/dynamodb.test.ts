@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
+import type { Runtime } from '../../src/runtime/index.ts';
 import {
   createDynamodbTable,
   type DynamodbClient,
@@ -83,6 +84,7 @@ for (const program of dynamodbPrograms) {
       return {
         ...{ store, loseNextAnswer, requests: () => requests },
         another: async () => dynamodbStore({ client: other, table, ...quick }),
+        anotherOn: async (runtime: Runtime) => dynamodbStore({ client: other, table, ...quick, runtime }),
         async deleteRecords(name: string) {
           const Key = { id: { S: `conclave/election/${name}` } };
           await other.send(new DeleteItemCommand({ TableName: table, Key }));

@@ -5,6 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import fc from 'fast-check';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
+import type { Runtime } from '../../src/runtime/index.ts';
 import { leaseName, microTime } from '../../src/stores/kubernetes/leases.ts';
 import { kubernetesDriver, kubernetesStore } from '../../src/stores/kubernetes.ts';
 import { Guide } from '../guide.ts';
@@ -36,13 +37,15 @@ describe('The Kubernetes store conforms', { concurrency: 6 }, () => {
   after(async () => {
     await server?.[Symbol.asyncDispose]();
   });
-  const open = () => kubernetesStore({ kubeConfig: server.kubeConfig(), prefix: server.prefix, ...quick });
+  const open = (runtime?: Runtime) =>
+    kubernetesStore({ kubeConfig: server.kubeConfig(), prefix: server.prefix, ...quick, runtime });
   const target = async () => {
     const { store, loseNextAnswer } = losingAnswers(open());
     const outsider = kubernetesDriver({ kubeConfig: server.kubeConfig(), prefix: server.prefix });
     return {
       ...{ store, loseNextAnswer },
       another: async () => open(),
+      anotherOn: async (runtime: Runtime) => open(runtime),
       async deleteRecords(name: string) {
         const key = { kind: 'election', name } as const;
         const found = await outsider.read(key, bounds);

@@ -72,6 +72,7 @@ describe('The MongoDB store conforms', { concurrency: 4, skip }, () => {
         stores.push(second);
         return second;
       },
+      anotherOn: async (runtime) => mongodbStore({ client, ...options, runtime }),
       requests: () => sent,
       async deleteRecords(name) {
         await client

@@ -63,6 +63,7 @@ describe('The NATS store conforms', { concurrency: 4, skip }, () => {
         stores.push(second);
         return second;
       },
+      anotherOn: async (runtime) => natsStore({ connection, timeoutMs, runtime }),
       deleteRecords: (name) => kv.delete(`election.${name}`),
       requests: () => Number(connection.stats().outMsgs),
       async [Symbol.asyncDispose]() {

@@ -95,6 +95,7 @@ describe('The Redis store conforms, by ioredis and by redis at once', { concurre
         stores.push(second);
         return second;
       },
+      anotherOn: async (runtime) => redisStore({ client: nodeRedis, timeoutMs, runtime }),
       async deleteRecords(name) {
         await ioredis.del(`{conclave}:election:${name}`);
       },

@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
+import type { Runtime } from '../../src/runtime/index.ts';
 import { escapeName } from '../../src/stores/escaped-names.ts';
 import { type S3StoreOptions, s3Driver, s3Store } from '../../src/stores/s3.ts';
 import { Guide } from '../guide.ts';
@@ -84,6 +85,7 @@ describe('The S3 store conforms', { concurrency: 3, skip }, () => {
     return {
       ...{ store, loseNextAnswer, requests: () => requests },
       another: async () => s3Store({ client: other, bucket, ...quick }),
+      anotherOn: async (runtime: Runtime) => s3Store({ client: other, bucket, ...quick, runtime }),
       async deleteRecords(name: string) {
         const Key = `conclave/elections/${escapeName(name)}.json`;
         await other.send(new DeleteObjectCommand({ Bucket: bucket, Key }));

@@ -10,6 +10,7 @@ import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../s
 import { Candidate } from '../../src/election/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
 import { ConclaveError, type ErrorCode } from '../../src/errors/index.ts';
+import type { Runtime } from '../../src/runtime/index.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 
 export const patience = { timeout: 120_000 };
@@ -28,6 +29,7 @@ export interface StoreOptions {
   readonly client?: object;
   readonly table?: string;
   readonly timeoutMs?: number;
+  readonly runtime?: Runtime;
 }
 
 export interface UserClient {
@@ -95,6 +97,7 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
     return {
       store,
       another: async () => subject.store({ client: two.client, timeoutMs }),
+      anotherOn: async (runtime) => subject.store({ client: two.client, timeoutMs, runtime }),
       loseNextAnswer,
       async deleteRecords(election) {
         const quoted = election.replaceAll("'", "''");

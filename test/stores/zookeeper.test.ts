@@ -109,6 +109,7 @@ describe('The ZooKeeper store conforms on three servers', { concurrency: 8, skip
     return {
       ...{ store, loseNextAnswer },
       another: async () => zookeeperStore({ servers }),
+      anotherOn: async (runtime) => zookeeperStore({ servers, runtime }),
       deleteRecords: (name) => deleteAll(servers, `/conclave/elections/${escapeName(name)}`),
       requests: () => counter.sent,
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),

@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test';
 import { conformanceTests, losingAnswers } from '../../conformance/index.ts';
-import { nodeRuntime } from '../../runtime/index.ts';
+import { nodeRuntime, type Runtime } from '../../runtime/index.ts';
 import { documentStore } from './index.ts';
 import { MemoryService } from './testing.ts';
 
@@ -20,6 +20,8 @@ for (const ownsClock of [true, false])
           return {
             store,
             another: async () => documentStore(service.driver(), { pollMs: 50 }),
+            anotherOn: async (host: Runtime) =>
+              documentStore(service.driver(), { pollMs: 50, runtime: host }),
             loseNextAnswer,
             deleteRecords: async (name: string) => service.wipe({ kind: 'election', name }),
             stopService: async () => {
