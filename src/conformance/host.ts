@@ -15,6 +15,7 @@ export class Host {
   constructor(base: Runtime) {
     this.#base = base;
     this.runtime = {
+      ...base,
       clock: {
         monotonicMs: () => this.#monotonicMs(),
         wallMs: () => base.clock.wallMs() + this.#wallAheadMs,
@@ -23,9 +24,6 @@ export class Host {
         after: (delayMs, callback, options) => this.#after(delayMs, callback, options),
         nextTurn: (callback) => base.timers.nextTurn(() => this.#whenRunning(callback)),
       },
-      random: base.random,
-      disk: base.disk,
-      network: base.network,
     };
   }
 
