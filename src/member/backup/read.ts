@@ -63,7 +63,7 @@ export async function openBackup(disk: Disk, path: string): Promise<BackupFile> 
       try {
         writer.finish();
       } catch (error) {
-        if (error instanceof BrokenState) throw damaged(path, error.message);
+        if (error instanceof BrokenState) throw damaged(path, error.message.replace(/\.$/, ''));
         throw error;
       }
       return keyspace;
