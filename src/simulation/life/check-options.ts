@@ -20,6 +20,7 @@ const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | und
       ? undefined
       : 'an array of the numbers of faults',
   calmLinks: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  compareEveryMs: wholeNumber(0, 60_000),
   keepTrace: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
 };
 

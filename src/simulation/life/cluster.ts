@@ -71,10 +71,11 @@ function memberOptions(
     electionTimeoutMs,
     leaseReads,
     queueBounds,
+    compareEveryMs,
   } = settings;
   return {
     ...{ name: host.name, dataDir, heartbeatIntervalMs, leaseReads },
-    ...{ snapshotCount, snapshotCatchUpEntries, logSegmentBytes },
+    ...{ snapshotCount, snapshotCatchUpEntries, logSegmentBytes, corruptCheckMs: compareEveryMs },
     peerListenUrls: [peerUrl(host)],
     clientAdvertiseUrls: [`http://${host.address}:${clientPort}`],
     initialCluster: hosts.map((each) => ({ name: each.name, peerUrls: [peerUrl(each)] })),

@@ -81,7 +81,8 @@ class Life {
     const drawn = drawFaults(faults, dice.fork('faults'));
     const calm = { lossRate: 0, repeatRate: 0, reorderRate: 0 };
     this.#faults = options.calmLinks ? { ...drawn, ...calm } : drawn;
-    this.#settings = drawCluster(dice.fork('cluster'), members);
+    const compareEveryMs = options.compareEveryMs ?? 0;
+    this.#settings = { ...drawCluster(dice.fork('cluster'), members), compareEveryMs };
     this.#untilMs = bootMs + seconds * 1000;
     this.#schedule = drawSchedule(this.#faults, dice.fork('schedule'), bootMs, this.#untilMs);
     const { clockDriftRate } = this.#faults;

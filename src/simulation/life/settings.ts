@@ -17,6 +17,8 @@ export interface ClusterSettings {
   readonly leaseReads: boolean;
   /** Now and then so small that leaders are at their bounds; undefined: the usual, which no life comes near. */
   readonly queueBounds: QueueBounds | undefined;
+  /** 0: members are not compared with each other. Not drawn. */
+  readonly compareEveryMs: number;
 }
 
 /** About one entry of the workload in an append, two on the way, a dozen waiting. */
@@ -34,6 +36,7 @@ export function drawCluster(random: Draw, members: number): ClusterSettings {
     electionTimeoutMs: fixed ? heartbeatIntervalMs * random.between(4, 10) : undefined,
     leaseReads: random.chance(0.15),
     queueBounds: random.chance(0.2) ? narrow : undefined,
+    compareEveryMs: 0,
   };
 }
 

@@ -22,6 +22,8 @@ export interface LifeOptions {
   readonly only?: readonly number[];
   /** True: the links neither lose, repeat nor reorder, whatever was drawn. Default false. */
   readonly calmLinks?: boolean;
+  /** Members are compared with each other so often, in simulated ms. Default 0: never. */
+  readonly compareEveryMs?: number;
   /** Keeps the trace's lines, which costs time and memory. Default false. */
   readonly keepTrace?: boolean;
 }
