@@ -14,6 +14,7 @@ const installs = {
   h2spec:
     'with Go: GOBIN=$PWD/.peers/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
   java: 'Debian: apt-get install default-jre-headless',
+  javac: 'Debian: apt-get install default-jdk-headless',
   mariadbd: 'Debian: apt-get install mariadb-server',
   moto_server: pythonPeers,
   openssl: 'Debian: apt-get install openssl',

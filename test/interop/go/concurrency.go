@@ -123,7 +123,7 @@ var concurrencyChecks = []check{
 
 // One member serves them all: its reads are serializable, at a revision that another member may not have yet.
 func transfers(s *stage) {
-	client := connect(clientv3.Config{Endpoints: s.endpoints[:1]})
+	client := connectToOne(s)
 	defer client.Close()
 	levels := []concurrency.Isolation{
 		concurrency.SerializableSnapshot, concurrency.Serializable, concurrency.RepeatableReads,

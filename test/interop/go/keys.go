@@ -58,17 +58,19 @@ var keyChecks = []check{
 		equal(ok(s.Delete(s, "go/range/", prefix)).Deleted, int64(5))
 	}},
 	{name: "earlier revisions, until they are compacted", run: func(s *stage) {
-		old := ok(s.Put(s, "go/old", "1")).Header.Revision
-		now := ok(s.Put(s, "go/old", "2")).Header.Revision
-		equal(string(ok(s.Get(s, "go/old", clientv3.WithRev(old))).Kvs[0].Value), "1")
-		ok(s.Compact(s, now, clientv3.WithCompactPhysical()))
-		_, err := s.Get(s, "go/old", clientv3.WithRev(old))
+		one := connectToOne(s)
+		defer one.Close()
+		old := ok(one.Put(s, "go/old", "1")).Header.Revision
+		now := ok(one.Put(s, "go/old", "2")).Header.Revision
+		equal(string(ok(one.Get(s, "go/old", clientv3.WithRev(old))).Kvs[0].Value), "1")
+		ok(one.Compact(s, now, clientv3.WithCompactPhysical()))
+		_, err := one.Get(s, "go/old", clientv3.WithRev(old))
 		fails(err, rpctypes.ErrCompacted)
-		_, err = s.Compact(s, now)
+		_, err = one.Compact(s, now)
 		fails(err, rpctypes.ErrCompacted)
-		_, err = s.Get(s, "go/old", clientv3.WithRev(now+1000))
+		_, err = one.Get(s, "go/old", clientv3.WithRev(now+1000))
 		fails(err, rpctypes.ErrFutureRev)
-		equal(string(ok(s.Get(s, "go/old")).Kvs[0].Value), "2")
+		equal(string(ok(one.Get(s, "go/old")).Kvs[0].Value), "2")
 	}},
 	{name: "puts that keep the value or the lease", run: func(s *stage) {
 		lease := ok(s.Grant(s, 300)).ID

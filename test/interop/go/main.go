@@ -74,6 +74,11 @@ func connect(config clientv3.Config) *clientv3.Client {
 	return ok(clientv3.New(config))
 }
 
+// connectToOne is for what another member may hear of later.
+func connectToOne(s *stage) *clientv3.Client {
+	return connect(clientv3.Config{Endpoints: s.endpoints[:1]})
+}
+
 func say(words ...any) {
 	line := ok(json.Marshal(words))
 	fmt.Println(string(line))

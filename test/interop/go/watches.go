@@ -94,10 +94,12 @@ var watchChecks = []check{
 		ok(s.Delete(s, "gw/large"))
 	}},
 	{name: "a watch from a compacted revision ends and says from where there is history", run: func(s *stage) {
-		old := ok(s.Put(s, "gw/compacted", "1")).Header.Revision
-		now := ok(s.Put(s, "gw/compacted", "2")).Header.Revision
-		ok(s.Compact(s, now))
-		answer := next(s, s.Watch(s, "gw/compacted", clientv3.WithRev(old)))
+		one := connectToOne(s)
+		defer one.Close()
+		old := ok(one.Put(s, "gw/compacted", "1")).Header.Revision
+		now := ok(one.Put(s, "gw/compacted", "2")).Header.Revision
+		ok(one.Compact(s, now))
+		answer := next(s, one.Watch(s, "gw/compacted", clientv3.WithRev(old)))
 		fails(answer.Err(), rpctypes.ErrCompacted)
 		equal(answer.CompactRevision, now)
 		equal(answer.Canceled, true)
