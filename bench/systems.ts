@@ -8,6 +8,7 @@ import { freePorts } from '../src/cli/dev/ports.ts';
 import { GrpcTransport } from '../src/client/index.ts';
 import { nodeRuntime } from '../src/runtime/index.ts';
 import { services } from '../src/wire/index.ts';
+import type { CertificateFiles } from '../test/certificates.ts';
 
 /** What is published, not the sources: type stripping alone would cost a member 30 MiB. */
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
@@ -37,10 +38,22 @@ export class System implements AsyncDisposable {
   readonly members: SystemMember[];
   readonly folder: string;
 
-  static async start(kind: Kind, flags: readonly string[] = [], size = 3): Promise<System> {
+  /** `certificate`: clients connect by TLS, with this one. */
+  static async start(
+    kind: Kind,
+    flags: readonly string[] = [],
+    size = 3,
+    certificate?: CertificateFiles,
+  ): Promise<System> {
     const folder = await mkdtemp(join(tmpdir(), `bench-${kind}-`));
     const ports = await freePorts(size * 2);
     const url = (position: number) => `http://127.0.0.1:${ports[position]}`;
+    const clientUrlOf = (position: number) =>
+      certificate === undefined ? url(position) : url(position).replace('http:', 'https:');
+    const secure =
+      certificate === undefined
+        ? []
+        : ['--cert-file', certificate.certificateFile, '--key-file', certificate.keyFile];
     const cluster = Array.from(
       { length: size },
       (_, position) => `m${position}=${url(size + position)}`,
@@ -54,7 +67,8 @@ export class System implements AsyncDisposable {
         '--initial-cluster',
         cluster,
       ];
-      const client = ['--listen-client-urls', url(position), '--advertise-client-urls', url(position)];
+      const clientUrl = clientUrlOf(position);
+      const client = ['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl, ...secure];
       const peer = [
         '--listen-peer-urls',
         url(size + position),
@@ -66,7 +80,7 @@ export class System implements AsyncDisposable {
           ? ['etcd', '--log-level', 'error']
           : [process.execPath, main, 'serve', '--log-level', 'error'];
       const command = [...program, ...own, ...client, ...peer, ...flags];
-      return { name: `m${position}`, clientUrl: url(position), command, process: launch(command) };
+      return { name: `m${position}`, clientUrl, command, process: launch(command) };
     });
     const system = new System(kind, members, folder);
     await system.healthy();
@@ -137,7 +151,9 @@ async function leaderSeenBy(clientUrl: string): Promise<{ leader: bigint; isSelf
 }
 
 export function connect(clientUrl: string): GrpcTransport {
-  return new GrpcTransport(clientUrl, { runtime: nodeRuntime() });
+  // Certificates of a benchmark are nobody's.
+  const tls = clientUrl.startsWith('https:') ? { tls: { insecureSkipVerify: true } } : {};
+  return new GrpcTransport(clientUrl, { runtime: nodeRuntime(), ...tls });
 }
 
 export function put(transport: GrpcTransport, key: string, timeoutMs = 10_000): Promise<unknown> {
