@@ -7,14 +7,15 @@ import { ClientPort } from './client-port.ts';
 import { GrpcServer } from './grpc-server.ts';
 import { holdersMoved } from './holders.ts';
 import { HttpServer } from './http/http-server.ts';
+import { serveOverHttp1 } from './http/http2-bridge.ts';
 import type { Http2Limits } from './http2/index.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { refusalLog } from './refusal-log.ts';
 import type { ServeOptions } from './serve.ts';
 import { silentLogger } from './types.ts';
 
-/** By ALPN. gRPC's clients offer no HTTP/1.1, and all that do get the JSON gateway and pages by it. */
-const clientProtocols = ['http/1.1', 'h2'];
+/** By ALPN. Proxies that carry gRPC offer both; what is no gRPC is served over either. */
+const clientProtocols = ['h2', 'http/1.1'];
 
 const maxConnections = 10_000;
 const maxMetricsConnections = 100;
@@ -44,6 +45,7 @@ export class FrontEnd {
     this.#grpc = new GrpcServer(registry, {
       ...{ clock, timers, logger, limits },
       http2: http2Limits(options),
+      onHttp: (exchange, connection) => serveOverHttp1(this.#http, exchange, connection),
     });
     const { corsOrigins } = options;
     const shared = { member, timers, logger, limits, metrics: () => this.#metrics.text() };

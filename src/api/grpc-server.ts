@@ -4,6 +4,7 @@ import { statusOfCall } from './failed-call.ts';
 import {
   type Http2Limits,
   Http2Server,
+  type HttpExchange,
   type RpcContext,
   type RpcMethod,
   type RpcStatus,
@@ -26,6 +27,8 @@ export interface GrpcServerOptions {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly limits: CheckedLimits;
+  /** Serves requests over HTTP/2 that are no calls. */
+  readonly onHttp?: (exchange: HttpExchange, connection: CallConnection) => Promise<void>;
   /** Bounds of one connection. */
   readonly http2?: Partial<Http2Limits>;
 }
@@ -42,6 +45,7 @@ export class GrpcServer {
     this.#server = new Http2Server(methods, {
       ...{ clock: options.clock, timers: options.timers, maxMessageBytes: limits.receivedBytes },
       limits: options.http2 ?? {},
+      ...(options.onHttp && { onHttp: options.onHttp }),
       causes: { ...causes, tooLarge: (bytes) => tooLargeToReceive(bytes, limits) },
       failed: (path, error) => this.#status(path, error),
       refused: ({ remote }, error) => {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
 import { WireError } from '../../wire/index.ts';
 import { failure, StatusError, statusCodes } from '../status.ts';
 import type { CallConnection, CallContext } from '../types.ts';
@@ -125,7 +125,7 @@ function bodyTooLarge(): StatusError {
 }
 
 /** Resolves when the response takes more, or is over. */
-export function drained(response: ServerResponse): Promise<void> {
+export function drained(response: OutgoingMessage): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done);

@@ -8,5 +8,6 @@
  * hears of it by its signal. It must not import anything of the store, nor listen, nor read a clock of its own.
  */
 export { ConnectionError } from './frames.ts';
+export type { HttpExchange } from './http-exchange.ts';
 export { Http2Server, type Http2ServerOptions } from './server.ts';
 export * from './types.ts';

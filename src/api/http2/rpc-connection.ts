@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Http2Connection } from './connection.ts';
 import type { Deadlines } from './deadlines.ts';
 import { type ConnectionError, errorCodes } from './frames.ts';
+import { HttpExchange } from './http-exchange.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RpcServing } from './rpc-call.ts';
 import { encodings, isRpc, type RpcHead, rpcHead } from './rpc-head.ts';
@@ -20,7 +21,12 @@ export interface RpcShared<Connection> {
   readonly deadlines: Deadlines;
   nowMs(): number;
   failed(path: string, error: unknown): RpcStatus;
+  /** Serves requests that are no calls; its end is the end of the exchange. undefined: they are refused. */
+  readonly onHttp: ((exchange: HttpExchange, connection: Connection) => Promise<void>) | undefined;
 }
+
+/** Requests at one time on a connection that are no calls. */
+const maxExchanges = 100;
 
 const noPayload = new Uint8Array(8);
 const unimplemented = 12;
@@ -37,6 +43,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   readonly #http2: Http2Connection;
   readonly #streams = new Set<StreamCall<Connection>>();
   #running = 0;
+  #exchanges = 0;
   #partialBytes = 0;
 
   /** `onRefused`: the other side broke the protocol, or asked too much, and was told so. */
@@ -103,7 +110,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
 
   #request(stream: Http2Stream, request: RequestHead, ended: boolean): void {
     request.prepared ??= isRpc(request) ? rpcHead(request, this.#shared.methods) : noRpc;
-    if (request.prepared === noRpc) return refuseHttp(stream, request, ended);
+    if (request.prepared === noRpc) return this.#plain(stream, request, ended);
     const head = request.prepared as RpcHead<Connection>;
     const problem = problemOf(request, head);
     if (problem !== undefined) return refuse(stream, problem.code, problem.text);
@@ -115,6 +122,24 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
     if (method.shape === 'unary') stream.receiver = new UnaryCall(this, stream, head, method);
     else this.#open(stream, new StreamCall(this, stream, head, method));
     if (ended) stream.receiver?.data(noContent, 0, 0, true);
+  }
+
+  /** A request that is no call. */
+  #plain(stream: Http2Stream, request: RequestHead, ended: boolean): void {
+    const { onHttp } = this.#shared;
+    if (onHttp === undefined) return refuseHttp(stream, request, ended);
+    if (this.#exchanges >= maxExchanges) return stream.reset(errorCodes.refusedStream);
+    const exchange = new HttpExchange(stream, request);
+    stream.receiver = exchange;
+    this.#exchanges += 1;
+    const over = () => {
+      this.#exchanges -= 1;
+    };
+    onHttp(exchange, this.connection).then(over, () => {
+      over();
+      exchange.reset(errorCodes.internal);
+    });
+    if (ended) exchange.data(noContent, 0, 0, true);
   }
 
   #open(stream: Http2Stream, call: StreamCall<Connection>): void {

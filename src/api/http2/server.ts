@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Timer, Timers } from '../../runtime/types.ts';
 import { Deadlines } from './deadlines.ts';
 import type { ConnectionError } from './frames.ts';
+import type { HttpExchange } from './http-exchange.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { RpcConnection, type RpcShared } from './rpc-connection.ts';
 import { defaultLimits, type Http2Limits, type RpcCauses, type RpcMethod, type RpcStatus } from './types.ts';
@@ -15,6 +16,8 @@ export interface Http2ServerOptions<Connection> {
   readonly limits?: Partial<Http2Limits>;
   /** What was thrown by a method, or is one of `causes`, as a status. */
   readonly failed: (path: string, error: unknown) => RpcStatus;
+  /** Serves requests that are no calls. Default: they are refused, as gRPC asks of servers. */
+  readonly onHttp?: (exchange: HttpExchange, connection: Connection) => Promise<void>;
   /** A connection that was ended because its other side broke the protocol, or asked too much. */
   readonly refused?: (connection: Connection, error: ConnectionError) => void;
 }
@@ -40,6 +43,7 @@ export class Http2Server<Connection> {
       nowMs,
       ...{ causes: options.causes, failed: options.failed, maxMessageBytes: options.maxMessageBytes },
       limits: { ...defaultLimits, ...options.limits },
+      onHttp: options.onHttp,
       deadlines: new Deadlines(nowMs, options.timers),
     };
     const { keepAliveIntervalMs, keepAliveTimeoutMs } = this.#shared.limits;

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import * as http2 from 'node:http2';
+import { test } from 'node:test';
+import { nodeRuntime } from '../../runtime/index.ts';
+import { serveApi } from '../serve.ts';
+import { TestingMember } from '../testing.ts';
+
+async function open() {
+  const member = new TestingMember(nodeRuntime());
+  const server = await serveApi(member, { listen: { host: '127.0.0.1', port: 0 }, closeGraceMs: 500 });
+  const session = http2.connect(`http://127.0.0.1:${server.address.port}`);
+  session.on('error', () => {});
+  return {
+    ...{ member, session },
+    async [Symbol.asyncDispose]() {
+      session.destroy();
+      await server.close();
+    },
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string | undefined;
+  readonly text: string;
+}
+
+function ask(session: http2.ClientHttp2Session, method: string, path: string, body = ''): Promise<Answer> {
+  const stream = session.request({ ':method': method, ':path': path }, { endStream: method === 'GET' });
+  if (method !== 'GET') stream.end(body);
+  return new Promise((resolve, reject) => {
+    let text = '';
+    let head: http2.IncomingHttpHeaders = {};
+    stream.on('response', (headers) => {
+      head = headers;
+    });
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    stream.on('error', reject);
+    stream.on('end', () => {
+      resolve({ status: Number(head[':status']), type: head['content-type'], text });
+    });
+  });
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+test('pages and the JSON gateway are served over HTTP/2 as over HTTP/1.1', async () => {
+  await using it = await open();
+  const version = await ask(it.session, 'GET', '/version');
+  assert.deepEqual([version.status, version.type], [200, 'application/json']);
+  assert.match(version.text, /"etcdserver"/);
+  const value = 'v'.repeat(500_000);
+  const put = JSON.stringify({ key: base64('k'), value: base64(value) });
+  assert.equal((await ask(it.session, 'POST', '/v3/kv/put', put)).status, 200);
+  const range = await ask(it.session, 'POST', '/v3/kv/range', JSON.stringify({ key: base64('k') }));
+  assert.equal(JSON.parse(range.text).kvs[0].value, base64(value));
+  assert.equal((await ask(it.session, 'GET', '/nowhere')).status, 404);
+  assert.equal((await ask(it.session, 'GET', '/v3/kv/put')).status, 405);
+});
+
+test('a stream of the gateway goes on over HTTP/2 until its reader leaves, and then its watch is over', async () => {
+  await using it = await open();
+  const stream = it.session.request({ ':method': 'POST', ':path': '/v3/watch' });
+  stream.on('error', () => {});
+  stream.write(JSON.stringify({ create_request: { key: base64('k') } }));
+  let text = '';
+  let wake = (): void => {};
+  stream.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+    wake();
+  });
+  const lines = async (count: number): Promise<void> => {
+    while (text.split('\n').length <= count) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  await lines(1);
+  await ask(it.session, 'POST', '/v3/kv/put', JSON.stringify({ key: base64('k'), value: base64('v') }));
+  await lines(2);
+  assert.match(text, /"events"/);
+  stream.close(http2.constants.NGHTTP2_CANCEL);
+  while (it.member.keyspace.watcherCount > 0) await new Promise(setImmediate);
+});

@@ -1,0 +1,69 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { duplexPair } from 'node:stream';
+import type { HttpExchange } from '../http2/index.ts';
+import type { CallConnection } from '../types.ts';
+import { drained } from './http-call.ts';
+import type { HttpServer } from './http-server.ts';
+
+/** Headers that speak of one connection, which in HTTP/2 have no place. */
+const ofConnections = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'proxy-connection',
+]);
+
+/**
+ * Serves a plain request that came over HTTP/2, such as a browser's or curl's by TLS, by what serves HTTP/1.1: over a
+ * connection inside this process. What is not gRPC is not many requests, so this may cost what it costs.
+ */
+export async function serveOverHttp1(
+  server: HttpServer,
+  exchange: HttpExchange,
+  connection: CallConnection,
+): Promise<void> {
+  const [near, far] = duplexPair();
+  const abandon = (): void => {
+    near.destroy();
+    far.destroy();
+  };
+  near.on('error', () => {});
+  exchange.onAborted = abandon;
+  server.accept(far, connection);
+  const { method, path, authority, fields } = exchange.head;
+  try {
+    const request = httpRequest({ createConnection: () => near, method, path });
+    if (authority !== '') request.setHeader('host', authority);
+    for (const [name, value] of fields) if (name !== 'te') request.appendHeader(name, value);
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve).once('error', reject);
+    });
+    // Beside the answer, which may begin before the request has ended.
+    void sendContent(exchange, request);
+    const answer = await answered;
+    exchange.respond(answer.statusCode ?? 500, answerFields(answer));
+    for await (const bytes of answer) await exchange.write(bytes as Uint8Array);
+    exchange.end();
+  } finally {
+    abandon();
+  }
+}
+
+/** Never rejects: what goes wrong with the connection shows in the answer. */
+async function sendContent(exchange: HttpExchange, request: ClientRequest): Promise<void> {
+  for await (const bytes of exchange.content()) {
+    if (request.destroyed) return;
+    if (!request.write(bytes)) await drained(request);
+  }
+  request.end();
+}
+
+function answerFields(answer: IncomingMessage): [name: string, value: string][] {
+  const fields: [string, string][] = [];
+  for (let at = 0; at + 1 < answer.rawHeaders.length; at += 2) {
+    const name = (answer.rawHeaders[at] as string).toLowerCase();
+    if (!ofConnections.has(name)) fields.push([name, answer.rawHeaders[at + 1] as string]);
+  }
+  return fields;
+}
