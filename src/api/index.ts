@@ -14,6 +14,7 @@ export { Api, type ApiOptions, type AuthOptions } from './api.ts';
 export { GrpcServer } from './grpc-server.ts';
 export { holdersMoved } from './holders.ts';
 export { etcdApiVersion } from './maintenance.ts';
+export { type OpenedTls, openTls, type TlsFileOptions } from './opened-tls.ts';
 export { refusalLog } from './refusal-log.ts';
 export { type ApiServer, type ServeOptions, serveApi } from './serve.ts';
 export { type ConclaveTrailers, StatusError, statusCodes, toStatus, trailerNames } from './status.ts';

@@ -141,7 +141,7 @@ export class TestingMember implements MemberHandle {
         uptimeMs: 1,
         version: 'testing',
         loopDelayP99Ms: 2,
-        ...{ loopDelay: new RecentDelays(), diskSync: new RecentDelays() },
+        ...{ loopDelay: new RecentDelays().distribution, diskSync: new RecentDelays().distribution },
         proposals: { pending: 0, failed: 0 },
         diskSyncP99Ms: 1,
       },

@@ -4,6 +4,8 @@ import { runProgram } from './program.ts';
 
 /** Runs the command with these words, to the end of the process. */
 export async function enter(words: readonly string[]): Promise<never> {
+  // What packages do that Node will not do for ever is for us to mend, not for who runs a command.
+  process.noDeprecation = true;
   endQuietlyOnClosedPipe([process.stdout]);
   // A terminal that went away must not end what goes on without it.
   process.stderr.on('error', () => {});

@@ -63,6 +63,7 @@ export class GrpcTransport implements Transport {
   readonly #breakListeners = new Set<(cause: ConclaveError) => void>();
   /** How to end each call and stream under way. */
   readonly #active = new Set<(cause: ConclaveError) => void>();
+  readonly #secure: boolean;
   readonly #tlsHint: string;
   #established = false;
   #broken: ConclaveError | undefined;
@@ -72,6 +73,7 @@ export class GrpcTransport implements Transport {
     this.endpoint = endpoint;
     this.#runtime = options.runtime;
     this.#headers = options.headers;
+    this.#secure = secure;
     this.#tlsHint = secure && options.tlsHint !== undefined ? ` ${options.tlsHint}` : '';
     const { certificateAuthority, key, certificate, insecureSkipVerify } = options.tls ?? {};
     const channelCredentials = secure
@@ -231,10 +233,17 @@ export class GrpcTransport implements Transport {
       { status: error.code, text: error.details, trailer: (name) => trailerOf(error.metadata, name) },
       what,
     );
-    if (this.#established || this.#tlsHint === '' || received.code !== 'unavailable') return received;
+    if (this.#established || received.code !== 'unavailable') return received;
+    const hint = this.#secure ? this.#tlsHint : plainHint(error.details);
+    if (hint === '') return received;
     const { code, message, retryable, outcome, details } = received;
-    return new ConclaveError(code, `${message}${this.#tlsHint}`, { retryable, outcome, details });
+    return new ConclaveError(code, `${message}${hint}`, { retryable, outcome, details });
   }
+}
+
+/** Somebody listens there, and hung up on what we said first. */
+function plainHint(text: string): string {
+  return /Failed to connect \(/.test(text) ? ' A member that has TLS is reached by https://.' : '';
 }
 
 /** @throws ConclaveError 'invalid-argument' */

@@ -1,4 +1,5 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { TlsFileOptions } from '../api/index.ts';
 import {
   type ConclaveClient,
   type ConnectOptions,
@@ -17,6 +18,10 @@ import { type AppMessage, fromThrown, type WorkerMessage, type WorkerOptions } f
 export interface EmbeddedMemberOptions extends Omit<MemberOptions, 'logger' | 'runtime'> {
   /** Where clients outside of this process connect. Default: nowhere; the members talk over their peer URLs. */
   readonly listenClients?: readonly Address[];
+  /** For addresses of `listenClients` that are `secure`. */
+  readonly tls?: TlsFileOptions;
+  /** For peer URLs that begin with https://. */
+  readonly peerTls?: TlsFileOptions;
   /** Gets the member's log, in the app's thread. Default: none. */
   readonly logger?: Logger;
 }
@@ -34,8 +39,9 @@ type Started = Extract<WorkerMessage, { kind: 'started' }>;
  * 'disk-full', 'address-in-use'.
  */
 export async function startEmbeddedMember(options: EmbeddedMemberOptions): Promise<EmbeddedMember> {
-  const { listenClients = [], logger, ...member } = options;
-  const workerOptions: WorkerOptions = { member, listenClients, logs: logger !== undefined };
+  const { listenClients = [], logger, tls, peerTls, ...member } = options;
+  const secured = { ...(tls && { tls }), ...(peerTls && { peerTls }) };
+  const workerOptions: WorkerOptions = { member, listenClients, ...secured, logs: logger !== undefined };
   // From sources the thread runs the source too; both stand beside this file under the same name.
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
   const worker = new Worker(new URL(file, import.meta.url), {

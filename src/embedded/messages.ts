@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { TlsFileOptions } from '../api/index.ts';
 import {
   ConclaveError,
   type ConclaveErrorOptions,
@@ -13,6 +14,8 @@ export interface WorkerOptions {
   readonly member: Omit<MemberOptions, 'logger' | 'runtime'>;
   /** Where clients outside of this process connect; empty: nowhere. */
   readonly listenClients: readonly Address[];
+  readonly tls?: TlsFileOptions;
+  readonly peerTls?: TlsFileOptions;
   /** Whether the app wants the member's log. */
   readonly logs: boolean;
 }

@@ -1,10 +1,9 @@
 // The thread of an embedded member: runs it, serves its API to the app's clients, and tells the app how it is.
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { Api, type ApiServer, serveApi } from '../api/index.ts';
+import { Api, type ApiServer, openTls, serveApi, silentLogger } from '../api/index.ts';
 import { ThreadPort } from '../client/index.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { type Logger, Member, type MemberHandle } from '../member/index.ts';
-import { nodeRuntime } from '../runtime/index.ts';
 import {
   type AppMessage,
   type LogLevel,
@@ -13,8 +12,6 @@ import {
   type WorkerOptions,
 } from './messages.ts';
 import { PortServer } from './port-server.ts';
-
-const runtime = nodeRuntime();
 
 /** Serves one member until it has stopped. Rejects with why it could not start, or stopped by a failure. */
 async function run(app: MessagePort, options: WorkerOptions): Promise<void> {
@@ -25,6 +22,8 @@ async function run(app: MessagePort, options: WorkerOptions): Promise<void> {
   };
   app.on('message', keep);
   const logger = options.logs ? logTo(tell) : undefined;
+  using secured = await openTls({ clients: options.tls, peers: options.peerTls }, logger ?? silentLogger);
+  const { runtime, clients: tls } = secured;
   const member = await Member.start({ ...options.member, runtime, ...(logger && { logger }) });
   const api = new Api(member, { runtime, ...(logger && { logger }) });
   let server: ApiServer | undefined;
@@ -32,7 +31,12 @@ async function run(app: MessagePort, options: WorkerOptions): Promise<void> {
   const stop = stopper(member, connections, () => server);
   try {
     if (options.listenClients.length > 0) {
-      server = await serveApi(member, { runtime, listen: options.listenClients, ...(logger && { logger }) });
+      server = await serveApi(member, {
+        runtime,
+        listen: options.listenClients,
+        ...(tls && { tls }),
+        ...(logger && { logger }),
+      });
     }
     const unsubscribe = member.onChange((status) => tell({ kind: 'changed', status }));
     const take = (message: AppMessage): void => {

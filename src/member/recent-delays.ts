@@ -5,25 +5,29 @@ const boundsSeconds = Array.from({ length: 16 }, (_, at) => 0.0001 * 2 ** at);
 export interface DelayDistribution {
   readonly boundsSeconds: readonly number[];
   /** As many as there are bounds, and those above all of them. */
-  readonly counts: readonly number[];
-  readonly sumSeconds: number;
+  readonly counts: number[];
+  sumSeconds: number;
 }
 
 /** Delays as they come: the high end of the recent ones, and how all are distributed. */
-export class RecentDelays implements DelayDistribution {
-  readonly boundsSeconds: readonly number[] = boundsSeconds;
-  readonly counts = new Array<number>(boundsSeconds.length + 1).fill(0);
-  sumSeconds = 0;
+export class RecentDelays {
+  /** Since the start; the same object for ever. */
+  readonly distribution: DelayDistribution = {
+    boundsSeconds,
+    counts: new Array<number>(boundsSeconds.length + 1).fill(0),
+    sumSeconds: 0,
+  };
   private readonly samplesMs = new Float64Array(512);
   private count = 0;
 
   record(delayMs: number): void {
     const ms = Math.max(0, delayMs);
     this.samplesMs[this.count++ % this.samplesMs.length] = ms;
-    this.sumSeconds += ms / 1000;
+    const { counts } = this.distribution;
+    this.distribution.sumSeconds += ms / 1000;
     let bucket = 0;
     while (bucket < boundsSeconds.length && ms > (boundsSeconds[bucket] as number) * 1000) bucket += 1;
-    this.counts[bucket] = (this.counts[bucket] as number) + 1;
+    counts[bucket] = (counts[bucket] as number) + 1;
   }
 
   /** Of the last 512; 0 before the first. */

@@ -101,7 +101,10 @@ test('delays fall into the buckets that they belong to', async () => {
   const { histogram } = await import('./family.ts');
   const delays = new RecentDelays();
   for (const ms of [0.1, 0.15, 1, 1e6]) delays.record(ms);
-  const samples = histogram('x', 'x', () => delays).read() as { labels?: { le: unknown }; value: number }[];
+  const samples = histogram('x', 'x', () => delays.distribution).read() as {
+    labels?: { le: unknown };
+    value: number;
+  }[];
   const at = (le: unknown) => samples.find(({ labels }) => labels?.le === le)?.value;
   assert.deepEqual([at(0.0001), at(0.0002), at(0.0008), at(0.0016), at('+Inf')], [1, 2, 2, 3, 4]);
 });

@@ -55,7 +55,11 @@ export class ProcessMetrics implements Disposable {
         'Memory of buffers outside of the heap.',
         of((now) => now.externalBytes),
       ),
-      histogram('conclave_gc_pause_seconds', 'Pauses that the garbage collector made.', () => this.#pauses),
+      histogram(
+        'conclave_gc_pause_seconds',
+        'Pauses that the garbage collector made.',
+        () => this.#pauses.distribution,
+      ),
     ];
   }
 

@@ -1,7 +1,6 @@
-import { serveApi } from '../../api/index.ts';
+import { openTls, serveApi } from '../../api/index.ts';
 import { type Logger, Member } from '../../member/index.ts';
 import type { ServeOptions } from './options.ts';
-import { openTls } from './tls.ts';
 
 export interface RunningMember {
   readonly memberId: number;
@@ -17,7 +16,8 @@ export interface RunningMember {
 /** Starts a member and its API. Nothing is left running when it throws. */
 export async function startMember(options: ServeOptions, logger: Logger): Promise<RunningMember> {
   const { heartbeatIntervalMs, electionTimeoutMs, storage } = options;
-  const { clientTls, runtime, dispose } = await openTls(options, logger);
+  const tls = await openTls({ clients: options.clientTls, peers: options.peerTls }, logger);
+  const { runtime } = tls;
   const member = await Member.start({
     name: options.name,
     dataDir: options.dataDir,
@@ -44,7 +44,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       corsOrigins: options.corsOrigins,
       ...options.connections,
       metricsListen: options.listenMetricsEndpoints,
-      ...(clientTls && { tls: clientTls }),
+      ...(tls.clients && { tls: tls.clients }),
       limits: { transactionOperations: storage.maxTxnOperations, requestBytes: storage.maxRequestBytes },
       auth: options.auth,
       watchProgressIntervalMs: storage.watchProgressIntervalMs,
@@ -59,7 +59,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
         // Calls under way still get their answers, by way of the new leader.
         await server.close();
         await member.stop();
-        dispose();
+        tls[Symbol.dispose]();
       },
     };
   } catch (error) {

@@ -108,10 +108,11 @@ export class Outbound {
     );
   }
 
-  /** That nobody answers is usual while members start; that TLS fails will not pass by itself. */
+  /** That nobody answers is usual while members start; that TLS fails, or is not set up, will not pass by itself. */
   private explainOnce(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    if (!reason.includes('TLS') || reason === this.lastRefusal) return;
+    const usual = ConclaveError.is(error, 'unavailable') && !reason.includes('TLS');
+    if (usual || reason === this.lastRefusal) return;
     this.options.logger.error(
       { peer: this.options.peer.toString(16), reason },
       'The peer cannot be reached.',
