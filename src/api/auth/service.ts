@@ -9,7 +9,6 @@ type Auth = typeof services.Auth;
 
 /** In the order of the proto's numbers. */
 const permissionTypes = ['read', 'write', 'readwrite'] as const;
-const rootRole = 'root';
 /** Changes that may come between the check of a password and the application of the login. */
 const mostAttempts = 8;
 
@@ -77,8 +76,7 @@ export function authService(api: ApiServices): { [Name in keyof Auth]: HandlerOf
       await requireOwn(api, context, (user) => user.roles.includes(name));
       const role = member.keyspace.auth.role(name);
       if (role === undefined) throw failure('roleNotFound');
-      const permissions = name === rootRole ? [everything] : role.permissions;
-      return { header: headers.header(), perm: permissions.map(wirePermission) };
+      return { header: headers.header(), perm: role.permissions.map(wirePermission) };
     },
 
     async roleList(_request, context) {
@@ -105,12 +103,6 @@ export function authService(api: ApiServices): { [Name in keyof Auth]: HandlerOf
     return hashed === '' ? await passwords.hash(password, context) : acceptedHash(hashed);
   }
 }
-
-const everything: Permission = {
-  type: 'readwrite',
-  key: new Uint8Array(0),
-  rangeEnd: new Uint8Array(1),
-};
 
 function wirePermission({ type, key, rangeEnd }: Permission) {
   return { permType: permissionTypes.indexOf(type) as 0 | 1 | 2, key, rangeEnd };
