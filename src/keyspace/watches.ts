@@ -132,8 +132,10 @@ class Cursor implements Watcher {
 
   private event(record: number): WatchEvent {
     const { store } = this.hub;
-    const prevKv = this.request.prevKv ? this.previous(record) : undefined;
     const kv = store.keyValue(record);
+    // As in etcd, also where the transaction that made the key had deleted it before.
+    const created = kv.createRevision === kv.modRevision;
+    const prevKv = this.request.prevKv && !created ? this.previous(record) : undefined;
     return { type: store.records.isTombstone(record) ? 'delete' : 'put', kv, prevKv };
   }
 

@@ -36,7 +36,8 @@ export interface GroupContext {
   readonly transport: () => PeerTransport;
   readonly onState: (state: RaftState) => void;
   /** Entries were applied, or a snapshot in their place. */
-  readonly onProgress: () => void;
+  /** Everything up to this index is applied. */
+  readonly onProgress: (index: number) => void;
   readonly membership: () => Pick<Membership, 'applied' | 'configured' | 'noteApplied'>;
   readonly fail: (error: unknown) => void;
 }
@@ -318,7 +319,7 @@ export class Group {
   }
 
   private progressed(index: number): void {
-    this.context.onProgress();
+    this.context.onProgress(index);
     this.reads.applied(index);
     this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
     this.snapshots.maker.review(this.applier.appliedTerm, () =>

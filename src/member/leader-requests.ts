@@ -109,6 +109,7 @@ export class LeaderRequests {
           type: 'proposed',
           requestId,
           encodedResult: encodeCommandResult(outcome.result),
+          index: outcome.index,
         });
       } else {
         this.respond(from, { type: outcome.type === 'refused' ? 'refused' : 'retry', requestId });

@@ -84,8 +84,8 @@ test('each command gets the result at its place when the entry is applied in its
   assert.deepEqual(outcomes, [undefined, undefined]);
   local.applied(entry(5, 2), [result(8), result(9)]);
   assert.deepEqual(outcomes, [
-    { type: 'applied', result: result(8) },
-    { type: 'applied', result: result(9) },
+    { type: 'applied', result: result(8), index: 5 },
+    { type: 'applied', result: result(9), index: 5 },
   ]);
 });
 
@@ -146,5 +146,5 @@ test('two batches that stood at one index in different terms both hear which of 
   }
   // The entry of term 2 had been replaced here, but another member kept it, and led.
   local.applied(entry(9, 2), [result(5)]);
-  assert.deepEqual(outcomes, [{ type: 'applied', result: result(5) }, { type: 'not-applied' }]);
+  assert.deepEqual(outcomes, [{ type: 'applied', result: result(5), index: 9 }, { type: 'not-applied' }]);
 });

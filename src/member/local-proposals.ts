@@ -3,7 +3,8 @@ import type { Entry, RaftEffects } from '../raft/index.ts';
 
 /** What became of a command that was handed to this member as the Raft leader. */
 export type LocalOutcome =
-  | { readonly type: 'applied'; readonly result: CommandResult }
+  /** `index`: in the log. */
+  | { readonly type: 'applied'; readonly result: CommandResult; readonly index: number }
   /** Certainly not in the log that commits: try again elsewhere, under whatever identity. */
   | { readonly type: 'not-applied' }
   | { readonly type: 'refused'; readonly reason: 'too-many-uncommitted' }
@@ -106,7 +107,8 @@ export class LocalProposals {
     for (const { term, commands } of batches) {
       for (let position = 0; position < commands.length; position++) {
         const result = term === entry.term ? results[position] : undefined;
-        commands[position]?.done(result ? { type: 'applied', result } : { type: 'not-applied' });
+        const { index } = entry;
+        commands[position]?.done(result ? { type: 'applied', result, index } : { type: 'not-applied' });
       }
     }
   }

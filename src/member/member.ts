@@ -129,7 +129,10 @@ export class Member implements MemberHandle {
       ...{ setup, group: firstGroup, transport, membership: () => this.membership },
       onState: (state) => this.stateChanged(state),
       fail: (error) => this.fail(error),
-      onProgress: () => this.corruption.look(),
+      onProgress: (index) => {
+        this.corruption.look();
+        this.proposer.applied(index);
+      },
     });
     this.corruption = new CorruptionCheck({
       ...{ runtime: setup.runtime, logger: setup.logger, memberId: setup.memberId },

@@ -31,6 +31,9 @@ class World {
     },
   });
 
+  /** Where in the log the leader says that it applied what it answers. */
+  index = 0;
+
   /** Whatever was sent last, decoded. */
   last() {
     const sent = this.sent.at(-1);
@@ -40,7 +43,10 @@ class World {
 
   answer(result: CommandResult): void {
     const { requestId } = this.last().request;
-    this.proposer.responded({ type: 'proposed', requestId, encodedResult: encodeCommandResult(result) });
+    this.proposer.responded({
+      ...{ type: 'proposed', requestId, index: this.index },
+      encodedResult: encodeCommandResult(result),
+    });
   }
 
   /** A follower of member 2 that has its incarnation. */
@@ -62,7 +68,7 @@ test('the leader submits to its own log, without an identity of ours', async () 
   world.proposer.leaderChanged(self);
   const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
   assert.equal(decodeSubmittedCommand(world.local[0]?.encoded as Uint8Array).identity, undefined);
-  world.local[0]?.done({ type: 'applied', result: applied });
+  world.local[0]?.done({ type: 'applied', result: applied, index: 1 });
   assert.deepEqual(await proposed, applied);
 });
 
@@ -71,7 +77,7 @@ test('a command waits for a leader and goes to it', async () => {
   const proposed = world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined);
   assert.equal(world.local.length, 0);
   world.proposer.leaderChanged(self);
-  world.local[0]?.done({ type: 'applied', result: applied });
+  world.local[0]?.done({ type: 'applied', result: applied, index: 1 });
   assert.deepEqual(await proposed, applied);
 });
 
@@ -97,7 +103,7 @@ test('a follower that becomes leader submits what it had forwarded, under that i
   const { identity } = world.last().command;
   world.proposer.leaderChanged(self);
   assert.deepEqual(decodeSubmittedCommand(world.local[0]?.encoded as Uint8Array).identity, identity);
-  world.local[0]?.done({ type: 'applied', result: applied });
+  world.local[0]?.done({ type: 'applied', result: applied, index: 1 });
   assert.deepEqual(await proposed, applied);
 });
 
@@ -108,7 +114,7 @@ test('an accepted command that was certainly not applied is submitted again', as
   world.local[0]?.done({ type: 'not-applied' });
   world.proposer.sweep(10);
   assert.equal(world.local.length, 2);
-  world.local[1]?.done({ type: 'applied', result: applied });
+  world.local[1]?.done({ type: 'applied', result: applied, index: 1 });
   assert.deepEqual(await proposed, applied);
 });
 
@@ -131,7 +137,7 @@ test('when its time is up a command fails, and says whether it may have been app
   const late = world.proposer.propose({ type: 'tick' }, 200, undefined, undefined);
   world.proposer.sweep(200);
   await assert.rejects(late, { code: 'timeout', outcome: 'unknown' });
-  world.local[0]?.done({ type: 'applied', result: applied });
+  world.local[0]?.done({ type: 'applied', result: applied, index: 1 });
 });
 
 test("the client's own identity is used as it is, and its being unknown is its own business", async () => {
@@ -169,6 +175,7 @@ test('no more than a thousand forwarded commands are out at once, and the rest f
     world.proposer.responded({
       type: 'proposed',
       requestId: sent.request.requestId,
+      index: 0,
       encodedResult: encodeCommandResult(applied),
     });
   }
@@ -247,6 +254,45 @@ test('commands that wait without a leader are bounded in bytes, and one alone is
   for (const proposed of waiting) await assert.rejects(proposed, { code: 'no-leader' });
   world.proposer.leaderChanged(self);
   const taken = world.proposer.propose(put(30 * 1024 * 1024), 2000, undefined, undefined);
-  world.local[0]?.done({ type: 'applied', result: applied });
+  world.local[0]?.done({ type: 'applied', result: applied, index: 1 });
   assert.deepEqual(await taken, applied);
+});
+
+test('a result is given out when this member has applied what it came of, or time is up', async () => {
+  const world = await World.follower();
+  world.index = 9;
+  const settled: string[] = [];
+  const propose = (name: string) =>
+    world.proposer.propose({ type: 'tick' }, 1000, undefined, undefined).then(() => settled.push(name));
+  const first = propose('first');
+  world.answer(applied);
+  world.proposer.applied(8);
+  await Promise.resolve();
+  assert.deepEqual(settled, []);
+  world.proposer.applied(9);
+  await first;
+  world.index = 10;
+  const second = propose('second');
+  world.answer(applied);
+  world.proposer.sweep(999);
+  await Promise.resolve();
+  assert.deepEqual(settled, ['first']);
+  world.proposer.sweep(1000);
+  await second;
+  const third = propose('third');
+  world.answer(applied);
+  world.proposer.abandon();
+  await third;
+  assert.equal(world.proposer.busy, false);
+});
+
+test('who gives up on a result that is not applied here knows that it may be', async () => {
+  const world = await World.follower();
+  world.index = 9;
+  const controller = new AbortController();
+  const proposal = world.proposer.propose({ type: 'tick' }, 1000, undefined, controller.signal);
+  world.answer(applied);
+  controller.abort();
+  await assert.rejects(proposal, { code: 'aborted', outcome: 'unknown' });
+  world.proposer.applied(9);
 });

@@ -11,6 +11,7 @@ import type { LocalOutcome } from './local-proposals.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { stopping, timedOut, tooLarge, tooMany, tooManyHere, unknownOutcome } from './proposal-errors.ts';
 import type { LeaderRequest, LeaderResponse } from './requests.ts';
+import { UnappliedResults } from './unapplied-results.ts';
 
 /** What the proposer needs of the member around it. */
 export interface ProposerContext {
@@ -44,6 +45,8 @@ interface Proposal {
   requestId: number;
   /** It was handed to this member's own log, and what became of it there is not known yet. */
   submittedHere: boolean;
+  /** What the leader answered, while what it came of is not applied here. */
+  result: CommandResult | undefined;
   /** An attempt may have reached a log: from now on only the same identity may be tried again. */
   ambiguous: boolean;
   over: boolean;
@@ -69,6 +72,7 @@ export class Proposer {
   private readonly asked = new Map<number, Proposal>();
   private nextRequestId: number;
   private readonly own = new OwnIdentity();
+  private readonly unapplied = new UnappliedResults();
   private registering = false;
   private stopped = false;
   private failed = 0;
@@ -126,6 +130,7 @@ export class Proposer {
         askedAtMs: 0,
         requestId: 0,
         submittedHere: false,
+        result: undefined,
         ambiguous: false,
         over: false,
       };
@@ -249,8 +254,11 @@ export class Proposer {
     this.asked.delete(response.requestId);
     const asked = proposal.askedLeader;
     proposal.askedLeader = 0;
-    if (response.type === 'proposed')
-      return this.answered(proposal, decodeCommandResult(response.encodedResult));
+    if (response.type === 'proposed') {
+      const result = decodeCommandResult(response.encodedResult);
+      proposal.result = result;
+      return this.unapplied.add(response.index, () => this.answered(proposal, result));
+    }
     if (response.type === 'refused') return this.fail(proposal, tooMany(outcomeOf(proposal)));
     proposal.ambiguous = true;
     this.waiting.add(proposal);
@@ -258,7 +266,14 @@ export class Proposer {
     if (asked !== this.leader) this.route(proposal);
   }
 
+  /** Everything up to this index of the log is applied here. */
+  applied(index: number): void {
+    this.unapplied.applied(index);
+  }
+
   private answered(proposal: Proposal, result: CommandResult): void {
+    if (proposal.over) return;
+    proposal.result = undefined;
     const forgotten = result.outcome.type === 'failed' && result.outcome.failure === 'unknown-incarnation';
     if (forgotten && !proposal.foreignIdentity) {
       // Our incarnation was forgotten after a long idle time: make a new one; this attempt was not applied.
@@ -297,7 +312,9 @@ export class Proposer {
   /** Called a few times a second while busy: ends what is late, sends again what was lost. */
   sweep(nowMs: number): void {
     for (const proposal of [...this.active]) {
-      if (proposal.deadlineMs <= nowMs) {
+      if (proposal.deadlineMs <= nowMs && proposal.result !== undefined) {
+        this.answered(proposal, proposal.result);
+      } else if (proposal.deadlineMs <= nowMs) {
         this.fail(proposal, timedOut(this.leader !== 0, outcomeOf(proposal)));
       } else if (proposal.askedLeader !== 0 && nowMs - proposal.askedAtMs > resendAfterMs) {
         this.retry(proposal);
@@ -310,7 +327,8 @@ export class Proposer {
   abandon(): void {
     this.stopped = true;
     for (const proposal of [...this.active]) {
-      this.fail(proposal, stopping(outcomeOf(proposal)));
+      if (proposal.result !== undefined) this.answered(proposal, proposal.result);
+      else this.fail(proposal, stopping(outcomeOf(proposal)));
     }
   }
 }
@@ -333,6 +351,7 @@ function encode(
 
 /** What can be said of a proposal that is given up now: in a log, ours or another's, it may yet be applied. */
 function outcomeOf(proposal: Proposal): ErrorOutcome {
-  const unknown = proposal.ambiguous || proposal.askedLeader !== 0 || proposal.submittedHere;
+  const underWay = proposal.askedLeader !== 0 || proposal.submittedHere || proposal.result !== undefined;
+  const unknown = proposal.ambiguous || underWay;
   return unknown ? 'unknown' : 'not-applied';
 }

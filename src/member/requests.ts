@@ -10,7 +10,13 @@ export type LeaderRequest =
   | { readonly type: 'membership'; readonly requestId: number; readonly request: ChangeRequest };
 
 export type LeaderResponse =
-  | { readonly type: 'proposed'; readonly requestId: number; readonly encodedResult: Uint8Array }
+  /** `index`: where in the log it was applied. */
+  | {
+      readonly type: 'proposed';
+      readonly requestId: number;
+      readonly encodedResult: Uint8Array;
+      readonly index: number;
+    }
   /** undefined: no such lease. */
   | { readonly type: 'lease'; readonly requestId: number; readonly remainingMs: number | undefined }
   /** Not the leader, or no longer: ask whoever is, under the same identity. */
@@ -43,10 +49,11 @@ export function decodeRequest(payload: Uint8Array): LeaderRequest {
 export function encodeResponse(response: LeaderResponse): Uint8Array {
   switch (response.type) {
     case 'proposed':
-      return new FrameWriter(16 + response.encodedResult.length)
+      return new FrameWriter(24 + response.encodedResult.length)
         .u8(1)
         .u53(response.requestId)
         .bytes(response.encodedResult)
+        .u53(response.index)
         .finish();
     case 'lease':
       return new FrameWriter(24)
@@ -69,7 +76,10 @@ export function decodeResponse(payload: Uint8Array): LeaderResponse {
   const reader = new FrameReader(payload);
   const type = reader.u8();
   const requestId = reader.u53();
-  if (type === 1) return { type: 'proposed', requestId, encodedResult: reader.bytes().slice() };
+  if (type === 1) {
+    const encodedResult = reader.bytes().slice();
+    return { type: 'proposed', requestId, encodedResult, index: reader.u53() };
+  }
   if (type === 2)
     return { type: 'lease', requestId, remainingMs: reader.boolean() ? reader.f64() : undefined };
   if (type === 5) return { type: 'membership', requestId, outcome: parse(reader.text()) };

@@ -59,6 +59,42 @@ export async function startConclave(options: StartOptions = {}): Promise<TestSer
   };
 }
 
+/** A follower of three members of ours, all of them in this process. */
+export async function startFollower(options: StartOptions = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(options.quick ? quickFolder : tmpdir(), 'conclave-interop-'));
+  const ports = await freePorts(4);
+  const peers = ports.slice(1).map((port, at) => ({
+    name: `m${at}`,
+    peerUrls: [`http://127.0.0.1:${port}`],
+  }));
+  const members = await Promise.all(
+    peers.map(({ name, peerUrls }) =>
+      Member.start({
+        ...{ name, dataDir: join(folder, name), peerListenUrls: peerUrls, initialCluster: peers },
+        clientAdvertiseUrls: [],
+        // So that the follower stays one, however slow the machine.
+        electionTimeoutMs: 5000,
+      }),
+    ),
+  );
+  await Promise.all(members.map((member) => member.readBarrier({ timeoutMs: 60_000 })));
+  const follower = members.find((member) => member.status().raft.role === 'follower') as Member;
+  const server = await serveApi(follower, {
+    listen: { host: '127.0.0.1', port: ports[0] as number },
+    closeGraceMs: 200,
+  });
+  const endpoint = `127.0.0.1:${ports[0]}`;
+  await answering(endpoint);
+  return {
+    kind: 'conclave',
+    endpoint,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...members.map((member) => member.stop()), server.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 export async function startEtcd(path: string, options: StartOptions = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(options.quick ? quickFolder : tmpdir(), 'etcd-interop-'));
   const [clientPort, peerPort] = (await freePorts(2)) as [number, number];

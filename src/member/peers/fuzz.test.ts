@@ -86,7 +86,7 @@ const decoders: Record<string, [decode: (input: Uint8Array) => unknown, valid: f
   'an answer of the leader': [
     decodeResponse,
     fc
-      .record({ requestId: id, encodedResult: bytes })
+      .record({ requestId: id, encodedResult: bytes, index: id })
       .map((response) => encodeResponse({ type: 'proposed', ...response })),
   ],
   'a piece of a snapshot': [decodeSnapshotChunk, snapshotChunk],

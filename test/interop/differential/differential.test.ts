@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { peer } from '../../peers.ts';
-import { startConclave, startEtcd, type TestServer } from '../servers.ts';
+import { startConclave, startEtcd, startFollower, type TestServer } from '../servers.ts';
 import { differences, type Pair } from './differences.ts';
 import { sequenceOfCalls, sequenceWithWatches } from './generate.ts';
 import type { Step } from './requests.ts';
@@ -23,6 +23,7 @@ describe('random sequences of requests are answered as etcd answers them', {
   const talks: Talk[] = [];
   let expected: Talk;
   let answered: Talk;
+  let followed: Talk;
 
   before(async () => {
     const start = async (starting: Promise<TestServer>) => {
@@ -34,6 +35,7 @@ describe('random sequences of requests are answered as etcd answers them', {
     };
     expected = await start(startEtcd(etcd.path ?? '', { quick: true }));
     answered = await start(startConclave({ quick: true }));
+    followed = await start(startFollower({ quick: true }));
   });
   after(async () => {
     for (const talk of talks) talk[Symbol.dispose]();
@@ -50,8 +52,8 @@ describe('random sequences of requests are answered as etcd answers them', {
     else assert.equal(pair.ours, pair.theirs, `what ${pair.step?.call ?? 'a watch'} gave`);
   };
 
-  const compare = async (steps: readonly Step[]): Promise<void> => {
-    const [theirs, ours] = await Promise.all([expected.run(steps), answered.run(steps)]);
+  const compare = async (steps: readonly Step[], talk: Talk): Promise<void> => {
+    const [theirs, ours] = await Promise.all([expected.run(steps), talk.run(steps)]);
     const { compacted } = theirs;
     for (const [at, step] of steps.entries()) {
       check({ step, theirs: theirs.answers[at] ?? '', ours: ours.answers[at] ?? '', compacted });
@@ -67,15 +69,18 @@ describe('random sequences of requests are answered as etcd answers them', {
     met.clear();
   };
 
-  const many = { timeout: 60_000 + runs * 2_000 };
-  test(`keys, transactions, leases and compaction: ${runs} with seed ${seed}`, many, async (t) => {
-    await fc.assert(fc.asyncProperty(sequenceOfCalls, compare), { numRuns: runs, seed });
-    report(t);
-  });
-
-  const withWatches = Math.ceil(runs / 10);
-  test(`with watches: ${withWatches} with seed ${seed}`, many, async (t) => {
-    await fc.assert(fc.asyncProperty(sequenceWithWatches, compare), { numRuns: withWatches, seed });
-    report(t);
-  });
+  const few = Math.ceil(runs / 10);
+  const subjects = [
+    ['keys, transactions, leases and compaction', sequenceOfCalls, runs, () => answered],
+    ['with watches', sequenceWithWatches, few, () => answered],
+    ['at a follower', sequenceOfCalls, few, () => followed],
+    ['at a follower, with watches', sequenceWithWatches, few, () => followed],
+  ] as const;
+  for (const [name, sequence, numRuns, talk] of subjects) {
+    test(`${name}: ${numRuns} with seed ${seed}`, { timeout: 60_000 + numRuns * 2_000 }, async (t) => {
+      const property = fc.asyncProperty(sequence, (steps) => compare(steps, talk()));
+      await fc.assert(property, { numRuns, seed });
+      report(t);
+    });
+  }
 });
