@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import * as http2 from 'node:http2';
 import * as https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,17 +92,22 @@ describe('three members with mutual TLS', { skip: certificatesMissing ?? false, 
     assert.equal(output, 'OK\n');
   });
 
-  test('the JSON gateway answers on the same port, also who would rather speak HTTP/2', async () => {
+  test('what is no gRPC is answered on the same port, over HTTP/1.1 and over HTTP/2', async () => {
     const { certificate, key, certificateAuthority } = pem(files(), authority.authorityFile);
+    const identity = { cert: certificate, key, ca: certificateAuthority };
     const url = `${first().url}/version`;
-    const options = {
-      ...{ cert: certificate, key, ca: certificateAuthority, agent: false as const },
-      ALPNProtocols: ['h2', 'http/1.1'],
-    };
-    const status = await new Promise((resolve, reject) => {
+    const overHttp1 = await new Promise((resolve, reject) => {
+      const options = { ...identity, agent: false as const };
       https.get(url, options, (answer) => resolve(answer.resume().statusCode)).on('error', reject);
     });
-    assert.equal(status, 200);
+    assert.equal(overHttp1, 200);
+    const session = http2.connect(first().url, identity);
+    const overHttp2 = await new Promise((resolve, reject) => {
+      session.on('error', reject);
+      session.request({ ':path': '/version' }).on('response', (headers) => resolve(headers[':status']));
+    });
+    session.destroy();
+    assert.equal(overHttp2, 200);
   });
 
   test('a client without a certificate, or with one of another authority, is refused and told why', async () => {
