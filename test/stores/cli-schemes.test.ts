@@ -1,0 +1,200 @@
+/** `conclave elect --store` and `observe --store` with every scheme whose server can be had. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCassandraTable } from '../../src/stores/cassandra.ts';
+import { migrateMysql } from '../../src/stores/mysql.ts';
+import { createNatsBucket } from '../../src/stores/nats.ts';
+import { migratePostgres } from '../../src/stores/postgres.ts';
+import { openStore } from '../../src/stores/urls.ts';
+import { Conclave } from '../integration/cli.ts';
+import { EtcdCluster } from '../integration/etcd-cluster.ts';
+import { peer } from '../peers.ts';
+import { cassandraMissing, startCassandra } from '../servers/cassandra.ts';
+import { startConsul } from '../servers/consul.ts';
+import { startDynamodb } from '../servers/dynamodb.ts';
+import { startMariadb } from '../servers/mariadb.ts';
+import { mongodbMissing, startMongodb } from '../servers/mongodb.ts';
+import { connectNats, natsMissing, startNats } from '../servers/nats.ts';
+import { serveOneMember } from '../servers/one-member.ts';
+import { startPostgresql } from '../servers/postgresql.ts';
+import { redisMissing, startRedis } from '../servers/redis.ts';
+import { s3Missing, startS3 } from '../servers/s3.ts';
+import { startZookeeper, zookeeperMissing } from '../servers/zookeeper.ts';
+
+interface Running {
+  readonly server: AsyncDisposable;
+  readonly url: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+interface Scheme {
+  readonly name: string;
+  readonly missing: string | undefined;
+  start(): Promise<Running>;
+  readonly flags?: readonly string[];
+}
+
+const amazon = {
+  AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID ?? 'test',
+  AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY ?? 'test',
+  AWS_REGION: process.env.AWS_REGION ?? 'us-east-1',
+};
+
+const schemes: readonly Scheme[] = [
+  {
+    name: 'conclave',
+    missing: undefined,
+    async start() {
+      const server = await serveOneMember();
+      return { server, url: `conclave://${server.endpoints}/team/elections` };
+    },
+  },
+  {
+    name: 'etcd',
+    missing: peer('etcd').missing,
+    async start() {
+      const server = await EtcdCluster.start(peer('etcd').path ?? '', 1);
+      return { server, url: `etcd://${server.members[0]?.endpoint}` };
+    },
+  },
+  {
+    name: 'zk',
+    missing: zookeeperMissing,
+    async start() {
+      const server = await startZookeeper(1);
+      return { server, url: `zk://${server.servers}/elections` };
+    },
+  },
+  {
+    name: 'consul',
+    missing: undefined,
+    async start() {
+      const server = await startConsul();
+      return { server, url: `consul://${new URL(server.url).host}/cli-${process.pid}` };
+    },
+  },
+  {
+    name: 'dynamodb',
+    missing: undefined,
+    async start() {
+      const server = await startDynamodb('dynalite');
+      const endpoint = encodeURIComponent(server.url);
+      const url = `dynamodb://eu-central-1/${server.table}?endpoint=${endpoint}`;
+      return { server, url, environment: amazon };
+    },
+  },
+  {
+    name: 's3',
+    missing: s3Missing,
+    async start() {
+      const server = await startS3();
+      const endpoint = encodeURIComponent(server.url);
+      return { server, url: `s3://${server.bucket}/elections?endpoint=${endpoint}`, environment: amazon };
+    },
+  },
+  {
+    name: 'postgres',
+    missing: peer('postgres').missing,
+    async start() {
+      const server = await startPostgresql(peer('postgres').path ?? '');
+      await migratePostgres({ url: server.url });
+      return { server, url: server.url };
+    },
+  },
+  {
+    name: 'mariadb',
+    missing: peer('mariadbd').missing,
+    async start() {
+      const server = await startMariadb(peer('mariadbd').path ?? '');
+      await migrateMysql({ url: server.url });
+      return { server, url: server.url.replace('mysql:', 'mariadb:') };
+    },
+  },
+  {
+    name: 'redis',
+    missing: redisMissing,
+    flags: ['--accept-advisory', 'a test of the command line'],
+    async start() {
+      const server = await startRedis();
+      return { server, url: `redis://127.0.0.1:${server.port}?prefix=team` };
+    },
+  },
+  {
+    name: 'nats',
+    missing: natsMissing,
+    async start() {
+      const server = await startNats();
+      const connection = await connectNats(server.port);
+      await createNatsBucket(connection, { replicas: 1 });
+      await connection.close();
+      return { server, url: `nats://127.0.0.1:${server.port}` };
+    },
+  },
+  {
+    name: 'mongodb',
+    missing: mongodbMissing,
+    async start() {
+      const server = await startMongodb();
+      const url = new URL(server.url);
+      url.pathname = '/elections';
+      return { server, url: url.href };
+    },
+  },
+  {
+    name: 'cassandra',
+    missing: cassandraMissing,
+    async start() {
+      const server = await startCassandra();
+      const client = server.connect();
+      const replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
+      await client.execute(`CREATE KEYSPACE IF NOT EXISTS conclave WITH replication = ${replication}`);
+      await createCassandraTable(client);
+      await client.shutdown();
+      const { user, password, contactPoints, localDataCenter } = server;
+      const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+      const url = `cassandra://${login}@${contactPoints.join()}/conclave?datacenter=${localDataCenter}`;
+      return { server, url };
+    },
+  },
+];
+
+const patience = { timeout: 240_000 };
+const job = ['sh', '-c', 'echo "token $CONCLAVE_TOKEN"; exec sleep 600'];
+
+for (const { name, missing, start, flags = [] } of schemes) {
+  describe(`The command line on ${name}://`, { skip: missing ?? false }, () => {
+    let running: Running | undefined;
+    before(async () => {
+      running = await start();
+    }, patience);
+    after(async () => await running?.server[Symbol.asyncDispose](), patience);
+
+    test('a job runs, an observer sees who leads, and SIGTERM hands over', patience, async () => {
+      const { url, environment: more = {} } = running as Running;
+      const environment = { ...more, CONCLAVE_STORE: url };
+      const command = (holder: string) => ['elect', 'report', '--ttl', '4s', '--holder', holder, ...flags];
+      await using observer = new Conclave(['observe', 'report', '--json'], { environment });
+      await using first = new Conclave([...command('one'), '--', ...job], { environment });
+      const [, before = ''] = await first.match('stdout', /token (\d+)/);
+      await observer.match('stdout', /"holder":"one"/);
+      await using second = new Conclave([...command('two'), '--', ...job], { environment });
+      {
+        const was = { ...process.env };
+        Object.assign(process.env, more);
+        await using store = await openStore(url);
+        while ((await store.read('report')).waiting.length === 0) await sleep(50);
+        process.env = was;
+      }
+      first.process.kill('SIGTERM');
+      const [, token = ''] = await second.match('stdout', /token (\d+)/);
+      assert(Number(token) > Number(before), `token ${token} came after ${before}`);
+      await first.ended;
+      await observer.match('stdout', /"holder":"two"/);
+      for (const { stdout, stderr } of [first, second, observer]) {
+        const { password } = new URL(url.replace(/^[a-z0-9+]+:/, 'http:'));
+        if (password !== '') assert(!`${stdout}${stderr}`.includes(`:${password}@`));
+      }
+    });
+  });
+}
