@@ -78,7 +78,8 @@ export async function migrateMysql(options: MysqlMigrationOptions): Promise<void
   checkOptions('The options of migrateMysql', options, [...whereNames, 'timeoutMs', 'signal', 'runtime']);
   const { client, url, timeoutMs = 30_000, runtime = nodeRuntime(), signal } = options;
   const table = checkTable(options.table ?? 'conclave_documents');
-  await using statements = statementsOn(connectMysql({ client, url }), table, runtime);
+  const privileges = 'CREATE, SELECT, INSERT';
+  await using statements = statementsOn(connectMysql({ client, url }), table, runtime, privileges);
   await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
     new MysqlTable(statements, table).migrate(within),
   );
@@ -251,8 +252,13 @@ function textOf(value: unknown): string {
   return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value ?? '');
 }
 
-function statementsOn({ description, pool }: ConnectedMysql, table: string, runtime: Runtime): Statements {
+function statementsOn(
+  { description, pool }: ConnectedMysql,
+  table: string,
+  runtime: Runtime,
+  privileges = 'SELECT, INSERT, UPDATE, DELETE',
+): Statements {
   const migration = 'migrateMysql() of conclave/mysql';
-  const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '`')} TO its user`;
+  const grant = `GRANT ${privileges} ON ${quoteTable(table, '`')} TO its user`;
   return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
 }

@@ -31,6 +31,8 @@ export class DriverCalls {
   readonly #timeoutMs: number;
   readonly #closed = new AbortController();
   #opening: Promise<void> | undefined;
+  /** What the last attempt to connect failed with, if it was told. */
+  #trouble: unknown;
 
   constructor(driver: DocumentDriver, runtime: Runtime, timeoutMs: number) {
     this.driver = driver;
@@ -158,13 +160,32 @@ export class DriverCalls {
       'not-applied',
       { signal: this.#closed.signal, untilMs: this.nowMs() + this.#timeoutMs },
       async (bounds) => this.driver.open?.(bounds),
-    ).catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
+    ).then(
+      () => {
+        this.#trouble = undefined;
+      },
+      (error: unknown) => {
+        this.#opening = undefined;
+        if (!ConclaveError.is(error, 'timeout')) this.#trouble = error;
+        throw error;
+      },
+    );
     const opening = this.#opening;
     opening.catch(() => {});
-    await this.#bounded('Connecting', 'not-applied', within, () => opening);
+    await this.#bounded('Connecting', 'not-applied', within, () => opening).catch((error: unknown) => {
+      throw this.#withTrouble(error);
+    });
+  }
+
+  /** That nothing was heard tells less than what was heard before. */
+  #withTrouble(error: unknown): unknown {
+    const trouble = this.#trouble;
+    if (trouble === undefined || trouble === error || !ConclaveError.is(error, 'timeout')) return error;
+    const said = trouble instanceof Error ? trouble.message : String(trouble);
+    const message = `${error.message} The attempt before failed: ${said}`;
+    return new ConclaveError('timeout', message, {
+      ...{ retryable: error.retryable, outcome: error.outcome, cause: trouble },
+    });
   }
 
   #bounded<T>(
