@@ -34,7 +34,11 @@ export function dynamodbMissing(program: DynamodbProgram): string | undefined {
     : 'DynamoDB Local is not in .peers (see test/servers/dynamodb-local.xml)';
 }
 
-export async function startDynamodb(program: DynamodbProgram): Promise<DynamodbServer> {
+/** `storage`: a folder where what it keeps outlives it. `at`: another port than any that is free. */
+export async function startDynamodb(
+  program: DynamodbProgram,
+  { storage, at }: { readonly storage?: string; readonly at?: number } = {},
+): Promise<DynamodbServer> {
   const table = 'conclave-test';
   if (url !== undefined) {
     const client = (config: DynamoDBClientConfig = {}) => new DynamoDBClient({ endpoint: url, ...config });
@@ -43,11 +47,11 @@ export async function startDynamodb(program: DynamodbProgram): Promise<DynamodbS
   }
   const server = await startChildServer({
     path: program === 'dynalite' ? process.execPath : (peer('java').path ?? ''),
-    args: (port) => (program === 'dynalite' ? dynalite(port) : dynamodbLocal(port)),
+    args: (port) => (program === 'dynalite' ? dynalite : dynamodbLocal)(at ?? port, storage),
     // Any answer will do.
-    probe: (port) => fetch(`http://127.0.0.1:${port}/`),
+    probe: (port) => fetch(`http://127.0.0.1:${at ?? port}/`),
   });
-  const own = `http://127.0.0.1:${server.port}`;
+  const own = `http://127.0.0.1:${at ?? server.port}`;
   const local = { region: 'eu-central-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
   const client = (config: DynamoDBClientConfig = {}) =>
     new DynamoDBClient({ ...local, endpoint: own, ...config });
@@ -63,13 +67,15 @@ async function made(client: DynamoDBClient, table: string): Promise<void> {
   client.destroy();
 }
 
-function dynalite(port: number): readonly string[] {
+function dynalite(port: number, storage?: string): readonly string[] {
   const program = join(root, 'node_modules/dynalite/cli.js');
-  return [program, '--host', '127.0.0.1', '--port', String(port), '--createTableMs', '0'];
+  const kept = storage === undefined ? [] : ['--path', storage];
+  return [program, '--host', '127.0.0.1', '--port', String(port), '--createTableMs', '0', ...kept];
 }
 
-function dynamodbLocal(port: number): readonly string[] {
+function dynamodbLocal(port: number, storage?: string): readonly string[] {
   const classes = ['-cp', `${jars}/*`, 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner'];
   const small = ['-Xmx256m', '-XX:TieredStopAtLevel=1', `-Dsqlite4java.library.path=${jars}`];
-  return [...small, ...classes, '-inMemory', '-disableTelemetry', '-port', String(port)];
+  const kept = storage === undefined ? ['-inMemory'] : ['-dbPath', storage];
+  return [...small, ...classes, ...kept, '-disableTelemetry', '-port', String(port)];
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
   BatchGetItemCommand,
@@ -41,11 +44,14 @@ import {
   withoutDriver,
   written,
 } from './checks.ts';
-import { leadsAgainAfter } from './outage.ts';
+import { leadsAgainAfter, testsOfOutages } from './outage.ts';
 
 const quick = { pollMs: 50, timeoutMs: 300_000 };
 
 type Send = (command: object) => Promise<object>;
+
+const skipOwn =
+  process.env.CONCLAVE_TEST_DYNAMODB_URL === undefined ? false : "the server is not this test's to stop";
 
 /** The client, and what is to become of each of its commands. */
 function through(
@@ -97,6 +103,28 @@ for (const program of dynamodbPrograms) {
     };
     registerConformance(target);
     describe('also in a crowd', () => registerConformance(target, crowded));
+  });
+
+  describe(`The DynamoDB store outlives ${program}`, { concurrency: 2, skip: skip || skipOwn }, () => {
+    testsOfOutages(async () => {
+      const storage = await mkdtemp(join(tmpdir(), 'conclave-dynamodb-'));
+      let running = await startDynamodb(program, { storage });
+      const at = Number(new URL(running.url).port);
+      const client = running.client();
+      const { table } = running;
+      return {
+        open: () => dynamodbStore({ client, table, ...quick }),
+        stop: async () => await running[Symbol.asyncDispose](),
+        async start() {
+          running = await startDynamodb(program, { storage, at });
+        },
+        async [Symbol.asyncDispose]() {
+          client.destroy();
+          await running[Symbol.asyncDispose]();
+          await rm(storage, { recursive: true, force: true });
+        },
+      };
+    });
   });
 
   describe(`DynamoDB has its ways, as ${program} shows`, { skip }, () => {

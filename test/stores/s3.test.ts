@@ -15,6 +15,7 @@ import { escapeName } from '../../src/stores/escaped-names.ts';
 import { type S3StoreOptions, s3Driver, s3Store } from '../../src/stores/s3.ts';
 import { Guide } from '../guide.ts';
 import { type S3Server, s3Missing, startS3 } from '../servers/s3.ts';
+import { cuttingProxy } from '../stand-ins/cutting-proxy.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import {
   bounds,
@@ -30,7 +31,7 @@ import {
   withoutDriver,
   written,
 } from './checks.ts';
-import { leadsAgainAfter } from './outage.ts';
+import { leadsAgainAfter, testsOfOutages } from './outage.ts';
 
 const skip = s3Missing ?? false;
 // The server is slow, and the machine may be busy.
@@ -64,6 +65,25 @@ function ignoring(
     return send(command);
   });
 }
+
+// moto keeps nothing through a stop of its own, so it goes on, and nobody reaches it.
+describe('The S3 store outlives a cut from its service', { concurrency: 2, skip }, () => {
+  testsOfOutages(async () => {
+    const server = await startS3();
+    const proxy = await cuttingProxy(Number(new URL(server.url).port || 80));
+    const client = server.client(`http://127.0.0.1:${proxy.port}`);
+    return {
+      open: () => s3Store({ client, bucket: server.bucket, ...quick }),
+      stop: () => proxy.cut(),
+      start: () => proxy.mend(),
+      async [Symbol.asyncDispose]() {
+        client.destroy();
+        await proxy[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  });
+});
 
 describe('The S3 store conforms', { concurrency: 3, skip }, () => {
   let server: S3Server;
