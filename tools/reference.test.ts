@@ -102,6 +102,8 @@ const documentedCommands = [
   ],
   ...['role add', 'role get', 'role list', 'role delete', 'role grant-permission', 'role revoke-permission'],
   ...['snapshot save', 'snapshot status', 'snapshot restore'],
+  ...['list', 'add', 'promote', 'remove', 'update', 'replace'].map((name) => `member ${name}`),
+  'move-leader',
 ];
 
 for (const command of documentedCommands) {

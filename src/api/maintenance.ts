@@ -5,7 +5,15 @@ import { commandFailure, failure, unimplemented } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
 
 type Maintenance = typeof services.Maintenance;
-type Offered = 'status' | 'alarm' | 'defragment' | 'hash' | 'hashKV' | 'snapshot' | 'downgrade';
+type Offered =
+  | 'status'
+  | 'alarm'
+  | 'defragment'
+  | 'hash'
+  | 'hashKV'
+  | 'snapshot'
+  | 'moveLeader'
+  | 'downgrade';
 
 /** The level of etcd's API that we answer at. Clients choose features by it. */
 export const etcdApiVersion = '3.5.0';
@@ -28,7 +36,7 @@ export function maintenanceService(api: ApiServices): { [Name in Offered]: Handl
           ...member.keyspace.alarms().map(alarmText),
         ],
         dbSizeInUse: status.sizeBytes,
-        isLearner: false,
+        isLearner: member.isLearner,
         storageVersion: '',
         dbSizeQuota: Math.max(0, status.quotaBytes),
         downgradeInfo: undefined,
@@ -56,6 +64,15 @@ export function maintenanceService(api: ApiServices): { [Name in Offered]: Handl
 
     snapshot(_request, context) {
       return snapshotStream(api, context);
+    },
+
+    async moveLeader({ targetID }) {
+      const target = targetID > BigInt(Number.MAX_SAFE_INTEGER) ? 0 : Number(targetID);
+      const outcome = await member.transferLeadership(target);
+      if (outcome === 'not-leader') throw failure('notLeader');
+      if (outcome === 'bad-target') throw failure('badTransferee');
+      if (outcome === 'failed') throw failure('transferTimeout');
+      return { header: headers.header() };
     },
 
     async downgrade({ action, version }) {

@@ -6,13 +6,14 @@ import { conclaveService } from './conclave.ts';
 import { electionService } from './election.ts';
 import { healthService } from './health.ts';
 import { kvService } from './kv.ts';
+import { unlessLearner } from './learner.ts';
 import { leaseService } from './lease.ts';
 import { lockService } from './lock.ts';
 import { maintenanceService } from './maintenance.ts';
 import { reflectionService } from './reflection.ts';
 import type { ApiServices } from './service.ts';
 import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
-import type { CallContext, Registry, ServedMethod } from './types.ts';
+import type { AnyHandler, Registry, ServedMethod } from './types.ts';
 import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
 import { watchService } from './watch.ts';
 import { encodeWatchResponse } from './watch-encoding.ts';
@@ -58,7 +59,8 @@ export function createRegistry(api: ApiServices): Registry {
     const descriptors: Readonly<Record<string, AnyMethod>> = services[service as keyof typeof services];
     for (const [name, descriptor] of Object.entries(descriptors)) {
       const checked = guarded(api, descriptor, (offered[name] ?? refuse(descriptor)) as AnyHandler);
-      const handler = api.leaders.guard(shapeOf(descriptor), checked as ServedMethod['handler']);
+      const led = api.leaders.guard(shapeOf(descriptor), checked as ServedMethod['handler']);
+      const handler = unlessLearner(api, descriptor, led as AnyHandler);
       const decode = decoder(descriptor, api.limits, proposals);
       registry.set(descriptor.path, served(descriptor, handler, decode));
     }
@@ -77,8 +79,6 @@ function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['d
   // The handlers' types were checked against the descriptors where the services were made.
   return { ...method, shape: shapeOf(descriptor) } as unknown as ServedMethod;
 }
-
-type AnyHandler = (request: unknown, context: CallContext) => unknown;
 
 /** What the method asks of its caller comes before the handler, for all transports. With auth off it is one look. */
 function guarded({ access }: ApiServices, descriptor: AnyMethod, handler: AnyHandler): AnyHandler {

@@ -84,6 +84,25 @@ const rows = {
   tooManyRequests: [8, 'etcdserver: too many requests', 'too-many-requests'],
   noLeader: [14, 'etcdserver: no leader', 'no-leader'],
   notLeader: [9, 'etcdserver: not leader', 'not-leader'],
+  badTransferee: [9, 'etcdserver: bad leader transferee', 'failed-precondition'],
+  transferTimeout: [14, 'etcdserver: request timed out, leader transfer took too long', 'timeout'],
+  notForLearner: [14, 'etcdserver: rpc not supported for learner', 'unavailable'],
+  memberNotFound: [5, 'etcdserver: member not found', 'not-found'],
+  peerUrlsExist: [9, 'etcdserver: Peer URLs already exists', 'already-exists'],
+  badPeerUrls: [3, 'etcdserver: given member URLs are invalid', 'invalid-argument'],
+  notEnoughStarted: [
+    9,
+    'etcdserver: re-configuration failed due to not enough started members',
+    'failed-precondition',
+  ],
+  unhealthy: [14, 'etcdserver: unhealthy cluster', 'unavailable'],
+  tooManyLearners: [9, 'etcdserver: too many learner members in cluster', 'failed-precondition'],
+  notLearner: [9, 'etcdserver: can only promote a learner member', 'failed-precondition'],
+  learnerNotReady: [
+    9,
+    'etcdserver: can only promote a learner member which is in sync with leader',
+    'failed-precondition',
+  ],
   stopped: [14, 'etcdserver: server stopped', 'closed'],
   timeout: [14, 'etcdserver: request timed out', 'timeout'],
   electionNotLeader: [2, 'election: not leader', 'not-leading'],
@@ -116,6 +135,10 @@ const retryableNames: ReadonlySet<StatusName> = new Set([
   'notLeader',
   'stopped',
   'timeout',
+  'transferTimeout',
+  'notForLearner',
+  'unhealthy',
+  'learnerNotReady',
 ]);
 
 /** The failure of that name. `text` replaces etcd's where there is more to say. */

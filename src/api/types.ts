@@ -63,6 +63,9 @@ export type ServedMethod = Served &
     | { readonly shape: 'duplex'; readonly handler: DuplexHandler<unknown, unknown> }
   );
 
+/** Of any shape. */
+export type AnyHandler = (request: unknown, context: CallContext) => unknown;
+
 /** Every method by its path, `/package.Service/Method`. */
 export type Registry = ReadonlyMap<string, ServedMethod>;
 

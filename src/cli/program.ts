@@ -10,6 +10,8 @@ import { addAlarm } from './operations/alarm.ts';
 import { addCheck } from './operations/check/command.ts';
 import { addCompact } from './operations/compact.ts';
 import { addDefrag } from './operations/defrag.ts';
+import { addMember } from './operations/member.ts';
+import { addMoveLeader } from './operations/move-leader.ts';
 import { addSnapshot } from './operations/snapshot.ts';
 import { addServe } from './serve/command.ts';
 import { refusalOfEtcdFlag, withDoubleDashes } from './serve/flags.ts';
@@ -65,6 +67,8 @@ function makeProgram(finish: (exitCode: number) => void): Command {
   addObserve(program, finish);
   addStatus(program, finish);
   addCheck(program, finish);
+  addMember(program);
+  addMoveLeader(program);
   addSnapshot(program, finish);
   addCompact(program, finish);
   addDefrag(program, finish);

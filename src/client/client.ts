@@ -22,6 +22,7 @@ import { type AttemptOptions, Endpoints } from './endpoints.ts';
 import { KeepAlives } from './keep-alives.ts';
 import type { SilenceLimits } from './link.ts';
 import { Maintenance } from './maintenance.ts';
+import { Membership } from './membership.ts';
 import { Proposals } from './proposals.ts';
 import type { TransportFactory } from './transport.ts';
 import { Users } from './users.ts';
@@ -61,6 +62,8 @@ export class ConclaveClient implements AsyncDisposable {
   readonly maintenance: Maintenance;
   /** Users, roles and their permissions. */
   readonly users: Users;
+  /** Who is a member, and changes of that. */
+  readonly membership: Membership;
   readonly #endpoints: Endpoints;
   readonly #proposals: Proposals;
   readonly #keepAlives: KeepAlives;
@@ -76,6 +79,7 @@ export class ConclaveClient implements AsyncDisposable {
     this.#endpoints = new Endpoints(parts);
     this.maintenance = new Maintenance(this.#endpoints);
     this.users = new Users(this.#endpoints);
+    this.membership = new Membership(this.#endpoints);
     const shared = { ...parts, endpoints: this.#endpoints };
     this.#proposals = new Proposals(shared);
     this.#keepAlives = new KeepAlives(shared);

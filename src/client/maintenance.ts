@@ -46,6 +46,13 @@ export class Maintenance {
     });
   }
 
+  /** Raft leadership goes to that voter. To be asked of the leader itself. @throws 'not-leader', 'failed-precondition' */
+  async moveLeader(target: bigint, options: MemberCallOptions): Promise<void> {
+    const request = { targetID: target };
+    const once = { changesNothing: false, ...options };
+    await this.#call(services.Maintenance.moveLeader, request, 'Moving the leadership', once);
+  }
+
   /** The pieces of a backup of what one member has applied, as fast as they are taken. */
   async *snapshot(
     endpoint: string,
