@@ -35,7 +35,10 @@ test('what would reach the quota has no room, and what adds nothing always has',
   assert.equal(quota.hasRoomFor({ type: 'leaseGrant', lease: 1n, ttlMs: 1 }), true);
   const full = setUp(10_000, 10_000).quota;
   assert.equal(full.hasRoomFor({ type: 'leaseGrant', lease: 1n, ttlMs: 1 }), false);
-  for (const command of [{ type: 'compact', revision: 1 }, { type: 'leaseRevoke', lease: 1n }] as const) {
+  for (const command of [
+    { type: 'compact', revision: 1 },
+    { type: 'leaseRevoke', lease: 1n },
+  ] as const) {
     assert.equal(full.hasRoomFor(command), true);
   }
   assert.equal(setUp(-1, 10_000).quota.hasRoomFor(put(700)), true);
