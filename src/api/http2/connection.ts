@@ -96,6 +96,11 @@ export class Http2Connection {
     this.#socket.destroy();
   }
 
+  /** Ends the connection, saying why. */
+  sendAway(reason: string): void {
+    if (!this.#closed) this.#sendAway(new ConnectionError(errorCodes.enhanceYourCalm, reason));
+  }
+
   ping(payload: Uint8Array): void {
     if (!this.#closed) this.#writer.frame(frameTypes.ping, 0, 0, payload);
   }

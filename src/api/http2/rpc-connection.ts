@@ -3,6 +3,7 @@ import { Http2Connection } from './connection.ts';
 import type { Deadlines } from './deadlines.ts';
 import { type ConnectionError, errorCodes } from './frames.ts';
 import { HttpExchange } from './http-exchange.ts';
+import type { PartialBudget } from './partial-budget.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RpcServing } from './rpc-call.ts';
 import { encodings, isRpc, type RpcHead, rpcHead } from './rpc-head.ts';
@@ -19,6 +20,7 @@ export interface RpcShared<Connection> {
   readonly limits: Http2Limits;
   readonly maxMessageBytes: number;
   readonly deadlines: Deadlines;
+  readonly partials: PartialBudget;
   nowMs(): number;
   failed(path: string, error: unknown): RpcStatus;
   /** Serves requests that are no calls; its end is the end of the exchange. undefined: they are refused. */
@@ -45,6 +47,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   #running = 0;
   #exchanges = 0;
   #partialBytes = 0;
+  #cut = false;
 
   /** `onRefused`: the other side broke the protocol, or asked too much, and was told so. */
   constructor(
@@ -82,6 +85,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
 
   countPartial(bytes: number): boolean {
     this.#partialBytes += bytes;
+    if (!this.#cut) this.#shared.partials.count(this, bytes);
     return bytes <= 0 || this.#partialBytes <= this.#shared.limits.maxPartialBytes;
   }
 
@@ -97,6 +101,13 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   stop(): void {
     for (const call of this.#streams) call.stop();
     this.#http2.goAway();
+  }
+
+  /** It holds more than any other of what never gets complete. */
+  cut(): void {
+    this.#cut = true;
+    // Not from within the frame that was too much.
+    queueMicrotask(() => this.#http2.sendAway('too many incomplete messages'));
   }
 
   /** Asks for a sign of life. */

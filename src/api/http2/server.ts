@@ -4,6 +4,7 @@ import { Deadlines } from './deadlines.ts';
 import type { ConnectionError } from './frames.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { KeepAlive } from './keep-alive.ts';
+import { PartialBudget } from './partial-budget.ts';
 import { RpcConnection, type RpcShared } from './rpc-connection.ts';
 import { defaultLimits, type Http2Limits, type RpcCauses, type RpcMethod, type RpcStatus } from './types.ts';
 
@@ -45,6 +46,7 @@ export class Http2Server<Connection> {
       limits: { ...defaultLimits, ...options.limits },
       onHttp: options.onHttp,
       deadlines: new Deadlines(nowMs, options.timers),
+      partials: new PartialBudget(options.limits?.maxPartialBytesOfAll ?? defaultLimits.maxPartialBytesOfAll),
     };
     const { keepAliveIntervalMs, keepAliveTimeoutMs } = this.#shared.limits;
     this.#keepAlive = new KeepAlive({

@@ -111,20 +111,24 @@ export class Rig {
   #waiters: (() => void)[] = [];
   closed = false;
 
-  constructor(options: { limits?: Partial<Http2Limits>; maxMessageBytes?: number; greet?: boolean } = {}) {
-    this.server = new Http2Server(methodsFor(this.seen), {
-      ...{ clock: this.runtime.clock, timers: this.runtime.timers },
-      ...(options.limits && { limits: options.limits }),
-      maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
-      causes: {
-        cancelled: () => new Error('cancelled'),
-        deadlineExceeded: () => new Error('late'),
-        stopped: () => new Error('stopped'),
-        tooLarge: (bytes) => new Error(`too large: ${bytes}`),
-      },
-      failed: (_path, error) => ({ code: 2, message: (error as Error).message }),
-      refused: (_connection, error) => this.refusals.push(error.message),
-    });
+  constructor(
+    options: { limits?: Partial<Http2Limits>; maxMessageBytes?: number; greet?: boolean; beside?: Rig } = {},
+  ) {
+    this.server =
+      options.beside?.server ??
+      new Http2Server(methodsFor(this.seen), {
+        ...{ clock: this.runtime.clock, timers: this.runtime.timers },
+        ...(options.limits && { limits: options.limits }),
+        maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
+        causes: {
+          cancelled: () => new Error('cancelled'),
+          deadlineExceeded: () => new Error('late'),
+          stopped: () => new Error('stopped'),
+          tooLarge: (bytes) => new Error(`too large: ${bytes}`),
+        },
+        failed: (_path, error) => ({ code: 2, message: (error as Error).message }),
+        refused: (_connection, error) => this.refusals.push(error.message),
+      });
     const [client, socket] = duplexPair();
     this.client = client;
     client.on('data', (chunk: Uint8Array) => this.#receive(chunk));

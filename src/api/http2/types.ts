@@ -67,6 +67,8 @@ export interface Http2Limits {
   readonly maxHeaderFrames: number;
   /** Of requests that are not complete yet. Default 32 MiB. */
   readonly maxPartialBytes: number;
+  /** The same of all connections together; where it is more, the one that holds most is ended. Default 256 MiB. */
+  readonly maxPartialBytesOfAll: number;
   /** Of answers that the other side does not read, above which nothing more is read from it. Default 4 MiB. */
   readonly maxUnsentBytes: number;
   /** Calls that the other side may reset: so many at once, and so many more each second. Default 1000 and 100. */
@@ -87,6 +89,7 @@ export const defaultLimits: Http2Limits = {
   maxHeaderBlockBytes: 32 * 1024,
   maxHeaderFrames: 16,
   maxPartialBytes: 32 * 1024 * 1024,
+  maxPartialBytesOfAll: 256 * 1024 * 1024,
   maxUnsentBytes: 4 * 1024 * 1024,
   resets: { burst: 1000, perSecond: 100 },
   idleFrames: { burst: 20_000, perSecond: 10_000 },
