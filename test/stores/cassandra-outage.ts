@@ -1,5 +1,6 @@
 // The outage of a Cassandra node, as a program of its own: a client of cassandra-driver 4.10 that has seen its node go
 // and come back keeps timers after shutdown(), and would keep the tests' process from ending.
+import { conformanceTests } from '../../src/conformance/index.ts';
 import { cassandraStore, createCassandraTable } from '../../src/stores/cassandra.ts';
 import { startCassandra } from '../servers/cassandra.ts';
 import { leadsAgainAfter } from './outage.ts';
@@ -12,12 +13,23 @@ try {
   await createCassandraTable(client);
   await client.shutdown();
   const { contactPoints, localDataCenter, user, password } = server;
-  await leadsAgainAfter({
-    open: () => cassandraStore({ contactPoints, localDataCenter, user, password, pollMs: 100 }),
-    stop: () => server.kill(),
-    start: () => server.start(),
-  });
+  const login = { contactPoints, localDataCenter, user, password };
+  const open = () => cassandraStore({ ...login, pollMs: 100, timeoutMs: 30_000 });
+  const [stop, start] = [() => server.kill(), () => server.start()];
+  await leadsAgainAfter({ open, stop, start });
   console.log('one leads again');
+  const target = async () => {
+    const store = open();
+    return {
+      ...{ store, another: async () => open(), stopService: stop, startService: start },
+      [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
+    };
+  };
+  for (const { name, run } of conformanceTests(target, { patienceMs: 120_000 })) {
+    if (!/service|outage/.test(name)) continue;
+    const { skipped } = await run();
+    console.log(`${skipped === undefined ? 'passed' : `skipped (${skipped})`}: ${name}`);
+  }
 } finally {
   await server[Symbol.asyncDispose]();
 }

@@ -358,7 +358,7 @@ describe('The Cassandra store', { skip }, () => {
   });
 });
 
-test('after an outage one leads again on Cassandra, and the old leader was told before', {
+test('after an outage one leads again on Cassandra, the old leader was told before, and tokens rise', {
   ...patience,
   skip: cassandraIsOurs ? skip : 'the cluster is not ours to stop',
 }, async () => {
@@ -367,6 +367,7 @@ test('after an outage one leads again on Cassandra, and the old leader was told 
   await using running = new Running(process.execPath, flags, import.meta.dirname, environment);
   assert.equal(await running.ended, 0, running.output);
   assert.match(running.output, /one leads again/);
+  assert.equal(running.output.match(/^passed: .*(service|outage)/gm)?.length, 2, running.output);
 });
 
 test('options of the Cassandra store that cannot be meant are refused', () => {
