@@ -1,6 +1,7 @@
 import { ConclaveError } from '../errors/index.ts';
 import type { Command, KeyspaceMachine } from '../keyspace/index.ts';
-import type { Runtime, Timer } from '../runtime/index.ts';
+import type { Configuration } from '../raft/index.ts';
+import type { Timer } from '../runtime/index.ts';
 import {
   decodeHashAnswer,
   decodeHashQuestion,
@@ -9,23 +10,21 @@ import {
   type HashAnswer,
 } from './corruption-frames.ts';
 import { judge, type Testimony } from './corruption-verdict.ts';
-import type { Logger } from './logger.ts';
+import type { MemberSetup } from './options.ts';
 import { type Frame, type FrameKind, frameKinds } from './peers/frames.ts';
 
 export interface CorruptionContext {
-  readonly runtime: Runtime;
-  readonly logger: Logger;
-  readonly memberId: number;
+  readonly setup: Pick<MemberSetup, 'runtime' | 'logger' | 'memberId' | 'corruptCheckMs'>;
   readonly keyspace: KeyspaceMachine;
-  /** 0: no periodic check. */
-  readonly everyMs: number;
   readonly isLeader: () => boolean;
-  readonly voters: () => readonly number[];
+  readonly configuration: () => Configuration;
   readonly connected: (member: number) => boolean;
   readonly send: (to: number, kind: FrameKind, payload: Uint8Array) => void;
   readonly propose: (command: Command) => Promise<unknown>;
-  /** This member is one of those that differ: it must not go on. */
-  readonly onOutcast: (error: ConclaveError) => void;
+  /** Keeps the member from ever starting on its data again. */
+  readonly mark: (why: string) => Promise<void>;
+  /** It stops. */
+  readonly fail: (error: ConclaveError) => void;
 }
 
 /** A follower applies what the leader has applied within this, or is left out of the round. */
@@ -49,6 +48,8 @@ export class CorruptionCheck implements Disposable {
   private seenAlarms: unknown;
   private timer: Timer | undefined;
   private over = false;
+  /** Settled once a mark that was begun is on disk, or could not be. */
+  marked: Promise<void> = Promise.resolve();
 
   constructor(context: CorruptionContext) {
     this.context = context;
@@ -56,7 +57,7 @@ export class CorruptionCheck implements Disposable {
 
   /** Begins the periodic check, if there is to be one. */
   start(): void {
-    if (this.context.everyMs > 0) this.plan();
+    if (this.context.setup.corruptCheckMs > 0) this.plan();
   }
 
   [Symbol.dispose](): void {
@@ -67,9 +68,9 @@ export class CorruptionCheck implements Disposable {
 
   private plan(): void {
     if (this.over) return;
-    const { runtime, everyMs, logger } = this.context;
+    const { runtime, corruptCheckMs, logger } = this.context.setup;
     this.timer = runtime.timers.after(
-      everyMs,
+      corruptCheckMs,
       () => {
         this.round()
           .catch((error: unknown) => logger.warn({ error: String(error) }, 'The corruption check failed.'))
@@ -86,31 +87,30 @@ export class CorruptionCheck implements Disposable {
   }
 
   private async verifyMemory(): Promise<void> {
-    const { keyspace, runtime } = this.context;
+    const { keyspace, setup } = this.context;
     const verification = keyspace.verification();
     for (;;) {
       const found = verification.step(sliceBytes);
       if (found === 'done' || this.over) return;
-      if (found === 'damaged')
-        return this.context.onOutcast(differs('its memory is not what was written to it'));
-      await new Promise<void>((resolve) => runtime.timers.nextTurn(resolve));
+      if (found === 'damaged') return this.takeOut(differs('its memory is not what was written to it'));
+      await new Promise<void>((resolve) => setup.runtime.timers.nextTurn(resolve));
     }
   }
 
   /** Asks all voters, and has taken out whoever differs. */
   async compare(): Promise<void> {
-    const { memberId, keyspace, logger } = this.context;
+    const { keyspace, setup } = this.context;
+    const { memberId, logger } = setup;
     const own = this.testify(keyspace.revision, keyspace.appliedIndex);
     if (own.outcome !== 'hash') return;
     const { revision, appliedIndex } = keyspace;
-    const voters = this.context.voters();
-    const answers = await Promise.all(
-      voters.filter((voter) => voter !== memberId).map((voter) => this.ask(voter, revision, appliedIndex)),
-    );
+    const { voters, learners = [] } = this.context.configuration();
+    const others = [...voters, ...learners].filter((other) => other !== memberId);
+    const answers = await Promise.all(others.map((other) => this.ask(other, revision, appliedIndex)));
     if (this.over) return;
     const testimonies = [{ member: memberId, ...own }, ...answers.filter((answer) => answer !== undefined)];
     const { outcasts, undecided } = judge(testimonies, voters);
-    logger.debug({ revision, asked: voters.length, answered: testimonies.length }, 'Members were compared.');
+    logger.debug({ revision, asked: others.length, answered: testimonies.length }, 'Members were compared.');
     for (const member of outcasts) {
       logger.error(
         { member: member.toString(16), revision },
@@ -138,28 +138,43 @@ export class CorruptionCheck implements Disposable {
    * @throws ConclaveError 'data-damaged' where a majority of the members agrees on something else.
    */
   async compareAtStart(): Promise<void> {
-    const { memberId, keyspace, voters, logger } = this.context;
+    const { keyspace, setup } = this.context;
+    const { memberId, logger } = setup;
+    const { voters } = this.context.configuration();
     const { revision, appliedIndex } = keyspace;
     const own = this.testify(revision, appliedIndex);
-    const others = voters().filter((voter) => voter !== memberId);
+    const others = voters.filter((voter) => voter !== memberId);
     if (own.outcome !== 'hash' || others.length === 0) return;
     const answers = await Promise.all(others.map((voter) => this.ask(voter, revision, appliedIndex)));
     const heard = answers.filter((answer) => answer !== undefined);
-    const verdict = judge([{ member: memberId, ...own }, ...heard], voters());
+    const verdict = judge([{ member: memberId, ...own }, ...heard], voters);
     logger.info({ revision, answered: heard.length }, 'Compared with the other members.');
-    if (verdict.outcasts.includes(memberId))
-      throw differs(`the others have other data at revision ${revision}`);
+    if (!verdict.outcasts.includes(memberId)) return;
+    const error = differs(`the others have other data at revision ${revision}`);
+    await this.context.mark(error.message);
+    throw error;
   }
 
   /** To be called when entries were applied: an alarm may name this member. */
   look(): void {
-    const { keyspace, memberId, onOutcast } = this.context;
+    const { keyspace, setup } = this.context;
     const alarms = keyspace.alarms();
     if (alarms === this.seenAlarms) return;
     this.seenAlarms = alarms;
-    if (alarms.some(({ kind, member }) => kind === 'corrupt-member' && member === BigInt(memberId))) {
-      onOutcast(differs('an alarm names it'));
+    if (alarms.some(({ kind, member }) => kind === 'corrupt-member' && member === BigInt(setup.memberId))) {
+      this.takeOut(differs('an alarm names it'));
     }
+  }
+
+  /** Its data is not to be trusted: the member stops. */
+  private takeOut(error: ConclaveError): void {
+    if (this.over) return;
+    this.over = true;
+    const { setup, mark, fail } = this.context;
+    this.marked = mark(error.message).catch((cause: unknown) => {
+      setup.logger.error({ error: String(cause) }, 'The data folder could not be marked as corrupt.');
+    });
+    fail(error);
   }
 
   /** @throws ConclaveError 'invalid-argument' on a malformed frame. */
@@ -188,7 +203,7 @@ export class CorruptionCheck implements Disposable {
 
   /** undefined: it did not say. */
   private async ask(member: number, revision: number, appliedIndex: number): Promise<Testimony | undefined> {
-    const { clock, timers } = this.context.runtime;
+    const { clock, timers } = this.context.setup.runtime;
     const untilMs = clock.monotonicMs() + answerWithinMs;
     while (!this.over && clock.monotonicMs() < untilMs) {
       if (this.context.connected(member)) {
@@ -209,7 +224,9 @@ export class CorruptionCheck implements Disposable {
         this.questions.delete(questionId);
         resolve(answer);
       };
-      const timer = this.context.runtime.timers.after(1000, () => settle(undefined), { background: true });
+      const timer = this.context.setup.runtime.timers.after(1000, () => settle(undefined), {
+        background: true,
+      });
       this.questions.set(questionId, settle);
       this.context.send(
         member,

@@ -50,7 +50,6 @@ export class Member implements MemberHandle {
   private compactor: AutoCompactor | undefined;
   private readonly requests: LeaderRequests;
   private readonly corruption: CorruptionCheck;
-  private marking: Promise<void> | undefined;
   private readonly listeners = new Set<(status: MemberStatus) => void>();
   private readonly membership: Membership;
   private readonly changes: MembershipChanges;
@@ -85,7 +84,7 @@ export class Member implements MemberHandle {
       member.begin();
       await member.transport.start();
       member.group.start();
-      if (setup.initialCorruptCheck) await member.compareAtStart();
+      if (setup.initialCorruptCheck) await member.corruption.compareAtStart();
       member.corruption.start();
       member.startCompacting();
       await storage.folder.markStarted();
@@ -135,17 +134,17 @@ export class Member implements MemberHandle {
       },
     });
     this.corruption = new CorruptionCheck({
-      ...{ runtime: setup.runtime, logger: setup.logger, memberId: setup.memberId },
-      ...{ keyspace: this.group.keyspace, everyMs: setup.corruptCheckMs },
+      ...{ setup, keyspace: this.group.keyspace },
       isLeader: () => this.group.role.role === 'leader',
-      voters: () => this.group.raft.status().configuration.voters,
+      configuration: () => this.group.raft.status().configuration,
       connected: (member) => this.transport.connected(member),
       send: (to, kind, payload) => {
         this.transport.send(to, kind, firstGroup, payload);
         this.transport.flush();
       },
       propose: (command) => this.propose(command),
-      onOutcast: (error) => this.takeOut(error),
+      mark: (why) => storage.markCorrupt(why),
+      fail: (error) => this.fail(error),
     });
     this.upkeep = new Upkeep({ setup, groupId: firstGroup, group: this.group, snapshots: storage.snapshots });
     const firstRequestId = Math.floor(setup.runtime.random.unit() * 2 ** 51);
@@ -311,24 +310,6 @@ export class Member implements MemberHandle {
     }
   }
 
-  private async compareAtStart(): Promise<void> {
-    try {
-      await this.corruption.compareAtStart();
-    } catch (error) {
-      if (ConclaveError.is(error, 'data-damaged')) await this.storage.markCorrupt(error.message);
-      throw error;
-    }
-  }
-
-  /** Its data is not to be trusted: it stops, and the mark keeps it from starting again. */
-  private takeOut(error: ConclaveError): void {
-    if (this.failure || this.stopping) return;
-    this.marking = this.storage.markCorrupt(error.message).catch((cause: unknown) => {
-      this.setup.logger.error({ error: String(cause) }, 'The data folder could not be marked as corrupt.');
-    });
-    this.fail(error);
-  }
-
   private linkChanged(peer: number, state: 'up' | 'down'): void {
     this.setup.logger.info({ peer: this.nameOf(peer), state }, 'The link to a peer changed.');
     this.group.linkChanged(peer, state);
@@ -421,7 +402,7 @@ export class Member implements MemberHandle {
     this.membership.close();
     await this.group.stop();
     await this.transport.close();
-    await this.marking;
+    await this.corruption.marked;
     await this.storage.close();
     this.setup.logger.info({ member: this.name }, 'Member stopped.');
     if (this.failure) this.settleStopped.reject(this.failure.error);
