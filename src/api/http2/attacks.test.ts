@@ -119,10 +119,15 @@ test('of many connections with incomplete requests, those that hold most are end
   const first = new Rig({ limits: { maxPartialBytesOfAll: 100_000 } });
   const rigs = [first, ...Array.from({ length: 3 }, () => new Rig({ beside: first }))] as const;
   const [, modest, , greedy] = rigs;
-  const message = framed(new Uint8Array(90_000));
+  const [message, smaller] = [framed(new Uint8Array(90_000)), framed(new Uint8Array(60_000))];
   for (const rig of rigs) {
     rig.call(1, '/t/Echo');
-    rig.send(frameTypes.data, 0, 1, message.subarray(0, rig === greedy ? 15_000 : 10_000));
+    rig.send(
+      frameTypes.data,
+      0,
+      1,
+      rig === greedy ? message.subarray(0, 15_000) : smaller.subarray(0, 10_000),
+    );
     await rig.ping();
   }
   for (let sent = 15_000; sent < 75_000; sent += 10_000) {
@@ -130,9 +135,9 @@ test('of many connections with incomplete requests, those that hold most are end
   }
   assert.equal(await greedy?.sentAway(), errorCodes.enhanceYourCalm);
   assert.deepEqual(first.refusals, ['too many incomplete messages']);
-  for (let sent = 10_000; sent < message.length; sent += 10_000) {
-    const last = sent + 10_000 >= message.length;
-    modest?.send(frameTypes.data, last ? frameFlags.endStream : 0, 1, message.subarray(sent, sent + 10_000));
+  for (let sent = 10_000; sent < smaller.length; sent += 10_000) {
+    const last = sent + 10_000 >= smaller.length;
+    modest?.send(frameTypes.data, last ? frameFlags.endStream : 0, 1, smaller.subarray(sent, sent + 10_000));
   }
   assert.equal((await modest?.answer(1))?.trailers.get('grpc-status'), '0');
 });
