@@ -120,3 +120,35 @@ describe('A release in documents', () => {
     assert.equal((await other.read(name)).leader?.holder, 'second');
   });
 });
+
+test('A look that the service asked for by a change takes what that shows; others ask for the latest', async () => {
+  const runtime = manualRuntime();
+  const service = new MemoryService({ runtime, ownsClock: true, tells: true, many: true });
+  const driver = service.driver();
+  const asked: (boolean | undefined)[] = [];
+  const read: DocumentDriver['read'] = (key, bounds) => {
+    if (key.kind === 'election') asked.push(bounds.asTold);
+    return driver.read(key, bounds);
+  };
+  const watching = documentStore(Object.assign(service.driver(), { read }), { runtime });
+  const stop = new AbortController();
+  const states = watching.watch(name, { signal: stop.signal })[Symbol.asyncIterator]();
+  await settle(runtime, states.next());
+  assert(asked.length > 0 && asked.every((asTold) => asTold !== true), 'to begin with');
+  asked.length = 0;
+  service.tell({ kind: 'election', name });
+  await runtime.advance(10);
+  assert.deepEqual(asked, [true], 'told of a change');
+  asked.length = 0;
+  service.tell('all');
+  await runtime.advance(10);
+  assert.deepEqual(asked, [false], 'told that anything may have changed');
+  asked.length = 0;
+  await runtime.advance(15_000);
+  assert(asked.length > 0 && asked.every((asTold) => asTold === false), 'looking all the same');
+  asked.length = 0;
+  await settle(runtime, watching.read(name));
+  assert.deepEqual(asked, [undefined], 'a read');
+  stop.abort();
+  await runtime.advance(10);
+});
