@@ -46,7 +46,7 @@ test("what is refused is refused with etcd's codes and texts", async () => {
   const texts: Record<MembershipFailure, [number, string]> = {
     'not-found': [5, 'etcdserver: member not found'],
     'peer-urls-exist': [9, 'etcdserver: Peer URLs already exists'],
-    'not-enough-started': [9, 'etcdserver: re-configuration failed due to not enough started members'],
+    'not-enough-started': [2, 'etcdserver: re-configuration failed due to not enough started members'],
     unhealthy: [14, 'etcdserver: unhealthy cluster'],
     'too-many-learners': [9, 'etcdserver: too many learner members in cluster'],
     'not-learner': [9, 'etcdserver: can only promote a learner member'],

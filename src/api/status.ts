@@ -90,8 +90,9 @@ const rows = {
   memberNotFound: [5, 'etcdserver: member not found', 'not-found'],
   peerUrlsExist: [9, 'etcdserver: Peer URLs already exists', 'already-exists'],
   badPeerUrls: [3, 'etcdserver: given member URLs are invalid', 'invalid-argument'],
+  // etcd answers it without a code of its own.
   notEnoughStarted: [
-    9,
+    2,
     'etcdserver: re-configuration failed due to not enough started members',
     'failed-precondition',
   ],
