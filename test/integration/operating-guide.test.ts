@@ -7,10 +7,10 @@ import { Guide } from '../guide.ts';
 import { putConclaveOnPath } from './conclave-on-path.ts';
 
 test('a cluster is started, looked at, compacted, saved and restored as the guide says', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   await using guide = new Guide('operating');
-  const places = ['12379', '22379', '32379', '12380', '22380', '32380'];
+  const places = ['12379', '22379', '32379', '12380', '22380', '32380', '42379', '42380'];
   const ports = await freePorts(places.length);
   const adapt = (code: string) =>
     places.reduce((text, place, at) => text.replaceAll(`:${place}`, `:${ports[at]}`), code);
@@ -26,6 +26,12 @@ test('a cluster is started, looked at, compacted, saved and restored as the guid
     while (!ready(cluster)) await new Promise((resolve) => setTimeout(resolve, 50));
     await client.put('a', 'one');
     await client.put('a', 'two');
+    await guide.outputOf('add', { env });
+    await using fourth = guide.start('fourth', { env });
+    await fourth.wrote(/ready to serve client requests/);
+    assert.match(await guide.outputOf('promote', { env }), /m4/);
+    await guide.outputOf('remove', { env });
+    await fourth.ended;
     assert.match(await guide.outputOf('look', { env }), /^MEMBER +ENDPOINT[\s\S]* leads in term /);
     assert.match(await guide.outputOf('compact', { env }), /^compacted revision \d+\nm1 .*: done in/);
     assert.match(await guide.outputOf('save', { env }), /^Saved .* to monday.snapshot\nHASH/);
