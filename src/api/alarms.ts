@@ -47,7 +47,8 @@ function alarmMember({ member, kind }: Alarm): AlarmMember {
   return { memberID: member, alarm: wireAlarms[kind].number };
 }
 
-const wireAlarms = {
+/** By etcd's number and name. */
+export const wireAlarms = {
   'no-space': { number: 1, name: 'NOSPACE' },
   corrupt: { number: 2, name: 'CORRUPT' },
   'corrupt-member': { number: 2, name: 'CORRUPT' },

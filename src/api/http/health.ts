@@ -1,4 +1,5 @@
 import type { MemberHandle } from '../../member/types.ts';
+import { wireAlarms } from '../alarms.ts';
 import { toStatus } from '../status.ts';
 
 /** How long a read that needs a majority may take before the member counts as unhealthy. */
@@ -11,6 +12,13 @@ interface Check {
 }
 
 const checks = {
+  /** Whether a member was found whose state is not that of the others. */
+  dataCorruption: {
+    name: 'data_corruption',
+    async run(member) {
+      return alarmsOf(member).includes('CORRUPT') ? 'alarm activated: CORRUPT' : undefined;
+    },
+  },
   /** Answered by this member alone: its loop turns, and its state can be read. */
   serializableRead: {
     name: 'serializable_read',
@@ -31,19 +39,37 @@ const checks = {
   },
 } satisfies Record<string, Check>;
 
+/** Those that concern this member: another one that differs from the rest is stopped, and the rest is well. */
+function alarmsOf(member: MemberHandle): string[] {
+  const concerning = member.keyspace
+    .alarms()
+    .filter(({ kind, member: of }) => kind !== 'corrupt-member' || of === BigInt(member.memberId));
+  return concerning.map(({ kind }) => wireAlarms[kind].name);
+}
+
 export interface HealthAnswer {
   readonly healthy: boolean;
   readonly text: string;
 }
 
-/** As etcd 3.5's /health: whether this member knows a leader and can read with a majority. */
+/**
+ * As etcd 3.5's /health: whether no alarm stands (`exclude=NOSPACE` leaves one out), and this member knows a
+ * leader and can read with a majority.
+ */
 export async function health(member: MemberHandle, query: URLSearchParams): Promise<HealthAnswer> {
-  const reason = await unhealthyBecause(member, query.get('serializable') === 'true');
+  const excluded = new Set(query.getAll('exclude'));
+  const reason = await unhealthyBecause(member, query.get('serializable') === 'true', excluded);
   const healthy = reason === undefined;
   return { healthy, text: JSON.stringify({ health: String(healthy), reason: reason ?? '' }) };
 }
 
-async function unhealthyBecause(member: MemberHandle, serializable: boolean): Promise<string | undefined> {
+async function unhealthyBecause(
+  member: MemberHandle,
+  serializable: boolean,
+  excluded: ReadonlySet<string>,
+): Promise<string | undefined> {
+  const alarm = alarmsOf(member).find((name) => !excluded.has(name));
+  if (alarm !== undefined) return `ALARM ${alarm}`;
   if (serializable) return checks.serializableRead.run(member);
   if (member.status().raft.leader === 0) return 'RAFT NO LEADER';
   const failure = await checks.linearizableRead.run(member);
@@ -57,7 +83,9 @@ export async function probe(
   query: URLSearchParams,
 ): Promise<HealthAnswer> {
   const wanted: readonly Check[] =
-    name === 'livez' ? [checks.serializableRead] : [checks.serializableRead, checks.linearizableRead];
+    name === 'livez'
+      ? [checks.serializableRead]
+      : [checks.dataCorruption, checks.serializableRead, checks.linearizableRead];
   const excluded = new Set(query.getAll('exclude'));
   const run = wanted.filter((check) => !excluded.has(check.name));
   const results = await Promise.all(run.map((check) => check.run(member)));

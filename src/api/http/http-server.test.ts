@@ -86,7 +86,7 @@ test('health tells whether a majority answers, and why not', async () => {
   assert.deepEqual(await page('/livez'), [200, 'ok\n']);
   assert.deepEqual(await page('/readyz?verbose'), [
     200,
-    '[+]serializable_read ok\n[+]linearizable_read ok\nok\n',
+    '[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\nok\n',
   ]);
   it.member.failure = new ConclaveError('no-leader', 'nobody leads');
   assert.deepEqual(await page('/health'), [
@@ -97,9 +97,28 @@ test('health tells whether a majority answers, and why not', async () => {
   assert.deepEqual(await page('/livez'), [200, 'ok\n']);
   assert.deepEqual(await page('/readyz'), [
     503,
-    '[+]serializable_read ok\n[-]linearizable_read failed: etcdserver: no leader\nreadyz check failed\n',
+    '[+]data_corruption ok\n[+]serializable_read ok\n[-]linearizable_read failed: etcdserver: no leader\nreadyz check failed\n',
   ]);
   assert.deepEqual(await page('/readyz?exclude=linearizable_read'), [200, 'ok\n']);
+});
+
+test('an alarm makes a member unhealthy, one of corruption also unready', async () => {
+  await using it = await open();
+  const raise = (kind: 'no-space' | 'corrupt') =>
+    it.member.propose({ type: 'alarm', raise: true, member: 1n, kind });
+  const page = async (path: string) => {
+    const response = await it.get(path);
+    return [response.status, await response.text()];
+  };
+  await raise('no-space');
+  assert.deepEqual(await page('/health'), [503, '{"health":"false","reason":"ALARM NOSPACE"}']);
+  assert.deepEqual(await page('/health?exclude=NOSPACE'), [200, '{"health":"true","reason":""}']);
+  assert.deepEqual(await page('/readyz'), [200, 'ok\n']);
+  await raise('corrupt');
+  assert.deepEqual((await page('/health?exclude=NOSPACE'))[1], '{"health":"false","reason":"ALARM CORRUPT"}');
+  const [status, text] = await page('/readyz');
+  assert.equal(status, 503);
+  assert.match(String(text), /^\[-\]data_corruption failed: alarm activated: CORRUPT\n/);
 });
 
 test('a page in a browser may call only where it is allowed to', async () => {
