@@ -137,6 +137,27 @@ test('watchers see every matching event once, in order, revisions whole, also ac
   );
 });
 
+test('watchers that want the same are given the very same events, as long as little is kept for that', () => {
+  const keyspace = new Keyspace();
+  for (let at = 0; at < 12; at++) applyOne(keyspace, putCommand('a', 'x'.repeat(1_000_000)));
+  const from = (startRevision: number) => keyspace.watch(watchRequest('a', '', { startRevision }), () => {});
+  const events = (watcher: Watcher) => {
+    const batch = watcher.next(3);
+    assert.equal(batch?.type, 'events');
+    return batch?.type === 'events' ? batch.events : [];
+  };
+  const [first, second, third] = [from(2), from(2), from(2)];
+  const given = events(first);
+  assert.equal(events(second), given);
+  // So much is read in between that it is dropped, and read again.
+  for (let revision = 3; revision < 9; revision++) events(from(revision));
+  const again = events(third);
+  assert.notEqual(again, given);
+  assert.deepEqual(again, given);
+  const alone = keyspace.watch(watchRequest('a', '', { startRevision: 2, prevKv: true }), () => {}).next(1);
+  assert.equal(alone?.type === 'events' && alone.shared, false);
+});
+
 test('a watcher from the next revision on is told of a matching write, once until it has read', () => {
   const keyspace = new Keyspace();
   applyOne(keyspace, putCommand('a'));

@@ -10,23 +10,9 @@ import { IntervalTree } from './interval-tree.ts';
 import { Store } from './store.ts';
 import { none } from './tables.ts';
 import type { KeyValue, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
+import { eventBytes, type Kind, WatchKinds } from './watch-kinds.ts';
 
 const noBytes = new Uint8Array(0);
-
-/** What one watcher was given, for those that want the same from the same revision on. */
-interface Reading {
-  readonly batch: WatchBatch | undefined;
-  readonly nextRevision: number;
-  readonly idle: boolean;
-}
-
-/** All watchers that want the same events. */
-interface Kind {
-  readonly name: string;
-  count: number;
-  /** Of the state as it is now, by where they began and what bounded them; dropped when more is written. */
-  readonly readings: Map<string, Reading>;
-}
 
 class Cursor implements Watcher {
   readonly request: WatchRequest;
@@ -49,7 +35,7 @@ class Cursor implements Watcher {
       rangeEnd: copyBytes(request.rangeEnd),
     };
     this.onReady = onReady;
-    this.kind = hub.kindOf(this.request);
+    this.kind = hub.kinds.join(this.request);
     const revision = hub.store.revision;
     this.nextRevision = request.startRevision > 0 ? request.startRevision : revision + 1;
     this.idle = this.nextRevision > revision;
@@ -81,8 +67,7 @@ class Cursor implements Watcher {
       return known.batch;
     }
     const batch = this.read(maxEvents, maxBytes);
-    kind.readings.set(name, { batch, nextRevision: this.nextRevision, idle: this.idle });
-    this.hub.readKinds.add(kind);
+    this.hub.kinds.keep(kind, name, { batch, nextRevision: this.nextRevision, idle: this.idle });
     return batch;
   }
 
@@ -149,18 +134,6 @@ class Cursor implements Watcher {
   }
 }
 
-function eventBytes({ kv, prevKv }: WatchEvent): number {
-  const previous = prevKv === undefined ? 0 : prevKv.key.length + prevKv.value.length;
-  return kv.key.length + kv.value.length + previous;
-}
-
-/** A text with a character for each byte. */
-function latin(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
-}
-
 interface ExactGroup {
   readonly key: Uint8Array;
   readonly cursors: Set<Cursor>;
@@ -173,9 +146,7 @@ export class WatchHub {
   private readonly exact = new Map<number, ExactGroup[]>();
   private readonly ranges = new IntervalTree<Cursor>();
   private rangeCount = 0;
-  private readonly kinds = new Map<string, Kind>();
-  /** Those with readings. */
-  readonly readKinds = new Set<Kind>();
+  readonly kinds = new WatchKinds();
 
   constructor(store: Store) {
     this.store = store;
@@ -183,16 +154,6 @@ export class WatchHub {
 
   get count(): number {
     return this.cursors.size;
-  }
-
-  /** The kind of a new watcher, which is counted there. */
-  kindOf({ key, rangeEnd, prevKv, noPut, noDelete }: WatchRequest): Kind {
-    const flags = (prevKv ? 1 : 0) + (noPut ? 2 : 0) + (noDelete ? 4 : 0);
-    const name = `${flags} ${key.length} ${latin(key)}${latin(rangeEnd)}`;
-    const kind = this.kinds.get(name) ?? { name, count: 0, readings: new Map() };
-    kind.count++;
-    this.kinds.set(name, kind);
-    return kind;
   }
 
   watch(request: WatchRequest, onReady: () => void): Watcher {
@@ -215,9 +176,7 @@ export class WatchHub {
 
   remove(cursor: Cursor): void {
     if (!this.cursors.delete(cursor)) return;
-    const { kind } = cursor;
-    kind.count--;
-    if (kind.count === 0) this.kinds.delete(kind.name);
+    this.kinds.leave(cursor.kind);
     const { key, rangeEnd } = cursor.request;
     if (rangeEnd.length > 0) {
       this.ranges.delete(key, isUnboundedEnd(rangeEnd) ? undefined : rangeEnd, cursor);
@@ -237,7 +196,7 @@ export class WatchHub {
 
   /** Wakes the idle watchers that want a record at or after this position in history. */
   notifyFrom(position: number): void {
-    this.forgetReadings();
+    this.kinds.forgetReadings();
     if (this.cursors.size === 0) return;
     const store = this.store;
     const woken: Cursor[] = [];
@@ -268,7 +227,7 @@ export class WatchHub {
 
   /** Moves all watchers onto a store that was installed from a snapshot: each goes on after what it delivered. */
   moveTo(store: Store): void {
-    this.forgetReadings();
+    this.kinds.forgetReadings();
     const woken: Cursor[] = [];
     for (const cursor of this.cursors) {
       if (!cursor.idle) continue;
@@ -279,12 +238,6 @@ export class WatchHub {
     }
     this.store = store;
     this.call(woken);
-  }
-
-  private forgetReadings(): void {
-    if (this.readKinds.size === 0) return;
-    for (const kind of this.readKinds) kind.readings.clear();
-    this.readKinds.clear();
   }
 
   /** A listener that throws must not stop the apply loop, nor the other listeners. */

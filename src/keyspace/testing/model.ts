@@ -280,7 +280,8 @@ export class Model {
       lease: request.ignoreLease && old !== undefined ? old.lease : request.lease,
     };
     this.draft.set(name, kv);
-    const prevKv = old === undefined ? undefined : this.at(this.revision).get(name);
+    const created = kv.createRevision === kv.modRevision;
+    const prevKv = created ? undefined : this.at(this.revision).get(name);
     this.drafted.push({ type: 'put', kv, prevKv });
     return request.prevKv ? old : undefined;
   }

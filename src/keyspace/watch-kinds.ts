@@ -1,0 +1,77 @@
+/**
+ * Watchers that want the same events are of one kind: what one of them reads the others are given, as far as that is
+ * worth keeping.
+ */
+import type { WatchBatch, WatchEvent, WatchRequest } from './types.ts';
+
+/** Of what is kept of readings, all watchers together; and what each of them, and each event, takes besides its content. */
+const mostReadingBytes = 8 * 1024 * 1024;
+const readingOverhead = 200;
+
+/** What one watcher was given, for those that want the same from the same revision on. */
+export interface Reading {
+  readonly batch: WatchBatch | undefined;
+  readonly nextRevision: number;
+  readonly idle: boolean;
+}
+
+/** All watchers that want the same events. */
+export interface Kind {
+  readonly name: string;
+  count: number;
+  /** Of the state as it is now, by where they began and what bounded them; dropped when more is written. */
+  readonly readings: Map<string, Reading>;
+}
+
+export class WatchKinds {
+  private readonly kinds = new Map<string, Kind>();
+  /** Those with readings. */
+  private readonly readKinds = new Set<Kind>();
+  private readingBytes = 0;
+
+  /** The kind of a new watcher, which is counted there. */
+  join({ key, rangeEnd, prevKv, noPut, noDelete }: WatchRequest): Kind {
+    const flags = (prevKv ? 1 : 0) + (noPut ? 2 : 0) + (noDelete ? 4 : 0);
+    const name = `${flags} ${key.length} ${latin(key)}${latin(rangeEnd)}`;
+    const kind = this.kinds.get(name) ?? { name, count: 0, readings: new Map() };
+    kind.count++;
+    this.kinds.set(name, kind);
+    return kind;
+  }
+
+  leave(kind: Kind): void {
+    kind.count--;
+    if (kind.count === 0) this.kinds.delete(kind.name);
+  }
+
+  /** Until more is written, or more was read than is worth keeping: nobody may come for it. */
+  keep(kind: Kind, name: string, reading: Reading): void {
+    const events = reading.batch?.type === 'events' ? reading.batch.events : [];
+    let bytes = readingOverhead;
+    for (const event of events) bytes += readingOverhead + eventBytes(event);
+    if (this.readingBytes + bytes > mostReadingBytes) this.forgetReadings();
+    if (bytes > mostReadingBytes) return;
+    this.readingBytes += bytes;
+    kind.readings.set(name, reading);
+    this.readKinds.add(kind);
+  }
+
+  forgetReadings(): void {
+    if (this.readKinds.size === 0) return;
+    this.readingBytes = 0;
+    for (const kind of this.readKinds) kind.readings.clear();
+    this.readKinds.clear();
+  }
+}
+
+export function eventBytes({ kv, prevKv }: WatchEvent): number {
+  const previous = prevKv === undefined ? 0 : prevKv.key.length + prevKv.value.length;
+  return kv.key.length + kv.value.length + previous;
+}
+
+/** A text with a character for each byte. */
+function latin(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
