@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeBatch, Keyspace, type SubmittedCommand } from '../keyspace/index.ts';
+import { type AuthChange, encodeBatch, Keyspace, type SubmittedCommand } from '../keyspace/index.ts';
 import { type Entry, Raft, type SnapshotMeta } from '../raft/index.ts';
 import { LeaderTime } from './leader-time.ts';
 
@@ -42,6 +42,24 @@ test('there is no time until the snapshot that the log builds on is loaded, and 
   writer.finish();
   assert.equal(time.read(70), 9000);
   assert.equal(time.read(75), 9005);
+});
+
+test('while auth is enabled, and tokens may be about, the leader logs the time now and then', () => {
+  const keyspace = new Keyspace();
+  const time = new LeaderTime(keyspace, raft(undefined, []), heartbeatIntervalMs);
+  time.start(0);
+  assert.equal(time.stampDueMs(0), Number.POSITIVE_INFINITY);
+  const user = 'root';
+  const changes: AuthChange[] = [
+    { kind: 'userAdd', user, passwordHash: '', noPassword: false },
+    { kind: 'userGrantRole', user, role: 'root' },
+    { kind: 'enable', tokenKey: new Uint8Array(32) },
+  ];
+  keyspace.apply(1, batch(0, ...changes.map((change) => ({ type: 'auth', change }) as const)));
+  assert.equal(time.dueMs(0), heartbeatIntervalMs);
+  assert.equal(time.stampDueMs(0), 10_000);
+  time.stamped(7000);
+  assert.equal(time.stampDueMs(7000), 17_000);
 });
 
 test('while there are leases the leader looks at the clock as often as time may pass', () => {

@@ -132,11 +132,13 @@ export class Access {
    * Proposes for the caller. What may not be is refused before it reaches the log; what changed on the way is found
    * when it is applied, and looked at again.
    */
-  async propose(
-    context: CallContext,
-    command: Command,
-    options: ProposeOptions = {},
-  ): Promise<CommandResult> {
+  propose(context: CallContext, command: Command, options: ProposeOptions = {}): Promise<CommandResult> {
+    // Who says nothing of itself is answered alike, whatever was enabled meanwhile: no promise more than needed.
+    const asIs = !this.enabled && !saysWho(context);
+    return asIs ? this.#member.propose(command, options) : this.#proposeAs(context, command, options);
+  }
+
+  async #proposeAs(context: CallContext, command: Command, options: ProposeOptions): Promise<CommandResult> {
     for (let attempt = 1; ; attempt++) {
       const look = () => this.#commandRefusal(context, command);
       const author = this.enabled
@@ -157,8 +159,7 @@ export class Access {
   /** The command met other users and roles than this member knew: it was not applied, and may be once we know them. */
   #isStale(reason: CommandFailure, author: CommandAuthor | undefined, context: CallContext): boolean {
     if (reason === 'auth-revision-old') return true;
-    const saysWho = context.token !== undefined || context.connection.commonName !== undefined;
-    return reason === 'user-name-empty' && author === undefined && saysWho;
+    return reason === 'user-name-empty' && author === undefined && saysWho(context);
   }
 
   /** Runs `then` in the turn in which `look` finds no reason against it: now, or once this member has caught up. */
@@ -217,6 +218,10 @@ export class Access {
       this.#member.propose(command).finally(() => this.#extending.delete(name)),
     );
   }
+}
+
+function saysWho({ token, connection }: CallContext): boolean {
+  return token !== undefined || connection.commonName !== undefined;
 }
 
 function asStatus(reason: CommandFailure | undefined): StatusError | undefined {
