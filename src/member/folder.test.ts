@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
 import { type MemoryDisk, manualRuntime } from '../runtime/testing.ts';
-import { type DataFolderOptions, openDataFolder } from './folder.ts';
+import { type DataFolderOptions, openDataFolder, readIdentity } from './folder.ts';
 import { encodeIdentity } from './identity-file.ts';
 
 const path = '/var/lib/member';
@@ -123,4 +123,15 @@ test('after a crash at any moment the folder opens, and what was marked as start
     if (marked) assert.equal(folder.fresh, false);
   }
   assert.fail('the work was never done before the crash');
+});
+
+test('a folder that was opened before can be marked, and says so to whoever opens it next', async () => {
+  const { disk } = manualRuntime();
+  await (await openDataFolder(options(disk))).close();
+  const again = await openDataFolder(options(disk));
+  await again.markStarted();
+  await again.markRemoved();
+  await again.close();
+  const { started, removed } = (await readIdentity(disk, path)) ?? {};
+  assert.deepEqual({ started, removed }, { started: true, removed: true });
 });

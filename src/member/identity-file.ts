@@ -27,7 +27,9 @@ const checksumAtEnd = /"crc32c": "([0-9a-f]{8})"\n\}\n$/;
 
 /** JSON that people can read, with a checksum: a flipped bit must not pass for another member's folder, or none's. */
 export function encodeIdentity(identity: object): Uint8Array {
-  const text = `${JSON.stringify({ ...identity, crc32c: nothing }, null, 2)}\n`;
+  // One that was read has the field already: it would keep its place, which must be the last.
+  const { crc32c: _read, ...fields } = identity as { readonly crc32c?: unknown };
+  const text = `${JSON.stringify({ ...fields, crc32c: nothing }, null, 2)}\n`;
   return new TextEncoder().encode(withChecksum(text, checksumOf(text)));
 }
 

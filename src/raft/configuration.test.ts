@@ -78,3 +78,12 @@ test('the latest in the log is in force, a truncation brings back the one before
   history.truncateFrom(6);
   assert.deepEqual(history.current.voters, [1, 2]);
 });
+
+test('a snapshot of our own log leaves the configuration the index that changes are planned by', () => {
+  const history = new ConfigurationHistory({ voters: [1] }, undefined, [change(3, 1, 2)]);
+  const { configuration } = history.latest;
+  history.rebase({ index: 9, term: 1, configuration });
+  assert.equal(history.latest.index, 3);
+  history.rebase({ index: 12, term: 1, configuration: { voters: [1, 2] } });
+  assert.equal(history.latest.index, 12, 'of a snapshot from a leader only its end is known');
+});

@@ -202,7 +202,10 @@ export class ConfigurationHistory {
   /** A snapshot stands for everything up to its index. */
   rebase(snapshot: SnapshotMeta): void {
     const later = this.#versions.filter((version) => version.index > snapshot.index);
+    const inForce = this.#versions[this.#versions.length - later.length - 1];
+    // Of our own log: who plans a change goes by the index that it was told, so that stays.
+    const isOurs = inForce !== undefined && inForce.configuration === snapshot.configuration;
     const base = { index: snapshot.index, configuration: checkedConfiguration(snapshot.configuration) };
-    this.#versions.splice(0, this.#versions.length, base, ...later);
+    this.#versions.splice(0, this.#versions.length, isOurs ? inForce : base, ...later);
   }
 }

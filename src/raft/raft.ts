@@ -43,13 +43,13 @@ const nothing: readonly never[] = Object.freeze([]);
 export class Raft implements RaftCore {
   readonly #core: Core;
   #reported: RaftState;
-  #reportedConfiguration: Configuration;
+  #reportedConfiguration: ConfigurationAt;
 
   constructor(options: RaftOptions, stored: RaftStored, nowMs: number) {
     const core = new Core(options, stored, new ForwardedReads(options.random), nowMs);
     this.#core = core;
     this.#reported = { role: core.role, term: core.term, leader: core.leader };
-    this.#reportedConfiguration = core.configuration;
+    this.#reportedConfiguration = core.configurations.latest;
     if (core.isSoleVoter) core.electionDeadlineMs = nowMs;
     else if (core.mayLead) resetElectionTimer(core);
     // Before it stopped this member may have acknowledged a leader that now reads by its lease.
@@ -151,7 +151,7 @@ export class Raft implements RaftCore {
       durability.wants(core.term, core.votedFor, core.log.lastIndex) ||
       (Math.min(core.commitIndex, durability.durableIndex) > core.handedOutIndex && !durability.installing) ||
       this.#stateMoved() ||
-      core.configuration !== this.#reportedConfiguration ||
+      core.configurations.latest !== this.#reportedConfiguration ||
       (leadership === undefined
         ? core.forwardedReads.wantsToAsk(core)
         : leadership.reads.waiting.length > 0 || hasToReplicate(core, leadership))
@@ -215,8 +215,8 @@ export class Raft implements RaftCore {
 
   #takeConfiguration(): ConfigurationAt | undefined {
     const { latest } = this.#core.configurations;
-    if (latest.configuration === this.#reportedConfiguration) return undefined;
-    this.#reportedConfiguration = latest.configuration;
+    if (latest === this.#reportedConfiguration) return undefined;
+    this.#reportedConfiguration = latest;
     return latest;
   }
 

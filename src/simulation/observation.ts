@@ -4,7 +4,15 @@
  * is durable is read from the simulated platters, what was sent from the wire.
  */
 import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
-import type { Entry, RaftCore, RaftEffects, RaftMessage, SnapshotMeta } from '../raft/index.ts';
+import type {
+  Configuration,
+  ConfigurationAt,
+  Entry,
+  RaftCore,
+  RaftEffects,
+  RaftMessage,
+  SnapshotMeta,
+} from '../raft/index.ts';
 import type { Draw } from './world/random.ts';
 
 /** One member across all its lives: what stands here is what an omniscient observer knows of it. */
@@ -22,6 +30,20 @@ export interface MemberSight {
   readonly durable: DurableState;
   /** It lost its disk, or data on it went bad, and it has not caught up with the others since. */
   readonly damaged: boolean;
+  /** It joined a cluster that was there, and knew of no voter at first. Absent: false. */
+  readonly joined?: boolean;
+}
+
+/** Who is in the cluster, as one finds by reading the members' logs. */
+export interface ConfigurationSight {
+  /** The last in the member's log, committed or not; as of its last drain that changed anything. */
+  of(member: MemberSight): ConfigurationAt;
+  /** The one before that, where the last drain brought another: what was done in it may have been done by either. */
+  before(member: MemberSight): ConfigurationAt | undefined;
+  /** The last that anybody reported as committed. */
+  readonly committed: ConfigurationAt;
+  memberOf(id: number): MemberSight | undefined;
+  isQuorum(configuration: Configuration, counts: (voter: number) => boolean): boolean;
 }
 
 /** Raft's state of one group as read, byte by byte, from a platter. */
@@ -52,6 +74,10 @@ export interface LifeSight {
   readonly nowUs: number;
   readonly members: readonly MemberSight[];
   readonly committed: CommittedLog;
+  /** Absent: all members vote, always. */
+  readonly configurations?: ConfigurationSight;
+  /** Members join and leave in this life. Absent: false. */
+  readonly changing?: boolean;
   /** Each host's clocks run within this bound of true time. */
   readonly clockDriftRate: number;
   /** A generator for the checker's own choices (which of many things to look at). */

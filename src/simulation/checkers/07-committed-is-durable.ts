@@ -1,6 +1,6 @@
 import type { RaftEffects, RaftMessage } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { holdsDurably, PlatterTerms, statusOf, touchesLog } from './sights.ts';
+import { describeConfiguration, holdsDurably, PlatterTerms, statusOf, touchesLog } from './sights.ts';
 
 /** What a platter held when it came to harm. */
 interface Lost {
@@ -32,15 +32,29 @@ export function committedIsDurable(life: LifeSight): Checker {
     return before.life === member.life && member.running && member.raft?.entryAt(index)?.term === term;
   };
 
+  /** By a quorum of the configuration in force on who says that it is committed. */
+  const isHeld = (member: MemberSight, index: number, term: number): boolean => {
+    const { configurations, members } = life;
+    if (configurations === undefined) {
+      let holders = 0;
+      for (const other of members) if (holds(other, index, term)) holders += 1;
+      return holders * 2 > members.length;
+    }
+    const counts = (voter: number): boolean => {
+      const other = configurations.memberOf(voter);
+      return other !== undefined && holds(other, index, term);
+    };
+    if (configurations.isQuorum(configurations.of(member).configuration, counts)) return true;
+    const before = configurations.before(member);
+    return before !== undefined && configurations.isQuorum(before.configuration, counts);
+  };
+
   const verify = (member: MemberSight, commitIndex: number, how: string): void => {
     while (verified < commitIndex) {
       const index = verified + 1;
       const entry = member.raft?.entryAt(index) ?? life.committed.entryAt(index);
-      if (entry !== undefined) {
-        let holders = 0;
-        for (const other of life.members) if (holds(other, index, entry.term)) holders += 1;
-        if (holders * 2 <= life.members.length) report(member, how, index, entry.term, commitIndex);
-      }
+      if (entry !== undefined && !isHeld(member, index, entry.term))
+        report(member, how, index, entry.term, commitIndex);
       verified = index;
     }
   };
@@ -52,7 +66,7 @@ export function committedIsDurable(life: LifeSight): Checker {
     });
     return violated(
       checker,
-      `${by.name} ${how} that ${commitIndex} is committed, but entry ${index} of term ${term} is not on a majority of the disks: ${disks.join(', ')}`,
+      `${by.name} ${how} that ${commitIndex} is committed, but entry ${index} of term ${term} is not on the disks of a quorum of ${describeConfiguration(life.configurations?.of(by).configuration, life)}: ${disks.join(', ')}`,
     );
   };
 
@@ -66,7 +80,7 @@ export function committedIsDurable(life: LifeSight): Checker {
 
   const checker: Checker = {
     name: '07-committed-is-durable',
-    claim: 'What is committed is on the disks of a majority of the members.',
+    claim: 'What is committed is on the disks of a quorum of the configuration in force.',
     drained(member: MemberSight, effects: RaftEffects) {
       if (member.damaged) harmed(member, member.life);
       if (!touchesLog(effects)) return;

@@ -53,7 +53,8 @@ function lookOn(raft: RaftCore, tell: (delay: Delay) => void): void {
     step(event, nowMs);
     const byMs = raft.nextDeadlineMs() - beforeMs;
     // A new term ends what else was waited for: that is no delay of an election.
-    if (role === 'leader' || byMs <= 0 || raft.status().term !== term) return;
+    // One that may not campaign waits for nothing, before and after.
+    if (role === 'leader' || !(byMs > 0) || raft.status().term !== term) return;
     tell({ from: event.message.from, byMs });
   };
 }

@@ -16,9 +16,12 @@ import { nothingGoesBack } from './09-nothing-goes-back.ts';
 import { indexesInOrder } from './10-indexes-in-order.ts';
 import { durableBeforeSent } from './11-durable-before-sent.ts';
 import { matchIsOnDisk } from './12-match-is-on-disk.ts';
+import { oneChangeAtATime } from './13-one-change-at-a-time.ts';
 import { heartbeatCommit } from './14-heartbeat-commit.ts';
 import { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
+import { electedByAQuorum } from './elected-by-a-quorum.ts';
 import { electionTimer } from './election-timer.ts';
+import { removedStaysOut } from './removed-stays-out.ts';
 
 export { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
 export { CommittedEntries } from './committed-log.ts';
@@ -37,7 +40,10 @@ export const consensusCheckers = (bounds?: QueueBounds): readonly CheckerFactory
   indexesInOrder,
   durableBeforeSent,
   matchIsOnDisk,
+  oneChangeAtATime,
   heartbeatCommit,
   boundedQueues(bounds),
   electionTimer,
+  electedByAQuorum,
+  removedStaysOut,
 ];

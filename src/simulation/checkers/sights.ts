@@ -1,5 +1,5 @@
-import type { Entry, RaftEffects, RaftStatus } from '../../raft/index.ts';
-import type { DurableState, MemberSight } from '../observation.ts';
+import type { Configuration, Entry, RaftEffects, RaftStatus } from '../../raft/index.ts';
+import type { DurableState, LifeSight, MemberSight } from '../observation.ts';
 
 /** What several checkers ask of the sights they are given. */
 
@@ -40,6 +40,20 @@ export function sameEntry(one: Entry, other: Entry): boolean {
 
 export function describeEntry(entry: Entry): string {
   return `entry ${entry.index} of term ${entry.term} (${entry.kind}, ${entry.data.length} bytes, digest ${digest(entry)})`;
+}
+
+/** By their names; undefined: all members. */
+export function describeConfiguration(
+  configuration: Configuration | undefined,
+  { members }: Pick<LifeSight, 'members'>,
+): string {
+  if (configuration === undefined) return 'the members';
+  const names = (ids: readonly number[] = []): string =>
+    ids.map((id) => members.find(({ memberId }) => memberId === id)?.name ?? `${id}`).join(', ') || 'nobody';
+  const { voters, outgoing, learners } = configuration;
+  const joint = outgoing === undefined ? '' : `, before ${names(outgoing)}`;
+  const learning = learners === undefined ? '' : `, learning ${names(learners)}`;
+  return `(${names(voters)}${joint}${learning})`;
 }
 
 /** 32 bits of kind and data. */

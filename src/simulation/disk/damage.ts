@@ -1,4 +1,5 @@
-import type { CommittedLog, DurableState } from '../observation.ts';
+import { isVoter } from '../../raft/index.ts';
+import type { CommittedLog, ConfigurationSight, DurableState } from '../observation.ts';
 
 /** What must be known of a member to decide whether its disk may be harmed. */
 export interface DamageView {
@@ -7,6 +8,8 @@ export interface DamageView {
   readonly alive: boolean;
   /** Its process lives and has recovered. */
   readonly running: boolean;
+  /** It never runs again, or only to find that it was removed. Absent: false. */
+  readonly gone?: boolean;
   readonly durable: DurableState & { readonly refusal: string | undefined };
 }
 
@@ -29,6 +32,10 @@ export interface DamageView {
  *   first, and wait until the others have moved on.
  * - No other member is damaged, and a minority may be: so one at a time, and none where fewer than three are.
  *
+ * Where members join and leave, "every other member" are all that may still vote: those too that were removed and have
+ * not heard of it, for B may vote for them by the configuration that they know. Those that are gone may not; and B is
+ * harmed only while nobody has a configuration that is not committed, so that its vote counts in the same ones as before.
+ *
  * This needs connections to end with the processes at their ends, as TCP's do: no answer to a former life of B
  * reaches its next one.
  *
@@ -39,14 +46,21 @@ export interface DamageView {
 export class DamageRecord {
   readonly #members: readonly DamageView[];
   readonly #committed: CommittedLog;
+  /** undefined: all members vote, always. */
+  readonly #configurations: Pick<ConfigurationSight, 'committed'> | undefined;
   /** Positions of damaged members, with the last index that was committed at the time. */
   readonly #damaged = new Map<number, number>();
   /** Harms done. */
   harms = 0;
 
-  constructor(members: readonly DamageView[], committed: CommittedLog) {
+  constructor(
+    members: readonly DamageView[],
+    committed: CommittedLog,
+    configurations?: Pick<ConfigurationSight, 'committed'>,
+  ) {
     this.#members = members;
     this.#committed = committed;
+    this.#configurations = configurations;
   }
 
   damaged(position: number): boolean {
@@ -59,10 +73,25 @@ export class DamageRecord {
    */
   mayHarm(position: number): boolean {
     const member = this.#members[position];
-    if (member === undefined || member.alive || this.#members.length < 3) return false;
-    if ([...this.#damaged.keys()].some((other) => other !== position)) return false;
+    if (member === undefined || member.alive || member.gone) return false;
+    const others = this.#members.filter((other) => other !== member && other.gone !== true);
+    if (others.length < 2) return false;
+    if ([...this.#damaged.keys()].some((other) => other !== position && !this.#members[other]?.gone))
+      return false;
     if (member.durable.refusal !== undefined) return this.#damaged.has(position);
-    return this.#members.every((other) => other === member || this.#covers(other, member));
+    return others.every((other) => this.#covers(other, member)) && this.#isSettled(member, others);
+  }
+
+  #isSettled(member: DamageView, others: readonly DamageView[]): boolean {
+    if (this.#configurations === undefined) return true;
+    const { index, configuration } = this.#configurations.committed;
+    const { voters, outgoing } = configuration;
+    if (outgoing !== undefined || voters.length < 3 || !isVoter(configuration, member.memberId)) return false;
+    return [member, ...others].every(({ durable }) => {
+      for (let at = Math.max(index, durable.snapshotIndex) + 1; at <= durable.lastIndex; at++)
+        if (durable.entryAt(at)?.kind === 'configuration') return false;
+      return true;
+    });
   }
 
   /** Does the harm if it may be done now, and takes note of it. */

@@ -86,6 +86,7 @@ export class Nemesis {
       spoilReads(fault, targets, this.#overlaps, () => this.#count(fault.kind)) ??
       strikeData(fault, targets, () => this.#count(fault.kind)) ??
       strikeProcess(fault, targets, this.#overlaps) ??
+      targets.change?.(fault) ??
       strikeClock(fault, targets)
     );
   }

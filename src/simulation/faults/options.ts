@@ -49,11 +49,27 @@ export const faultKinds = [
   // The last, so that lives without them are drawn as they were before they were there.
   'folder-power-failure',
   'rotten-read',
+  // Membership
+  'add-learner',
+  'promote-learner',
+  'add-voter',
+  'remove-member',
+  'replace-member',
+  'replace-at-once',
+  'removed-returns',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-export type FaultPreset = 'none' | 'network' | 'disk' | 'clock' | 'process' | 'all';
-export const faultPresets: readonly FaultPreset[] = ['none', 'network', 'disk', 'clock', 'process', 'all'];
+export type FaultPreset = 'none' | 'network' | 'disk' | 'clock' | 'process' | 'membership' | 'all';
+export const faultPresets: readonly FaultPreset[] = [
+  'none',
+  'network',
+  'disk',
+  'clock',
+  'process',
+  'membership',
+  'all',
+];
 
 /** All faults of a life, with their probabilities. */
 export interface FaultOptions {
@@ -80,6 +96,19 @@ export interface FaultOptions {
 }
 
 type Family = Exclude<FaultPreset, 'none' | 'all'>;
+
+/** What each preset draws from. Changes of the membership show little where nothing else goes wrong. */
+const familiesOf: Readonly<Record<Exclude<FaultPreset, 'none'>, readonly Family[]>> = {
+  network: ['network'],
+  disk: ['disk'],
+  clock: ['clock'],
+  process: ['process'],
+  membership: ['network', 'process', 'membership'],
+  all: ['network', 'disk', 'clock', 'process'],
+};
+
+/** Of the lives with all faults; in the others the members stay who they are. */
+const changingShare = 0.2;
 
 /** In a life that has it, a kind strikes about so often in a minute. */
 const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind, number>>>>> = {
@@ -131,6 +160,15 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
     'slow-folder': 4,
     'block-candidate': 5,
   },
+  membership: {
+    'add-learner': 8,
+    'promote-learner': 10,
+    'add-voter': 8,
+    'remove-member': 12,
+    'replace-member': 3,
+    'replace-at-once': 6,
+    'removed-returns': 4,
+  },
 };
 
 const calm: FaultOptions = {
@@ -144,15 +182,35 @@ const calm: FaultOptions = {
  */
 export function drawFaults(preset: FaultPreset, random: Draw): FaultOptions {
   if (preset === 'none') return { ...calm, latencyUs: random.between(50, 500) };
-  const families: readonly Family[] = preset === 'all' ? ['network', 'disk', 'clock', 'process'] : [preset];
+  const families = familiesOf[preset];
   const perMinute: Partial<Record<FaultKind, number>> = {};
   const share = random.pick([0.2, 0.4, 0.7]);
   for (const family of families) {
+    if (family === 'membership') continue;
     for (const [kind, usual] of Object.entries(usualPerMinute[family]) as [FaultKind, number][]) {
       if (random.chance(share)) perMinute[kind] = (usual * random.pick([1, 2, 4])) / 2;
     }
   }
-  return { ...calm, ...drawQualities(families, random), perMinute };
+  const qualities = drawQualities(families, random);
+  // The last, so that lives without it are drawn as they were before it was there.
+  const changing = families.includes('membership') || (preset === 'all' && random.chance(changingShare));
+  if (changing) Object.assign(perMinute, drawChanges(random));
+  return { ...calm, ...qualities, perMinute };
+}
+
+/** Most kinds at once: one that adds and none that removes would soon have nothing to do. */
+function drawChanges(random: Draw): Partial<Record<FaultKind, number>> {
+  const perMinute: Partial<Record<FaultKind, number>> = {};
+  const often = random.pick([0.5, 1, 2]);
+  for (const [kind, usual] of Object.entries(usualPerMinute.membership) as [FaultKind, number][]) {
+    if (random.chance(0.8)) perMinute[kind] = usual * often;
+  }
+  return perMinute;
+}
+
+/** Whether members join and leave in such a life. */
+export function changesMembership({ perMinute }: Pick<FaultOptions, 'perMinute'>): boolean {
+  return Object.keys(usualPerMinute.membership).some((kind) => perMinute[kind as FaultKind] !== undefined);
 }
 
 /** What holds during the whole life. */

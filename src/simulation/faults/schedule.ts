@@ -54,6 +54,12 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'pause-publisher': [300, 3000],
   // Longer than the leases of candidates, now and then.
   'block-candidate': [50, 2500],
+  // How long what is added waits to be started, and what is removed to come back.
+  'add-learner': [1, 800],
+  'add-voter': [1, 800],
+  'remove-member': [100, 3000],
+  'replace-member': [1, 1500],
+  'replace-at-once': [1, 800],
 };
 
 /** Every fault of a life, in the order of their times, none before `fromMs` and none after `untilMs`. */

@@ -50,6 +50,8 @@ export interface Targets {
    * whether it did.
    */
   harm(member: StrikableMember, how: () => void): boolean;
+  /** Has the membership changed; absent: it stays as it is. */
+  readonly change?: (fault: Fault) => Strike;
 }
 
 /** What a fault did, as far as it can be undone; undefined: it found nothing to strike. */

@@ -1,5 +1,6 @@
 import type { Entry, RaftEffects, SnapshotMeta } from '../../raft/index.ts';
 import type { ElectionCounts } from '../elections/index.ts';
+import type { ChangeCounts } from '../membership/index.ts';
 import type { NetworkCounts } from '../network/index.ts';
 import type { Checker, MemberSight } from '../observation.ts';
 import type { SharingCounts } from '../sharing/index.ts';
@@ -45,7 +46,13 @@ export class Coverage implements Checker {
       elections,
       sharing,
       network,
-    }: { elections: ElectionCounts; sharing: SharingCounts; network: NetworkCounts },
+      changes,
+    }: {
+      elections: ElectionCounts;
+      sharing: SharingCounts;
+      network: NetworkCounts;
+      changes: ChangeCounts | undefined;
+    },
   ): Counts {
     const outcomes = { ok: 0, 'not-applied': 0, unknown: 0, pending: 0 };
     for (const { outcome } of history.operations) outcomes[outcome] += 1;
@@ -84,6 +91,12 @@ export class Coverage implements Checker {
       'guarded writes': sharing.guardedWrites,
       'guarded claims': sharing.guardedClaims,
       'stale writes refused by guards': sharing.staleRefusedByGuards,
+      'members added': changes?.added ?? 0,
+      'learners promoted': changes?.promoted ?? 0,
+      'members removed': changes?.removed ?? 0,
+      'joint changes': changes?.exchanged ?? 0,
+      'members lost for good': changes?.lost ?? 0,
+      'removed members refused': changes?.refused ?? 0,
       'Raft messages': network.raftMessages,
       'Raft messages lost': network.raftMessagesLost,
       'Raft messages repeated': network.raftMessagesRepeated,

@@ -1,6 +1,7 @@
 import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry, RaftEffects, RaftMessage, SnapshotMeta } from '../../raft/index.ts';
 import { CommittedEntries } from '../checkers/committed-log.ts';
+import { Configurations } from '../checkers/configurations.ts';
 import type { Checker, CheckerFactory, LifeSight, MemberSight } from '../observation.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';
@@ -14,8 +15,11 @@ type With<H extends Hook> = Checker & Required<Pick<Checker, H>>;
  */
 export class Hub implements LifeSight {
   readonly committed = new CommittedEntries();
+  readonly configurations = new Configurations(this.committed);
   readonly clockDriftRate: number;
   members: readonly MemberSight[] = [];
+  /** Members join and leave. To be said before checkers are added. */
+  changing = false;
   /** The first thing that went wrong. */
   failure: unknown;
   readonly #world: World;
@@ -89,6 +93,7 @@ export class Hub implements LifeSight {
   }
 
   memberStarted(member: MemberSight): void {
+    this.configurations.started(member);
     this.#tell(this.#started, (checker) => checker.memberStarted(member));
   }
 
@@ -105,6 +110,7 @@ export class Hub implements LifeSight {
   drained(member: MemberSight, effects: RaftEffects): void {
     if (this.failure === undefined) {
       try {
+        this.configurations.drained(member, effects);
         for (const checker of this.#drained) checker.drained(member, effects);
       } catch (error) {
         this.failure = error;
@@ -112,6 +118,7 @@ export class Hub implements LifeSight {
     }
     for (const entry of effects.committed) {
       if (!this.committed.add(entry, this.nowUs)) continue;
+      this.configurations.add(entry);
       this.#tell(this.#committedFirst, (checker) => checker.committed(entry, member));
     }
   }

@@ -13,9 +13,10 @@ import {
   tokensRiseChecker,
 } from '../elections/index.ts';
 import { Nemesis, setDisks, setLinks } from '../faults/nemesis.ts';
-import { drawFaults, type FaultOptions } from '../faults/options.ts';
+import { changesMembership, drawFaults, type FaultOptions } from '../faults/options.ts';
 import { drawSchedule, type Fault } from '../faults/schedule.ts';
-import type { Strikable, Targets } from '../faults/targets.ts';
+import { memberFor, type Strikable, type Targets } from '../faults/targets.ts';
+import { Operator } from '../membership/index.ts';
 import { SimulatedNetwork } from '../network/index.ts';
 import { Violation } from '../observation.ts';
 import {
@@ -35,11 +36,14 @@ import { Coverage } from './coverage.ts';
 import { Hub } from './hub.ts';
 import { Progress } from './progress.ts';
 import { type ClusterSettings, describeSettings, drawCluster } from './settings.ts';
+import type { SimulatedMember } from './simulated-member.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from './types.ts';
 import { wireTap } from './wire-tap.ts';
 
 /** Nothing strikes while the cluster is being made. */
 const bootMs = 1000;
+/** For members that join, one after the other. */
+const spareHosts = 8;
 
 /**
  * Lives one life: a cluster under clients and candidates, faults for `seconds`, then healed until everything must have
@@ -68,6 +72,8 @@ class Life {
   readonly #sharing: SharingSettings | undefined;
   readonly #sharers: SharingWorkload;
   readonly #sharingReports: SharingReports;
+  /** Where members join and leave. */
+  readonly #operator: Operator | undefined;
   readonly #nemesis: Nemesis;
   readonly #coverage: Coverage;
   readonly #history: History;
@@ -81,14 +87,16 @@ class Life {
     const drawn = drawFaults(faults, dice.fork('faults'));
     const calm = { lossRate: 0, repeatRate: 0, reorderRate: 0 };
     this.#faults = options.calmLinks ? { ...drawn, ...calm } : drawn;
-    const compareEveryMs = options.compareEveryMs ?? 0;
-    this.#settings = { ...drawCluster(dice.fork('cluster'), members), compareEveryMs };
+    const changing = changesMembership(this.#faults);
+    const settings = { ...drawCluster(dice.fork('cluster'), members), compareEveryMs: options.compareEveryMs ?? 0 };
+    this.#settings = changing ? { ...settings, spareHosts } : settings;
     this.#untilMs = bootMs + seconds * 1000;
     this.#schedule = drawSchedule(this.#faults, dice.fork('schedule'), bootMs, this.#untilMs);
     const { clockDriftRate } = this.#faults;
     const world = new World({ seed, clockDriftRate, keepTrace });
     this.#world = world;
     this.#hub = new Hub(world, clockDriftRate);
+    this.#hub.changing = changing;
     this.#network = new SimulatedNetwork(world, world.random('network'));
     this.#cluster = new SimulatedCluster({ world, hub: this.#hub, network: this.#network }, this.#settings);
     this.#history = new History(() => world.nowUs);
@@ -129,6 +137,7 @@ class Life {
       this.#candidates.filesLostPower(shared);
       this.#sharers.filesLostPower(shared);
     };
+    this.#operator = changing ? new Operator({ world, hub: this.#hub, cluster: this.#cluster }) : undefined;
     const targets = this.#targets();
     setLinks(targets, this.#faults);
     setDisks(targets, this.#faults);
@@ -154,6 +163,7 @@ class Life {
       this.#clients.start();
       this.#candidates.start();
       this.#sharers.start();
+      this.#operator?.start();
       await world.scheduler.run(this.#untilMs * 1000);
       this.#nemesis.heal();
       await this.#progress().demand();
@@ -178,6 +188,7 @@ class Life {
       ...{
         candidates: this.#candidates,
         sharers: this.#sharers,
+        operator: this.#operator,
         equip: (process: Process) => this.#equip(process),
       },
     });
@@ -201,7 +212,9 @@ class Life {
   }
 
   #targets(): Targets {
-    const { damage, members } = this.#cluster;
+    const cluster = this.#cluster;
+    const operator = this.#operator;
+    const { damage } = cluster;
     const clients = Array.from({ length: this.#clients.size }, (_none, at): Strikable => {
       const workload = this.#clients;
       return {
@@ -214,12 +227,18 @@ class Life {
         start: () => workload.restart(at),
       };
     });
-    return {
-      ...{ world: this.#world, network: this.#network, members, clients },
+    const memberOf = (fault: Fault): SimulatedMember => memberFor(fault, targets) as SimulatedMember;
+    const targets: Targets = {
+      ...{ world: this.#world, network: this.#network, clients },
+      get members() {
+        return cluster.present;
+      },
       ...{ candidates: [...this.#candidates.subjects, ...this.#sharers.subjects], shared: this.#shared },
       // Once at a time: what is on a new disk is trusted again.
       harm: ({ position }, how) => !damage.damaged(position) && damage.harm(position, how),
+      ...(operator !== undefined && { change: (fault) => operator.strike(fault, memberOf) }),
     };
+    return targets;
   }
 
   #result(failure: LifeFailure | undefined): LifeResult {
@@ -233,6 +252,7 @@ class Life {
       coverage: this.#coverage.counts(this.#history, {
         ...{ elections: this.#reports.counts, sharing: this.#sharingReports.counts },
         network: this.#network.counts,
+        changes: this.#operator?.counts,
       }),
       faults: this.#nemesis.counts,
       schedule: this.#schedule,

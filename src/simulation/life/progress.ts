@@ -1,6 +1,7 @@
 import { connectClient } from '../../client/index.ts';
 import { simulatedTransport } from '../calls/index.ts';
 import { CandidateWorkload } from '../elections/index.ts';
+import type { Operator } from '../membership/index.ts';
 import { violated } from '../observation.ts';
 import type { SharingWorkload } from '../sharing/index.ts';
 import type { ClientWorkload } from '../workload/index.ts';
@@ -16,10 +17,14 @@ export interface ProgressParts {
   readonly clients: ClientWorkload;
   readonly candidates: CandidateWorkload;
   readonly sharers: SharingWorkload;
+  /** Where members join and leave. */
+  readonly operator: Operator | undefined;
 }
 
 /** Connections that TCP holds on to are given up after at most so long, and members that hang are restarted. */
 const leaderWithinMs = 30_000;
+/** On top, where members join and leave: what is lost is removed, and what was removed stops. */
+const changedWithinMs = 30_000;
 const writeWithinMs = 10_000;
 const operationsEndWithinMs = 15_000;
 const equalWithinMs = 15_000;
@@ -41,15 +46,26 @@ export class Progress {
 
   /** Rejects with a `Violation` when something does not come back. */
   async demand(): Promise<void> {
-    const { cluster, clients, candidates, sharers, world } = this.#parts;
-    for (const member of cluster.members) member.start();
+    const { cluster, clients, candidates, sharers, operator, world } = this.#parts;
+    operator?.heal();
+    for (const member of cluster.present) member.start();
     for (let at = 0; at < clients.size; at++) clients.restart(at);
     candidates.heal();
     sharers.heal();
     const healedUs = world.nowUs;
-    await this.#until(leaderWithinMs, () => this.#led(), 'all members to run and to follow one leader');
+    const lead = 'all members to run and to follow one leader';
+    if (operator === undefined) await this.#until(leaderWithinMs, () => this.#led(), lead);
+    else {
+      const changed = (): boolean => operator.settled && this.#led();
+      await this.#until(
+        leaderWithinMs + changedWithinMs,
+        changed,
+        `${lead}, those that were removed to stop`,
+      );
+    }
     await this.#write();
-    const limitUs = healedUs + (leaderWithinMs + CandidateWorkload.limitMs) * 1000;
+    const limitUs =
+      (operator === undefined ? healedUs : world.nowUs) + (leaderWithinMs + CandidateWorkload.limitMs) * 1000;
     await world.scheduler.run(limitUs, () => {
       // Both are asked: who is done ends when it is asked.
       const [one, other] = [candidates.finished, sharers.finished];
@@ -74,7 +90,7 @@ export class Progress {
   }
 
   #led(): boolean {
-    const { members } = this.#parts.cluster;
+    const members = this.#parts.cluster.lasting;
     const first = members[0]?.raft?.status().leader ?? 0;
     if (first === 0) return false;
     return members.every((member) => member.running && member.raft?.status().leader === first);
@@ -114,7 +130,7 @@ export class Progress {
   }
 
   #equal(): boolean {
-    const { members } = this.#parts.cluster;
+    const members = this.#parts.cluster.lasting;
     const first = members[0];
     return members.every(
       ({ running, keyspace, durable }) =>
@@ -126,13 +142,14 @@ export class Progress {
   }
 
   #describe(): string {
-    return this.#parts.cluster.members
-      .map(({ name, running, raft, keyspace, alive }) => {
-        if (!running || raft === undefined) return `${name} ${alive ? 'starts' : 'is down'}`;
-        const { role, term, commitIndex, lastIndex } = raft.status();
-        const applied = keyspace?.appliedIndex ?? 0;
-        return `${name} ${role} of term ${term}, commit ${commitIndex}, applied ${applied}, last ${lastIndex}`;
-      })
-      .join('; ');
+    const { cluster, operator } = this.#parts;
+    const members = cluster.members.map(({ name, running, raft, keyspace, alive, gone }) => {
+      if (gone) return `${name} is gone`;
+      if (!running || raft === undefined) return `${name} ${alive ? 'starts' : 'is down'}`;
+      const { role, term, commitIndex, lastIndex } = raft.status();
+      const applied = keyspace?.appliedIndex ?? 0;
+      return `${name} ${role} of term ${term}, commit ${commitIndex}, applied ${applied}, last ${lastIndex}`;
+    });
+    return [...members, ...(operator === undefined ? [] : [operator.describe()])].join('; ');
   }
 }

@@ -5,6 +5,8 @@ import type { Draw } from '../world/random.ts';
 /** How the cluster of one life is configured. */
 export interface ClusterSettings {
   readonly members: number;
+  /** Hosts for members that are added. Default 0: the members stay who they are. */
+  readonly spareHosts?: number;
   /** Few, so that snapshots are made in the middle of everything. */
   readonly snapshotCount: number;
   /** Few, so that followers that were away are sent a snapshot. */
@@ -46,6 +48,7 @@ export function describeSettings(cluster: ClusterSettings, faults: FaultOptions)
   const timeout = electionTimeoutMs === undefined ? 'adaptive timeout' : `timeout ${electionTimeoutMs} ms`;
   return [
     `${members} members, heartbeat ${heartbeatIntervalMs} ms, ${timeout}, a snapshot each ${snapshotCount} commands`,
+    ...((cluster.spareHosts ?? 0) > 0 ? ['members join and leave'] : []),
     ...(leaseReads ? ['lease reads'] : []),
     ...(queueBounds ? ['narrow queues'] : []),
     `links ${faults.latencyUs} + ${faults.jitterUs} us, ${percent(faults.lossRate)} lost, ` +

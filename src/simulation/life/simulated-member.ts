@@ -33,7 +33,21 @@ export interface SimulatedMemberParts {
   readonly damage: () => DamageRecord;
   readonly position: number;
   readonly memberId: number;
-  readonly options: Omit<MemberOptions, 'runtime' | 'observer' | 'logger'>;
+  readonly options: MemberSettings;
+  /** In lives in which members join and leave. */
+  readonly membership?: MemberOfMany | undefined;
+}
+
+export type MemberSettings = Omit<MemberOptions, 'runtime' | 'observer' | 'logger'>;
+
+/** How a member is part of a cluster whose members change. */
+export interface MemberOfMany {
+  /** It was added while the cluster ran. */
+  readonly joined: boolean;
+  /** How it joins now, with an empty disk. */
+  joining(): MemberSettings;
+  /** Whether the last committed configuration is without it. */
+  isRemoved(): boolean;
 }
 
 interface Served {
@@ -59,6 +73,14 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   #before = { fullDisk: 0, failedOperations: 0, rottenReads: 0 };
   /** As many faults want it down. */
   #heldDown = 0;
+  /** It is not to run any more: lost, or removed and stopped. */
+  gone = false;
+  /** Its disk is gone for good. */
+  lost = false;
+  /** It was removed and has stopped by itself; its folder is still there. */
+  hasLeft = false;
+  #wiped = false;
+  #onRefusal: (() => void) | undefined;
 
   constructor(parts: SimulatedMemberParts) {
     this.#parts = parts;
@@ -77,6 +99,11 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     return this.#parts.damage().damaged(this.position);
   }
 
+  get joined(): boolean {
+    const { membership } = this.#parts;
+    return membership !== undefined && (membership.joined || this.#wiped);
+  }
+
   get alive(): boolean {
     return this.process?.alive ?? false;
   }
@@ -86,8 +113,9 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   }
 
   start(): void {
-    if (this.alive || this.#heldDown > 0) return;
-    const { world, host, network, disk, options } = this.#parts;
+    if (this.alive || this.#heldDown > 0 || (this.gone && this.#onRefusal === undefined)) return;
+    const { world, host, network, disk } = this.#parts;
+    const options = this.#options();
     const process = world.startProcess(host.name, host);
     process.attach({ disk: disk.of(process), network: network.of(process) });
     this.process = process;
@@ -105,6 +133,38 @@ export class SimulatedMember implements MemberSight, StrikableMember {
       (member) => this.#startedAs(process, member),
       (error: unknown) => this.#refused(process, error),
     );
+  }
+
+  /** One whose disk was replaced joins again, under its old id: the damage record has allowed it. */
+  #options(): MemberSettings {
+    const { options, membership } = this.#parts;
+    if (membership === undefined) return options;
+    const { joined } = membership;
+    const settings = joined || this.#wiped ? membership.joining() : options;
+    return { ...settings, returnsWithoutData: this.#wiped };
+  }
+
+  /** Its host is off for good, and its disk with it. */
+  lose(): void {
+    this.#parts.world.note(this.name, () => 'is lost for good');
+    this.losePower();
+    this.holdDown();
+    this.gone = true;
+    this.lost = true;
+  }
+
+  /** The operator ends it: nobody expects it, and nobody it knows of is left to tell it so. */
+  dismiss(): void {
+    this.kill();
+    this.gone = true;
+  }
+
+  /** It was removed, and is started again with its old folder: it must refuse. */
+  returns(refused: () => void): void {
+    if (!this.hasLeft || this.alive) return;
+    this.#onRefusal = refused;
+    this.start();
+    if (!this.alive) this.#onRefusal = undefined;
   }
 
   /** The process is gone at once; what the system had of its writes stays. */
@@ -130,6 +190,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   wipe(): void {
     this.#parts.world.note(this.name, () => 'gets an empty disk');
     this.#end();
+    this.#wiped = true;
     this.disk.wipe();
     this.#parts.hub.memberWiped(this);
   }
@@ -190,6 +251,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
       recovered: (raft, keyspace) => {
         if (this.process !== process) return;
         recovering = false;
+        if (this.gone) hub.fail(new Error(`${this.name} was removed, has stopped for it, and runs again`));
         this.raft = raft;
         this.keyspace = keyspace;
         this.running = true;
@@ -234,7 +296,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
 
   /** It stopped by itself: only a disk that was made to fail may bring that about. */
   #failed(process: Process, error: unknown): void {
-    if (this.process !== process) return;
+    if (this.process !== process || this.#leaves(error)) return;
     if (!this.#excused(error)) {
       this.#parts.hub.fail(new Error(`${this.name} stopped by itself: ${describe(error)}`, { cause: error }));
       return;
@@ -244,8 +306,8 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   }
 
   #refused(process: Process, error: unknown): void {
-    if (this.process !== process) return;
-    if (!this.#excused(error)) {
+    if (this.process !== process || this.#leaves(error)) return;
+    if (!this.#excused(error) && !this.#cannotJoin(error)) {
       this.#parts.hub.fail(new Error(`${this.name} refused to start: ${describe(error)}`, { cause: error }));
       return;
     }
@@ -253,6 +315,25 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     this.#end();
     if (ConclaveError.is(error, 'data-damaged') && this.damaged) this.#replaceDisk();
     else this.#startLater();
+  }
+
+  /** Whether it has stopped, or not started, because it was removed, which it must have been. */
+  #leaves(error: unknown): boolean {
+    const { membership, world } = this.#parts;
+    if (!ConclaveError.is(error, 'removed') || membership?.isRemoved() !== true) return false;
+    world.note(this.name, () => 'has left');
+    this.#end();
+    this.gone = true;
+    this.hasLeft = true;
+    this.#onRefusal?.();
+    this.#onRefusal = undefined;
+    return true;
+  }
+
+  /** Nobody was there to ask, or who was asked does not expect it, or not any more. */
+  #cannotJoin(error: unknown): boolean {
+    if (!this.joined) return false;
+    return ConclaveError.is(error, 'unavailable') || ConclaveError.is(error, 'failed-precondition');
   }
 
   #excused(error: unknown): boolean {

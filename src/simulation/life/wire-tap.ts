@@ -8,10 +8,15 @@ import type { Hub } from './hub.ts';
 /** Tells the hub of every Raft message as it leaves a member, decoded from the bytes on the wire: entries without data. */
 export function wireTap(cluster: SimulatedCluster, hub: Hub): WireTap {
   const byHost = new Map<string, MemberSight>(cluster.members.map((member) => [member.name, member]));
+  const joined = (host: string): MemberSight | undefined => {
+    const member = cluster.on(host);
+    if (member !== undefined) byHost.set(host, member);
+    return member;
+  };
   return (fromHost, toHost, frame) => {
     if (frame.kind !== frameKinds.raft) return;
-    const from = byHost.get(fromHost);
-    const to = byHost.get(toHost);
+    const from = byHost.get(fromHost) ?? joined(fromHost);
+    const to = byHost.get(toHost) ?? joined(toHost);
     if (from === undefined || to === undefined) return;
     try {
       const { group, data, payloadStart } = frame;
