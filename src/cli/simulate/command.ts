@@ -28,7 +28,7 @@ export function addSimulate(program: Command, finish: (exitCode: number) => void
     .option('--clients <N>', 'Client processes, 0 to 100.', '8')
     .option('--candidates <N>', 'Candidates for the leadership, 0 to 50.', '3')
     .option('--seconds <N>', 'Simulated seconds under faults in each life, 1 to 86400.', '30')
-    .option('--faults <KIND>', 'none, network, disk, clock, process or all.', 'all')
+    .option('--faults <KIND>', 'none, network, disk, clock, process, membership or all.', 'all')
     .option('--only <NUMBERS>', 'Of the faults of one life let only these strike: 3,7 or none.')
     .option('--calm-links', 'No link loses, repeats or reorders, whatever was drawn.')
     .option('--trace [FILE]', 'Write all that took place in the life, or in the first that failed.')

@@ -34,7 +34,7 @@ test('a commit index is found too early by what is said, handed out or told to o
       else if (how === 'says')
         checker.drained(ann, effects({ state: { role: 'leader', term: 1, leader: 1 } }));
       else checker.drained(ann, effects({ committed: entries(1, 1) }));
-    }, /entry 2 of term 1 is not on a majority of the disks: ann has term 1 .*, bob has term 2 .*, cid has none/);
+    }, /entry 2 of term 1 is not on the disks of a quorum of the members: ann has term 1 .*, bob has term 2 .*, cid has none/);
   }
 });
 

@@ -88,7 +88,10 @@ class Life {
     const calm = { lossRate: 0, repeatRate: 0, reorderRate: 0 };
     this.#faults = options.calmLinks ? { ...drawn, ...calm } : drawn;
     const changing = changesMembership(this.#faults);
-    const settings = { ...drawCluster(dice.fork('cluster'), members), compareEveryMs: options.compareEveryMs ?? 0 };
+    const settings = {
+      ...drawCluster(dice.fork('cluster'), members),
+      compareEveryMs: options.compareEveryMs ?? 0,
+    };
     this.#settings = changing ? { ...settings, spareHosts } : settings;
     this.#untilMs = bootMs + seconds * 1000;
     this.#schedule = drawSchedule(this.#faults, dice.fork('schedule'), bootMs, this.#untilMs);
