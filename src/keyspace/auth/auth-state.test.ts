@@ -229,6 +229,21 @@ test('a login stands until the password, the user, or the enabling of auth is an
   assert.equal(stands(third), 'auth-revision-old');
 });
 
+test('in a cluster restored from a backup users stay, and nobody is logged in', () => {
+  const { keyspace } = guarded();
+  const { enabledRevision } = keyspace.auth;
+  const credentialRevision = keyspace.auth.user('ann')?.credentialRevision ?? 0;
+  const login = { user: 'ann', credentialRevision, enabledRevision };
+  applyOne(keyspace, { type: 'extendToken', tokenId: bytes('id'), login, ttlMs: 100 });
+  const restored = new Keyspace();
+  copyState(keyspace, restored);
+  restored.beginAnew();
+  assert.equal(restored.auth.enabled, true);
+  assert.equal(restored.auth.user('ann')?.credentialRevision, credentialRevision);
+  assert.equal(verdict(applyOne(restored, { type: 'authenticate', login })), 'auth-revision-old');
+  assert.equal(restored.auth.tokenExpiresMs(bytes('id')), undefined);
+});
+
 test('an extended token lasts from the time of its use, and is forgotten when it has ended', () => {
   const { keyspace } = guarded();
   const { enabledRevision } = keyspace.auth;
