@@ -1,6 +1,6 @@
 // `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that
-// start processes, open ports or use all cores, one file after another, and those of stores on servers of their own,
-// two files at a time. All of it runs, whatever fails.
+// start processes and stop or kill them, or use all cores, one file after another, and those on servers of others, two
+// files at a time. All of it runs, whatever fails.
 //   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
 // What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -10,17 +10,9 @@ import { checks } from './check.ts';
 import { runSteps, type Step } from './steps.ts';
 
 const root = join(import.meta.dirname, '..');
-const serialFolders = [
-  'test/integration',
-  'test/interop',
-  'test/packaging',
-  'test/simulation',
-  'test/fencing',
-  'test/partitions',
-  'test/examples',
-];
+const serialFolders = ['test/integration', 'test/packaging', 'test/simulation'];
 /** Two files at a time: they wait for servers, for leases and for each other more than they compute. */
-const pairedFolders = ['test/stores'];
+const pairedFolders = ['test/interop', 'test/fencing', 'test/partitions', 'test/examples', 'test/stores'];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
@@ -77,10 +69,10 @@ for (const filter of filters) {
   }
 }
 const parallel = tests('unit tests and scenarios', find(parallelFolders), []);
-const serial = tests('integration, interop, packaging and simulation', find(serialFolders), [
-  '--test-concurrency=1',
+const serial = tests('integration, packaging and simulation', find(serialFolders), ['--test-concurrency=1']);
+const paired = tests('interop, guards, partitions, examples and stores', find(pairedFolders), [
+  '--test-concurrency=2',
 ]);
-const paired = tests('stores on their servers', find(pairedFolders), ['--test-concurrency=2']);
 const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial, ...paired];
 if (parallel.length + serial.length + paired.length === 0) {
   console.error('no test file matches');
