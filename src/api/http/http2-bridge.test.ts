@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as http2 from 'node:http2';
+import * as net from 'node:net';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../runtime/index.ts';
 import { serveApi } from '../serve.ts';
@@ -11,7 +12,7 @@ async function open() {
   const session = http2.connect(`http://127.0.0.1:${server.address.port}`);
   session.on('error', () => {});
   return {
-    ...{ member, session },
+    ...{ member, session, port: server.address.port },
     async [Symbol.asyncDispose]() {
       session.destroy();
       await server.close();
@@ -81,3 +82,47 @@ test('a stream of the gateway goes on over HTTP/2 until its reader leaves, and t
   stream.close(http2.constants.NGHTTP2_CANCEL);
   while (it.member.keyspace.watcherCount > 0) await new Promise(setImmediate);
 });
+
+/** Node's own client would not send such a header: a literal one without indexing, in a frame made by hand. */
+function requestWith(name: string, value: string): Buffer {
+  const fields = Object.entries({
+    ...{ ':method': 'GET', ':path': '/version', ':scheme': 'http', ':authority': 'x' },
+    [name]: value,
+  }).map(([key, text]) =>
+    Buffer.from(
+      `\0${String.fromCharCode(key.length)}${key}${String.fromCharCode(text.length)}${text}`,
+      'latin1',
+    ),
+  );
+  const block = Buffer.concat(fields);
+  const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+  const head = [0, 0, block.length, 1, 5, 0, 0, 0, 1];
+  return Buffer.concat([
+    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    Buffer.from(settings),
+    Buffer.from(head),
+    block,
+  ]);
+}
+
+for (const [name, value] of [
+  [':authority', 'a\x01b'],
+  ['x', 'a\x01b'],
+  [':method', 'G T'],
+  [':path', '/a b'],
+] as const) {
+  test(`a request whose ${name} HTTP/1.1 cannot carry is refused, and the server serves on`, async (t) => {
+    await using it = await open();
+    const socket = net.connect(it.port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(requestWith(name, value));
+    const resetFrame = Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 1]);
+    let received = Buffer.alloc(0);
+    for await (const chunk of socket) {
+      received = Buffer.concat([received, chunk as Buffer]);
+      if (received.includes(resetFrame)) break;
+    }
+    assert.ok(received.includes(resetFrame), 'the stream was not reset');
+    assert.equal((await ask(it.session, 'GET', '/version')).status, 200);
+  });
+}

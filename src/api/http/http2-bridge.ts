@@ -33,15 +33,16 @@ export async function serveOverHttp1(
   server.accept(far, connection);
   const { method, path, authority, fields } = exchange.head;
   try {
-    const request = httpRequest({ createConnection: () => near, method, path });
-    if (authority !== '') request.setHeader('host', authority);
-    for (const [name, value] of fields) if (name !== 'te') request.appendHeader(name, value);
-    const answered = new Promise<IncomingMessage>((resolve, reject) => {
-      request.once('response', resolve).once('error', reject);
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const request = httpRequest({ createConnection: () => near, method, path });
+      // First of all, and for good: a header that HTTP/1.1 cannot carry is thrown here and ends the connection, and an
+      // error that nobody listens to ends the process.
+      request.once('response', resolve).on('error', reject);
+      if (authority !== '') request.setHeader('host', authority);
+      for (const [name, value] of fields) if (name !== 'te') request.appendHeader(name, value);
+      // Beside the answer, which may begin before the request has ended.
+      void sendContent(exchange, request);
     });
-    // Beside the answer, which may begin before the request has ended.
-    void sendContent(exchange, request);
-    const answer = await answered;
     exchange.respond(answer.statusCode ?? 500, answerFields(answer));
     for await (const bytes of answer) await exchange.write(bytes as Uint8Array);
     exchange.end();
