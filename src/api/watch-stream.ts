@@ -1,7 +1,7 @@
 import type { Watcher } from '../keyspace/types.ts';
 import type { Timer } from '../runtime/types.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
-import { type GuardedRange, WatchGuard } from './auth/index.ts';
+import { type GuardedRange, neverAllowed, WatchGuard } from './auth/index.ts';
 import { compareBytes } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import type { CallContext } from './types.ts';
@@ -149,7 +149,8 @@ export class WatchStream {
     const watch: Watch = {
       id: this.#chooseId(request.watchId),
       watcher,
-      range: { key: range.key, rangeEnd: range.rangeEnd, allowedAt: this.#api.access.version },
+      // Looked at again with the first events: roles may have changed since the caller was found to be allowed.
+      range: { key: range.key, rangeEnd: range.rangeEnd, allowedAt: neverAllowed },
       fragment: request.fragment,
       progressNotify: request.progressNotify,
       ended: false,

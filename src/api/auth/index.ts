@@ -14,4 +14,4 @@ export { defaultCostLog2, Passwords } from './passwords.ts';
 export { requirementOf } from './policy.ts';
 export { authService } from './service.ts';
 export { Tokens } from './tokens.ts';
-export { type GuardedRange, WatchGuard } from './watch-guard.ts';
+export { type GuardedRange, neverAllowed, WatchGuard } from './watch-guard.ts';

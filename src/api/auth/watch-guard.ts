@@ -2,6 +2,9 @@ import type { StatusError } from '../status.ts';
 import type { CallContext } from '../types.ts';
 import type { Access } from './access.ts';
 
+/** No version of users and roles. */
+export const neverAllowed = -1;
+
 /** What is watched, and under which users and roles that was found to be allowed. */
 export interface GuardedRange {
   readonly key: Uint8Array;

@@ -115,6 +115,26 @@ test('incomplete requests of one connection hold no more than their bound togeth
   await rig.ping();
 });
 
+test('requests that have come but are never said to be all count as incomplete ones do', async () => {
+  const whole = framed(new Uint8Array(1000));
+  for (const path of ['/t/Echo', '/t/Many']) {
+    const rig = new Rig({ limits: { maxPartialBytes: 10_000 } });
+    for (let stream = 1; stream < 40; stream += 2) {
+      rig.call(stream, path);
+      rig.send(frameTypes.data, 0, stream, whole);
+    }
+    assert.equal((await rig.answer(21)).trailers.get('grpc-status'), '8');
+    // What was refused is free again, and so is what is said to be all.
+    for (let stream = 1; stream < 20; stream += 2)
+      rig.send(frameTypes.data, frameFlags.endStream, stream, nothing);
+    for (let stream = 1; stream < 20; stream += 2) await rig.answer(stream);
+    rig.call(41, path);
+    rig.send(frameTypes.data, 0, 41, whole);
+    rig.send(frameTypes.data, frameFlags.endStream, 41, nothing);
+    assert.equal((await rig.answer(41)).trailers.get('grpc-status'), '0');
+  }
+});
+
 test('of many connections with incomplete requests, those that hold most are ended, and the others go on', async () => {
   const first = new Rig({ limits: { maxPartialBytesOfAll: 100_000 } });
   const rigs = [first, ...Array.from({ length: 3 }, () => new Rig({ beside: first }))] as const;

@@ -18,7 +18,7 @@ export interface RpcServing<Connection> {
   readonly deadlines: Deadlines;
   nowMs(): number;
   failed(path: string, error: unknown): RpcStatus;
-  /** Counts bytes of messages that are not complete. False: there are too many. */
+  /** Counts bytes of requests that are not complete, or wait. False: there are too many. */
   countPartial(bytes: number): boolean;
   /** A handler begins to run, or has ended. */
   handlerStarted(): void;
@@ -40,7 +40,7 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
   #controller: AbortController | undefined;
   #cause: Error | undefined;
   #assembler: MessageAssembler | undefined;
-  #partialBytes = 0;
+  #countedBytes = 0;
   #headersSent = false;
 
   constructor(serving: RpcServing<Connection>, stream: Http2Stream, head: RpcHead<Connection>) {
@@ -85,9 +85,12 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
       this.#assemble(bytes, from, to);
     }
     if (this.over) return;
-    if (!end) this.useContent(to - from);
-    else if (this.#partialBytes > 0) this.refuse(codes.internal, 'a message ends in its middle');
-    else this.ended();
+    if (end) {
+      const isPartial = this.#assembler !== undefined && this.#assembler.partialBytes > 0;
+      return isPartial ? this.refuse(codes.internal, 'a message ends in its middle') : this.ended();
+    }
+    this.countHeld();
+    if (!this.over) this.useContent(to - from);
   }
 
   aborted(): void {
@@ -199,18 +202,28 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
       if (!this.over) this.received(message);
     });
     if (assembler.tooLarge !== undefined) this.fail(this.serving.causes.tooLarge(assembler.tooLarge));
-    if (this.over) return;
-    // What all calls of a connection hold of messages that are not complete is bounded together.
-    const more = assembler.partialBytes - this.#partialBytes;
-    this.#partialBytes = assembler.partialBytes;
+  }
+
+  /** Bytes of messages that are complete and that no handler has taken. */
+  protected abstract get waitingBytes(): number;
+
+  /**
+   * What all calls of a connection hold of requests is bounded together: messages that are not complete, and those that
+   * wait, which in a call that takes one is until its caller says that there are no more.
+   */
+  protected countHeld(): void {
+    const heldBytes = this.waitingBytes + (this.#assembler?.partialBytes ?? 0);
+    const more = heldBytes - this.#countedBytes;
+    if (more === 0) return;
+    this.#countedBytes = heldBytes;
     if (this.serving.countPartial(more)) return;
     this.refuse(codes.resourceExhausted, 'grpc: too many incomplete messages on this connection');
   }
 
   /** What the call held is free again. */
   protected released(): void {
-    this.serving.countPartial(-this.#partialBytes);
-    this.#partialBytes = 0;
+    if (this.#countedBytes > 0) this.serving.countPartial(-this.#countedBytes);
+    this.#countedBytes = 0;
     this.#assembler = undefined;
     if (this.dueMs !== Number.POSITIVE_INFINITY) this.serving.deadlines.remove(this);
   }

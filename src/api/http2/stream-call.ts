@@ -15,7 +15,7 @@ const waitingBytes = 256 * 1024;
 export class StreamCall<Connection> extends RpcCall<Connection> {
   readonly #method: Streaming<Connection>;
   readonly #waiting: Message[] = [];
-  #waitingBytes = 0;
+  protected override waitingBytes = 0;
   /** Called when its status was sent, or cannot be sent any more. */
   onOver: () => void = () => {};
   #allReceived = false;
@@ -65,7 +65,7 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
       return this.refuse(internal, 'grpc: a second message in a call that takes one');
     }
     this.#waiting.push(message);
-    this.#waitingBytes += message.bytes.length;
+    this.waitingBytes += message.bytes.length;
     this.#wakeReader();
   }
 
@@ -73,7 +73,7 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
     this.#allReceived = true;
     this.#wakeReader();
     if (this.#method.shape !== 'server-stream' || this.#started) return;
-    const message = this.#waiting.shift();
+    const message = this.#take();
     if (message === undefined) return this.refuse(internal, 'grpc: the request has no message');
     const { handler } = this.#method;
     const decoded = this.decoded(message, this.#method);
@@ -124,9 +124,8 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
   /** For one reader. A message that does not decode ends the call. */
   async *#requests(): AsyncGenerator<unknown> {
     for (;;) {
-      const message = this.#waiting.shift();
+      const message = this.#take();
       if (message !== undefined) {
-        this.#waitingBytes -= message.bytes.length;
         this.#letMoreCome();
         const decoded = this.decoded(message, this.#method);
         if (decoded === undefined) return;
@@ -141,8 +140,15 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
     }
   }
 
+  #take(): Message | undefined {
+    const message = this.#waiting.shift();
+    if (message !== undefined) this.waitingBytes -= message.bytes.length;
+    if (!this.over) this.countHeld();
+    return message;
+  }
+
   get #full(): boolean {
-    return this.#waiting.length >= waitingRequests || this.#waitingBytes >= waitingBytes;
+    return this.#waiting.length >= waitingRequests || this.waitingBytes >= waitingBytes;
   }
 
   #letMoreCome(): void {

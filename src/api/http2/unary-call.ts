@@ -28,11 +28,16 @@ export class UnaryCall<Connection> extends RpcCall<Connection> {
     else this.refuse(internal, 'grpc: a second message in a call that takes one');
   }
 
+  protected override get waitingBytes(): number {
+    return this.#message?.bytes.length ?? 0;
+  }
+
   protected override ended(): void {
     if (this.#message === undefined) return this.refuse(internal, 'grpc: the request has no message');
     const decoded = this.decoded(this.#message, this.#method);
     this.#message = undefined;
     if (decoded === undefined) return;
+    this.countHeld();
     let answer: Promise<unknown>;
     try {
       answer = this.#method.handler(decoded.request, this);
@@ -50,6 +55,11 @@ export class UnaryCall<Connection> extends RpcCall<Connection> {
         this.fail(error);
       },
     );
+  }
+
+  protected override released(): void {
+    super.released();
+    this.#message = undefined;
   }
 
   #answer(response: unknown): void {
