@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Command } from '../../keyspace/index.ts';
+import type { Group } from '../group.ts';
 import type { Member } from '../member.ts';
+import { setUp } from '../options.ts';
+import type { Greeting } from '../peers/frames.ts';
 import { ManualCluster } from '../testing.ts';
 import type { MembershipChange, MembershipOutcome } from '../types.ts';
+import { Membership } from './membership.ts';
+import { encodeClusterRecord, type MemberRecord } from './records.ts';
 
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
 const put = (key: string): Command => ({
@@ -250,4 +255,36 @@ test('changes that etcd refuses are refused, with nothing changed', async () => 
     'unhealthy',
   );
   await cluster.stop();
+});
+
+test('who greets is let in, refused for now, or told that it has no place here any more', () => {
+  const setup = setUp({
+    ...{ name: 'm0', dataDir: '/data', peerListenUrls: [], clientAdvertiseUrls: [] },
+    initialCluster: [{ name: 'm0', peerUrls: ['http://h:1'] }],
+  });
+  const membership = new Membership({
+    setup,
+    group: () => ({ role: { role: 'follower', term: 1, leader: 0 } }) as Group,
+    ...{ follow() {}, isConnected: () => false, announced: () => undefined, fail() {} },
+    markRemoved: () => Promise.reject(new Error('it was not removed')),
+  });
+  const record = (memberId: number, hasData: boolean): MemberRecord => ({
+    ...{ memberId, hasData, name: `m${memberId}`, peerUrls: [], clientUrls: [] },
+  });
+  const context = encodeClusterRecord({ members: [record(5, true), record(6, false)], removed: [7] });
+  const configuration = { voters: [setup.memberId, 5, 6], context };
+  membership.begin({ index: 20, configuration }, configuration);
+  const admitted = (from: number, said: Partial<Greeting> = {}) =>
+    membership.admit({
+      ...{ version: 1, clusterId: setup.clusterId, from, to: setup.memberId },
+      ...{ fresh: false, configurationIndex: 20, peerUrls: [], ...said },
+    })?.code ?? 'let in';
+  assert.equal(admitted(5), 'let in');
+  assert.equal(admitted(5, { fresh: true }), 'lost-data');
+  assert.equal(admitted(6, { fresh: true }), 'let in');
+  assert.equal(admitted(7), 'removed');
+  assert.equal(admitted(8), 'unknown');
+  // It joined by a change that we have not heard of yet.
+  assert.equal(admitted(8, { configurationIndex: 21 }), 'let in');
+  assert.equal(admitted(7, { configurationIndex: 21 }), 'removed');
 });

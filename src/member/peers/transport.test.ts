@@ -219,3 +219,39 @@ test('that nothing more will come from a peer is told, although the way to it wa
   assert.ok(one.journal.has('2 down'));
   await one.transport.close();
 });
+
+test('one that is let in unknown is reached where its greeting says, as long as it stays', async (context) => {
+  const [first, third] = [await freePort(), await freePort()];
+  const one = member(1, new Map([[1, first]]), { admit: () => undefined });
+  const three = member(3, new Map([...[[1, first] as const], [3, third]]), {
+    greeting: () => ({ fresh: false, configurationIndex: 9, peerUrls: [String(third)] }),
+  });
+  context.after(async () => {
+    await one.transport.close();
+    await three.transport.close();
+  });
+  await one.transport.start();
+  await three.transport.start();
+  await Promise.all([one.journal.until('3 up'), three.journal.until('1 up')]);
+  assert.equal(one.transport.send(3, frameKinds.raft, 9, Buffer.from('hello')), true);
+  one.transport.flush();
+  await three.journal.until(`1:${frameKinds.raft}:9:hello`);
+  await three.transport.close();
+  await one.journal.until('3 down');
+  assert.equal(one.transport.send(3, frameKinds.raft, 9, Buffer.from('hello')), false);
+});
+
+test('who is no peer any more keeps its connections for a while, is not dialled again, and can come back', async () => {
+  const { manual, one, two } = await manualPair();
+  one.transport.setPeers([]);
+  await manual.advance(1000);
+  assert.equal(one.transport.connected(2), true);
+  one.transport.setPeers([{ memberId: 2, addresses: [{ host: loopback, port: 3002 }] }]);
+  await manual.advance(10_000);
+  assert.equal(one.transport.connected(2), true);
+  one.transport.setPeers([]);
+  await manual.advance(10_000);
+  assert.equal(one.transport.connected(2), false);
+  await one.transport.close();
+  await two.transport.close();
+});
