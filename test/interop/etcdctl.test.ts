@@ -3,51 +3,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { peer } from '../peers.ts';
-import { Etcdctl } from './etcdctl.ts';
-import { startConclave, startEtcd, type TestServer } from './servers.ts';
+import { type Case, Etcdctl, fails, grant, prints } from './etcdctl.ts';
+import { type System, systemKinds } from './systems.ts';
 
 const etcdctl = peer('etcdctl');
-const etcd = peer('etcd');
 
 const futureRevision =
   'rpc error: code = OutOfRange desc = etcdserver: mvcc: required revision is a future revision';
 const compacted =
   'rpc error: code = OutOfRange desc = etcdserver: mvcc: required revision has been compacted';
 const leaseNotFound = 'rpc error: code = NotFound desc = etcdserver: requested lease not found';
-
-interface Case {
-  readonly name: string;
-  run(ctl: Etcdctl): Promise<void>;
-}
-
-/** Asserts what a command prints, after `tidy`, and that it succeeds. */
-async function prints(
-  ctl: Etcdctl,
-  args: string,
-  expected: string,
-  tidy: (text: string) => string = (text) => text,
-): Promise<void> {
-  const { stdout, stderr, code } = await ctl.run(args);
-  assert.deepEqual(
-    { stdout: tidy(stdout), code },
-    { stdout: expected, code: 0 },
-    `etcdctl ${args}: ${stderr}`,
-  );
-}
-
-/** Asserts that a command fails with this text. */
-async function fails(ctl: Etcdctl, args: string, expected: string): Promise<void> {
-  const { stderr, code } = await ctl.run(args);
-  const error = /"error":"((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1] ?? stderr.replace(/^Error: /, '').trim();
-  assert.deepEqual({ error, code: code === 0 }, { error: expected, code: false });
-}
-
-async function grant(ctl: Etcdctl, seconds: number): Promise<string> {
-  const { stdout } = await ctl.run(`lease grant ${seconds}`);
-  const granted = /^lease ([0-9a-f]{16}) granted with TTL\((\d+)s\)\n$/.exec(stdout);
-  assert.equal(granted?.[2], String(seconds), stdout);
-  return granted?.[1] ?? '';
-}
 
 const cases: readonly Case[] = [
   {
@@ -224,13 +189,13 @@ const cases: readonly Case[] = [
       assert.match(health.stdout + health.stderr, /is healthy: successfully committed proposal/);
       const { stdout } = await ctl.run('endpoint status --write-out json');
       const { Status: status } = JSON.parse(stdout)[0];
-      assert.equal(status.leader, status.header.member_id);
+      assert.notEqual(status.leader, 0);
       assert.match(status.version, /^3\.\d+\.\d+$/);
       assert.ok(
         status.raftTerm > 0 && status.raftIndex > 0 && status.raftAppliedIndex > 0 && status.dbSize > 0,
       );
       const members =
-        /^[0-9a-f]+, started, default, http:\/\/127\.0\.0\.1:\d+, http:\/\/127\.0\.0\.1:\d+, false\n$/;
+        /^([0-9a-f]+, started, \w+, http:\/\/127\.0\.0\.1:\d+, http:\/\/127\.0\.0\.1:\d+, false\n)+$/;
       assert.match((await ctl.run('member list')).stdout, members);
       await prints(ctl, 'alarm list', '');
     },
@@ -246,18 +211,17 @@ const cases: readonly Case[] = [
   },
 ];
 
-function suite(name: string, skip: string | undefined, start: () => Promise<TestServer>): void {
-  describe(name, { skip: skip ?? false }, () => {
-    let server: TestServer;
+for (const kind of systemKinds) {
+  const skip = etcdctl.missing ?? kind.missing ?? false;
+  describe(`etcdctl on ${kind.name}`, { skip }, () => {
+    let system: System;
     before(async () => {
-      server = await start();
+      system = await kind.start();
     });
-    after(() => server[Symbol.asyncDispose]());
-    for (const one of cases) {
-      test(one.name, () => one.run(new Etcdctl(etcdctl.path ?? '', server.endpoint)));
+    after(() => system[Symbol.asyncDispose]());
+    for (const { name, run } of cases) {
+      // At one of the members: what it has just done another one may not know of yet.
+      test(name, () => run(new Etcdctl(etcdctl.path ?? '', system.endpoints[0] ?? '')));
     }
   });
 }
-
-suite('etcdctl on conclave', etcdctl.missing, startConclave);
-suite('etcdctl on etcd', etcdctl.missing ?? etcd.missing, () => startEtcd(etcd.path ?? ''));

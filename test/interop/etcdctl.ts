@@ -1,4 +1,5 @@
 // Runs etcdctl against a server.
+import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -40,7 +41,8 @@ export class Etcdctl {
         if (error !== null && typeof error.code !== 'number') reject(error);
         else resolve({ stdout, stderr, code: error === null ? 0 : Number(error.code) });
       });
-      child.stdin?.end(input ?? '');
+      // Many end without reading what nobody gave them.
+      child.stdin?.on('error', () => {}).end(input ?? '');
     });
   }
 }
@@ -75,4 +77,39 @@ export class Running implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** One thing that etcdctl does, on any server. */
+export interface Case {
+  readonly name: string;
+  run(ctl: Etcdctl): Promise<void>;
+}
+
+/** Asserts what a command prints, after `tidy`, and that it succeeds. */
+export async function prints(
+  ctl: Etcdctl,
+  args: string,
+  expected: string,
+  tidy: (text: string) => string = (text) => text,
+): Promise<void> {
+  const { stdout, stderr, code } = await ctl.run(args);
+  assert.deepEqual(
+    { stdout: tidy(stdout), code },
+    { stdout: expected, code: 0 },
+    `etcdctl ${args}: ${stderr}`,
+  );
+}
+
+/** Asserts that a command fails with this text. */
+export async function fails(ctl: Etcdctl, args: string, expected: string): Promise<void> {
+  const { stderr, code } = await ctl.run(args);
+  const error = /"error":"((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1] ?? stderr.replace(/^Error: /, '').trim();
+  assert.deepEqual({ error, code: code === 0 }, { error: expected, code: false });
+}
+
+export async function grant(ctl: Etcdctl, seconds: number): Promise<string> {
+  const { stdout } = await ctl.run(`lease grant ${seconds}`);
+  const granted = /^lease ([0-9a-f]{16}) granted with TTL\((\d+)s\)\n$/.exec(stdout);
+  assert.equal(granted?.[2], String(seconds), stdout);
+  return granted?.[1] ?? '';
 }

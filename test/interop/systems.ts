@@ -33,13 +33,13 @@ export const systemKinds: readonly SystemKind[] = [
   {
     name: 'one member',
     missing: undefined,
-    lacks: ['move-leader', 'membership'],
+    lacks: ['move-leader'],
     start: () => startConclaves(1),
   },
   {
     name: 'three members',
     missing: undefined,
-    lacks: ['move-leader', 'membership'],
+    lacks: [],
     start: () => startConclaves(3),
   },
   { name: 'etcd', missing: etcd.missing, lacks: [], start: () => startEtcds(etcd.path ?? '', 3) },
