@@ -77,9 +77,13 @@ def fails(kind, text=""):
 
 def eventually(condition):
     deadline = time.monotonic() + 30
+    last = None
     while True:
-        with contextlib.suppress(Exception):
+        try:
             if condition():
                 return
-        assert time.monotonic() < deadline, "did not become true in time"
+        except Exception as failure:
+            last = failure
+        if time.monotonic() > deadline:
+            raise AssertionError("did not become true in time") from last
         time.sleep(0.05)
