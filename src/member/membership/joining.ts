@@ -36,15 +36,7 @@ async function joined(setup: MemberSetup): Promise<MemberSetup> {
   const own = setup.members.find(({ memberId }) => memberId === setup.memberId);
   const urls = own?.peerUrls ?? [];
   const others = setup.members.filter((member) => member !== own).flatMap(({ addresses }) => addresses);
-  const cluster = await askUntilAnswered(setup, others);
-  const expected = cluster.members.find(({ peerUrls }) => areSame(peerUrls, urls));
-  if (expected === undefined) {
-    throw new ConclaveError(
-      'failed-precondition',
-      `The cluster ${hexId(cluster.clusterId)} expects no member with the peer URLs ${urls.join(',')}. Add it first: conclave member add ` +
-        `${setup.name} --peer-urls ${urls.join(',')}.`,
-    );
-  }
+  const { cluster, expected } = await askUntilExpected(setup, others, urls);
   if (expected.hasData && !setup.returnsWithoutData) {
     throw new ConclaveError(
       'removed',
@@ -57,20 +49,47 @@ async function joined(setup: MemberSetup): Promise<MemberSetup> {
   return { ...setup, clusterId, memberId: expected.memberId, members: withAddresses(members) };
 }
 
-async function askUntilAnswered(setup: MemberSetup, addresses: readonly Address[]): Promise<ToldCluster> {
-  const { runtime } = setup;
+interface Expectation {
+  readonly cluster: ToldCluster;
+  readonly expected: ToldCluster['members'][number];
+}
+
+/**
+ * The first that expects us: not everybody may have heard that we were added. The leader alone may have, which cannot go
+ * on before we vote. When all have answered, and none expects us, nobody does.
+ */
+async function askUntilExpected(
+  setup: MemberSetup,
+  addresses: readonly Address[],
+  urls: readonly string[],
+): Promise<Expectation> {
+  const { runtime, name } = setup;
   const untilMs = runtime.clock.monotonicMs() + askWithinMs;
   let reason = 'none is given in --initial-cluster';
+  let told: ToldCluster | undefined;
   do {
+    let answers = 0;
     for (const address of addresses) {
       try {
-        return await askForMembers(runtime, address);
+        const cluster = await askForMembers(runtime, address);
+        const expected = cluster.members.find(({ peerUrls }) => areSame(peerUrls, urls));
+        if (expected !== undefined) return { cluster, expected };
+        told = cluster;
+        answers += 1;
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error);
       }
     }
+    if (told !== undefined && answers === addresses.length) break;
     await new Promise<void>((resolve) => runtime.timers.after(askAgainAfterMs, resolve));
   } while (addresses.length > 0 && runtime.clock.monotonicMs() < untilMs);
+  if (told !== undefined) {
+    throw new ConclaveError(
+      'failed-precondition',
+      `The cluster ${hexId(told.clusterId)} expects no member with the peer URLs ${urls.join(',')}. Add it first: conclave member add ` +
+        `${name} --peer-urls ${urls.join(',')}.`,
+    );
+  }
   throw new ConclaveError(
     'unavailable',
     `No member of the existing cluster could be asked who its members are: ${reason}.`,

@@ -141,7 +141,8 @@ export class Membership {
   /** Another member does not let us in. */
   refused({ code, text }: Refusal): void {
     if (code === 'removed') this.leave();
-    else if (code === 'lost-data' && !this.leaving) {
+    // It may be about a greeting from before anything reached us, and have been on its way since: then we greet again.
+    else if (code === 'lost-data' && !this.leaving && this.greeting().fresh) {
       this.leaving = true;
       this.context.fail(
         new ConclaveError('removed', text, { details: { memberId: this.context.setup.memberId } }),

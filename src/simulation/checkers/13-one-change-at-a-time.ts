@@ -43,6 +43,15 @@ export function oneChangeAtATime(life: LifeSight): Checker {
     const committed = member.raft.entryAt(commitIndex) ?? life.committed.entryAt(commitIndex);
     if (committed !== undefined && committed.term !== term)
       fail(member, `changes the configuration at ${index} before anything of its term ${term} is committed`);
+    for (const voter of configuration.voters) {
+      const promoted = before.learners?.includes(voter) ? configurations.memberOf(voter) : undefined;
+      if (promoted === undefined || promoted.damaged || promoted.durable.lastIndex >= 0.9 * (index - 1))
+        continue;
+      fail(
+        member,
+        `has ${promoted.name} vote at ${index}, whose disk holds entries up to ${promoted.durable.lastIndex} only`,
+      );
+    }
     if (overlap(configurations.isQuorum, before, configuration)) return;
     fail(
       member,
@@ -53,7 +62,7 @@ export function oneChangeAtATime(life: LifeSight): Checker {
   const checker: Checker = {
     name: '13-one-change-at-a-time',
     claim:
-      'The last configuration in a log is in force; the next one begins when it is applied, and their quorums overlap.',
+      'The last configuration in a log is in force; the next one begins when it is applied, makes voters only of learners that have caught up, and their quorums overlap.',
     memberStarted: (member) => actsByItsLog(member),
     drained(member: MemberSight, effects: RaftEffects) {
       if (configurations === undefined) return;

@@ -28,9 +28,13 @@ export function removedStaysOut(life: LifeSight): Checker {
   const checkElected = (member: MemberSight, term: number): void => {
     const latest = committed.findLast((version) => version.term < term);
     if (latest === undefined || isVoter(latest.configuration, member.memberId)) return;
-    // What stands in its log after that may have made it a voter since.
     const own = life.configurations?.of(member);
-    if (own !== undefined && own.index > latest.index && isVoter(own.configuration, member.memberId)) return;
+    const commitIndex = member.raft?.status().commitIndex ?? 0;
+    if (own !== undefined && own.index >= latest.index && commitIndex < own.index) {
+      // What stands in its log after that may have made it a voter again. And one that holds its removal, and cannot know
+      // that it is committed, may lead until it is (dissertation §4.2.2): nobody else may hold it.
+      return;
+    }
     violated(
       checker,
       `${member.name} leads in term ${term}, but the configuration at ${latest.index}, committed in term ${latest.term}, leaves it out of the voters`,
@@ -91,7 +95,7 @@ export function removedStaysOut(life: LifeSight): Checker {
   const checker: Checker = {
     name: 'removed-stays-out',
     claim:
-      'A member whose removal is committed is not elected, appends nothing as a leader, and deposes nobody.',
+      'Who knows that its removal is committed, or does not hold it, is not elected; it appends nothing as a leader, and deposes nobody.',
     memberStarted(member: MemberSight) {
       parting[member.position] = undefined;
       if (member.raft !== undefined && life.changing === true) lookOn(member, member.raft);

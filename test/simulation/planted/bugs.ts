@@ -4,6 +4,7 @@ import { diskBugs } from './bugs/disk.ts';
 import { electionBugs } from './bugs/elections.ts';
 import { guardBugs } from './bugs/guards.ts';
 import { leaseBugs } from './bugs/leases.ts';
+import { membershipBugs } from './bugs/membership.ts';
 import { readBugs } from './bugs/reads.ts';
 import { sharingBugs } from './bugs/sharing.ts';
 
@@ -16,4 +17,5 @@ export const bugs: readonly PlantedBug[] = [
   ...electionBugs,
   ...sharingBugs,
   ...guardBugs,
+  ...membershipBugs,
 ];
