@@ -108,6 +108,8 @@ export class Membership {
   }
 
   noteApplied(configuration: Configuration): void {
+    // Those that leave are needed until the joint configuration is left, which applies another one.
+    if (configuration.outgoing !== undefined) return;
     this.removed = decodeClusterRecord(configuration.context).removed;
     if (this.removed.includes(this.context.setup.memberId)) this.leave();
   }

@@ -121,7 +121,8 @@ export class Operator {
     const { configurations } = this.#parts.hub;
     const { removed } = decodeClusterRecord(configurations.committed.configuration.context);
     if (!removed.includes(member.memberId)) return false;
-    if (!member.running) return true;
+    // One that never had data has nothing to be told by.
+    if (!member.running) return member.durable.term > 0;
     return membersOf(configurations.of(member).configuration).some((id) => ids.includes(id));
   }
 
@@ -177,7 +178,10 @@ export class Operator {
       this.#asking = undefined;
       world.note('operator', () => `is told by ${via.name}: ${outcome}`);
       if (ok) this.#count(request);
-      if (ok && task.untilUs !== Number.POSITIVE_INFINITY) {
+      // Asked again, it would be another member under the same URL.
+      const isOnce = outcome.startsWith('nothing') || outcome.startsWith('Conclave');
+      const over = ok || (isOnce && request.type === 'change' && request.change.type === 'add');
+      if (over && task.untilUs !== Number.POSITIVE_INFINITY) {
         const at = this.#tasks.indexOf(task);
         if (at >= 0) this.#tasks.splice(at, 1);
       }

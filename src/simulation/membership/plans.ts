@@ -77,7 +77,8 @@ export function exchange(
     if (next.length > mostVoters || !isViable(next, situation) || !isViable(voters, situation))
       return undefined;
     const members = [
-      ...records.filter(({ memberId }) => !removed.includes(memberId)),
+      // Also of those that go: they are talked to until the joint configuration is left.
+      ...records,
       ...added.map(({ memberId, peerUrl }) => ({
         ...{ memberId, name: '', peerUrls: [peerUrl], clientUrls: [], hasData: false },
       })),
