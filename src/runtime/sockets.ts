@@ -15,7 +15,7 @@ export interface SocketInfo {
   readonly endedBy: CloseCause | undefined;
   /** What the TLS handshake chose (ALPN): 'h2', 'http/1.1'. undefined: the connection is not by TLS. */
   readonly protocol: string | undefined;
-  /** Common name of the certificate that the other side proved to have. undefined: none. */
+  /** Common name of the certificate that the other side proved to have. undefined: none, or it is not to count. */
   readonly commonName: string | undefined;
 }
 
@@ -28,7 +28,8 @@ export function listenSockets(
   onSocket: (socket: Duplex, info: SocketInfo) => void,
   options: AcceptOptions = {},
 ): Promise<Listener> {
-  return acceptSockets(address, (socket) => onSocket(socket, new ObservedSocket(socket)), options);
+  const named = options.tls?.usersByCommonName === true;
+  return acceptSockets(address, (socket) => onSocket(socket, new ObservedSocket(socket, named)), options);
 }
 
 /** Watches a socket without touching its data. Made before any other listener, so that it hears everything first. */
@@ -39,10 +40,10 @@ class ObservedSocket implements SocketInfo {
   readonly commonName: string | undefined;
   #endedBy: CloseCause | undefined;
 
-  constructor(socket: net.Socket) {
+  constructor(socket: net.Socket, named: boolean) {
     if (socket instanceof TLSSocket) {
       this.protocol = socket.alpnProtocol || 'http/1.1';
-      this.commonName = commonNameOf(socket);
+      if (named) this.commonName = commonNameOf(socket);
     }
     this.remote = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
     // Prepended: node's own listener answers a FIN by ending our side, after which we could not tell who began.

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { Authority, certificatesMissing } from '../../test/certificates.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { NodeNetwork } from './network.ts';
+import { listenSockets } from './sockets.ts';
 import { TlsIdentity, type TlsOptions } from './tls.ts';
 import type { Address, Connection } from './types.ts';
 
@@ -101,6 +102,30 @@ describe('TLS between members', { skip: certificatesMissing ?? false }, () => {
     assert.equal(await echoed(allowed, 'hello'), 'hello');
     allowed.destroy();
     await server.listener.close();
+  });
+
+  test('a common name is told of a certificate that was asked for, unless names are not to count', async () => {
+    const told = async (more: Partial<TlsOptions>): Promise<string | undefined> => {
+      using server = await identity(ours, 'one', more);
+      using guest = await identity(ours, 'root');
+      const named = Promise.withResolvers<string | undefined>();
+      const listener = await listenSockets(
+        local,
+        (socket, info) => {
+          named.resolve(info.commonName);
+          socket.destroy();
+        },
+        { tls: server },
+      );
+      const connection = await dial({ ...listener.address, secure: true }, guest);
+      const name = await named.promise;
+      connection.destroy();
+      await listener.close();
+      return name;
+    };
+    assert.equal(await told({}), 'root');
+    assert.equal(await told({ usersByCommonName: false }), undefined);
+    assert.equal(await told({ requireCertificate: false, usersByCommonName: true }), undefined);
   });
 
   test('a plain connection to a port with TLS, and TLS to a plain port, say so', async () => {

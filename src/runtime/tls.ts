@@ -16,6 +16,8 @@ export interface TlsFiles {
 export interface TlsOptions extends TlsFiles {
   /** Who connects must show a certificate signed by an authority of `authorityFile`. Default: if that is given. */
   readonly requireCertificate?: boolean;
+  /** Which user a client is may be told by the common name of its certificate. Default: where one is required. */
+  readonly usersByCommonName?: boolean;
   /** Who connects must have one of these common names in its certificate. Default: any. */
   readonly allowedCommonNames?: readonly string[];
   /** Who connects must have a certificate for one of these hosts. Default: any. */
@@ -65,6 +67,11 @@ export class TlsIdentity implements Disposable {
   /** Whether who connects must show a certificate. */
   get requiresCertificate(): boolean {
     return this.#options.requireCertificate ?? this.#options.authorityFile !== undefined;
+  }
+
+  /** Whether the common name in the certificate of who connects counts as the name of a user. */
+  get usersByCommonName(): boolean {
+    return this.requiresCertificate && (this.#options.usersByCommonName ?? true);
   }
 
   /** A TLS server of this identity, which takes new certificates as they come. Not listening yet. */

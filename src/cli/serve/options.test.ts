@@ -137,11 +137,14 @@ test('TLS is what https:// and the files ask for together', () => {
     keyFile: '/etc/member-key.pem',
     authorityFile: '/srv/ca.pem',
     requireCertificate: true,
+    usersByCommonName: false,
     allowedCommonNames: ['app', 'root'],
     cipherSuites: 'ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-CHACHA20-POLY1305',
     minVersion: 'TLSv1.2',
   });
   assert.deepEqual(options.warnings, []);
+  const asked = resolve({ ...files, ...urls, 'trusted-ca-file': 'ca.pem', 'client-cert-auth': 'true' });
+  assert.equal(asked.clientTls?.usersByCommonName, true);
   const open = resolve({ ...files, ...urls });
   assert.match(open.warnings[0] ?? '', /encrypted, but WITHOUT AUTHENTICATION/);
 });

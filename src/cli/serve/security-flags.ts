@@ -13,8 +13,8 @@ export const securityFlags = [
   {
     name: 'client-cert-auth',
     argument: 'BOOLEAN',
-    defaultText: 'true with --trusted-ca-file',
-    description: 'Whether clients must show a certificate.',
+    defaultText: 'false',
+    description: 'Clients show a certificate, and without a token each is the user of its common name.',
     boolean: true,
   },
   {

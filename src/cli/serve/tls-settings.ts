@@ -60,6 +60,8 @@ export function tlsOptions(
     ...(authorityFile !== undefined && { authorityFile }),
     // As in etcd: an authority that is given is there to be asked.
     requireCertificate: authorityFile !== undefined,
+    // And who somebody is, certificates tell only where that was asked for.
+    usersByCommonName: required === true,
     ...(names && { allowedCommonNames: names }),
     ...(hostnames && { allowedHostnames: hostnames }),
     ...ciphersOf(settings['cipher-suites']),
