@@ -7,6 +7,7 @@ import { openStore, storeSchemes } from './urls.ts';
 /** Every scheme, with all that its URL may say. No service need run: nothing is connected before it is used. */
 const urls: Readonly<Record<string, readonly string[]>> = {
   conclave: ['conclave://127.0.0.1:2379', 'conclave://a,b:2380,[::1]/some/namespace'],
+  conclaves: ['conclaves://user:pw@a:2379,b/namespace'],
   etcd: ['etcd://127.0.0.1', 'etcd://user:pass%20word@a:1,b:2/namespace'],
   etcds: ['etcds://a:2379'],
   zk: ['zk://a,b,c:2182/path'],

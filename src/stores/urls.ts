@@ -29,12 +29,15 @@ const etcd: Opener = async (url, environment) => {
   });
 };
 
-const conclave: Opener = async (url) => {
+const conclave: Opener = async (url, environment) => {
   const scheme = url.scheme === 'conclaves' ? 'https' : 'http';
+  const [name, secret] = splitOnce(environment.CONCLAVE_USER ?? '', ':');
+  const { user, password } = url.user === undefined ? { user: name, password: secret } : url.login();
   const endpoints = url.hosts(2379).map((host) => `${scheme}://${host}`);
   const namespace = url.path();
   const { conclaveStore } = await import('./conclave.ts');
-  return conclaveStore({ endpoints, ...(namespace !== undefined && { namespace }) });
+  const credentials = user ? { username: user, password: password ?? '' } : {};
+  return conclaveStore({ endpoints, ...credentials, ...(namespace !== undefined && { namespace }) });
 };
 
 const zookeeper: Opener = async (url) =>
