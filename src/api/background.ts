@@ -30,6 +30,14 @@ export class BackgroundWork {
     this.#running.add(run);
   }
 
+  /** Runs `work` once. */
+  attempt(what: string, work: () => Promise<unknown>): void {
+    const run: Promise<void> = this.#once(what, work).then(() => {
+      this.#running.delete(run);
+    });
+    this.#running.add(run);
+  }
+
   /** Lets each piece finish the attempt it is in, then gives up. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -39,24 +47,27 @@ export class BackgroundWork {
 
   async #run(what: string, work: () => Promise<unknown>): Promise<void> {
     let delayMs = firstDelayMs;
-    for (;;) {
-      try {
-        await work();
-        return;
-      } catch (error) {
-        const status = toStatus(error);
-        if (status.conclave.code === 'internal') {
-          this.#logger.error({ what, error: status.message }, 'background work failed');
-          return;
-        }
-        const mayHelp = status.conclave.retryable || status.conclave.outcome === 'unknown';
-        if (!mayHelp || this.#closed || this.#member.status().stopping) {
-          this.#logger.debug({ what, error: status.message }, 'background work given up');
-          return;
-        }
-      }
+    while ((await this.#once(what, work)) === 'may help') {
       await this.#sleep(delayMs);
       delayMs = Math.min(delayMs * 2, longestDelayMs);
+    }
+  }
+
+  /** Whether another attempt may help. Never rejects. */
+  async #once(what: string, work: () => Promise<unknown>): Promise<'may help' | 'over'> {
+    try {
+      await work();
+      return 'over';
+    } catch (error) {
+      const status = toStatus(error);
+      if (status.conclave.code === 'internal') {
+        this.#logger.error({ what, error: status.message }, 'background work failed');
+        return 'over';
+      }
+      const mayHelp = status.conclave.retryable || status.conclave.outcome === 'unknown';
+      if (mayHelp && !this.#closed && !this.#member.status().stopping) return 'may help';
+      this.#logger.debug({ what, error: status.message }, 'background work given up');
+      return 'over';
     }
   }
 

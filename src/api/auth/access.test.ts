@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ConclaveError } from '../../errors/index.ts';
 import { manualRuntime, settle } from '../../runtime/testing.ts';
 import {
   AuthUserAddRequest,
@@ -100,6 +101,26 @@ test('a token runs out when it is not used, and lasts while it is', async () => 
   assert.ok(extensions() <= before + 1);
   await runtime.advance(tokenTtlMs + 1);
   assert.equal(await put(used), invalid);
+});
+
+test('an extension that fails is not tried again until the token is used again', async () => {
+  const { runtime, member, ask, login } = await open();
+  const token = await login('ann');
+  await runtime.advance(tokenTtlMs * 0.6);
+  const extensions = () => member.proposed.filter(({ type }) => type === 'extendToken').length;
+  const read = () =>
+    ask(KV.range, RangeRequest.create({ key: bytes('a'), serializable: true }), new Caller(token));
+  member.failure = new ConclaveError('no-leader', 'None.', { retryable: true, outcome: 'not-applied' });
+  for (let use = 1; use <= 5; use++) {
+    await read();
+    assert.equal(extensions(), use);
+  }
+  await runtime.advance(10_000);
+  assert.equal(extensions(), 5);
+  member.failure = undefined;
+  await read();
+  await read();
+  assert.equal(extensions(), 6);
 });
 
 test('a token is void once the password or the user is another, auth was disabled, or a bit of it is wrong', async () => {

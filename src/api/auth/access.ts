@@ -214,7 +214,8 @@ export class Access {
     if (this.#extending.has(name)) return;
     this.#extending.add(name);
     const command = { type: 'extendToken', tokenId: id, login, ttlMs } as const;
-    this.#background.retry('extend a token', () =>
+    // Once: who uses the token next asks again, and would have it tried over and over beside the others that failed.
+    this.#background.attempt('extend a token', () =>
       this.#member.propose(command).finally(() => this.#extending.delete(name)),
     );
   }
