@@ -79,7 +79,7 @@ export const membershipBugs: readonly PlantedBug[] = [
   {
     id: 'removed-leader-goes-on',
     title: 'A leader goes on leading when its own removal is committed',
-    seen: 'etcd-io/raft#22; Ongaro, dissertation, section 4.2.2',
+    seen: 'Ongaro, dissertation, section 4.2.2',
     edits: [
       {
         file: 'src/raft/membership.ts',
@@ -151,8 +151,7 @@ export const membershipBugs: readonly PlantedBug[] = [
   },
   {
     id: 'snapshot-without-its-configuration',
-    title:
-      'A snapshot carries the configuration in force when it is written, not the one that was at its end',
+    title: 'A snapshot carries the configuration that the group began with',
     seen: 'Ongaro, dissertation, section 5.1: the latest configuration as of last included index',
     edits: [
       {
@@ -181,7 +180,7 @@ export const membershipBugs: readonly PlantedBug[] = [
   {
     id: 'joined-member-does-not-vote',
     title: 'A member that joined votes for nobody but itself, also when it has become a voter',
-    seen: 'etcd-io/etcd#10537: learners must vote when a candidate believes that they are voters',
+    seen: 'etcd-io/raft, raft.go: learners must be allowed to cast votes, since a candidate may know of their promotion',
     edits: [
       {
         file: 'src/raft/election.ts',
@@ -248,7 +247,7 @@ export const membershipBugs: readonly PlantedBug[] = [
   {
     id: 'stale-acknowledgements-of-one-that-returns',
     title: 'What a member acknowledged before it was removed counts when it is added again',
-    seen: 'Ongaro, dissertation, section 4.1',
+    seen: 'tikv/raft-rs#571',
     edits: [
       {
         file: 'src/raft/membership.ts',
