@@ -1,18 +1,11 @@
 import { BinaryWriter, base64Decode } from '@bufbuild/protobuf/wire';
 import { WireError } from './error.ts';
 import { schema } from './generated/schema.ts';
+import { spelling, withMarkedNumbers } from './json-numbers.ts';
 import type { FieldRow } from './schema-types.ts';
 
-/** As JSON.parse gives it, numbers in their own spelling: a 64-bit one would lose digits. */
-export type Json = null | boolean | string | JsonNumber | readonly Json[] | { readonly [name: string]: Json };
-
-class JsonNumber {
-  readonly text: string;
-
-  constructor(text: string) {
-    this.text = text;
-  }
-}
+/** Numbers that JSON.parse would change are strings with a mark: a 64-bit one would lose digits. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 const deepest = 100;
 const wireTypes = { varint: 0, fixed64: 1, bytes: 2 } as const;
@@ -41,9 +34,7 @@ export function jsonToWire(type: string, text: string): Uint8Array {
 
 function parse(text: string): Json {
   try {
-    return JSON.parse(text, (_key, value: Json, context?: { source?: string }) =>
-      typeof value === 'number' ? new JsonNumber(context?.source ?? String(value)) : value,
-    );
+    return JSON.parse(withMarkedNumbers(text)) as Json;
   } catch (error) {
     throw new WireError(`invalid JSON: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
@@ -65,7 +56,7 @@ function fieldsOf(type: string): ReadonlyMap<string, FieldRow> {
 function writeMessage(writer: BinaryWriter, type: string, value: Json, depth: number): void {
   if (depth > deepest) throw new WireError(`messages are nested deeper than ${deepest}`);
   if (value === null) return;
-  if (typeof value !== 'object' || value instanceof JsonNumber || Array.isArray(value)) {
+  if (typeof value !== 'object' || Array.isArray(value)) {
     throw mismatch(value, 'map[string]json.RawMessage');
   }
   const fields = fieldsOf(type);
@@ -90,7 +81,7 @@ function writeField(writer: BinaryWriter, field: FieldRow, value: Json, depth: n
       writer.tag(number, wireTypes.bytes).bytes(bytesOf(value));
       return;
     case 'string':
-      if (typeof value !== 'string') throw mismatch(value, 'string');
+      if (!isText(value)) throw mismatch(value, 'string');
       writer.tag(number, wireTypes.bytes).string(value);
       return;
     case 'bool':
@@ -112,7 +103,7 @@ function writeField(writer: BinaryWriter, field: FieldRow, value: Json, depth: n
 }
 
 function integerOf(value: Json, kind: keyof typeof bounds): bigint {
-  const text = typeof value === 'string' ? value : value instanceof JsonNumber ? value.text : undefined;
+  const text = spelling(value) ?? (typeof value === 'string' ? value : undefined);
   if (text === undefined) throw mismatch(value, kind);
   if (!/^-?\d/.test(text)) {
     throw new WireError(
@@ -129,13 +120,13 @@ function integerOf(value: Json, kind: keyof typeof bounds): bigint {
 }
 
 function doubleOf(value: Json): number {
-  const number = value instanceof JsonNumber ? Number(value.text) : Number.NaN;
+  const number = Number(spelling(value) ?? Number.NaN);
   if (Number.isNaN(number)) throw mismatch(value, 'float64');
   return number;
 }
 
 function enumOf(value: Json, type: string): number {
-  if (typeof value !== 'string') return Number(integerOf(value, 'int32'));
+  if (!isText(value)) return Number(integerOf(value, 'int32'));
   const number = schema.enums[type]?.[value];
   if (number !== undefined && Object.hasOwn(schema.enums[type] ?? {}, value)) return number;
   throw new WireError(`unknown value ${JSON.stringify(value.slice(0, 100))} for enum ${goName(type)}`);
@@ -148,7 +139,7 @@ function goName(type: string): string {
 }
 
 function bytesOf(value: Json): Uint8Array {
-  if (typeof value !== 'string') throw mismatch(value, '[]uint8');
+  if (!isText(value)) throw mismatch(value, '[]uint8');
   const text = /[\r\n]/.test(value) ? value.replace(/[\r\n]/g, '') : value;
   const good = /^[A-Za-z0-9+/]*={0,2}/.exec(text)?.[0].length ?? 0;
   if (good === text.length && text.length % 4 === 0) return base64Decode(text);
@@ -156,12 +147,16 @@ function bytesOf(value: Json): Uint8Array {
   throw new WireError(`illegal base64 data at input byte ${at}`);
 }
 
+function isText(value: Json): value is string {
+  return typeof value === 'string' && spelling(value) === undefined;
+}
+
 function mismatch(value: Json, goType: string): WireError {
   return new WireError(`json: cannot unmarshal ${kindOf(value)} into Go value of type ${goType}`);
 }
 
 function kindOf(value: Json): string {
-  if (value instanceof JsonNumber) return 'number';
+  if (spelling(value) !== undefined) return 'number';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
   return value === null ? 'null' : typeof value;

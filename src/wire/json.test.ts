@@ -155,3 +155,49 @@ test('any message that is decoded from JSON comes back from its own JSON', () =>
     }),
   );
 });
+
+test('values in a request are as JSON has them, whatever stands in its texts', () => {
+  const spelt = (text: string) => {
+    try {
+      return rangeOf(text).limit;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const cannot = (number: string) => `json: cannot unmarshal number ${number} into Go value of type int64`;
+  for (const strange of [
+    String.raw`"\\"`,
+    String.raw`"\""`,
+    '"12345678901234567890,1.5"',
+    '[1.5,-1e9]',
+    '{}',
+  ]) {
+    assert.equal(spelt(`{"unheard_of":${strange},"limit":9007199254740991}`), 9007199254740991, strange);
+  }
+  for (const number of ['1.5', '1.0', '1e3', '9223372036854775808']) {
+    assert.equal(spelt(`{"limit": ${number} }`), cannot(number));
+  }
+  for (const broken of ['01', '1.2.3', '-', '1e', '12345678901234567890123x']) {
+    assert.match(String(spelt(`{"limit":${broken}}`)), /^invalid JSON/, broken);
+  }
+  assert.match(String(spelt('{1.5 :2}')), /^invalid JSON/);
+  assert.equal(spelt('{"limit":-0}'), 0);
+});
+
+test('numbers without end in a request take no longer than other text of its size', () => {
+  const ones = `{"unheard_of":[${'1,'.repeat(1_000_000)}1]}`;
+  const calls = { count: 0 };
+  const original = JSON.parse;
+  // What took so long was to be called back for each value.
+  JSON.parse = (text: string, reviver?: unknown) => {
+    if (reviver !== undefined) calls.count += 1;
+    return original(text) as unknown;
+  };
+  try {
+    assert.deepEqual(rangeOf(ones), RangeRequest.create());
+  } finally {
+    JSON.parse = original;
+  }
+  assert.equal(calls.count, 0);
+  assert.match(refusal('etcdserverpb.RangeRequest', `[${'1.5,'.repeat(200_000)}1]`), /too many/);
+});
