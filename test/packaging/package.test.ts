@@ -19,6 +19,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 };
 const patience = { timeout: 60_000 };
 const etcdctl = peer('etcdctl');
+const curl = peer('curl');
 const examples = readmeExamples();
 const used = new Set<Example>();
 /** What a user imports. */
@@ -276,10 +277,24 @@ describe('examples of README.md', () => {
     test('etcdctl: put and get', { ...patience, skip: etcdctl.missing ?? false }, async () => {
       assert.match(await run('etcdctl'), /^OK\ngreeting\nhello\n$/);
     });
+
+    test('curl: the JSON gateway and the health', { ...patience, skip: curl.missing ?? false }, async () => {
+      assert.match(await run('curl'), /"key":"Zm9v".*"value":"YmFy".*"health":"true"/s);
+    });
+
+    test('operate: a backup, the members and a check', patience, async () => {
+      await using running = start('operate');
+      // The check ends with 1 where this machine's disk is slow.
+      await running.ended;
+      assert.match(running.output, /^Saved .* to monday.snapshot\nHASH .*\n[0-9a-f]+ /m);
+      assert.match(running.output, /^ID .*\n([0-9a-f]+ +started +m\d .* voter\n){3}/m);
+      assert.match(running.output, /3 of 3 members answer/);
+    });
   });
 
   test('each of them is run', () => {
     if (etcdctl.missing !== undefined) example('etcdctl');
+    if (curl.missing !== undefined) example('curl');
     assert.deepEqual(
       examples.filter((one) => !used.has(one)).map(({ name }) => name),
       [],

@@ -186,6 +186,8 @@ function hexOf({ ID }: Member): string {
   return ID.toString(16);
 }
 
-function describe(one: Member): string {
-  return one.name === '' ? hexOf(one) : `${one.name} (${hexOf(one)})`;
+export function describe(one: Member): string {
+  return one.name === ''
+    ? `${hexOf(one)} (not started yet, so without a name)`
+    : `${one.name} (${hexOf(one)})`;
 }

@@ -3,7 +3,7 @@ import { addEndpoints, endpointsOf } from '../client-options.ts';
 import { parseDurationMs } from '../durations.ts';
 import { CommandFailure } from '../failure.ts';
 import { openClient } from '../wiring.ts';
-import { find } from './member.ts';
+import { describe, find } from './member.ts';
 
 const help = `
 MEMBER is an id or a name, as \`conclave member list\` shows them. Requests that are under way wait for the new leader.
@@ -25,8 +25,13 @@ export function addMoveLeader(program: Command): void {
     const target = await find(client, text, timeoutMs);
     const { leader } = await client.status({ timeoutMs });
     const members = await client.memberList({ timeoutMs, serializable: true });
-    const endpoint = members.find((one) => one.ID === leader)?.clientURLs[0];
-    if (endpoint === undefined) {
+    if (leader === target.ID) {
+      process.stdout.write(`${describe(target)} leads already\n`);
+      return;
+    }
+    const from = members.find((one) => one.ID === leader);
+    const endpoint = from?.clientURLs[0];
+    if (from === undefined || endpoint === undefined) {
       throw new CommandFailure(
         'unreachable',
         'No Raft leader is known, or it has not told an address for clients.',
@@ -34,7 +39,6 @@ export function addMoveLeader(program: Command): void {
     }
     await using atLeader = openClient([endpoint]);
     await atLeader.maintenance.moveLeader(target.ID, { endpoint, timeoutMs });
-    const hex = (id: bigint) => id.toString(16);
-    process.stdout.write(`Leadership moved from ${hex(leader)} to ${hex(target.ID)}\n`);
+    process.stdout.write(`Leadership moved from ${describe(from)} to ${describe(target)}\n`);
   });
 }

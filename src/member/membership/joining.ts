@@ -92,7 +92,7 @@ async function askUntilExpected(
   }
   throw new ConclaveError(
     'unavailable',
-    `No member of the existing cluster could be asked who its members are: ${reason}.`,
+    `No member of the existing cluster could be asked who its members are: ${reason.replace(/\.$/, '')}.`,
     { retryable: true },
   );
 }
