@@ -4,6 +4,7 @@ import { CallCounts } from './call-counts.ts';
 import { clusterService } from './cluster.ts';
 import { conclaveService } from './conclave.ts';
 import { electionService } from './election.ts';
+import { hasTooManyElements, proposalPlace, txnPlace } from './elements.ts';
 import { healthService } from './health.ts';
 import { kvService } from './kv.ts';
 import { unlessLearner } from './learner.ts';
@@ -17,6 +18,12 @@ import type { AnyHandler, Registry, ServedMethod } from './types.ts';
 import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
 import { watchService } from './watch.ts';
 import { encodeWatchResponse } from './watch-encoding.ts';
+
+/** Where transactions stand in requests. */
+const places = new Map<AnyMethod, typeof txnPlace>([
+  [services.KV.txn, txnPlace],
+  [services.Conclave.propose, proposalPlace],
+]);
 
 type Handlers = Readonly<Record<string, unknown>>;
 
@@ -106,8 +113,11 @@ function decoder(
   proposals: ReadonlyMap<AnyMethod, Check>,
 ): (bytes: Uint8Array) => unknown {
   const check = proposals.get(descriptor);
+  const transactions = places.get(descriptor);
   return (bytes) => {
     if (bytes.length > limits.receivedBytes) throw tooLargeToReceive(bytes.length, limits);
+    if (transactions !== undefined && hasTooManyElements(bytes, transactions))
+      throw failure('tooManyOperations');
     const request = descriptor.decodeRequest(bytes);
     if (check !== undefined && bytes.length > limits.requestBytes) {
       check(request);
