@@ -108,7 +108,7 @@ async function initialize(options: DataFolderOptions): Promise<Identity> {
 
 async function writeIdentity(disk: Disk, path: string, identity: Identity): Promise<void> {
   const temporary = `${path}/${identityName}.new`;
-  const file = await disk.open(temporary, { create: true });
+  const file = await disk.open(temporary, { create: true, ownerOnly: true });
   try {
     await file.truncate(0);
     await file.writeAt(0, [encodeIdentity(identity)]);

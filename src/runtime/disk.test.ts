@@ -153,6 +153,9 @@ test('real disk: ownerOnly keeps others out', async () => {
   const folder = fs.mkdtempSync(join(tmpdir(), 'conclave-disk-'));
   await nodeRuntime().disk.makeFolder(join(folder, 'private'), { ownerOnly: true });
   assert.equal(fs.statSync(join(folder, 'private')).mode & 0o777, 0o700);
+  const file = await nodeRuntime().disk.open(join(folder, 'file'), { create: true, ownerOnly: true });
+  await file.close();
+  assert.equal(fs.statSync(join(folder, 'file')).mode & 0o077, 0);
   fs.rmSync(folder, { recursive: true });
 });
 

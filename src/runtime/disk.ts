@@ -31,7 +31,7 @@ export class NodeDisk implements Disk {
     const access = options.readOnly ? fs.constants.O_RDONLY : fs.constants.O_RDWR;
     const flags = access | create | exclusive | durable | append;
     return new Promise((resolve, reject) => {
-      fs.open(path, flags, 0o666, (error, descriptor) => {
+      fs.open(path, flags, options.ownerOnly ? 0o600 : 0o666, (error, descriptor) => {
         if (error) reject(diskError('open', path, error, 'not-applied'));
         else resolve(new NodeFile(path, descriptor));
       });

@@ -62,6 +62,8 @@ export interface OpenOptions {
   readonly create?: boolean;
   /** Makes it, and fails with 'already-exists' if present. */
   readonly exclusive?: boolean;
+  /** A file that is made is closed to other users of the host. */
+  readonly ownerOnly?: boolean;
   /** Each write is durable when it resolves, as with `sync` after it, but in one call of the system. */
   readonly durableWrites?: boolean;
   /** For reading alone; needs no right to write. */

@@ -36,7 +36,7 @@ export async function createSegment(
 ): Promise<Segment> {
   const path = `${folder}/${segmentName(header.sequence)}`;
   const unfinished = `${path}${unfinishedSuffix}`;
-  const file = await disk.open(unfinished, { create: true, durableWrites: true });
+  const file = await disk.open(unfinished, { create: true, ownerOnly: true, durableWrites: true });
   try {
     await file.truncate(0);
     const sizeBytes = Math.min(growBytes, segmentBytes);

@@ -62,7 +62,7 @@ export class SnapshotStore {
       await this.#removeOlder(group);
     };
     const header = encodeHeader(group, meta);
-    const file = await disk.open(unfinished, { exclusive: true });
+    const file = await disk.open(unfinished, { exclusive: true, ownerOnly: true });
     try {
       await file.writeAt(0, [header.bytes]);
     } catch (error) {
