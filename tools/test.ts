@@ -1,6 +1,5 @@
-// `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that
-// start processes and stop or kill them, or use all cores, one file after another, and those on servers of others, two
-// files at a time. All of it runs, whatever fails.
+// `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that use all
+// cores, one file after another, and those that start members and servers of others, two files at a time. All of it runs, whatever fails.
 //   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
 // What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -10,9 +9,16 @@ import { checks } from './check.ts';
 import { runSteps, type Step } from './steps.ts';
 
 const root = join(import.meta.dirname, '..');
-const serialFolders = ['test/integration', 'test/packaging', 'test/simulation'];
+const serialFolders = ['test/packaging', 'test/simulation'];
 /** Two files at a time: they wait for servers, for leases and for each other more than they compute. */
-const pairedFolders = ['test/interop', 'test/fencing', 'test/partitions', 'test/examples', 'test/stores'];
+const pairedFolders = [
+  'test/integration',
+  'test/interop',
+  'test/fencing',
+  'test/partitions',
+  'test/examples',
+  'test/stores',
+];
 const parallelFolders = ['src', 'tools', 'test/scenarios'];
 const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
@@ -69,8 +75,8 @@ for (const filter of filters) {
   }
 }
 const parallel = tests('unit tests and scenarios', find(parallelFolders), []);
-const serial = tests('integration, packaging and simulation', find(serialFolders), ['--test-concurrency=1']);
-const paired = tests('interop, guards, partitions, examples and stores', find(pairedFolders), [
+const serial = tests('packaging and simulation', find(serialFolders), ['--test-concurrency=1']);
+const paired = tests('integration, interop, guards, partitions, examples and stores', find(pairedFolders), [
   '--test-concurrency=2',
 ]);
 const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial, ...paired];
