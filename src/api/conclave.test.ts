@@ -145,6 +145,18 @@ test('a batch of keep-alives is one command, answered when it was applied', asyn
   await lost;
 });
 
+test('a batch of more keep-alives than one command may have is refused before it reaches the log', async () => {
+  const { runtime, member, service, call } = open();
+  const requests = new TestingRequests<KeepAliveBatchRequest>();
+  const answers = service.keepAliveBatch(requests, call)[Symbol.asyncIterator]();
+  const IDs = new Array<bigint>(65_537).fill(1n);
+  requests.send(KeepAliveBatchRequest.create({ requestId: 1, IDs }));
+  const refused = assert.rejects(answers.next(), /renews 65537 leases; ask for up to 65536/);
+  await runtime.advance(0);
+  await refused;
+  assert.deepEqual(member.proposed, []);
+});
+
 test('the state of a member comes once, or with every change and four times a second', async () => {
   const { runtime, member, service, call } = open();
   const once = service.memberState({ follow: false }, call)[Symbol.asyncIterator]();

@@ -5,7 +5,9 @@ import { grantLease } from './lease.ts';
 import { memberState } from './member-state.ts';
 import { answersInOrder } from './ordered-answers.ts';
 import { checkTtl, propose } from './propose.ts';
+import { leasesInOneCommand } from './renewals.ts';
 import type { ApiServices } from './service.ts';
+import { invalidArgument } from './status.ts';
 import type { HandlerOf } from './types.ts';
 
 type Conclave = typeof services.Conclave;
@@ -34,6 +36,11 @@ export function conclaveService(api: ApiServices): { [Name in keyof Conclave]: H
       return answersInOrder(
         requests,
         async ({ IDs, requestId }) => {
+          if (IDs.length > leasesInOneCommand) {
+            throw invalidArgument(
+              `conclave: a batch renews ${IDs.length} leases; ask for up to ${leasesInOneCommand} at once`,
+            );
+          }
           const { ttlsMs, revision } = await renewals.renew(IDs);
           return { header: headers.header(revision), requestId, IDs, ttlMs: [...ttlsMs] };
         },

@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime/types.ts';
 import { commandFailure } from './status.ts';
 
 /** Leases in one command; about 10 bytes each, so a command stays well below the limit of a request. */
-const leasesInOneCommand = 65_536;
+export const leasesInOneCommand = 65_536;
 
 export interface Renewed {
   /** Ms, in the order asked; 0 for a lease that is not there. */
