@@ -4,7 +4,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { listenSockets } from '../runtime/sockets.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
-import { CommandFailure, reportOf } from './failure.ts';
+import { CommandFailure, reportOf, sentenceOf } from './failure.ts';
 
 test('exit codes differ from each other and from those of signals', () => {
   const codes = Object.values(exitCodes).map((entry) => entry.code);
@@ -44,6 +44,21 @@ test('a failure that was foreseen is told in its own words, without a stack', ()
     message: '--ttl: no',
   });
   assert.equal(reportOf(new ConclaveError('unavailable', 'nobody there')).message, 'nobody there');
+});
+
+test("etcd's text of a refusal is followed by what to do", () => {
+  const told = (text: string) =>
+    reportOf(new ConclaveError('permission-denied', `etcdserver: ${text}`)).message;
+  assert.match(told('permission denied'), /^etcdserver: permission denied: .*--user.*grant-permission\.$/);
+  assert.match(told('user name is empty'), /CONCLAVE_USER=NAME:PASSWORD\.$/);
+  assert.match(told('root user does not exist'), /conclave user add root/);
+  assert.match(told('root user does not have root role'), /conclave user grant-role root root\.$/);
+  assert.equal(told('role name not found'), 'etcdserver: role name not found');
+});
+
+test('what is tried again is told as a sentence', () => {
+  assert.equal(sentenceOf(new ConclaveError('unavailable', 'nobody there')), 'nobody there.');
+  assert.equal(sentenceOf(new Error('All is lost.')), 'All is lost.');
 });
 
 test('a bug is told as one, with its stack', () => {

@@ -50,9 +50,34 @@ export function reportOf(error: unknown): FailureReport {
   };
 }
 
-function remedyOf({ code, message }: ConclaveError): string {
-  if (code !== 'unauthenticated' || !message.endsWith('user name is empty')) return '';
-  return ': the cluster asks who you are. Give --user NAME, or CONCLAVE_USER=NAME:PASSWORD.';
+/** The message of a failure that is tried again, as a sentence. */
+export function sentenceOf(error: unknown): string {
+  const message = ConclaveError.is(error) ? reportOf(error).message : (error as Error).message;
+  return message.endsWith('.') ? message : `${message}.`;
+}
+
+/** What to do, where the server's own text, which is etcd's, does not say. */
+const remedies: readonly (readonly [string, string])[] = [
+  [
+    'etcdserver: user name is empty',
+    ': the cluster asks who you are. Give --user NAME, or CONCLAVE_USER=NAME:PASSWORD.',
+  ],
+  [
+    'etcdserver: permission denied',
+    ': no role of this user permits it. Take another (--user), such as root, or grant it: conclave role grant-permission.',
+  ],
+  [
+    'etcdserver: root user does not exist',
+    '. Before auth can be enabled: conclave user add root, conclave user grant-role root root.',
+  ],
+  [
+    'etcdserver: root user does not have root role',
+    '. Before auth can be enabled: conclave user grant-role root root.',
+  ],
+];
+
+function remedyOf({ message }: ConclaveError): string {
+  return remedies.find(([text]) => message.endsWith(text))?.[1] ?? '';
 }
 
 /** Well written, and still no address that this process may listen on. */

@@ -10,6 +10,7 @@ import {
 } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts';
+import { sentenceOf } from './failure.ts';
 import { toJsonLine } from './output.ts';
 import { openElections } from './wiring.ts';
 
@@ -73,7 +74,7 @@ async function runObserve(name: string, where: WhereElectionsAre, options: Print
     signal: interrupted.signal,
     onEvent: (event) => {
       if (event.type !== 'trouble' || event.attempt % 5 !== 1) return;
-      process.stderr.write(`conclave: ${event.what}: ${(event.error as Error).message} Trying again.\n`);
+      process.stderr.write(`conclave: ${event.what}: ${sentenceOf(event.error)} Trying again.\n`);
     },
   });
   for await (const leader of changes) print(name, leader, options);

@@ -13,6 +13,7 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
 import { abortedOnTheWay, neverSent } from './call-errors.ts';
+import { connectionHint } from './connection-hints.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
@@ -74,7 +75,7 @@ export class GrpcTransport implements Transport {
     this.#runtime = options.runtime;
     this.#headers = options.headers;
     this.#secure = secure;
-    this.#tlsHint = secure && options.tlsHint !== undefined ? ` ${options.tlsHint}` : '';
+    this.#tlsHint = (secure && options.tlsHint) || '';
     const { certificateAuthority, key, certificate, insecureSkipVerify } = options.tls ?? {};
     const channelCredentials = secure
       ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate), {
@@ -199,7 +200,7 @@ export class GrpcTransport implements Transport {
       if (state === connectivityState.READY) this.#established = true;
       else if (this.#established || state === connectivityState.TRANSIENT_FAILURE) {
         const established = this.#established;
-        const what = established ? 'was lost.' : `could not be made.${this.#tlsHint}`;
+        const what = established ? 'was lost.' : `could not be made. ${this.#tlsHint}`.trimEnd();
         // Calls under way learn first from grpc itself, which knows what never left.
         const cause = new ConclaveError('unavailable', `The connection to ${this.endpoint} ${what}`, {
           retryable: true,
@@ -234,16 +235,11 @@ export class GrpcTransport implements Transport {
       what,
     );
     if (this.#established || received.code !== 'unavailable') return received;
-    const hint = this.#secure ? this.#tlsHint : plainHint(error.details);
+    const hint = connectionHint(error.details, { secure: this.#secure, tlsHint: this.#tlsHint });
     if (hint === '') return received;
     const { code, message, retryable, outcome, details } = received;
     return new ConclaveError(code, `${message}${hint}`, { retryable, outcome, details });
   }
-}
-
-/** Somebody listens there, and hung up on what we said first. */
-function plainHint(text: string): string {
-  return /Failed to connect \(/.test(text) ? ' A member that has TLS is reached by https://.' : '';
 }
 
 /** @throws ConclaveError 'invalid-argument' */

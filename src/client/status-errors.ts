@@ -1,4 +1,5 @@
 import { ConclaveError, type ErrorCode, type ErrorOutcome, errorCodes } from '../errors/index.ts';
+import { plainReason } from './connection-hints.ts';
 
 /** What came back from a server: a gRPC status, and our own trailers where the server is Conclave. */
 export interface ReceivedStatus {
@@ -63,8 +64,8 @@ const lostOnTheWay = /^(Received RST_STREAM|Connection dropped|Call cancelled|Ch
 
 /** What a person needs of gRPC's own texts: why nobody answered, not where in the channel the time went. */
 function withoutGrpc(text: string): string {
-  const refused = /^No connection established\. Last error: (?:Error: )?(.*?)\.?$/.exec(text);
-  if (refused !== null) return `no connection (${refused[1]}).`;
+  const refused = /^No connection established\. Last error: (?:Error: )?([\s\S]*?)\.?$/.exec(text);
+  if (refused !== null) return `no connection (${plainReason(refused[1] ?? '')}).`;
   return text.startsWith('Deadline exceeded') ? 'no answer in time.' : text;
 }
 

@@ -3,7 +3,7 @@ import { Candidate, type ElectionEvent, type Leadership, type LeaseStore } from 
 import { ConclaveError } from '../../errors/index.ts';
 import type { WhereElectionsAre } from '../client-options.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
-import { CommandFailure } from '../failure.ts';
+import { CommandFailure, sentenceOf } from '../failure.ts';
 import { openElections } from '../wiring.ts';
 import type { StopTimes } from './deadlines.ts';
 import { type CommandEnd, GuardedCommand } from './guarded-command.ts';
@@ -196,5 +196,5 @@ async function whyNotElected(
 function tellTrouble(event: ElectionEvent, tell: (text: string) => void): void {
   // The client has tried all members for a while by then; after that, now and then.
   if (event.type !== 'trouble' || event.attempt % 10 !== 1) return;
-  tell(`${event.what}: ${(event.error as Error).message} Trying again.`);
+  tell(`${event.what}: ${sentenceOf(event.error)} Trying again.`);
 }

@@ -21,6 +21,7 @@ export function addAlarm(program: Command, finish: (exitCode: number) => void): 
     name: string,
     description: string,
     act: (options: AlarmOptions) => Promise<readonly AlarmMember[]>,
+    none: string,
   ) => {
     const command = alarm
       .command(name)
@@ -29,12 +30,17 @@ export function addAlarm(program: Command, finish: (exitCode: number) => void): 
       .option('--timeout <DURATION>', 'How long to wait for the answer.', '5s');
     addEndpoints(command);
     command.action(async (options: AlarmOptions) => {
-      print(await act(options), options.json === true);
+      print(await act(options), options.json === true, none);
       finish(exitCodes.ok.code);
     });
   };
-  add('list', 'Show the alarms that are raised.', listed);
-  add('disarm', 'Lift all alarms. One whose cause is still there is raised again.', disarmed);
+  add('list', 'Show the alarms that are raised.', listed, 'No alarm is raised.');
+  add(
+    'disarm',
+    'Lift all alarms. One whose cause is still there is raised again.',
+    disarmed,
+    'No alarm was raised.',
+  );
 }
 
 async function listed(options: AlarmOptions): Promise<readonly AlarmMember[]> {
@@ -50,13 +56,14 @@ async function disarmed(options: AlarmOptions): Promise<readonly AlarmMember[]> 
   return raised;
 }
 
-function print(alarms: readonly AlarmMember[], json: boolean): void {
+function print(alarms: readonly AlarmMember[], json: boolean, none: string): void {
   const rows = alarms.map(({ memberID, alarm }) => ({
     member: memberID.toString(16),
     alarm: kinds[alarm] ?? String(alarm),
   }));
   if (json) process.stdout.write(rows.map((row) => `${toJsonLine(row)}\n`).join(''));
-  else if (rows.length > 0) {
+  else if (rows.length === 0) process.stderr.write(`${none}\n`);
+  else {
     process.stdout.write(
       formatTable(
         ['MEMBER', 'ALARM'],

@@ -5,6 +5,7 @@ import { hexId } from '../../member/index.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { reportOf } from '../failure.ts';
 import { makeLogger } from '../logging.ts';
+import { tellWhileLeaderless } from './leaderless.ts';
 import type { ServeOptions } from './options.ts';
 import { type RunningMember, startMember } from './start-member.ts';
 
@@ -45,7 +46,8 @@ async function serveUntil(
   logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir }, 'listening');
   // A member that has stopped before it saw a leader never gets ready.
   void member.ready.then(() => logger.info({ clients }, 'ready to serve client requests'));
-  const cause = await Promise.race([stopping, member.stopped.then(() => undefined)]);
+  const endTelling = tellWhileLeaderless(member.leaderless, (why) => logger.warn(why));
+  const cause = await Promise.race([stopping, member.stopped.then(() => undefined)]).finally(endTelling);
   if (cause === undefined) return exitCodes.ok.code;
   logger.info({ cause }, 'stopping; once more stops at once');
   await member.stop();

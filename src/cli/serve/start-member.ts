@@ -1,5 +1,6 @@
 import { openTls, serveApi } from '../../api/index.ts';
 import { type Logger, Member } from '../../member/index.ts';
+import { whyLeaderless } from './leaderless.ts';
 import type { ServeOptions } from './options.ts';
 
 export interface RunningMember {
@@ -7,6 +8,8 @@ export interface RunningMember {
   readonly clusterId: number;
   /** Resolves once a Raft leader is known, so that requests can be answered. */
   readonly ready: Promise<void>;
+  /** Why no Raft leader is known, where none is. */
+  leaderless(): string | undefined;
   /** Rejects when the member had to stop by itself. */
   readonly stopped: Promise<void>;
   /** Hands Raft leadership over, lets clients move, then stops. */
@@ -53,6 +56,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
       memberId: member.memberId,
       clusterId: member.clusterId,
       ready: leaderKnown(member),
+      leaderless: () => whyLeaderless(member.status()),
       stopped: member.stopped,
       async stop() {
         await member.prepareToStop();

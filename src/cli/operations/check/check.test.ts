@@ -37,6 +37,11 @@ test('of a cluster that is well nothing is said but good', () => {
   );
 });
 
+test('a check by a user that may not read says so', () => {
+  const [, , read] = judgeCluster(cluster({ readMs: 'etcdserver: permission denied' }));
+  assert.match(read?.advice ?? '', /as a user that may, such as root/);
+});
+
 test('a member that does not answer is told with how many may still fail', () => {
   const gone: CheckedMember = { name: 'm3', endpoint: 'http://10.0.0.3:2379', error: 'refused' };
   const observations = cluster({ members: [member(1), member(2), gone] });

@@ -107,7 +107,9 @@ function judgeRequests({ readMs, writeMs }: Observations): Finding[] {
       findings.push({
         level: 'problem',
         what: `${what.toLowerCase()} failed: ${took}`,
-        advice: 'See the other findings; an alarm, or a missing majority, refuses requests.',
+        advice: took.endsWith('permission denied')
+          ? 'The check reads a key of its own and grants a lease: make it as a user that may, such as root (--user).'
+          : 'See the other findings; an alarm, or a missing majority, refuses requests.',
       });
       continue;
     }
