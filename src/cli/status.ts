@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { ConclaveClient } from '../client/index.ts';
+import { ConclaveError } from '../errors/index.ts';
 import { addEndpoints, endpointsOf } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
 import { exitCodes } from './exit-codes.ts';
-import { findMembers, type Target, whyFailed } from './members.ts';
+import { sentenceOf } from './failure.ts';
+import { findMembers, type Target } from './members.ts';
 import { formatTable, toJsonLine } from './output.ts';
 import { openClient } from './wiring.ts';
 
@@ -25,6 +27,8 @@ export interface MemberReport {
     readonly version: string;
   };
   readonly error?: string;
+  /** It answered, and did not tell this user. */
+  readonly refused?: true;
 }
 
 const examples = `
@@ -50,7 +54,8 @@ export function addStatus(program: Command, finish: (exitCode: number) => void):
       options.json ? reports.map((report) => `${toJsonLine(report)}\n`).join('') : table(reports),
     );
     const reached = reports.some((report) => report.state !== undefined);
-    finish(reached ? exitCodes.ok.code : exitCodes.unreachable.code);
+    const refused = reports.some((report) => report.refused);
+    finish((reached ? exitCodes.ok : refused ? exitCodes.failed : exitCodes.unreachable).code);
   });
 }
 
@@ -84,7 +89,9 @@ async function readMember({ name, endpoint }: Target, timeoutMs: number): Promis
       },
     };
   } catch (error) {
-    return { endpoint, name, error: whyFailed(error) };
+    const cause = (error as Error).cause ?? error;
+    const refused = ConclaveError.is(cause) && /^(permission-denied|unauthenticated)$/.test(cause.code);
+    return { endpoint, name, error: sentenceOf(cause), ...(refused && { refused }) };
   }
 }
 
@@ -101,10 +108,10 @@ export function table(reports: readonly MemberReport[]): string {
     'LEASES',
     'VERSION',
   ];
-  const rows = reports.map(({ name, endpoint, state }) => [
+  const rows = reports.map(({ name, endpoint, state, refused }) => [
     name === '' ? '-' : name,
     endpoint === '' ? '-' : endpoint,
-    state?.role ?? 'unreachable',
+    state?.role ?? (refused ? 'refused' : 'unreachable'),
     state?.term ?? '-',
     state?.commitIndex ?? '-',
     state?.appliedIndex ?? '-',

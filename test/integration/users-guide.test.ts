@@ -44,6 +44,8 @@ test('users and roles are set up, enabled and used as the guide says', {
   assert.match(nobody.stderr, /the cluster asks who you are. Give --user NAME/);
   const asReporter = { CONCLAVE_USER: 'reporter:of reporter' };
   assert.match((await shell('conclave user list', asReporter)).stderr, /permission denied/);
+  const status = (await shell('conclave status')).stdout;
+  assert.match(status, /^- +http\S+ +refused .*\n.*: etcdserver: user name is empty: .* --user NAME/m);
   assert.match((await shell('conclave user get reporter', asReporter)).stdout, /reporter +reports/);
   const asRoot = { CONCLAVE_USER: 'root:of root' };
   const role = await shell('conclave role get reports', asRoot);
