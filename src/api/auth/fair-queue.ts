@@ -1,9 +1,11 @@
 /** Most pieces of work that wait, in all and for one owner. */
 const mostWaiting = 1024;
-const mostWaitingOfOne = 128;
+const mostWaitingOfOne = 512;
 
 interface Piece {
   start(): void;
+  /** Gives its place to somebody who has fewer. */
+  giveUp(): void;
 }
 
 /**
@@ -21,16 +23,31 @@ export class FairQueue<Owner> {
     this.#atOnce = atOnce;
   }
 
-  /** Undefined: too much waits already. */
-  run<T>(owner: Owner, work: () => Promise<T>): Promise<T> | undefined {
-    if (this.#running < this.#atOnce) return this.#run(work);
+  /**
+   * Undefined: too much waits already, at once or later, when the place goes to somebody who has fewer: who fills the
+   * queue does not keep the others out.
+   */
+  async run<T>(owner: Owner, work: () => Promise<T>): Promise<{ readonly result: T } | undefined> {
+    if (this.#running < this.#atOnce) return { result: await this.#run(work) };
     const own = this.#waiting.get(owner) ?? [];
-    if (this.#waitingCount >= mostWaiting || own.length >= mostWaitingOfOne) return undefined;
-    return new Promise<T>((resolve) => {
-      own.push({ start: () => resolve(this.#run(work)) });
+    if (own.length >= mostWaitingOfOne) return undefined;
+    if (this.#waitingCount >= mostWaiting && !this.#makeRoom(own.length + 1)) return undefined;
+    return await new Promise((resolve, reject) => {
+      const start = () => this.#run(work).then((result) => resolve({ result }), reject);
+      own.push({ start, giveUp: () => resolve(undefined) });
       this.#waiting.set(owner, own);
       this.#waitingCount++;
     });
+  }
+
+  /** Takes the last place of who has most of them, if that is more than `places`. */
+  #makeRoom(places: number): boolean {
+    let longest: Piece[] = [];
+    for (const pieces of this.#waiting.values()) if (pieces.length > longest.length) longest = pieces;
+    if (longest.length <= places) return false;
+    longest.pop()?.giveUp();
+    this.#waitingCount--;
+    return true;
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {

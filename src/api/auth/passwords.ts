@@ -6,7 +6,7 @@ import { FairQueue } from './fair-queue.ts';
 
 /** log2 of scrypt's cost unless `--bcrypt-cost` asks for another: 32 MiB and some 80 ms for each password. */
 export const defaultCostLog2 = 15;
-/** What a hash that somebody brings along may ask of us: 256 MiB, and this many times the work of one pass. */
+/** What a hash that somebody brings along may ask of us: 512 MiB, and this many times the work of one pass. */
 const largestCostLog2 = 18;
 const largestBlockSize = 16;
 const largestParallelization = 8;
@@ -25,7 +25,7 @@ interface ParsedHash {
   readonly key: Uint8Array;
 }
 
-/** Hashes and checks passwords with scrypt, a few at a time, those who wait taking turns by connection. */
+/** Hashes and checks passwords with scrypt, a few at a time, those who wait taking turns by their hosts. */
 export class Passwords {
   readonly #runtime: Runtime;
   readonly #parameters: ScryptParameters;
@@ -55,7 +55,7 @@ export class Passwords {
     return key.length === parsed.key.length && timingSafeEqual(key, parsed.key);
   }
 
-  #derive(
+  async #derive(
     password: string,
     salt: Uint8Array,
     parameters: ScryptParameters,
@@ -66,7 +66,9 @@ export class Passwords {
       context.signal.throwIfAborted();
       return this.#runtime.keyDerivation.scrypt(new TextEncoder().encode(password), salt, parameters);
     };
-    return this.#queue.run(context.connection.remote, work) ?? Promise.reject(failure('tooManyRequests'));
+    const done = await this.#queue.run(hostOf(context.connection.remote), work);
+    if (done === undefined) throw failure('tooManyRequests');
+    return done.result;
   }
 }
 
@@ -90,6 +92,11 @@ function parseHash(hash: string): ParsedHash | undefined {
   const expected = Buffer.from(key, 'base64');
   const parameters = { cost: 2 ** n, blockSize: r, parallelization: p, bytes: expected.length };
   return { parameters, salt: Buffer.from(salt, 'base64'), key: expected };
+}
+
+/** Of `host:port`: connections cost one host nothing, and would each take a turn. */
+function hostOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(':'));
 }
 
 function text(bytes: Uint8Array): string {

@@ -162,6 +162,19 @@ test('of many connections with incomplete requests, those that hold most are end
   assert.equal((await modest?.answer(1))?.trailers.get('grpc-status'), '0');
 });
 
+test('headers that open calls keep are bounded together', async () => {
+  const rig = new Rig({ limits: { maxPartialBytes: 100_000 } });
+  for (let stream = 1; stream < 60; stream += 2) {
+    // Never twice the same, so that no two calls share them.
+    rig.call(stream, '/t/EchoAll', undefined, [['x-large', String(stream).padEnd(8000, 'x')]]);
+  }
+  assert.equal((await rig.answer(59)).trailers.get('grpc-status'), '8');
+  for (let stream = 1; stream < 20; stream += 2) rig.send(frameTypes.data, frameFlags.endStream, stream);
+  await rig.answer(19);
+  rig.call(61, '/t/Echo', message, [['x-large', 'y'.repeat(8000)]]);
+  assert.deepEqual((await rig.answer(61)).messages, [message]);
+});
+
 test('a message that is announced as larger than allowed is refused before it comes', async () => {
   const rig = new Rig({ maxMessageBytes: 1000 });
   rig.call(1, '/t/Echo');

@@ -48,6 +48,8 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
     this.connection = serving.connection;
     this.stream = stream;
     this.head = head;
+    // Counted by the connection, which would not have opened the call otherwise.
+    this.#countedBytes = head.heldBytes;
     const calls = head.method?.calls;
     if (calls !== undefined) calls.started += 1;
     if (head.timeoutMs === undefined) {
@@ -208,11 +210,11 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
   protected abstract get waitingBytes(): number;
 
   /**
-   * What all calls of a connection hold of requests is bounded together: messages that are not complete, and those that
+   * What all calls of a connection hold of requests is bounded together: large headers, messages that are not complete, and those that
    * wait, which in a call that takes one is until its caller says that there are no more.
    */
   protected countHeld(): void {
-    const heldBytes = this.waitingBytes + (this.#assembler?.partialBytes ?? 0);
+    const heldBytes = this.head.heldBytes + this.waitingBytes + (this.#assembler?.partialBytes ?? 0);
     const more = heldBytes - this.#countedBytes;
     if (more === 0) return;
     this.#countedBytes = heldBytes;

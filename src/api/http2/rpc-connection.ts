@@ -128,8 +128,12 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
     // Calls that were reset may still be at work: they count, or resetting would be a way around the limit.
     if (this.#running >= this.#shared.limits.maxConcurrentStreams)
       return stream.reset(errorCodes.refusedStream);
-    const { method } = head;
+    const { method, heldBytes } = head;
     if (method === undefined) return;
+    if (heldBytes > 0 && !this.countPartial(heldBytes)) {
+      this.countPartial(-heldBytes);
+      return refuse(stream, resourceExhausted, 'grpc: too many large headers on this connection');
+    }
     if (method.shape === 'unary') stream.receiver = new UnaryCall(this, stream, head, method);
     else this.#open(stream, new StreamCall(this, stream, head, method));
     if (ended) stream.receiver?.data(noContent, 0, 0, true);

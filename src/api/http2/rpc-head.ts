@@ -13,7 +13,12 @@ export interface RpcHead<Connection> {
   readonly timeoutMs: number | undefined;
   readonly encoding: string;
   readonly fields: readonly HeaderField[];
+  /** What a call keeps by its headers, where that is worth counting; else 0. */
+  readonly heldBytes: number;
 }
+
+/** Headers of so many bytes are those of nearly all calls, and mostly shared by them. */
+const uncountedBytes = 1024;
 
 /** Encodings of requests that we read. */
 export const encodings = 'identity,deflate,gzip';
@@ -34,7 +39,9 @@ export function rpcHead<Connection>(
   methods: ReadonlyMap<string, RpcMethod<Connection>>,
 ): RpcHead<Connection> {
   const { path, fields } = head;
+  const bytes = fields.reduce((sum, [name, value]) => sum + name.length + value.length, path.length);
   return {
+    heldBytes: bytes > uncountedBytes ? bytes : 0,
     method: methods.get(path),
     path,
     timeoutMs: timeoutMs(headerValue(fields, 'grpc-timeout')),

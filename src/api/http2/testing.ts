@@ -95,6 +95,8 @@ export interface Frame {
   readonly flags: number;
   readonly stream: number;
   readonly payload: Uint8Array;
+  /** Of HEADERS. */
+  readonly fields: readonly HeaderField[];
 }
 
 /** A server and one raw connection to it. Time stands still unless the test moves it. */
@@ -194,10 +196,8 @@ export class Rig {
       if (frame.type === frameTypes.resetStream) throw new Error(`reset: ${frame.payload[3]}`);
       if (frame.type === frameTypes.data) content.push(frame.payload);
       if (frame.type !== frameTypes.headers) continue;
-      const decoded = this.#decoder.decode(frame.payload);
-      const fields = 'fields' in decoded ? decoded.fields : [];
       if (frame.flags & frameFlags.endStream) {
-        return { messages: messagesIn(Buffer.concat(content)), trailers: new Map(fields) };
+        return { messages: messagesIn(Buffer.concat(content)), trailers: new Map(frame.fields) };
       }
     }
   }
@@ -223,7 +223,10 @@ export class Rig {
       if (end > bytes.length) break;
       const payload = Uint8Array.from(bytes.subarray(at + frameHeadBytes, end));
       const head = { type: bytes.readUInt8(at + 3), flags: bytes.readUInt8(at + 4) };
-      this.#frames.push({ ...head, stream: bytes.readUInt32BE(at + 5), payload });
+      // In the order in which they came, whatever order they are looked at in.
+      const decoded = head.type === frameTypes.headers ? this.#decoder.decode(payload) : { fields: [] };
+      const fields = 'fields' in decoded ? decoded.fields : [];
+      this.#frames.push({ ...head, stream: bytes.readUInt32BE(at + 5), payload, fields });
       at = end;
     }
     this.#rest = bytes.subarray(at);
