@@ -14,9 +14,20 @@ interface AlarmOptions {
   readonly timeout: string;
 }
 
+const help = `
+NOSPACE: a quota is used up, and writes are refused. CORRUPT: a member's data differs from that of the others.
+
+Examples, after the quota was used up and keys were deleted:
+  $ conclave alarm list
+  $ conclave compact 120000
+  $ conclave alarm disarm`;
+
 /** `conclave alarm list` and `conclave alarm disarm`. */
 export function addAlarm(program: Command, finish: (exitCode: number) => void): void {
-  const alarm = program.command('alarm').description('List the alarms of the cluster, or lift them.');
+  const alarm = program
+    .command('alarm')
+    .description('List the alarms of the cluster, or lift them.')
+    .addHelpText('after', help);
   const add = (
     name: string,
     description: string,

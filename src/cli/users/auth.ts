@@ -1,11 +1,21 @@
 import type { Command } from 'commander';
 import { addSubcommands } from './command.ts';
 
+const help = `
+Users come first: without one who is named root and has the role root, auth cannot be enabled.
+
+Examples:
+  $ conclave user add root < root-password
+  $ conclave user grant-role root root
+  $ conclave auth enable
+  $ conclave auth disable --user root`;
+
 /** `conclave auth enable|disable|status`. */
 export function addAuth(program: Command, finish: (exitCode: number) => void): void {
   const auth = program
     .command('auth')
-    .description('Say whether users and their roles count, or change that.');
+    .description('Turn users and roles on or off, or tell which it is.')
+    .addHelpText('after', help);
   addSubcommands(
     auth,
     [
