@@ -34,7 +34,7 @@ export interface RegisterOperation {
 export interface SearchOptions {
   /** States that may turn into `absent` at any time: values that hang on a lease. */
   readonly mayExpire?: ReadonlySet<State>;
-  /** Configurations looked at before the search gives up. Default 50,000. */
+  /** Configurations looked at before the search gives up. Default 400,000. */
   readonly maxSteps?: number;
 }
 
@@ -106,7 +106,7 @@ class Search {
     this.#taken = new Uint8Array(this.#count);
     this.#kinds = this.#kindsOf();
     this.#mayExpire = options.mayExpire;
-    this.#maxSteps = options.maxSteps ?? 50_000;
+    this.#maxSteps = options.maxSteps ?? 400_000;
     for (const { completedUs } of operations) {
       if (completedUs !== open) this.#mustComplete++;
     }
