@@ -3,7 +3,7 @@
 //   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
 // What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checks } from './check.ts';
 import { runSteps, type Step } from './steps.ts';
@@ -74,7 +74,10 @@ for (const filter of filters) {
     process.exit(2);
   }
 }
-const parallel = tests('unit tests and scenarios', find(parallelFolders), []);
+// Node's own choice leaves a core alone, which of two is half of them.
+const parallel = tests('unit tests and scenarios', find(parallelFolders), [
+  `--test-concurrency=${availableParallelism()}`,
+]);
 const serial = tests('packaging and simulation', find(serialFolders), ['--test-concurrency=1']);
 const paired = tests('integration, interop, guards, partitions, examples and stores', find(pairedFolders), [
   '--test-concurrency=2',
