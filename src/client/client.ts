@@ -311,10 +311,7 @@ export class ConclaveClient implements AsyncDisposable {
     what: string,
     options: AttemptOptions,
   ): Promise<Res> {
-    const { signal } = options;
-    return this.#endpoints.run(what, { ...options, changesNothing: true }, (link, { timeoutMs }) =>
-      link.unary(method, request, signal === undefined ? { timeoutMs } : { signal, timeoutMs }),
-    );
+    return this.#endpoints.unary(method, request, what, { ...options, changesNothing: true });
   }
 
   #assertOpen(): void {

@@ -1,5 +1,6 @@
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
+import type { MethodDescriptor } from '../wire/index.ts';
 import { Backoff, type CallOptions, pause } from './calls.ts';
 import { Link, type SilenceLimits } from './link.ts';
 import type { TransportFactory } from './transport.ts';
@@ -121,6 +122,19 @@ export class Endpoints {
    */
   onDistrust(listener: (link: Link) => void): void {
     if (this.#slots.length > 1) this.#distrustListeners.add(listener);
+  }
+
+  /** One request with one answer, tried as `run` does. */
+  unary<Req, Res>(
+    method: MethodDescriptor<Req, Res>,
+    request: Req,
+    what: string,
+    options: AttemptOptions,
+  ): Promise<Res> {
+    const { signal } = options;
+    return this.run(what, options, (link, { timeoutMs }) =>
+      link.unary(method, request, signal === undefined ? { timeoutMs } : { signal, timeoutMs }),
+    );
   }
 
   /**

@@ -74,9 +74,6 @@ export class Maintenance {
     what: string,
     options: AttemptOptions,
   ): Promise<Res> {
-    const { signal } = options;
-    return this.#endpoints.run(what, { changesNothing: true, ...options }, (link, { timeoutMs }) =>
-      link.unary(method, request, signal === undefined ? { timeoutMs } : { signal, timeoutMs }),
-    );
+    return this.#endpoints.unary(method, request, what, { changesNothing: true, ...options });
   }
 }

@@ -50,9 +50,6 @@ export class Membership {
     what: string,
     options: AttemptOptions,
   ): Promise<Res> {
-    const { signal } = options;
-    return this.#endpoints.run(what, { changesNothing: false, ...options }, (link, { timeoutMs }) =>
-      link.unary(method, request, signal === undefined ? { timeoutMs } : { signal, timeoutMs }),
-    );
+    return this.#endpoints.unary(method, request, what, { changesNothing: false, ...options });
   }
 }
