@@ -275,7 +275,7 @@ export class Http2Connection {
   }
 
   #deliver(stream: Http2Stream, bytes: Uint8Array, from: number, to: number, ended: boolean): void {
-    if (ended) stream.endRemote();
+    if (ended) stream.remoteEnded = true;
     if (stream.expectedBytes !== undefined) {
       stream.expectedBytes -= to - from;
       const wrong = stream.expectedBytes < 0 || (ended && stream.expectedBytes > 0);

@@ -43,6 +43,7 @@ export class Http2Stream {
   readonly id: number;
   sendWindow: number;
   receiveWindow: number;
+  /** All of the request has come. */
   remoteEnded = false;
   receiver: StreamReceiver | undefined;
   /** Of the request's content so far, where its length was told. */
@@ -60,19 +61,6 @@ export class Http2Stream {
     this.#carrier = carrier;
     this.sendWindow = windows.send;
     this.receiveWindow = windows.receive;
-  }
-
-  /** Nothing is sent or received on it any more. */
-  get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** The whole answer of a call that has one message. */
-  respond(head: readonly HeaderField[], message: Uint8Array, trailers: readonly HeaderField[]): void {
-    if (this.#closed) return;
-    this.sendHeaders(head);
-    this.sendMessage(message);
-    this.sendTrailers(trailers);
   }
 
   sendHeaders(fields: readonly HeaderField[]): void {
@@ -142,11 +130,6 @@ export class Http2Stream {
     this.#carrier.writeWindowUpdate(this.id, this.#owed);
     this.receiveWindow += this.#owed;
     this.#owed = 0;
-  }
-
-  /** All of the request has come. */
-  endRemote(): void {
-    this.remoteEnded = true;
   }
 
   /** Sends what the windows allow now. Asks to be called again where they are in the way. */
