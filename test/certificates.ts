@@ -27,6 +27,8 @@ export class Authority implements Disposable {
   readonly folder: string;
   readonly authorityFile: string;
   readonly #keyFile: string;
+  /** Of the last certificate with each common name. */
+  readonly #serials = new Map<string, number>();
   #serial = 1;
 
   constructor(name = 'Test authority') {
@@ -55,11 +57,30 @@ export class Authority implements Disposable {
     const extensions = file('.ext');
     writeFileSync(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`);
     const serial = String(this.#serial++);
+    this.#serials.set(commonName, Number(serial));
     // openssl refuses dates in the past but by its whole `ca` command; none is left after no day at all.
     const days = options.expired === true ? '0' : '10';
     const by = ['-CA', this.authorityFile, '-CAkey', this.#keyFile, '-set_serial', serial, '-days', days];
     run('x509', '-req', '-in', requestFile, ...by, '-extfile', extensions, '-out', certificateFile);
     return { certificateFile, keyFile };
+  }
+
+  /** Writes, or writes anew, the list of what was revoked: the last certificate with each of these common names. */
+  revoke(commonNames: readonly string[], { expired = false } = {}): string {
+    const file = (name: string): string => join(this.folder, name);
+    const entries = commonNames.map((name) => {
+      const serial = (this.#serials.get(name) ?? 0).toString(16).toUpperCase();
+      const padded = serial.padStart(serial.length + (serial.length % 2), '0');
+      return `R\t491231235959Z\t200101000000Z\t${padded}\tunknown\t/CN=${name}\n`;
+    });
+    writeFileSync(file('index.txt'), entries.join(''));
+    const settings = `database=${file('index.txt')}\ndefault_md=sha256\nunique_subject=no\n`;
+    writeFileSync(file('lists.conf'), `[ca]\ndefault_ca=ours\n[ours]\n${settings}`);
+    const until = expired ? ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200102000000Z'] : [];
+    const by = ['-cert', this.authorityFile, '-keyfile', this.#keyFile, '-crldays', '10'];
+    const list = file('revoked.pem');
+    run('ca', '-gencrl', '-config', file('lists.conf'), ...by, ...until, '-out', list);
+    return list;
   }
 
   [Symbol.dispose](): void {

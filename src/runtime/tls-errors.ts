@@ -11,6 +11,11 @@ const explanations: readonly [code: RegExp, text: string][] = [
     /^CERT_HAS_EXPIRED$/,
     'the certificate of the other side has expired. Renew it; the files are read again by themselves.',
   ],
+  [/^CERT_REVOKED$/, 'the certificate of the other side was revoked by its authority. Give it another one.'],
+  [
+    /^(UNABLE_TO_GET_CRL|CRL_HAS_EXPIRED|CRL_NOT_YET_VALID|CRL_SIGNATURE_FAILURE|UNABLE_TO_DECRYPT_CRL_SIGNATURE|ERROR_IN_CRL_(LAST|NEXT)_UPDATE_FIELD|UNABLE_TO_GET_CRL_ISSUER|CRL_PATH_VALIDATION_ERROR)$/,
+    'whether the certificate of the other side is revoked cannot be told: the list of its authority is missing, out of date or not signed by it. Put a fresh list of every authority into the file (--client-crl-file, --peer-crl-file); it is read again by itself.',
+  ],
   [/^CERT_NOT_YET_VALID$/, "the certificate of the other side is not valid yet. Compare both hosts' clocks."],
   [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,

@@ -1,17 +1,7 @@
-import { X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { ConclaveError } from '../errors/index.ts';
-
-export interface TlsFiles {
-  /** PEM: this side's certificate, those of intermediate authorities after it. */
-  readonly certificateFile: string;
-  /** PEM, without a passphrase. */
-  readonly keyFile: string;
-  /** PEM of the authorities whose certificates are trusted. Default: for connections that we make, Node's own. */
-  readonly authorityFile?: string | undefined;
-}
+import type { ConclaveError } from '../errors/index.ts';
+import { readMaterial, stampOf, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 
 export interface TlsOptions extends TlsFiles {
   /** Who connects must show a certificate signed by an authority of `authorityFile`. Default: if that is given. */
@@ -34,12 +24,6 @@ export interface TlsOptions extends TlsFiles {
 
 const reloadEveryMs = 5000;
 
-interface Material {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly ca?: Buffer;
-}
-
 /**
  * One side's certificate and whom it trusts, for any number of listeners and connections. Files that change are read
  * again; connections that stand keep what they were made with.
@@ -47,7 +31,7 @@ interface Material {
 export class TlsIdentity implements Disposable {
   readonly #options: TlsOptions;
   readonly #servers = new Set<tls.Server>();
-  #material: Material;
+  #material: TlsMaterial;
   #stamp: string;
   #timer: NodeJS.Timeout | undefined;
 
@@ -57,7 +41,7 @@ export class TlsIdentity implements Disposable {
     return new TlsIdentity(options, await readMaterial(options), stamp);
   }
 
-  private constructor(options: TlsOptions, material: Material, stamp: string) {
+  private constructor(options: TlsOptions, material: TlsMaterial, stamp: string) {
     this.#options = options;
     this.#material = material;
     this.#stamp = stamp;
@@ -117,8 +101,10 @@ export class TlsIdentity implements Disposable {
 
   #context(): tls.SecureContextOptions {
     const { cipherSuites, minVersion } = this.#options;
+    const { crl, ...material } = this.#material;
     return {
-      ...this.#material,
+      ...material,
+      ...(crl !== undefined && { crl: [...crl] }),
       minVersion: minVersion ?? 'TLSv1.2',
       ...(cipherSuites !== undefined && { ciphers: cipherSuites }),
     };
@@ -153,64 +139,4 @@ export function commonNameOf(socket: tls.TLSSocket): string | undefined {
   if (!socket.authorized) return undefined;
   const name: string | string[] | undefined = socket.getPeerCertificate()?.subject?.CN;
   return Array.isArray(name) ? name[0] : name;
-}
-
-function filesOf(options: TlsFiles): [what: string, path: string][] {
-  const { certificateFile, keyFile, authorityFile } = options;
-  return [
-    ['certificate', certificateFile],
-    ['key', keyFile],
-    ...(authorityFile === undefined ? [] : [['authority', authorityFile] as [string, string]]),
-  ];
-}
-
-/** Changes with the files. Symbolic links are followed, as those are that Kubernetes swaps. */
-async function stampOf(options: TlsFiles): Promise<string> {
-  const parts = await Promise.all(
-    filesOf(options).map(async ([what, path]) => {
-      try {
-        const { mtimeMs, ctimeMs, ino, size } = await stat(path);
-        return `${mtimeMs} ${ctimeMs} ${ino} ${size}`;
-      } catch (error) {
-        throw unreadable(what, path, error);
-      }
-    }),
-  );
-  return parts.join(';');
-}
-
-async function readMaterial(options: TlsFiles): Promise<Material> {
-  const [cert, key, ca] = await Promise.all(
-    filesOf(options).map(([what, path]) =>
-      readFile(path).catch((error: unknown) => {
-        throw unreadable(what, path, error);
-      }),
-    ),
-  );
-  if (cert === undefined || key === undefined) throw new ConclaveError('internal', 'TLS without files.');
-  check(`The certificate ${options.certificateFile} is none in PEM`, () => new X509Certificate(cert));
-  if (ca !== undefined)
-    check(`The authority ${options.authorityFile} is no certificate in PEM`, () => new X509Certificate(ca));
-  const material = ca === undefined ? { cert, key } : { cert, key, ca };
-  check(
-    `The certificate ${options.certificateFile} and the key ${options.keyFile} cannot be used together`,
-    () => tls.createSecureContext(material),
-  );
-  return material;
-}
-
-function check(what: string, attempt: () => unknown): void {
-  try {
-    attempt();
-  } catch (error) {
-    throw new ConclaveError('invalid-argument', `${what}: ${(error as Error).message}.`, { cause: error });
-  }
-}
-
-function unreadable(what: string, path: string, error: unknown): ConclaveError {
-  return new ConclaveError(
-    'invalid-argument',
-    `The TLS ${what} ${path} cannot be read: ${(error as Error).message}.`,
-    { cause: error },
-  );
 }

@@ -18,7 +18,7 @@ test('the value of a flag is left alone, whatever it looks like', () => {
 });
 
 test("etcd's other flags are known, and what etcd does not know is not", () => {
-  for (const flag of ['auto-tls', 'peer-crl-file', 'max-wals', 'discovery-srv', 'experimental-x']) {
+  for (const flag of ['auto-tls', 'wal-dir', 'max-wals', 'discovery-srv', 'experimental-x']) {
     assert.notEqual(refusalOfEtcdFlag(flag), undefined, flag);
   }
   for (const flag of ['name', 'nme', 'quota-backend-bytes', 'data-dir', 'log-level'])

@@ -186,7 +186,6 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
     /^(peer-)?auto-tls$/,
     'certificates that nobody signed protect from nobody; make some (docs/guides/securing.md)',
   ],
-  [/^(peer-crl-file|client-crl-file)$/, 'revocation lists are not read; let certificates be short-lived'],
   [/^tls-max-version$/, 'TLS 1.3 is never refused'],
   [/^discovery/, 'discovery is not offered; give --initial-cluster'],
   [/^metrics$/, 'all metrics are always there'],

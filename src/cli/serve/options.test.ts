@@ -123,6 +123,7 @@ test('TLS is what https:// and the files ask for together', () => {
   assert.match(refusal({ ...files, 'client-cert-auth': 'true' }), /give --trusted-ca-file/);
   assert.match(refusal({ ...files, 'client-cert-auth': 'yes' }), /neither true nor false/);
   assert.match(refusal({ ...files, 'client-cert-allowed-cn': 'x' }), /need --trusted-ca-file/);
+  assert.match(refusal({ ...files, 'client-crl-file': 'x' }), /--client-crl-file needs --trusted-ca-file/);
   assert.match(
     refusal({ 'initial-cluster': 'default=http://127.0.0.1:2380,b=https://h:2' }),
     /h:2 asks for TLS: give --peer-cert/,

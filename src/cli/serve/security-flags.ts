@@ -30,6 +30,12 @@ export const securityFlags = [
     description: "Hosts of the clients' certificates that are let in.",
   },
   {
+    name: 'client-crl-file',
+    argument: 'PATH',
+    defaultText: 'none',
+    description: "Which of the clients' certificates are revoked: lists of --trusted-ca-file's authorities.",
+  },
+  {
     name: 'peer-cert-file',
     argument: 'PATH',
     defaultText: 'none',
@@ -65,6 +71,13 @@ export const securityFlags = [
     argument: 'NAMES',
     defaultText: 'any',
     description: "Hosts of the members' certificates that are let in.",
+  },
+  {
+    name: 'peer-crl-file',
+    argument: 'PATH',
+    defaultText: 'none',
+    description:
+      "Which of the members' certificates are revoked: lists of --peer-trusted-ca-file's authorities.",
   },
   {
     name: 'cipher-suites',

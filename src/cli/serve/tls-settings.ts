@@ -12,6 +12,7 @@ const flagNames = {
     required: 'client-cert-auth',
     names: 'client-cert-allowed-cn',
     hostnames: 'client-cert-allowed-hostname',
+    revocations: 'client-crl-file',
   },
   peer: {
     certificate: 'peer-cert-file',
@@ -20,6 +21,7 @@ const flagNames = {
     required: 'peer-client-cert-auth',
     names: 'peer-cert-allowed-cn',
     hostnames: 'peer-cert-allowed-hostname',
+    revocations: 'peer-crl-file',
   },
 } as const;
 
@@ -54,10 +56,17 @@ export function tlsOptions(
       `--${flags.names} and --${flags.hostnames} need --${flags.authority}: names that nobody signed say nothing.`,
     );
   }
+  const revocationFile = path(settings[flags.revocations]);
+  if (revocationFile !== undefined && authorityFile === undefined) {
+    throw usage(
+      `--${flags.revocations} needs --${flags.authority}: without it nobody is asked for a certificate.`,
+    );
+  }
   return {
     certificateFile,
     keyFile,
     ...(authorityFile !== undefined && { authorityFile }),
+    ...(revocationFile !== undefined && { revocationFile }),
     // As in etcd: an authority that is given is there to be asked.
     requireCertificate: authorityFile !== undefined,
     // And who somebody is, certificates tell only where that was asked for.
