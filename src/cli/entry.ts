@@ -1,5 +1,5 @@
 import { reportOf } from './failure.ts';
-import { endQuietlyOnClosedPipe } from './output.ts';
+import { endQuietlyOnClosedPipe, written } from './output.ts';
 import { runProgram } from './program.ts';
 
 /** Runs the command with these words, to the end of the process. */
@@ -14,5 +14,7 @@ export async function enter(words: readonly string[]): Promise<never> {
     process.stderr.write(`conclave: ${message}\n`);
     process.exit(exitCode);
   });
-  process.exit(await runProgram(words));
+  const exitCode = await runProgram(words);
+  await written(process.stdout);
+  process.exit(exitCode);
 }

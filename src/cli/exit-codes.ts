@@ -19,6 +19,10 @@ export const exitCodes = {
   leadershipLost: { code: 102, meaning: 'elect --once: leadership was lost and the command was stopped.' },
   guardianFailed: { code: 103, meaning: 'elect: the guardian died or hung; the command was killed.' },
   notElected: { code: 104, meaning: 'elect: leadership was not won within --timeout.' },
+  notThere: {
+    code: 105,
+    meaning: 'get: there is no such key. put, del: it is not at --if-revision, and nothing was changed.',
+  },
   addressInUse: { code: 110, meaning: 'serve: a listen address is in use or cannot be bound.' },
   dataLocked: { code: 111, meaning: 'serve: the data folder is in use by another process.' },
   dataIncompatible: {
@@ -55,7 +59,7 @@ export function describeExitCodes(command?: string): string {
   ]);
   rows.push(['128+n', 'Interrupted by signal n. For elect: the command ended by signal n while it led.']);
   const concerned = rows.filter(([, meaning]) => {
-    const only = /^(serve|elect)(?:, [a-z]+)?\b.*?:/.exec(meaning)?.[1];
+    const only = /^(serve|elect|get)(?:, [a-z]+)?\b.*?:/.exec(meaning)?.[1];
     return command === undefined || only === undefined || only === command;
   });
   return concerned.map(([code, meaning]) => `${code.padStart(5)}  ${meaning}`).join('\n');

@@ -44,6 +44,13 @@ export function endQuietlyOnClosedPipe(streams: readonly NodeJS.WritableStream[]
   }
 }
 
+/** Resolves when all that was written has left: what a pipe has not taken yet, the end of the process would cut off. */
+export function written(stream: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}
+
 /** Styles for a stream that is a terminal and whose user did not set NO_COLOR; plain text else. */
 export function styler(colour: boolean): (format: Parameters<typeof styleText>[0], text: string) => string {
   return colour

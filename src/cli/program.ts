@@ -3,8 +3,13 @@ import { version } from '../member/version.ts';
 import { chooseSecurity } from './client-security.ts';
 import { addDev } from './dev/command.ts';
 import { addElect } from './elect/command.ts';
+import { addExamples } from './examples.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';
+import { addDel } from './keys/del.ts';
+import { addGet } from './keys/get.ts';
+import { addPut } from './keys/put.ts';
+import { addWatch } from './keys/watch.ts';
 import { addObserve } from './observe.ts';
 import { addAlarm } from './operations/alarm.ts';
 import { addCheck } from './operations/check/command.ts';
@@ -51,7 +56,8 @@ export async function runProgram(words: readonly string[]): Promise<number> {
   }
 }
 
-function makeProgram(finish: (exitCode: number) => void): Command {
+/** All commands; `finish` hears what the process is to exit with. */
+export function makeProgram(finish: (exitCode: number) => void): Command {
   const program = new Command('conclave')
     .description('Leader election with fencing tokens, on a Raft cluster that speaks the etcd v3 API.')
     .version(version, '--version', 'Print the version.')
@@ -65,6 +71,10 @@ function makeProgram(finish: (exitCode: number) => void): Command {
   addDev(program, finish);
   addElect(program, finish);
   addObserve(program, finish);
+  addGet(program, finish);
+  addPut(program, finish);
+  addDel(program, finish);
+  addWatch(program, finish);
   addStatus(program, finish);
   addCheck(program, finish);
   addMember(program);
@@ -85,6 +95,7 @@ function makeProgram(finish: (exitCode: number) => void): Command {
         `conclave ${version}\nnode ${process.versions.node}\n${process.platform} ${process.arch}\n`,
       );
     });
+  addExamples(program);
   return program;
 }
 

@@ -109,6 +109,12 @@ const restoreFlags = [
   'initial-advertise-peer-urls',
 ] as const;
 
+/** Where a restored member's flag means less than that of `serve`. */
+const restoreMeaning: Partial<Record<(typeof restoreFlags)[number], string>> = {
+  'initial-cluster':
+    'NAME=PEER-URL of every member that the new cluster is to have, this one too: the same on each of them.',
+};
+
 const restoreHelp = `
 Run it once for each member of the new cluster, on its machine, with the same file and the same --initial-cluster and
 --initial-cluster-token; then start all of them with \`conclave serve\` and the same flags. The new cluster has an id of
@@ -132,7 +138,7 @@ function addRestore(snapshot: Command, finish: Finish): void {
     if (flag === undefined) continue;
     command.option(
       `--${name} <${flag.argument}>`,
-      `${flag.description} Default: ${flag.defaultText === '--listen-peer-urls' ? 'http://127.0.0.1:2380' : flag.defaultText}.`,
+      `${restoreMeaning[name] ?? flag.description} Default: ${flag.defaultText === '--listen-peer-urls' ? 'http://127.0.0.1:2380' : flag.defaultText}.`,
     );
   }
   command.option('--json', 'One JSON object.');

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { prefixEnd, toBytes } from '../../client/index.ts';
 import type { Permission } from '../../wire/index.ts';
 import { CommandFailure } from '../failure.ts';
+import { printable } from '../keys/text.ts';
 import { addSubcommands } from './command.ts';
 
 const types = ['read', 'write', 'readwrite'] as const;
@@ -121,22 +122,17 @@ function rangeOf(
 function described({ permType, key, rangeEnd }: Permission) {
   const permission = types[permType] ?? String(permType);
   const keys = keysText(key, rangeEnd);
-  const [keyText, endText] = [textOf(key), textOf(rangeEnd)];
+  const [keyText, endText] = [printable(key), printable(rangeEnd)];
   return { permission, keys, sentence: `${permission} ${keys}`, key: keyText, rangeEnd: endText };
 }
 
 function keysText(key: Uint8Array, rangeEnd: Uint8Array): string {
   const isAll = rangeEnd.length === 1 && rangeEnd[0] === 0;
-  if (rangeEnd.length === 0) return textOf(key);
+  if (rangeEnd.length === 0) return printable(key);
   if (isAll)
-    return key.length === 0 || (key.length === 1 && key[0] === 0) ? 'all keys' : `${textOf(key)} and after`;
+    return key.length === 0 || (key.length === 1 && key[0] === 0)
+      ? 'all keys'
+      : `${printable(key)} and after`;
   const isPrefix = Buffer.compare(prefixEnd(key), rangeEnd) === 0;
-  return isPrefix ? `${textOf(key)}*` : `${textOf(key)} up to ${textOf(rangeEnd)}`;
-}
-
-/** Bytes that are no text, and controls, as escapes. */
-function textOf(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString('utf8');
-  if (Buffer.compare(Buffer.from(text), bytes) !== 0) return `0x${Buffer.from(bytes).toString('hex')}`;
-  return text.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return isPrefix ? `${printable(key)}*` : `${printable(key)} up to ${printable(rangeEnd)}`;
 }
