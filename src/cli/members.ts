@@ -1,6 +1,8 @@
 import { openClient } from './wiring.ts';
 
 export interface Target {
+  /** In hexadecimal; empty where no member could say. */
+  readonly id: string;
   /** Empty where no member could say. */
   readonly name: string;
   /** Empty where the member has not told one. */
@@ -13,10 +15,12 @@ export async function findMembers(endpoints: readonly string[], timeoutMs: numbe
   try {
     // As one member knows them: who is missing must be told above all when no majority is left to agree on anything.
     const members = await client.memberList({ timeoutMs, serializable: true });
-    const targets = members.map((member) => ({ name: member.name, endpoint: member.clientURLs[0] ?? '' }));
+    const targets = members.map(({ ID, name, clientURLs }) => ({
+      ...{ id: ID.toString(16), name, endpoint: clientURLs[0] ?? '' },
+    }));
     return targets.sort((one, other) => (one.name < other.name ? -1 : 1));
   } catch {
-    return endpoints.map((endpoint) => ({ name: '', endpoint }));
+    return endpoints.map((endpoint) => ({ id: '', name: '', endpoint }));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { AlarmMember } from '../../wire/index.ts';
+import type { ConclaveClient } from '../../client/index.ts';
+import type { AlarmMember, Member } from '../../wire/index.ts';
 import { addEndpoints, endpointsOf } from '../client-options.ts';
 import { parseDurationMs } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -31,7 +32,7 @@ export function addAlarm(program: Command, finish: (exitCode: number) => void): 
   const add = (
     name: string,
     description: string,
-    act: (options: AlarmOptions) => Promise<readonly AlarmMember[]>,
+    act: (client: ConclaveClient, timeoutMs: number) => Promise<readonly AlarmMember[]>,
     none: string,
   ) => {
     const command = alarm
@@ -41,7 +42,11 @@ export function addAlarm(program: Command, finish: (exitCode: number) => void): 
       .option('--timeout <DURATION>', 'How long to wait for the answer.', '5s');
     addEndpoints(command);
     command.action(async (options: AlarmOptions) => {
-      print(await act(options), options.json === true, none);
+      const timeoutMs = parseDurationMs(options.timeout, '--timeout');
+      await using client = openClient(endpointsOf(options.endpoints));
+      const alarms = await act(client, timeoutMs);
+      const members = alarms.length === 0 ? [] : await client.memberList({ timeoutMs, serializable: true });
+      print(alarms, members, { json: options.json === true, none });
       finish(exitCodes.ok.code);
     });
   };
@@ -54,22 +59,24 @@ export function addAlarm(program: Command, finish: (exitCode: number) => void): 
   );
 }
 
-async function listed(options: AlarmOptions): Promise<readonly AlarmMember[]> {
-  await using client = openClient(endpointsOf(options.endpoints));
-  return await client.maintenance.alarms({ timeoutMs: parseDurationMs(options.timeout, '--timeout') });
+function listed(client: ConclaveClient, timeoutMs: number): Promise<readonly AlarmMember[]> {
+  return client.maintenance.alarms({ timeoutMs });
 }
 
-async function disarmed(options: AlarmOptions): Promise<readonly AlarmMember[]> {
-  const timeoutMs = parseDurationMs(options.timeout, '--timeout');
-  await using client = openClient(endpointsOf(options.endpoints));
+async function disarmed(client: ConclaveClient, timeoutMs: number): Promise<readonly AlarmMember[]> {
   const raised = await client.maintenance.alarms({ timeoutMs });
   for (const one of raised) await client.maintenance.disarm(one, { timeoutMs });
   return raised;
 }
 
-function print(alarms: readonly AlarmMember[], json: boolean, none: string): void {
+function print(
+  alarms: readonly AlarmMember[],
+  members: readonly Member[],
+  { json, none }: { readonly json: boolean; readonly none: string },
+): void {
   const rows = alarms.map(({ memberID, alarm }) => ({
     member: memberID.toString(16),
+    name: members.find(({ ID }) => ID === memberID)?.name ?? '',
     alarm: kinds[alarm] ?? String(alarm),
   }));
   if (json) process.stdout.write(rows.map((row) => `${toJsonLine(row)}\n`).join(''));
@@ -77,8 +84,8 @@ function print(alarms: readonly AlarmMember[], json: boolean, none: string): voi
   else {
     process.stdout.write(
       formatTable(
-        ['MEMBER', 'ALARM'],
-        rows.map(({ member, alarm }) => [member, alarm]),
+        ['MEMBER', 'NAME', 'ALARM'],
+        rows.map(({ member, name, alarm }) => [member, name === '' ? '-' : name, alarm]),
       ),
     );
   }

@@ -29,7 +29,7 @@ export function addDefrag(program: Command, finish: (exitCode: number) => void):
     const all = options.only !== true;
     const targets = all
       ? await findMembers(endpoints, Math.min(timeoutMs, 5000))
-      : endpoints.map((endpoint) => ({ name: '', endpoint }));
+      : endpoints.map((endpoint) => ({ id: '', name: '', endpoint }));
     let failures = 0;
     for (const target of targets) if (!(await defragment(target, timeoutMs))) failures += 1;
     finish(failures === 0 ? exitCodes.ok.code : exitCodes.unreachable.code);

@@ -13,7 +13,7 @@ const well: MemberFacts = {
 
 function member(number: number, changes: Partial<MemberFacts> = {}): CheckedMember {
   const endpoint = `http://10.0.0.${number}:2379`;
-  return { name: `m${number}`, endpoint, facts: { ...well, memberId: number, ...changes } };
+  return { id: `a${number}`, name: `m${number}`, endpoint, facts: { ...well, memberId: number, ...changes } };
 }
 
 function cluster(changes: Partial<Observations> = {}): Observations {
@@ -43,7 +43,7 @@ test('a check by a user that may not read says so', () => {
 });
 
 test('a member that does not answer is told with how many may still fail', () => {
-  const gone: CheckedMember = { name: 'm3', endpoint: 'http://10.0.0.3:2379', error: 'refused' };
+  const gone: CheckedMember = { id: 'a3', name: 'm3', endpoint: 'http://10.0.0.3:2379', error: 'refused' };
   const observations = cluster({ members: [member(1), member(2), gone] });
   assert.deepEqual(findings(observations), ['problem: m3 does not answer: refused']);
   assert.match(
@@ -79,12 +79,25 @@ test('slow disks, late loops, clocks, sizes, lag and versions are told from thei
   assert.deepEqual(one({ clock: { rate: 0.02, uncertainty: 0.03 } }), []);
   assert.deepEqual(one({ sizeBytes: 2 ** 31 * 0.9 }), ['warning: 1.8 GiB of 2.0 GiB (the quota) are used']);
   assert.deepEqual(one({ version: '1.1.0' }), ['warning: members run different versions: 1.0.0, 1.1.0']);
+  assert.deepEqual(one({ quotaBytes: 2 ** 32 }), [
+    'warning: members have different quotas (m1: 2.0 GiB, m2: 2.0 GiB, m3: 4.0 GiB)',
+  ]);
+  assert.deepEqual(one({ quotaBytes: 0 }), [
+    'warning: members have different quotas (m1: 2.0 GiB, m2: 2.0 GiB, m3: none)',
+  ]);
   assert.deepEqual(one({ commitIndex: 9000, appliedIndex: 9000 }).length, 2);
 });
 
 test('alarms and requests that fail or take long are told', () => {
-  assert.deepEqual(findings(cluster({ alarms: [{ member: 'a1', alarm: 'NOSPACE' }] })), [
-    'problem: alarm NOSPACE of member a1',
+  const alarms = [
+    { member: 'a1', name: 'm1', alarm: 'NOSPACE' },
+    { member: 'b7', name: '', alarm: 'CORRUPT' },
+    { member: '0', name: '', alarm: 'CORRUPT' },
+  ];
+  assert.deepEqual(findings(cluster({ alarms })), [
+    'problem: alarm NOSPACE of m1',
+    'problem: alarm CORRUPT of member b7',
+    'problem: alarm CORRUPT of the cluster',
   ]);
   assert.deepEqual(findings(cluster({ writeMs: 'no leader' })), ['problem: a write failed: no leader']);
   assert.deepEqual(findings(cluster({ writeMs: 400 })), ['warning: a write took 400 ms']);

@@ -29,10 +29,17 @@ export interface CheckedMember extends Target {
   readonly error?: string;
 }
 
+export interface RaisedAlarm {
+  /** Its id in hexadecimal; '0' where it is of the cluster. */
+  readonly member: string;
+  /** Empty where no member has that id. */
+  readonly name: string;
+  readonly alarm: string;
+}
+
 export interface Observations {
   readonly members: readonly CheckedMember[];
-  /** In hexadecimal; the name of an alarm. */
-  readonly alarms: readonly { readonly member: string; readonly alarm: string }[];
+  readonly alarms: readonly RaisedAlarm[];
   /** How long a read and a write took that a majority had to agree on; or why they failed. */
   readonly readMs: number | string;
   readonly writeMs: number | string;
@@ -65,6 +72,7 @@ export async function gather(
     members,
     alarms: alarms.map(({ memberID, alarm }) => ({
       member: memberID.toString(16),
+      name: targets.find(({ id }) => id === memberID.toString(16))?.name ?? '',
       alarm: alarmNames[alarm] ?? String(alarm),
     })),
     readMs,
@@ -136,7 +144,7 @@ async function look(
       clock: measurable ? clockRate(before, after) : undefined,
       disconnectedFrom: state.peers.filter((peer) => !peer.connected).map((peer) => peer.name),
     };
-    return { endpoint, name: state.name, facts };
+    return { ...target, name: state.name, facts };
   } catch (error) {
     return { ...target, error: whyFailed(error) };
   }

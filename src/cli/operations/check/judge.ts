@@ -41,6 +41,7 @@ export function judgeCluster(observations: Observations): Finding[] {
     ...judgeLoops(answering),
     ...judgeClocks(answering),
     ...judgeSizes(answering),
+    ...judgeQuotas(answering),
   ];
 }
 
@@ -136,9 +137,9 @@ const alarmAdvice: Readonly<Record<string, string>> = {
 
 function judgeAlarms({ alarms }: Observations): Finding[] {
   if (alarms.length === 0) return [{ level: 'ok', what: 'no alarm is raised' }];
-  return alarms.map(({ member, alarm }) => ({
+  return alarms.map(({ member, name, alarm }) => ({
     level: 'problem',
-    what: `alarm ${alarm} of ${member === '0' ? 'the cluster' : `member ${member}`}`,
+    what: `alarm ${alarm} of ${member === '0' ? 'the cluster' : name === '' ? `member ${member}` : name}`,
     advice: alarmAdvice[alarm] ?? 'See docs/guides/operating.md.',
   }));
 }
@@ -211,6 +212,19 @@ function judgeSizes(answering: readonly Answering[]): Finding[] {
     'Delete what is not needed and compact (`conclave compact`, --auto-compaction-retention), or raise ' +
     '--quota-backend-bytes on all members, before writes are refused.';
   return [{ level: 'warning', what, advice }];
+}
+
+/** The member that is asked refuses by its own quota, so where they differ it is chance which of them counts. */
+function judgeQuotas(answering: readonly Answering[]): Finding[] {
+  const quotas = new Set(answering.map(({ facts }) => facts.quotaBytes));
+  if (quotas.size < 2) return [];
+  const told = answering.map((member) => {
+    const { quotaBytes } = member.facts;
+    return `${nameOf(member)}: ${quotaBytes > 0 ? formatBytes(quotaBytes) : 'none'}`;
+  });
+  const advice =
+    'Start all of them with the same --quota-backend-bytes: writes are refused as soon as the smallest is used up.';
+  return [{ level: 'warning', what: `members have different quotas (${told.join(', ')})`, advice }];
 }
 
 interface Measure {
