@@ -137,9 +137,9 @@ test('a watch that accepts fragments gets a large revision in parts, another get
 
 test('a watch that falls behind a compaction is cancelled with the revision', async () => {
   const { member, next, create, put } = open();
-  create({ key: bytes('k') });
-  await next();
   for (let at = 0; at < 5; at++) await put('k');
+  create({ key: bytes('k'), startRevision: 2 });
+  await next();
   await member.propose({ type: 'compact', revision: 5 });
   const { canceled, compactRevision, watchId } = await next();
   assert.deepEqual(
@@ -147,6 +147,17 @@ test('a watch that falls behind a compaction is cancelled with the revision', as
     { canceled: true, compactRevision: 5, watchId: 0 },
   );
   assert.equal(member.keyspace.watcherCount, 0);
+});
+
+test('a watch that is up to date gets what was written right before a compaction', async () => {
+  const { member, next, create, put } = open();
+  create({ key: bytes('k') });
+  await next();
+  for (let at = 0; at < 5; at++) await put('k');
+  await member.propose({ type: 'compact', revision: 5 });
+  const first = await next();
+  const seen = [...revisions(first), ...(first.events.length < 5 ? revisions(await next()) : [])];
+  assert.deepEqual(seen, [2, 3, 4, 5, 6]);
 });
 
 test('the stream goes on after the caller closed its half', async () => {

@@ -45,6 +45,8 @@ export class Keyspace implements KeyspaceMachine {
   private state = new State();
   private readonly hub = new WatchHub(this.state.store);
   private readonly snapshots = new Set<StateSnapshot>();
+  /** Watchers have been told of everything in history before this position. */
+  private notifiedTo = 0;
 
   constructor() {
     this.listenToClients();
@@ -154,12 +156,12 @@ export class Keyspace implements KeyspaceMachine {
     state.appliedIndex = index;
     state.timeMs = timeMs;
     const { store } = state;
-    const start = store.history.tail;
+    this.notifiedTo = store.history.tail;
     for (const lease of state.leases.takeDue(timeMs)) this.endLease(lease);
     state.clients.forgetIdle(timeMs);
     const results: CommandResult[] = [];
     for (const submitted of commands) results.push(this.applySubmitted(submitted));
-    this.hub.notifyFrom(start);
+    this.notifyWatchers();
     store.dropCompacted(dropBudget + 2 * commands.length);
     return results;
   }
@@ -296,8 +298,15 @@ export class Keyspace implements KeyspaceMachine {
     const { store } = this.state;
     if (revision <= store.compactRevision) return failed('compacted');
     if (revision > store.revision) return failed('future-revision');
+    this.notifyWatchers();
+    this.hub.keepUnread(revision);
     store.compactRevision = revision;
     return { type: 'compact' };
+  }
+
+  private notifyWatchers(): void {
+    this.hub.notifyFrom(this.notifiedTo);
+    this.notifiedTo = this.state.store.history.tail;
   }
 
   /** Ends a lease and deletes its keys, in one revision. */

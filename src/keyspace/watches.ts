@@ -3,136 +3,18 @@
  * then its cursor is set to that record's revision and it is told once.
  *
  * Events of one revision are never split, revisions rise, nothing is lost or repeated, also across the installation
- * of a snapshot; a watcher whose next event is compacted away ends with 'compacted'.
+ * of a snapshot; a watcher whose next event is compacted away ends with 'compacted'. That befalls none that was up to
+ * date shortly before: what it has not read is kept for it (`watch-kept.ts`).
  */
-import { copyBytes, equalBytes, isUnboundedEnd, rangeContains } from './bytes.ts';
+import { equalBytes, isUnboundedEnd } from './bytes.ts';
 import { IntervalTree } from './interval-tree.ts';
 import { Store } from './store.ts';
-import { none } from './tables.ts';
-import type { KeyValue, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
-import { eventBytes, type Kind, WatchKinds } from './watch-kinds.ts';
+import type { Watcher, WatchRequest } from './types.ts';
+import { Cursor } from './watch-cursor.ts';
+import { type Kept, KeptEvents } from './watch-kept.ts';
+import { WatchKinds } from './watch-kinds.ts';
 
 const noBytes = new Uint8Array(0);
-
-class Cursor implements Watcher {
-  readonly request: WatchRequest;
-  readonly onReady: () => void;
-  readonly kind: Kind;
-  private readonly hub: WatchHub;
-  /** Nothing at or above `nextRevision` is known to be waiting. */
-  idle: boolean;
-  /** The revision to read from, when not idle; the first one wanted, when idle. */
-  nextRevision: number;
-  /** Closed by the user, or ended by compaction. */
-  ended = false;
-  private endedAt = 0;
-
-  constructor(hub: WatchHub, request: WatchRequest, onReady: () => void) {
-    this.hub = hub;
-    this.request = {
-      ...request,
-      key: copyBytes(request.key),
-      rangeEnd: copyBytes(request.rangeEnd),
-    };
-    this.onReady = onReady;
-    this.kind = hub.kinds.join(this.request);
-    const revision = hub.store.revision;
-    this.nextRevision = request.startRevision > 0 ? request.startRevision : revision + 1;
-    this.idle = this.nextRevision > revision;
-  }
-
-  get synced(): boolean {
-    return this.idle || this.ended;
-  }
-
-  get deliveredRevision(): number {
-    if (this.ended) return this.endedAt;
-    return this.idle ? this.hub.store.revision : this.nextRevision - 1;
-  }
-
-  next(maxEvents: number, maxBytes = Number.POSITIVE_INFINITY): WatchBatch | undefined {
-    if (this.ended || this.idle) return undefined;
-    const store = this.hub.store;
-    if (this.nextRevision < store.compactRevision) {
-      this.close();
-      return { type: 'compacted', compactRevision: store.compactRevision };
-    }
-    const { kind } = this;
-    if (kind.count === 1) return this.read(maxEvents, maxBytes);
-    const name = `${this.nextRevision} ${maxEvents} ${maxBytes}`;
-    const known = kind.readings.get(name);
-    if (known !== undefined) {
-      this.nextRevision = known.nextRevision;
-      this.idle = known.idle;
-      return known.batch;
-    }
-    const batch = this.read(maxEvents, maxBytes);
-    this.hub.kinds.keep(kind, name, { batch, nextRevision: this.nextRevision, idle: this.idle });
-    return batch;
-  }
-
-  private read(maxEvents: number, maxBytes: number): WatchBatch | undefined {
-    const store = this.hub.store;
-    const shared = this.kind.count > 1;
-    const events: WatchEvent[] = [];
-    const tail = store.history.tail;
-    let revision = 0;
-    let bytes = 0;
-    for (let position = store.positionOf(this.nextRevision); position < tail; position++) {
-      const record = store.history.at(position);
-      const modRevision = store.records.modRevision(record);
-      const full = events.length >= maxEvents || bytes >= maxBytes;
-      if (modRevision !== revision && full && events.length > 0) {
-        this.nextRevision = modRevision;
-        return { type: 'events', events, revision: modRevision - 1, shared };
-      }
-      revision = modRevision;
-      if (!this.wants(record)) continue;
-      const event = this.event(record);
-      bytes += eventBytes(event);
-      events.push(event);
-    }
-    this.idle = true;
-    this.nextRevision = store.revision + 1;
-    return events.length === 0 ? undefined : { type: 'events', events, revision: store.revision, shared };
-  }
-
-  close(): void {
-    if (this.ended) return;
-    this.endedAt = this.deliveredRevision;
-    this.ended = true;
-    this.hub.remove(this);
-  }
-
-  wantsType(tombstone: boolean): boolean {
-    return tombstone ? !this.request.noDelete : !this.request.noPut;
-  }
-
-  private wants(record: number): boolean {
-    const { store } = this.hub;
-    if (!this.wantsType(store.records.isTombstone(record))) return false;
-    const key = store.keys.view(store.records.key(record));
-    return rangeContains(this.request.key, this.request.rangeEnd, key);
-  }
-
-  private event(record: number): WatchEvent {
-    const { store } = this.hub;
-    const kv = store.keyValue(record);
-    // As in etcd, also where the transaction that made the key had deleted it before.
-    const created = kv.createRevision === kv.modRevision;
-    const prevKv = this.request.prevKv && !created ? this.previous(record) : undefined;
-    return { type: store.records.isTombstone(record) ? 'delete' : 'put', kv, prevKv };
-  }
-
-  /** The key as it was one revision before, if that revision is still readable. */
-  private previous(record: number): KeyValue | undefined {
-    const { store } = this.hub;
-    const before = store.records.modRevision(record) - 1;
-    if (before < store.compactRevision) return undefined;
-    const previous = store.visibleAt(store.records.key(record), before);
-    return previous === none ? undefined : store.keyValue(previous);
-  }
-}
 
 interface ExactGroup {
   readonly key: Uint8Array;
@@ -147,6 +29,7 @@ export class WatchHub {
   private readonly ranges = new IntervalTree<Cursor>();
   private rangeCount = 0;
   readonly kinds = new WatchKinds();
+  readonly kept = new KeptEvents();
 
   constructor(store: Store) {
     this.store = store;
@@ -205,6 +88,7 @@ export class WatchHub {
     const touch = (cursor: Cursor): void => {
       if (!cursor.idle || cursor.nextRevision > modRevision || !cursor.wantsType(tombstone)) return;
       cursor.idle = false;
+      cursor.live = true;
       cursor.nextRevision = modRevision;
       woken.push(cursor);
     };
@@ -223,6 +107,19 @@ export class WatchHub {
       if (this.rangeCount > 0) this.ranges.visit(key, touch);
     }
     this.call(woken);
+  }
+
+  /** To be called before a compaction: who was up to date keeps what it has not read yet. All must have been notified. */
+  keepUnread(revision: number): void {
+    const known = new Map<string, Kept | 'nothing' | undefined>();
+    for (const cursor of this.cursors) {
+      const from = cursor.unreadFrom(revision);
+      if (from === undefined) continue;
+      const name = `${from} ${cursor.kind.name}`;
+      if (!known.has(name)) known.set(name, cursor.readBefore(revision, from));
+      const kept = known.get(name);
+      if (kept !== undefined) cursor.keep(kept, revision);
+    }
   }
 
   /** Moves all watchers onto a store that was installed from a snapshot: each goes on after what it delivered. */

@@ -5,7 +5,8 @@ import type { Logger } from './logger.ts';
 /** What is kept: everything of so long, or so many revisions. */
 export type AutoCompaction =
   | { readonly mode: 'periodic'; readonly retentionMs: number }
-  | { readonly mode: 'revision'; readonly retention: number };
+  /** `everyMs`: how often to look. Default 5 minutes, as in etcd. */
+  | { readonly mode: 'revision'; readonly retention: number; readonly everyMs?: number };
 
 const hourMs = 3_600_000;
 /** etcd looks so often, in the mode by revisions. */
@@ -51,7 +52,7 @@ export class AutoCompactor implements Disposable {
 
   private get everyMs(): number {
     const { setting } = this.context;
-    if (setting.mode === 'revision') return revisionEveryMs;
+    if (setting.mode === 'revision') return setting.everyMs ?? revisionEveryMs;
     return Math.min(setting.retentionMs, hourMs) / notesPerInterval;
   }
 

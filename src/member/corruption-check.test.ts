@@ -83,6 +83,26 @@ test('where no majority agrees, writes stop on all members, as in etcd', async (
   assert.deepEqual(outcome, { type: 'failed', failure: 'corrupt' });
 });
 
+test('where the voter that could decide is away for a while, writes go on until it is back and tells who is wrong', async (context) => {
+  const three = await cluster(context, 3, { corruptCheckMs: 1000 });
+  const leader = three.member(await three.leader());
+  await three.settled(leader.propose(put('a', 'x')));
+  await three.settled(Promise.all(three.members.map((member) => member?.readBarrier())));
+  const [at, other] = [0, 1, 2].filter((each) => three.members[each] !== leader) as [number, number];
+  const outcast = three.member(at);
+  await three.settled(three.member(other).stop());
+  three.members[other] = undefined;
+  corrupt(outcast);
+  for (let step = 0; step < 200; step++) await three.advance(50);
+  assert.deepEqual(leader.keyspace.alarms(), []);
+  const { outcome } = await three.settled(leader.propose(put('b', 'y')));
+  assert.equal(outcome.type, 'put');
+  await three.startMember(other);
+  await assert.rejects(three.settled(outcast.stopped), isDamaged);
+  three.members[at] = undefined;
+  assert.deepEqual(leader.keyspace.alarms(), [{ kind: 'corrupt-member', member: BigInt(outcast.memberId) }]);
+});
+
 test('a member compares itself with the others before it serves', async (context) => {
   const three = await cluster(context, 3, { initialCorruptCheck: true });
   const leader = three.member(await three.leader());

@@ -9,7 +9,7 @@ import {
   encodeHashQuestion,
   type HashAnswer,
 } from './corruption-frames.ts';
-import { judge, type Testimony } from './corruption-verdict.ts';
+import { areComparable, judge, type Testimony } from './corruption-verdict.ts';
 import type { MemberSetup } from './options.ts';
 import { type Frame, type FrameKind, frameKinds } from './peers/frames.ts';
 
@@ -30,6 +30,8 @@ export interface CorruptionContext {
 /** A follower applies what the leader has applied within this, or is left out of the round. */
 const answerWithinMs = 5000;
 const askAgainMs = 100;
+/** Where members differ and a voter has not said what could decide it, the others go on meanwhile. */
+const undecidedForMs = 30_000;
 /** A walk over so many leases and clients costs the loop no more than a few milliseconds. */
 const mostLeasesToWalk = 10_000;
 /** Of memory looked at in one turn of the loop: about a millisecond. */
@@ -97,17 +99,34 @@ export class CorruptionCheck implements Disposable {
     }
   }
 
-  /** Asks all voters, and has taken out whoever differs. */
+  /** Compares all members, and has taken out whoever differs. */
   async compare(): Promise<void> {
+    const { clock, timers } = this.context.setup.runtime;
+    const untilMs = clock.monotonicMs() + undecidedForMs;
+    for (;;) {
+      const found = await this.compareOnce();
+      if (found === 'agreed' || this.over || !this.context.isLeader()) return;
+      if (found === 'undecided' || clock.monotonicMs() >= untilMs) break;
+      await new Promise<void>((resolve) => timers.after(askAgainMs, resolve, { background: true }));
+    }
+    this.context.setup.logger.error(
+      { revision: this.context.keyspace.revision },
+      "Members' data differ, and no majority agrees: writes stop until the alarm is disarmed.",
+    );
+    await this.raise('corrupt', 0n);
+  }
+
+  /** 'undecided': members differ, all have said what they have, and no majority agrees; 'open': not all have. */
+  private async compareOnce(): Promise<'agreed' | 'undecided' | 'open'> {
     const { keyspace, setup } = this.context;
     const { memberId, logger } = setup;
     const own = this.testify(keyspace.revision, keyspace.appliedIndex);
-    if (own.outcome !== 'hash') return;
+    if (own.outcome !== 'hash') return 'agreed';
     const { revision, appliedIndex } = keyspace;
     const { voters, learners = [] } = this.context.configuration();
     const others = [...voters, ...learners].filter((other) => other !== memberId);
     const answers = await Promise.all(others.map((other) => this.ask(other, revision, appliedIndex)));
-    if (this.over) return;
+    if (this.over) return 'agreed';
     const testimonies = [{ member: memberId, ...own }, ...answers.filter((answer) => answer !== undefined)];
     const { outcasts, undecided } = judge(testimonies, voters);
     logger.debug({ revision, asked: others.length, answered: testimonies.length }, 'Members were compared.');
@@ -118,12 +137,8 @@ export class CorruptionCheck implements Disposable {
       );
       await this.raise('corrupt-member', BigInt(member));
     }
-    if (!undecided) return;
-    logger.error(
-      { revision },
-      "Members' data differ, and no majority agrees: writes stop until the alarm is disarmed.",
-    );
-    await this.raise('corrupt', 0n);
+    if (!undecided) return 'agreed';
+    return areComparable(testimonies, voters) ? 'undecided' : 'open';
   }
 
   private async raise(kind: 'corrupt' | 'corrupt-member', member: bigint): Promise<void> {

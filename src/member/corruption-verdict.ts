@@ -27,6 +27,17 @@ export function judge(testimonies: readonly Testimony[], voters: readonly number
   return decide(whole, voters, ({ stateHash }) => ({ comparable: 0, hash: stateHash ?? 0 }));
 }
 
+/** Whether all voters have said what they have, at one index and compacted alike: asked again, they would say nothing more. */
+export function areComparable(testimonies: readonly Testimony[], voters: readonly number[]): boolean {
+  const [first] = testimonies;
+  return voters.every((voter) =>
+    testimonies.some(
+      ({ member, compactRevision, stateHash }) =>
+        member === voter && compactRevision === first?.compactRevision && stateHash !== undefined,
+    ),
+  );
+}
+
 function decide(
   testimonies: readonly Testimony[],
   voters: readonly number[],

@@ -265,6 +265,8 @@ function checkAutoCompaction(setting: AutoCompaction | undefined): AutoCompactio
   if (setting?.mode === 'periodic') inRange('autoCompaction.retentionMs', setting.retentionMs, 100, 2 ** 45);
   if (setting?.mode === 'revision')
     wholeInRange('autoCompaction.retention', setting.retention, 1, Number.MAX_SAFE_INTEGER);
+  if (setting?.mode === 'revision' && setting.everyMs !== undefined)
+    inRange('autoCompaction.everyMs', setting.everyMs, 100, 2 ** 31 - 1);
   return setting;
 }
 

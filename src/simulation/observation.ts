@@ -30,6 +30,8 @@ export interface MemberSight {
   readonly durable: DurableState;
   /** It lost its disk, or data on it went bad, and it has not caught up with the others since. */
   readonly damaged: boolean;
+  /** Its state was made to differ from that of the others, outside of the log; its present process may be well again. Absent: false. */
+  readonly diverged?: boolean;
   /** It joined a cluster that was there, and knew of no voter at first. Absent: false. */
   readonly joined?: boolean;
 }

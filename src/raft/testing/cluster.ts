@@ -23,6 +23,11 @@ export interface Faults {
   readonly heal: number;
   /** The members fall into two parts that do not hear each other, until it is over for all. Default 0. */
   readonly split?: number;
+  /**
+   * While a configuration is joint, those who belong to the old one alone do not hear the others, and the leader hears
+   * either, until it is over for all. Default 0.
+   */
+  readonly splitJoint?: number;
   /** A member sees its connection to another break; that only makes it campaign sooner. */
   readonly disconnect: number;
   /** A leader is asked to hand over. */
@@ -286,6 +291,21 @@ export class Cluster {
     this.#drive(receiver, { type: 'message', message });
   }
 
+  /** Chance alone seldom parts just these, and they are the ones who could decide without each other. */
+  #splitJoint(): void {
+    const leader = this.members.find(({ core }) => {
+      const state = core?.status();
+      return state?.role === 'leader' && state.configuration.outgoing !== undefined;
+    });
+    if (leader === undefined || this.#apart.size > 0 || !this.#chance(this.#faults.splitJoint ?? 0)) return;
+    const { voters = [], outgoing = [] } = leader.core?.status().configuration ?? {};
+    const withOld = this.#chance(0.3);
+    for (const { id } of this.members) {
+      const isOld = id === leader.id ? withOld : outgoing.includes(id) && !voters.includes(id);
+      if (isOld) this.#apart.add(id);
+    }
+  }
+
   #misfortune(member: ClusterMember): void {
     if (member.core === undefined) {
       if (this.#chance(this.#faults.restart)) this.#start(member);
@@ -301,6 +321,7 @@ export class Cluster {
     if (this.#chance(this.#faults.split ?? 0)) {
       for (const { id } of this.members) if (this.#chance(0.5)) this.#apart.add(id);
     }
+    if ((this.#faults.splitJoint ?? 0) > 0) this.#splitJoint();
     if (!this.#chance(this.#faults.disconnect)) return;
     for (const other of this.members) {
       if (other === member || this.#chance(0.3)) continue;

@@ -29,7 +29,7 @@ export function sameStateAtSameIndex(life: LifeSight): Checker {
 
   const compareHash = (member: MemberSight, how: string): void => {
     const { keyspace } = member;
-    if (keyspace === undefined || keyspace.appliedIndex === 0) return;
+    if (keyspace === undefined || keyspace.appliedIndex === 0 || member.diverged === true) return;
     const index = keyspace.appliedIndex;
     const hash = keyspace.stateHash();
     const known = hashes.get(index);

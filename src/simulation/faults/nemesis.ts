@@ -87,6 +87,7 @@ export class Nemesis {
       strikeData(fault, targets, () => this.#count(fault.kind)) ??
       strikeProcess(fault, targets, this.#overlaps) ??
       targets.change?.(fault) ??
+      (fault.kind === 'diverge' ? targets.diverge?.(fault) : undefined) ??
       strikeClock(fault, targets)
     );
   }

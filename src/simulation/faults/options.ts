@@ -57,6 +57,8 @@ export const faultKinds = [
   'replace-member',
   'replace-at-once',
   'removed-returns',
+  // Divergence
+  'diverge',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -109,6 +111,9 @@ const familiesOf: Readonly<Record<Exclude<FaultPreset, 'none'>, readonly Family[
 
 /** Of the lives with all faults; in the others the members stay who they are. */
 const changingShare = 0.2;
+/** Of those in which they do not, lives in which the state of one comes to differ, and how often in a minute. */
+const divergingShare = 0.25;
+const divergesPerMinute = 6;
 
 /** In a life that has it, a kind strikes about so often in a minute. */
 const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind, number>>>>> = {
@@ -179,9 +184,14 @@ const calm: FaultOptions = {
 /**
  * Draws the faults of one life. Not all of a preset at once: each life gets some kinds and not others, since faults
  * that strike together hide what each of them would show alone.
+ *
+ * @param diverging whether the state of a member comes to differ; default: drawn.
  */
-export function drawFaults(preset: FaultPreset, random: Draw): FaultOptions {
-  if (preset === 'none') return { ...calm, latencyUs: random.between(50, 500) };
+export function drawFaults(preset: FaultPreset, random: Draw, diverging?: boolean): FaultOptions {
+  if (preset === 'none') {
+    const perMinute = diverging === true ? { diverge: divergesPerMinute } : {};
+    return { ...calm, latencyUs: random.between(50, 500), perMinute };
+  }
   const families = familiesOf[preset];
   const perMinute: Partial<Record<FaultKind, number>> = {};
   const share = random.pick([0.2, 0.4, 0.7]);
@@ -195,6 +205,7 @@ export function drawFaults(preset: FaultPreset, random: Draw): FaultOptions {
   // The last, so that lives without it are drawn as they were before it was there.
   const changing = families.includes('membership') || (preset === 'all' && random.chance(changingShare));
   if (changing) Object.assign(perMinute, drawChanges(random));
+  if (diverging ?? (changing && random.chance(divergingShare))) perMinute.diverge = divergesPerMinute;
   return { ...calm, ...qualities, perMinute };
 }
 
@@ -211,6 +222,10 @@ function drawChanges(random: Draw): Partial<Record<FaultKind, number>> {
 /** Whether members join and leave in such a life. */
 export function changesMembership({ perMinute }: Pick<FaultOptions, 'perMinute'>): boolean {
   return Object.keys(usualPerMinute.membership).some((kind) => perMinute[kind as FaultKind] !== undefined);
+}
+
+export function isDiverging({ perMinute }: Pick<FaultOptions, 'perMinute'>): boolean {
+  return perMinute.diverge !== undefined;
 }
 
 /** What holds during the whole life. */

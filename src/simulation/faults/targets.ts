@@ -52,6 +52,8 @@ export interface Targets {
   harm(member: StrikableMember, how: () => void): boolean;
   /** Has the membership changed; absent: it stays as it is. */
   readonly change?: (fault: Fault) => Strike;
+  /** Has the state of a member differ from that of the others; absent: none does. */
+  readonly diverge?: (fault: Fault) => Strike;
 }
 
 /** What a fault did, as far as it can be undone; undefined: it found nothing to strike. */

@@ -3,6 +3,8 @@ import { faultPresets } from '../faults/options.ts';
 import { sharingKinds } from '../sharing/settings.ts';
 import type { LifeOptions } from './types.ts';
 
+const compactions = ['by-clients', 'by-time', 'by-revisions'];
+
 const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | undefined>> = {
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   faults: (value) =>
@@ -20,6 +22,9 @@ const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | und
       ? undefined
       : 'an array of the numbers of faults',
   calmLinks: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  divergence: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  compaction: (value) =>
+    compactions.some((how) => how === value) ? undefined : `one of ${compactions.join(', ')}`,
   compareEveryMs: wholeNumber(0, 60_000),
   keepTrace: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
 };

@@ -30,6 +30,8 @@ export class SimulatedCluster {
   readonly damage: DamageRecord;
   /** The members that the cluster begins with. */
   readonly initialMembers: readonly KnownMember[];
+  /** A member stopped for good, since its state is not that of the others. */
+  onTakenOut: ((member: SimulatedMember) => void) | undefined;
   readonly #parts: ClusterParts;
   readonly #settings: ClusterSettings;
   readonly #all: SimulatedMember[] = [];
@@ -94,9 +96,14 @@ export class SimulatedCluster {
     const { voters, outgoing } = configuration;
     if (outgoing !== undefined || voters.length < 3 || !voters.includes(member.memberId)) return false;
     return this.lasting.every((other) => {
-      const isWell = other.running && !other.lost && !other.damaged;
+      const isWell = other.running && !other.lost && !other.damaged && !other.diverged;
       return isWell && hub.configurations.of(other).index === index;
     });
+  }
+
+  /** A member that differs from the others, and was not taken out yet: as good as lost. */
+  get diverged(): SimulatedMember | undefined {
+    return this.#all.find((member) => member.diverged && !member.gone);
   }
 
   #add(host: Host, memberId: number, options: MemberSettings, joined: boolean): SimulatedMember {
@@ -109,7 +116,8 @@ export class SimulatedCluster {
     });
     const isRemoved = (): boolean =>
       !membersOf(hub.configurations.committed.configuration).includes(memberId);
-    const membership = { joined, joining: () => this.#joining(host), isRemoved };
+    const takenOut = (): void => this.onTakenOut?.(this.members[position] as SimulatedMember);
+    const membership = { joined, joining: () => this.#joining(host), isRemoved, takenOut };
     const member = new SimulatedMember({
       ...{ ...this.#parts, host, disk, durable, position, memberId, options },
       membership: this.spares.length > 0 ? membership : undefined,
@@ -152,6 +160,7 @@ function memberOptions(
     leaseReads,
     queueBounds,
     compareEveryMs,
+    autoCompaction,
   } = settings;
   return {
     ...{ name: host.name, dataDir, heartbeatIntervalMs, leaseReads },
@@ -163,5 +172,6 @@ function memberOptions(
     returnsWithoutData: true,
     ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
     ...(queueBounds === undefined ? {} : { queueBounds }),
+    ...(autoCompaction === undefined ? {} : { autoCompaction }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Entry, RaftEffects, SnapshotMeta } from '../../raft/index.ts';
+import type { DivergenceCounts } from '../divergence/divergence.ts';
 import type { ElectionCounts } from '../elections/index.ts';
 import type { ChangeCounts } from '../membership/index.ts';
 import type { NetworkCounts } from '../network/index.ts';
@@ -47,11 +48,13 @@ export class Coverage implements Checker {
       sharing,
       network,
       changes,
+      divergence,
     }: {
       elections: ElectionCounts;
       sharing: SharingCounts;
       network: NetworkCounts;
       changes: ChangeCounts | undefined;
+      divergence: DivergenceCounts | undefined;
     },
   ): Counts {
     const outcomes = { ok: 0, 'not-applied': 0, unknown: 0, pending: 0 };
@@ -97,6 +100,11 @@ export class Coverage implements Checker {
       'joint changes': changes?.exchanged ?? 0,
       'members lost for good': changes?.lost ?? 0,
       'removed members refused': changes?.refused ?? 0,
+      'members with a wrong value': divergence?.values ?? 0,
+      'members with a wrong lease': divergence?.leases ?? 0,
+      'bits flipped in memory': divergence?.memory ?? 0,
+      compactions: history.compactions,
+      'watches told of a compaction': history.watchesCompacted,
       'Raft messages': network.raftMessages,
       'Raft messages lost': network.raftMessagesLost,
       'Raft messages repeated': network.raftMessagesRepeated,

@@ -2,6 +2,7 @@ import type { Runtime } from '../../runtime/types.ts';
 import { simulatedTransport } from '../calls/index.ts';
 import { consensusCheckers } from '../checkers/index.ts';
 import { SharedFolder, stuckDiskChecker } from '../disk/index.ts';
+import { Divergence, Keeper, TakenOut } from '../divergence/index.ts';
 import {
   CandidateWorkload,
   ElectionReports,
@@ -13,12 +14,11 @@ import {
   tokensRiseChecker,
 } from '../elections/index.ts';
 import { Nemesis, setDisks, setLinks } from '../faults/nemesis.ts';
-import { changesMembership, drawFaults, type FaultOptions } from '../faults/options.ts';
+import { changesMembership, drawFaults, type FaultOptions, isDiverging } from '../faults/options.ts';
 import { drawSchedule, type Fault } from '../faults/schedule.ts';
 import { memberFor, type Strikable, type Targets } from '../faults/targets.ts';
 import { Operator } from '../membership/index.ts';
 import { SimulatedNetwork } from '../network/index.ts';
-import { Violation } from '../observation.ts';
 import {
   describeSharing,
   drawSharing,
@@ -27,15 +27,16 @@ import {
   SharingWorkload,
   sharingCheckers,
 } from '../sharing/index.ts';
-import { ClientWorkload, drawRates, History, workloadCheckers } from '../workload/index.ts';
+import { ClientWorkload, drawRates, History, notCompacting, workloadCheckers } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
 import { World } from '../world/world.ts';
 import { checkLifeOptions, checkOnly } from './check-options.ts';
 import { SimulatedCluster } from './cluster.ts';
 import { Coverage } from './coverage.ts';
+import { describeFailure, withoutStacks } from './failures.ts';
 import { Hub } from './hub.ts';
 import { Progress } from './progress.ts';
-import { type ClusterSettings, describeSettings, drawCluster } from './settings.ts';
+import { type ClusterSettings, comparing, describeSettings, drawCluster } from './settings.ts';
 import type { SimulatedMember } from './simulated-member.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from './types.ts';
 import { wireTap } from './wire-tap.ts';
@@ -74,6 +75,9 @@ class Life {
   readonly #sharingReports: SharingReports;
   /** Where members join and leave. */
   readonly #operator: Operator | undefined;
+  /** Where the state of members comes to differ. */
+  readonly #divergence: Divergence | undefined;
+  readonly #keeper: Keeper | undefined;
   readonly #nemesis: Nemesis;
   readonly #coverage: Coverage;
   readonly #history: History;
@@ -84,15 +88,18 @@ class Life {
     this.#options = options;
     // What a life is like is drawn apart from what happens in it.
     const dice = new World({ seed }).random('settings');
-    const drawn = drawFaults(faults, dice.fork('faults'));
+    const drawn = drawFaults(faults, dice.fork('faults'), options.divergence);
     const calm = { lossRate: 0, repeatRate: 0, reorderRate: 0 };
     this.#faults = options.calmLinks ? { ...drawn, ...calm } : drawn;
-    const changing = changesMembership(this.#faults);
-    const settings = {
-      ...drawCluster(dice.fork('cluster'), members),
-      compareEveryMs: options.compareEveryMs ?? 0,
+    const diverging = isDiverging(this.#faults);
+    // One that differs is taken out, and another takes its place.
+    const changing = changesMembership(this.#faults) || diverging;
+    const settings = drawCluster(dice.fork('cluster'), members, options);
+    this.#settings = {
+      ...settings,
+      ...(changing && { spareHosts }),
+      ...(diverging && comparing(settings, dice.fork('comparing'))),
     };
-    this.#settings = changing ? { ...settings, spareHosts } : settings;
     this.#untilMs = bootMs + seconds * 1000;
     this.#schedule = drawSchedule(this.#faults, dice.fork('schedule'), bootMs, this.#untilMs);
     const { clockDriftRate } = this.#faults;
@@ -109,9 +116,10 @@ class Life {
     const transport = (runtime: Runtime) => simulatedTransport(runtime);
     const equip = (process: Process): void => this.#equip(process);
     const { endpoints } = this.#cluster;
+    const rates = drawRates(dice.fork('rates'));
     this.#clients = new ClientWorkload({
       ...{ world, history: this.#history, endpoints, transport, equip, clients: options.clients ?? 8 },
-      rates: drawRates(dice.fork('rates')),
+      rates: this.#settings.autoCompaction === undefined ? rates : notCompacting(rates),
     });
     this.#candidates = new CandidateWorkload({
       ...{ world, random: world.random('candidates'), reports: this.#reports, endpoints, transport },
@@ -140,7 +148,15 @@ class Life {
       this.#candidates.filesLostPower(shared);
       this.#sharers.filesLostPower(shared);
     };
-    this.#operator = changing ? new Operator({ world, hub: this.#hub, cluster: this.#cluster }) : undefined;
+    const operator = changing ? new Operator({ world, hub: this.#hub, cluster: this.#cluster }) : undefined;
+    this.#operator = operator;
+    if (diverging && operator !== undefined) {
+      const mayStrike = (): boolean => operator.isIdle;
+      this.#divergence = new Divergence({ world, cluster: this.#cluster, mayStrike });
+      const onFailure = (error: unknown): void => this.#hub.fail(error);
+      this.#keeper = new Keeper({ world, endpoints, transport, equip, onFailure });
+      this.#cluster.onTakenOut = (member) => operator.replace(member);
+    }
     const targets = this.#targets();
     setLinks(targets, this.#faults);
     setDisks(targets, this.#faults);
@@ -167,6 +183,7 @@ class Life {
       this.#candidates.start();
       this.#sharers.start();
       this.#operator?.start();
+      this.#keeper?.start();
       await world.scheduler.run(this.#untilMs * 1000);
       this.#nemesis.heal();
       await this.#progress().demand();
@@ -192,6 +209,7 @@ class Life {
         candidates: this.#candidates,
         sharers: this.#sharers,
         operator: this.#operator,
+        keeper: this.#keeper,
         equip: (process: Process) => this.#equip(process),
       },
     });
@@ -203,8 +221,11 @@ class Life {
     hub.add(...consensusCheckers(this.#settings.queueBounds));
     const { members } = this.#cluster;
     hub.add(stuckDiskChecker(({ position }) => (members[position] as (typeof members)[number]).disk));
-    const leaseReads = this.#settings.leaseReads;
-    hub.add(...workloadCheckers(hub, this.#history, { leaseReads }).map((checker) => () => checker));
+    const { leaseReads, autoCompaction } = this.#settings;
+    const calm = this.#options.faults === 'none' && this.#divergence === undefined;
+    const options = { leaseReads, autoCompaction, calm };
+    hub.add(...workloadCheckers(hub, this.#history, options).map((checker) => () => checker));
+    if (this.#divergence !== undefined) hub.add(() => new TakenOut(hub, this.#history));
     const reports = this.#reports;
     const oneSided = (host: object): boolean => this.#nemesis.oneSided(host);
     hub.add(leasesChecker(reports), oneHolderChecker(reports, { oneSided }), fencingChecker(reports));
@@ -217,6 +238,7 @@ class Life {
   #targets(): Targets {
     const cluster = this.#cluster;
     const operator = this.#operator;
+    const divergence = this.#divergence;
     const { damage } = cluster;
     const clients = Array.from({ length: this.#clients.size }, (_none, at): Strikable => {
       const workload = this.#clients;
@@ -238,8 +260,10 @@ class Life {
       },
       ...{ candidates: [...this.#candidates.subjects, ...this.#sharers.subjects], shared: this.#shared },
       // Once at a time: what is on a new disk is trusted again.
-      harm: ({ position }, how) => !damage.damaged(position) && damage.harm(position, how),
+      harm: ({ position }, how) =>
+        !damage.damaged(position) && cluster.diverged === undefined && damage.harm(position, how),
       ...(operator !== undefined && { change: (fault) => operator.strike(fault, memberOf) }),
+      ...(divergence !== undefined && { diverge: (fault) => divergence.strike(fault, memberOf(fault)) }),
     };
     return targets;
   }
@@ -256,6 +280,7 @@ class Life {
         ...{ elections: this.#reports.counts, sharing: this.#sharingReports.counts },
         network: this.#network.counts,
         changes: this.#operator?.counts,
+        divergence: this.#divergence?.counts,
       }),
       faults: this.#nemesis.counts,
       schedule: this.#schedule,
@@ -264,37 +289,4 @@ class Life {
       lines: world.trace.lines,
     };
   }
-}
-
-let livesWithoutStacks = 0;
-let usualStackTraceLimit = 0;
-
-/**
- * Errors are a matter of course under faults, and where they came from is most of what one costs. Who looks at a failure
- * lives it again with its trace, and has the stacks then. Call what it returns when the life is over.
- */
-function withoutStacks(): () => void {
-  if (livesWithoutStacks === 0) {
-    usualStackTraceLimit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 0;
-  }
-  livesWithoutStacks += 1;
-  return () => {
-    livesWithoutStacks -= 1;
-    if (livesWithoutStacks === 0) Error.stackTraceLimit = usualStackTraceLimit;
-  };
-}
-
-function describeFailure(error: unknown, atUs: number): LifeFailure {
-  const stack = error instanceof Error ? error.stack : undefined;
-  if (error instanceof Violation) {
-    return { checker: error.checker, claim: error.claim, message: error.message, atUs, stack };
-  }
-  return {
-    checker: 'program',
-    claim: 'The code under test goes on under every fault that it claims to bear.',
-    message: error instanceof Error ? error.message : String(error),
-    atUs,
-    stack,
-  };
 }

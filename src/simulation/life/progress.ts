@@ -1,5 +1,6 @@
 import { connectClient } from '../../client/index.ts';
 import { simulatedTransport } from '../calls/index.ts';
+import type { Keeper } from '../divergence/index.ts';
 import { CandidateWorkload } from '../elections/index.ts';
 import type { Operator } from '../membership/index.ts';
 import { violated } from '../observation.ts';
@@ -19,6 +20,8 @@ export interface ProgressParts {
   readonly sharers: SharingWorkload;
   /** Where members join and leave. */
   readonly operator: Operator | undefined;
+  /** Where members come to differ. */
+  readonly keeper: Keeper | undefined;
 }
 
 /** Connections that TCP holds on to are given up after at most so long, and members that hang are restarted. */
@@ -28,6 +31,8 @@ const changedWithinMs = 30_000;
 const writeWithinMs = 10_000;
 const operationsEndWithinMs = 15_000;
 const equalWithinMs = 15_000;
+/** On top, where members may differ until they are compared, and are taken out and removed. */
+const takenOutWithinMs = 20_000;
 const quietMs = 1500;
 
 const progress = {
@@ -46,7 +51,7 @@ export class Progress {
 
   /** Rejects with a `Violation` when something does not come back. */
   async demand(): Promise<void> {
-    const { cluster, clients, candidates, sharers, operator, world } = this.#parts;
+    const { cluster, clients, candidates, sharers, operator, keeper, world } = this.#parts;
     operator?.heal();
     for (const member of cluster.present) member.start();
     for (let at = 0; at < clients.size; at++) clients.restart(at);
@@ -77,7 +82,9 @@ export class Progress {
       () => clients.pending === 0,
       'every operation to come to an end',
     );
-    await this.#until(equalWithinMs, () => this.#equal(), 'all replicas to be equal');
+    keeper?.stop();
+    const withinMs = equalWithinMs + (keeper === undefined ? 0 : takenOutWithinMs);
+    await this.#until(withinMs, () => this.#equal(), 'all replicas to be equal');
     // What is known to the members is on its way to whoever watches.
     await world.scheduler.run(world.nowUs + quietMs * 1000);
   }

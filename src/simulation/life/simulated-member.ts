@@ -48,6 +48,8 @@ export interface MemberOfMany {
   joining(): MemberSettings;
   /** Whether the last committed configuration is without it. */
   isRemoved(): boolean;
+  /** It found that its state is not that of the others, and serves no more. */
+  takenOut(): void;
 }
 
 interface Served {
@@ -77,6 +79,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   gone = false;
   /** Its disk is gone for good. */
   lost = false;
+  diverged = false;
   /** It was removed and has stopped by itself; its folder is still there. */
   hasLeft = false;
   #wiped = false;
@@ -296,7 +299,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
 
   /** It stopped by itself: only a disk that was made to fail may bring that about. */
   #failed(process: Process, error: unknown): void {
-    if (this.process !== process || this.#leaves(error)) return;
+    if (this.process !== process || this.#leaves(error) || this.#isTakenOut(error)) return;
     if (!this.#excused(error)) {
       this.#parts.hub.fail(new Error(`${this.name} stopped by itself: ${describe(error)}`, { cause: error }));
       return;
@@ -306,7 +309,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   }
 
   #refused(process: Process, error: unknown): void {
-    if (this.process !== process || this.#leaves(error)) return;
+    if (this.process !== process || this.#leaves(error) || this.#isTakenOut(error)) return;
     if (!this.#excused(error) && !this.#cannotJoin(error)) {
       this.#parts.hub.fail(new Error(`${this.name} refused to start: ${describe(error)}`, { cause: error }));
       return;
@@ -327,6 +330,19 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     this.hasLeft = true;
     this.#onRefusal?.();
     this.#onRefusal = undefined;
+    return true;
+  }
+
+  /** Whether it has stopped, or not started, because its state differs, as it does: its folder never counts again. */
+  #isTakenOut(error: unknown): boolean {
+    const { membership, world } = this.#parts;
+    if (!ConclaveError.is(error, 'data-damaged') || !this.diverged || membership === undefined) return false;
+    world.note(this.name, () => 'is taken out');
+    this.#end();
+    this.holdDown();
+    this.gone = true;
+    this.lost = true;
+    membership.takenOut();
     return true;
   }
 

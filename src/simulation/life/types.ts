@@ -22,7 +22,14 @@ export interface LifeOptions {
   readonly only?: readonly number[];
   /** True: the links neither lose, repeat nor reorder, whatever was drawn. Default false. */
   readonly calmLinks?: boolean;
-  /** Members are compared with each other so often, in simulated ms. Default 0: never. */
+  /**
+   * Whether the state of a member comes to differ from that of the others, which they must find. Default: drawn, in lives
+   * in which members join and leave.
+   */
+  readonly divergence?: boolean;
+  /** Who compacts: clients now and then, or the leader by itself, what is older than a time or by a number of revisions. Default: drawn. */
+  readonly compaction?: 'by-clients' | 'by-time' | 'by-revisions';
+  /** Members are compared with each other so often, in simulated ms. Default: where members may diverge, drawn; else 0, never. */
   readonly compareEveryMs?: number;
   /** Keeps the trace's lines, which costs time and memory. Default false. */
   readonly keepTrace?: boolean;

@@ -88,6 +88,23 @@ export class Operator {
     }
   }
 
+  /** Nothing is being changed, and a lost member can be replaced. */
+  get isIdle(): boolean {
+    const quiet = this.#tasks.length === 0 && this.#asking === undefined;
+    return quiet && !this.#over && this.#free.length > 0;
+  }
+
+  /** One that was taken out for good is removed, and another takes its place. */
+  replace(member: SimulatedMember): void {
+    this.counts.lost += 1;
+    const isInsisting = { untilUs: Number.POSITIVE_INFINITY };
+    this.#tasks.unshift({ name: `remove ${member.name}`, plan: removal(member.memberId), ...isInsisting });
+    const host = this.#newHost(0);
+    if (host === undefined || this.#over) return;
+    const untilUs = this.#parts.world.nowUs + 2 * patienceUs;
+    this.#tasks.push({ name: `add ${host.name}`, plan: addition(urlOf(host), false), untilUs });
+  }
+
   /** Nothing new is begun; what was lost is still replaced. */
   heal(): void {
     this.#over = true;
@@ -161,7 +178,8 @@ export class Operator {
       configuration,
       records: recordsOf(configuration, cluster.initialMembers),
       removed: decodeClusterRecord(configuration.context).removed,
-      isLost: (id) => cluster.members.some(({ memberId, lost }) => memberId === id && lost),
+      isLost: (id) =>
+        cluster.members.some(({ memberId, lost, diverged }) => memberId === id && (lost || diverged)),
     };
   }
 
@@ -263,8 +281,7 @@ export class Operator {
   /** Its disk is gone for good: it is removed, and another takes its place. */
   #lose(member: SimulatedMember, durationMs: number, how: number): Strike {
     const { cluster } = this.#parts;
-    const quiet = this.#tasks.length === 0 && this.#asking === undefined;
-    if (this.#over || !quiet || this.#free.length === 0 || !cluster.mayLose(member)) return undefined;
+    if (!this.isIdle || !cluster.mayLose(member)) return undefined;
     member.lose();
     this.counts.lost += 1;
     this.#doing(`remove ${member.name}, which is lost`, removal(member.memberId), true);

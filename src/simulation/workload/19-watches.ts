@@ -11,6 +11,8 @@ interface Cursor {
   base: number;
   /** Everything up to here is behind it. */
   revision: number;
+  /** It was up to date at some time. */
+  live: boolean;
 }
 
 /** What was committed so shortly before the end may be on its way. */
@@ -26,14 +28,24 @@ export class WatchesAreWhole extends WorkloadChecker {
   /** Revisions, and when they were committed. */
   readonly #newest: { readonly from: number; readonly atUs: number }[] = [];
 
-  constructor(parts: CheckerParts) {
+  readonly #calm: boolean;
+
+  /** @param calm nothing goes wrong in this life: no watch that was up to date falls behind. */
+  constructor(parts: CheckerParts, calm = false) {
     super(parts);
+    this.#calm = calm;
     parts.history.listen({
       watchOpened: (watch) => {
-        this.#open.set(watch.id, { watch, next: -1, base: 0, revision: watch.startRevision - 1 });
+        this.#open.set(watch.id, {
+          watch,
+          next: -1,
+          base: 0,
+          revision: watch.startRevision - 1,
+          live: false,
+        });
       },
       watchBatch: (watch, events, revision) => this.#batch(watch, events, revision),
-      watchEnded: (watch, how) => this.#ended(watch, how),
+      watchEnded: (watch, how, compactRevision) => this.#ended(watch, how, compactRevision),
     });
   }
 
@@ -66,6 +78,7 @@ export class WatchesAreWhole extends WorkloadChecker {
       );
     }
     for (const event of events) this.#event(cursor, event);
+    cursor.live ||= watch.startRevision === 0 || events.length > 0;
     cursor.revision = Math.max(cursor.revision, revision);
     const next = this.#nextChange(cursor);
     if (next === undefined || next.revision > revision) return;
@@ -113,15 +126,20 @@ export class WatchesAreWhole extends WorkloadChecker {
     return pairDifference(previous, change.previous);
   }
 
-  #ended(watch: WatchView, how: WatchEnd): void {
+  #ended(watch: WatchView, how: WatchEnd, told: number): void {
     const cursor = this.#open.get(watch.id);
     this.#open.delete(watch.id);
     if (cursor === undefined || how !== 'compacted') return;
-    if (cursor.revision + 1 < this.replay.model.compactRevision) return;
-    const compacted = this.replay.model.compactRevision;
-    this.violated(
-      `${describe(cursor)} was told that this is compacted; the log is compacted to ${compacted}.`,
-    );
+    const { compactRevision, compactions } = this.replay.model;
+    const isRight = cursor.revision + 1 < told && compactions.includes(told);
+    if (!isRight) {
+      const message = `${describe(cursor)} was told that all before ${told} is compacted`;
+      this.violated(`${message}; the log is compacted to ${compactRevision}.`);
+    }
+    if (this.#calm && cursor.live)
+      this.violated(
+        `${describe(cursor)} was up to date, and lost to the compaction to ${told} what came next.`,
+      );
   }
 
   /** Moves the cursor over what the watch does not want. */

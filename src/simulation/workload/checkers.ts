@@ -1,8 +1,10 @@
+import type { AutoCompaction } from '../../member/index.ts';
 import type { Checker, LifeSight } from '../observation.ts';
 import { LinearizableReads } from './15-linearizable-reads.ts';
 import { LeaseReads } from './16-lease-reads.ts';
 import { RetriedOnce } from './17-retried-once.ts';
 import { WatchesAreWhole } from './19-watches.ts';
+import { Compactions } from './compactions.ts';
 import { FinalState } from './final-state.ts';
 import type { History } from './history.ts';
 import { LeaseLookups } from './lease-lookups.ts';
@@ -13,6 +15,10 @@ import { Replay } from './replay.ts';
 export interface WorkloadCheckerOptions {
   /** The members answer reads by the leader's lease. Default false. */
   readonly leaseReads?: boolean;
+  /** The leader compacts by itself. Default: clients do. */
+  readonly autoCompaction?: AutoCompaction | undefined;
+  /** Nothing goes wrong in this life. Default false. */
+  readonly calm?: boolean;
 }
 
 /** The checkers of one life's history: they share one replay of its log. Make them before its first operation. */
@@ -28,7 +34,8 @@ export function workloadCheckers(
     ...(options.leaseReads === true ? [new LeaseReads(parts)] : []),
     new LeaseLookups(parts),
     new RetriedOnce(parts),
-    new WatchesAreWhole(parts),
+    new WatchesAreWhole(parts, options.calm),
+    new Compactions(parts, options.autoCompaction),
     new FinalState(parts),
     new LinearizableHistory(parts),
   ];

@@ -105,7 +105,7 @@ export class ClientLife {
 
   /** Never rejects, and ends only with the process. */
   async #watch(): Promise<void> {
-    const { draw, history } = this.#parts;
+    const { draw, history, rates } = this.#parts;
     let startRevision = 0;
     while (this.process.alive) {
       const prevKv = draw.chance(0.5);
@@ -120,8 +120,10 @@ export class ClientLife {
       // Its death has told already.
       if (this.#watching !== view) return;
       this.#watching = undefined;
-      history.endWatch(view, how);
-      startRevision = nextRevision;
+      history.endWatch(view, how, how === 'compacted' ? nextRevision : 0);
+      // Now and then from further back, which may be compacted by now.
+      const back = nextRevision > 0 && draw.chance(rates.watchesPast) ? draw.below(60) : 0;
+      startRevision = back > 0 ? Math.max(1, nextRevision - back) : nextRevision;
       await this.#pause(draw.between(1, how === 'failed' ? 500 : 50));
     }
   }

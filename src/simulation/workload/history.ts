@@ -80,8 +80,10 @@ export type StepAnswer =
   | { readonly type: 'delete'; readonly deleted: number; readonly previous: readonly Pair[] }
   | { readonly type: 'txn'; readonly succeeded: boolean; readonly responses: readonly StepAnswer[] };
 
-/** `revision`: of the response's header; 0 where the client gives none. */
-export type Answer =
+/** `revision` and `by`, the id of the member that answered: of the response's header; 0 and none where the client gives none. */
+export type Answer = Told & { readonly by?: number };
+
+type Told =
   | (StepAnswer & { readonly revision: number })
   | { readonly type: 'grant' | 'renew'; readonly ttlMs: number; readonly revision: 0 }
   | {
@@ -143,7 +145,8 @@ export interface HistoryListener {
   watchOpened?(watch: WatchView): void;
   /** No events: the watch stands, and everything up to `revision` is behind it. */
   watchBatch?(watch: WatchView, events: readonly SeenEvent[], revision: number): void;
-  watchEnded?(watch: WatchView, how: WatchEnd): void;
+  /** `compactRevision`: as the watch was told where it is compacted; else 0. */
+  watchEnded?(watch: WatchView, how: WatchEnd, compactRevision: number): void;
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -153,6 +156,9 @@ export class History {
   /** Keys whose order was looked for in the end: how many were decided, and how many searches were given up. */
   decidedKeys = 0;
   undecidedKeys = 0;
+  /** Compactions that took effect, by whomever. */
+  compactions = 0;
+  watchesCompacted = 0;
   readonly #listeners: HistoryListener[] = [];
   readonly #nowUs: () => number;
   #watches = 0;
@@ -213,8 +219,9 @@ export class History {
     this.#tell((listener) => listener.watchBatch?.(watch, events, revision));
   }
 
-  endWatch(watch: WatchView, how: WatchEnd): void {
-    this.#tell((listener) => listener.watchEnded?.(watch, how));
+  endWatch(watch: WatchView, how: WatchEnd, compactRevision = 0): void {
+    if (how === 'compacted') this.watchesCompacted += 1;
+    this.#tell((listener) => listener.watchEnded?.(watch, how, compactRevision));
   }
 
   #complete(operation: Operation, changes: Partial<Operation>): void {

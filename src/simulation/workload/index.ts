@@ -9,4 +9,4 @@
 export { type WorkloadCheckerOptions, workloadCheckers } from './checkers.ts';
 export { ClientWorkload, type ClientWorkloadOptions } from './client-workload.ts';
 export * from './history.ts';
-export { drawRates, type OperationKind, usualRates, type WorkloadRates } from './rates.ts';
+export { drawRates, notCompacting, type OperationKind, usualRates, type WorkloadRates } from './rates.ts';

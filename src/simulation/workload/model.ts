@@ -31,6 +31,8 @@ const failed = (failure: CommandFailure): ModelAnswer => ({ type: 'failed', fail
 export class ModelKeyspace {
   revision = 1;
   compactRevision = 0;
+  /** Every revision that was compacted to, rising. */
+  readonly compactions: number[] = [];
   timeMs = 0;
   /** Every change since the beginning, revisions rising. */
   readonly changes: Change[] = [];
@@ -68,7 +70,9 @@ export class ModelKeyspace {
       case 'registerClient':
         return { type: 'register', incarnation: ++this.#incarnations };
       case 'alarm':
-        throw new Error('lives raise no alarms');
+        // One that names a member refuses no command.
+        if (command.kind !== 'corrupt-member') throw new Error(`The model knows no alarm ${command.kind}.`);
+        return done;
       case 'auth':
       case 'authenticate':
       case 'extendToken':
@@ -268,6 +272,7 @@ export class ModelKeyspace {
     if (revision <= this.compactRevision) return failed('compacted');
     if (revision > this.revision) return failed('future-revision');
     this.compactRevision = revision;
+    this.compactions.push(revision);
     return done;
   }
 

@@ -12,6 +12,7 @@ import {
   RangeRequest_SortTarget,
   type RangeResponse,
   type RequestOp,
+  type ResponseHeader,
   type ResponseOp,
   type TxnRequest,
 } from '../../wire/index.ts';
@@ -34,27 +35,31 @@ export async function perform(client: ConclaveClient, call: Call, options: CallO
     case 'range': {
       const request = { ...rangeOf(call), serializable: call.serializable };
       const { header, kvs, count, more } = await client.range(request, options);
-      return { type: 'range', pairs: kvs.map(pairOf), count, more, revision: header?.revision ?? 0 };
+      return { type: 'range', pairs: kvs.map(pairOf), count, more, ...from(header) };
     }
     case 'put': {
       const { lease, prevKv } = call;
       const answer = await client.put(bytesOf(call.key), bytesOf(call.value), { ...options, lease, prevKv });
-      return { type: 'put', previous: pairOrNone(answer.prevKv), revision: answer.header?.revision ?? 0 };
+      return { type: 'put', previous: pairOrNone(answer.prevKv), ...from(answer.header) };
     }
     case 'delete': {
       const { prevKv } = call;
       const rangeEnd = bytesOf(call.end);
       const answer = await client.deleteRange(bytesOf(call.key), { ...options, rangeEnd, prevKv });
       const previous = answer.prevKvs.map(pairOf);
-      return { type: 'delete', deleted: answer.deleted, previous, revision: answer.header?.revision ?? 0 };
+      return { type: 'delete', deleted: answer.deleted, previous, ...from(answer.header) };
     }
     case 'txn': {
       const { header, succeeded, responses } = await client.txn(transactionOf(call), options);
-      return { type: 'txn', succeeded, responses: responses.map(answerOf), revision: header?.revision ?? 0 };
+      return { type: 'txn', succeeded, responses: responses.map(answerOf), ...from(header) };
     }
     default:
       return await performOther(client, call, options);
   }
+}
+
+function from(header: ResponseHeader | undefined): { readonly revision: number; readonly by: number } {
+  return { revision: header?.revision ?? 0, by: Number(header?.memberId ?? 0n) };
 }
 
 async function performOther(

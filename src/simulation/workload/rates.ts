@@ -28,6 +28,8 @@ export interface WorkloadRates {
   readonly watchers: number;
   /** Chance after each batch that the watch is closed and opened again. */
   readonly watchReopened: number;
+  /** Chance that it is opened again from further back than it was. */
+  readonly watchesPast: number;
   readonly leaseTtlMs: readonly [least: number, most: number];
 }
 
@@ -78,6 +80,7 @@ export const usualRates: WorkloadRates = {
   readers: 0.15,
   watchers: 0.6,
   watchReopened: 0.02,
+  watchesPast: 0.15,
   leaseTtlMs: [300, 4000],
 };
 
@@ -102,6 +105,11 @@ export function drawRates(draw: Draw, usual: WorkloadRates = usualRates): Worklo
     readers: chance(usual.readers),
     watchReopened: chance(usual.watchReopened),
   };
+}
+
+/** The same where nobody but the leader itself compacts. */
+export function notCompacting(rates: WorkloadRates): WorkloadRates {
+  return { ...rates, weights: { ...rates.weights, compact: 0 } };
 }
 
 /** The same for a client that only reads. */

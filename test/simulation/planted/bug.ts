@@ -21,6 +21,8 @@ export interface PlantedBug {
   readonly life: Omit<LifeOptions, 'seed'>;
   /** Instead of whole lives: clusters of so many members whose links are cut down to one graph after the other. */
   readonly graphs?: 3 | 5;
+  /** Instead of whole lives: histories of the core alone, of joint changes. */
+  readonly core?: 'joint-changes';
   /** What else is set for them, also where the source without the bug lives the same seeds: no bug, but what shows it. */
   readonly settings?: readonly Edit[];
   /** Any of these checkers may find it. */

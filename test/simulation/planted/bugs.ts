@@ -1,6 +1,8 @@
 import type { PlantedBug } from './bug.ts';
+import { compactionBugs } from './bugs/compaction.ts';
 import { consensusBugs } from './bugs/consensus.ts';
 import { diskBugs } from './bugs/disk.ts';
+import { divergenceBugs } from './bugs/divergence.ts';
 import { electionBugs } from './bugs/elections.ts';
 import { guardBugs } from './bugs/guards.ts';
 import { leaseBugs } from './bugs/leases.ts';
@@ -18,4 +20,6 @@ export const bugs: readonly PlantedBug[] = [
   ...sharingBugs,
   ...guardBugs,
   ...membershipBugs,
+  ...divergenceBugs,
+  ...compactionBugs,
 ];

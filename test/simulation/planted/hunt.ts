@@ -8,6 +8,7 @@ export interface HuntOptions {
   readonly life: Omit<LifeOptions, 'seed'>;
   /** As the bug has it. */
   readonly graphs?: 3 | 5 | undefined;
+  readonly core?: PlantedBug['core'] | undefined;
   /** The first seed. */
   readonly from: number;
   /** How many at most. */
@@ -47,8 +48,8 @@ export async function hunt(
   const scratch = copySource();
   try {
     plant(bug, scratch.folder);
-    const { graphs } = bug;
-    const options = { life: lifeOf(bug), graphs, from, seeds: Number.MAX_SAFE_INTEGER, seconds };
+    const { graphs, core } = bug;
+    const options = { life: lifeOf(bug), graphs, core, from, seeds: Number.MAX_SAFE_INTEGER, seconds };
     const outcome = await liveSeeds(scratch.folder, options);
     const { caught } = outcome;
     return { bug, outcome, found: caught !== undefined && bug.checkers.includes(caught.checker) };
@@ -65,10 +66,11 @@ export async function liveWithout(
   const scratch = copySource();
   try {
     apply(`settings for ${bug.id}`, bug.settings ?? [], scratch.folder);
-    const { graphs } = bug;
+    const { graphs, core } = bug;
     return await liveSeeds(scratch.folder, {
       life: lifeOf(bug),
       graphs,
+      core,
       from,
       seeds,
       seconds: 3600,

@@ -7,9 +7,14 @@ import { pathToFileURL } from 'node:url';
 import type { HuntOptions, Outcome } from './hunt.ts';
 
 const [folder = '', text = ''] = process.argv.slice(2);
-const { life, graphs, from, seeds, seconds }: HuntOptions = JSON.parse(text);
+const { life, graphs, core, from, seeds, seconds }: HuntOptions = JSON.parse(text);
 const startMs = performance.now();
-const live = graphs === undefined ? await wholeLives() : await graphLives(graphs);
+const live =
+  core !== undefined
+    ? await coreHistories()
+    : graphs === undefined
+      ? await wholeLives()
+      : await graphLives(graphs);
 
 let caught: Outcome['caught'];
 let lived = 0;
@@ -36,6 +41,17 @@ async function wholeLives(): Promise<Live> {
     if (failure === undefined) return { simulatedMs, caught: undefined };
     const { checker, message, atUs } = failure;
     return { simulatedMs, caught: { seed, checker, message, atMs: atUs / 1000 } };
+  };
+}
+
+async function coreHistories(): Promise<Live> {
+  const { liveJointChanges }: typeof import('../../../src/raft/testing/joint-changes.ts') = await load(
+    '../raft/testing/joint-changes.ts',
+  );
+  return async (seed) => {
+    const { broken } = liveJointChanges(seed);
+    const caught = { seed, checker: 'joint-changes', message: broken ?? '', atMs: 0 };
+    return { simulatedMs: 0, caught: broken === undefined ? undefined : caught };
   };
 }
 

@@ -35,7 +35,8 @@ ${describeOutOfReach(notLookedFor)}`;
 }
 
 /** Where it is looked for, as far as that differs from usual lives. */
-function livesOf({ life, graphs, settings = [] }: PlantedBug): string {
+function livesOf({ life, graphs, core, settings = [] }: PlantedBug): string {
+  if (core !== undefined) return 'joint changes of the core alone';
   if (graphs !== undefined) return `link graphs of ${graphs}`;
   const { faults = 'all', ...rest } = life;
   const others = Object.entries(rest).map(([name, value]) => `${name} ${value}`);

@@ -49,6 +49,36 @@ export const membershipBugs: readonly PlantedBug[] = [
     checkers: ['elected-by-a-quorum', '01-one-leader-for-a-term'],
   },
   {
+    id: 'joint-commit-by-the-new-in-the-core',
+    title: 'In a joint configuration the majority of the new voters commits, as the core alone shows it',
+    seen: 'etcd-io/raft: quorum/joint.go takes the lower of both majorities; Raft paper, section 6',
+    edits: [
+      {
+        file: 'src/raft/quorum.ts',
+        find: 'return Math.min(value, majorityValue(configuration.outgoing, reachedBy));',
+        replace: 'return value;',
+      },
+    ],
+    life: {},
+    core: 'joint-changes',
+    checkers: ['joint-changes'],
+  },
+  {
+    id: 'joint-election-by-the-new-in-the-core',
+    title: 'In a joint configuration the majority of the new voters elects, as the core alone shows it',
+    seen: 'Raft paper, section 6: agreement requires separate majorities from both',
+    edits: [
+      {
+        file: 'src/raft/quorum.ts',
+        find: "return before === 'won' ? result : before;",
+        replace: "return before === 'won' ? before : result;",
+      },
+    ],
+    life: {},
+    core: 'joint-changes',
+    checkers: ['joint-changes'],
+  },
+  {
     id: 'two-changes-at-once',
     title: 'A change of the membership is taken before the one before is applied',
     seen: 'Ongaro, dissertation, section 4.1: at most one at a time',

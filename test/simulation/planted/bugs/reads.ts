@@ -224,7 +224,7 @@ export const readBugs: readonly PlantedBug[] = [
     seen: 'etcd-io/etcd#15271',
     edits: [
       {
-        file: 'src/keyspace/watches.ts',
+        file: 'src/keyspace/watch-cursor.ts',
         find: '    if (this.nextRevision < store.compactRevision) {\n      this.close();',
         replace: '    if (this.nextRevision < 0) {\n      this.close();',
       },

@@ -1,0 +1,175 @@
+import { copyBytes, rangeContains } from './bytes.ts';
+import { none } from './tables.ts';
+import type { KeyValue, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
+import { type Kept, mostKeptEventBytes, mostKeptEvents } from './watch-kept.ts';
+import { eventBytes, type Kind } from './watch-kinds.ts';
+import type { WatchHub } from './watches.ts';
+
+/** One watcher: where in history it stands. */
+export class Cursor implements Watcher {
+  readonly request: WatchRequest;
+  readonly onReady: () => void;
+  readonly kind: Kind;
+  private readonly hub: WatchHub;
+  /** Nothing at or above `nextRevision` is known to be waiting. */
+  idle: boolean;
+  /** The revision to read from, when not idle; the first one wanted, when idle. */
+  nextRevision: number;
+  /** Closed by the user, or ended by compaction. */
+  ended = false;
+  /** It was idle, and was told of what came since. */
+  live = false;
+  private endedAt = 0;
+  /** What compactions took out of history before it was read, and up to where that goes. */
+  private kept: Kept[] = [];
+  private keptBelow = 0;
+
+  constructor(hub: WatchHub, request: WatchRequest, onReady: () => void) {
+    this.hub = hub;
+    this.request = {
+      ...request,
+      key: copyBytes(request.key),
+      rangeEnd: copyBytes(request.rangeEnd),
+    };
+    this.onReady = onReady;
+    this.kind = hub.kinds.join(this.request);
+    const revision = hub.store.revision;
+    this.nextRevision = request.startRevision > 0 ? request.startRevision : revision + 1;
+    this.idle = this.nextRevision > revision;
+  }
+
+  get synced(): boolean {
+    return this.idle || this.ended;
+  }
+
+  get deliveredRevision(): number {
+    if (this.ended) return this.endedAt;
+    return this.idle ? this.hub.store.revision : this.nextRevision - 1;
+  }
+
+  next(maxEvents: number, maxBytes = Number.POSITIVE_INFINITY): WatchBatch | undefined {
+    if (this.ended || this.idle) return undefined;
+    if (this.kept.length > 0) return this.takeKept();
+    const store = this.hub.store;
+    if (this.nextRevision < store.compactRevision) {
+      this.close();
+      return { type: 'compacted', compactRevision: store.compactRevision };
+    }
+    const { kind } = this;
+    if (kind.count === 1) return this.read(maxEvents, maxBytes);
+    const name = `${this.nextRevision} ${maxEvents} ${maxBytes}`;
+    const known = kind.readings.get(name);
+    if (known !== undefined) {
+      this.nextRevision = known.nextRevision;
+      this.idle = known.idle;
+      return known.batch;
+    }
+    const batch = this.read(maxEvents, maxBytes);
+    this.hub.kinds.keep(kind, name, { batch, nextRevision: this.nextRevision, idle: this.idle });
+    return batch;
+  }
+
+  private read(maxEvents: number, maxBytes: number): WatchBatch | undefined {
+    const { revision } = this.hub.store;
+    const { events, stoppedAt } = this.collect(this.nextRevision, revision + 1, maxEvents, maxBytes);
+    this.nextRevision = stoppedAt;
+    this.idle = stoppedAt > revision;
+    if (this.idle && events.length === 0) return undefined;
+    return { type: 'events', events, revision: stoppedAt - 1, shared: this.kind.count > 1 };
+  }
+
+  /** Events of whole revisions below `end`, up to the revision at which there were enough, or to `end`. */
+  private collect(
+    from: number,
+    end: number,
+    maxEvents: number,
+    maxBytes: number,
+  ): { readonly events: WatchEvent[]; readonly stoppedAt: number } {
+    const { store } = this.hub;
+    const events: WatchEvent[] = [];
+    const tail = store.history.tail;
+    let revision = 0;
+    let bytes = 0;
+    for (let position = store.positionOf(from); position < tail; position++) {
+      const record = store.history.at(position);
+      const modRevision = store.records.modRevision(record);
+      if (modRevision >= end) break;
+      const full = events.length >= maxEvents || bytes >= maxBytes;
+      if (modRevision !== revision && full && events.length > 0) return { events, stoppedAt: modRevision };
+      revision = modRevision;
+      if (!this.wants(record)) continue;
+      const event = this.event(record);
+      bytes += eventBytes(event);
+      events.push(event);
+    }
+    return { events, stoppedAt: end };
+  }
+
+  /** From where on it lacks what a compaction to `revision` takes away; undefined: nothing, or it has been too late for long. */
+  unreadFrom(revision: number): number | undefined {
+    if (this.ended || this.idle || !this.live) return undefined;
+    const from = this.kept.length > 0 ? this.keptBelow : this.nextRevision;
+    return from < revision && from >= this.hub.store.compactRevision ? from : undefined;
+  }
+
+  /** undefined where that is too much. */
+  readBefore(revision: number, from: number): Kept | 'nothing' | undefined {
+    const { events, stoppedAt } = this.collect(from, revision, mostKeptEvents, mostKeptEventBytes);
+    if (stoppedAt < revision) return undefined;
+    return events.length === 0 ? 'nothing' : this.hub.kept.make(events, revision - 1);
+  }
+
+  /** This is all that it lacks below `revision`. */
+  keep(kept: Kept | 'nothing', revision: number): void {
+    if (kept !== 'nothing') {
+      kept.holders++;
+      this.kept.push(kept);
+    }
+    if (this.kept.length > 0) this.keptBelow = revision;
+    else this.nextRevision = revision;
+  }
+
+  private takeKept(): WatchBatch {
+    const kept = this.kept.shift() as Kept;
+    this.hub.kept.release(kept);
+    this.nextRevision = this.kept.length > 0 ? kept.batch.revision + 1 : this.keptBelow;
+    return kept.batch;
+  }
+
+  close(): void {
+    if (this.ended) return;
+    this.endedAt = this.deliveredRevision;
+    this.ended = true;
+    for (const kept of this.kept.splice(0)) this.hub.kept.release(kept);
+    this.hub.remove(this);
+  }
+
+  wantsType(tombstone: boolean): boolean {
+    return tombstone ? !this.request.noDelete : !this.request.noPut;
+  }
+
+  private wants(record: number): boolean {
+    const { store } = this.hub;
+    if (!this.wantsType(store.records.isTombstone(record))) return false;
+    const key = store.keys.view(store.records.key(record));
+    return rangeContains(this.request.key, this.request.rangeEnd, key);
+  }
+
+  private event(record: number): WatchEvent {
+    const { store } = this.hub;
+    const kv = store.keyValue(record);
+    // As in etcd, also where the transaction that made the key had deleted it before.
+    const created = kv.createRevision === kv.modRevision;
+    const prevKv = this.request.prevKv && !created ? this.previous(record) : undefined;
+    return { type: store.records.isTombstone(record) ? 'delete' : 'put', kv, prevKv };
+  }
+
+  /** The key as it was one revision before, if that revision is still readable. */
+  private previous(record: number): KeyValue | undefined {
+    const { store } = this.hub;
+    const before = store.records.modRevision(record) - 1;
+    if (before < store.compactRevision) return undefined;
+    const previous = store.visibleAt(store.records.key(record), before);
+    return previous === none ? undefined : store.keyValue(previous);
+  }
+}
