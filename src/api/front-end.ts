@@ -3,19 +3,16 @@ import { nodeRuntime } from '../runtime/index.ts';
 import { listenSockets } from '../runtime/sockets.ts';
 import type { Address, Listener, Runtime } from '../runtime/types.ts';
 import { Api } from './api.ts';
-import { ClientPort } from './client-port.ts';
-import { GrpcServer } from './grpc-server.ts';
+import { type ClientCarrier, type ClientServing, OwnFrontEnd } from './client-carrier.ts';
+import { FrontEndThreads } from './front-ends/index.ts';
 import { holdersMoved } from './holders.ts';
 import { HttpServer } from './http/http-server.ts';
-import { serveOverHttp1 } from './http/http2-bridge.ts';
+import { memberPages } from './http/pages.ts';
 import type { Http2Limits } from './http2/index.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { refusalLog } from './refusal-log.ts';
 import type { ServeOptions } from './serve.ts';
 import { silentLogger } from './types.ts';
-
-/** By ALPN. Proxies that carry gRPC offer both; what is no gRPC is served over either. */
-const clientProtocols = ['h2', 'http/1.1'];
 
 const maxConnections = 10_000;
 const maxMetricsConnections = 100;
@@ -26,10 +23,8 @@ export class FrontEnd {
   readonly #options: ServeOptions;
   readonly #runtime: Runtime;
   readonly #api: Api;
-  readonly #grpc: GrpcServer;
-  readonly #http: HttpServer;
+  readonly #clients: ClientCarrier;
   readonly #metricsHttp: HttpServer;
-  readonly #port: ClientPort;
   readonly #metrics: Metrics;
   readonly #logRefusal: (remote: string, reason: string) => void;
   #refused = 0;
@@ -42,38 +37,31 @@ export class FrontEnd {
     const { clock, timers } = this.#runtime;
     this.#api = new Api(member, options);
     const { registry, holders, limits } = this.#api;
-    this.#grpc = new GrpcServer(registry, {
-      ...{ clock, timers, logger, limits },
-      http2: http2Limits(options),
-      onHttp: (exchange, connection) => serveOverHttp1(this.#http, exchange, connection),
-    });
-    const { corsOrigins } = options;
-    const shared = { member, timers, logger, limits, metrics: () => this.#metrics.text() };
-    this.#http = new HttpServer({ ...shared, registry, ...(corsOrigins && { corsOrigins }) });
-    this.#metricsHttp = new HttpServer({ ...shared, registry: new Map() });
-    this.#port = new ClientPort({ grpc: this.#grpc, http: this.#http, timers });
     this.#logRefusal = refusalLog(logger, clock);
+    const health = { successes: 0, failures: 0 };
+    const pages = memberPages({ member, health, metrics: () => this.#metrics.text() });
+    const serving: ClientServing = {
+      ...{ registry, pages, clock, timers, logger, limits, tls: options.tls },
+      ...{ http2: http2Limits(options), corsOrigins: options.corsOrigins ?? [] },
+      maxConnections: options.maxConnections ?? maxConnections,
+      onRefused: (remote, reason) => this.#refuse(remote, reason),
+    };
+    const threads = options.frontEnds ?? 0;
+    this.#clients = threads > 0 ? new FrontEndThreads(threads, serving) : new OwnFrontEnd(serving);
+    this.#metricsHttp = new HttpServer({ registry: new Map(), pages, timers, logger, limits });
     this.#metrics = new Metrics({
-      ...{ member, registry, holderStreams: () => holders.streams },
-      connections: () => ({
-        grpc: this.#grpc.connectionCount,
-        http: this.#http.connectionCount,
-        refused: this.#refused,
-      }),
-      health: () => ({
-        successes: this.#http.health.successes + this.#metricsHttp.health.successes,
-        failures: this.#http.health.failures + this.#metricsHttp.health.failures,
-      }),
+      ...{ member, registry, holderStreams: () => holders.streams, health: () => health },
+      look: () => this.#clients.look(),
+      frontEnds: () => this.#clients.frontEnds,
+      connections: () => {
+        const { grpc, http, refused } = this.#clients.connections;
+        return { grpc, http, refused: this.#refused + refused };
+      },
     });
   }
 
   listen(address: Address): Promise<Listener> {
-    return listenSockets(address, (socket, info) => this.#port.accept(socket, info), {
-      maxConnections: this.#options.maxConnections ?? maxConnections,
-      tls: this.#options.tls,
-      protocols: clientProtocols,
-      onRefused: (remote, reason) => this.#refuse(remote, reason),
-    });
+    return this.#clients.listen(address);
   }
 
   listenForMetrics(address: Address): Promise<Listener> {
@@ -88,9 +76,8 @@ export class FrontEnd {
   /** Ends streams with 'server stopped', and lets other calls finish for a while. Listeners are closed before. */
   async close(): Promise<void> {
     await holdersMoved(this.#member, this.#api.holders, this.#runtime);
-    this.#port.close();
     const graceMs = this.#options.closeGraceMs ?? 1000;
-    await Promise.all([this.#grpc, this.#http, this.#metricsHttp].map((server) => server.close(graceMs)));
+    await Promise.all([this.#clients.close(graceMs), this.#metricsHttp.close(graceMs)]);
     this.#metrics[Symbol.dispose]();
     await this.#api[Symbol.asyncDispose]();
   }

@@ -15,6 +15,7 @@ import type { CallConnection, CallContext, Logger, Registry, ServedMethod } from
 import type { CheckedLimits } from './validate.ts';
 
 type Context = RpcContext<CallConnection>;
+export type GrpcMethods = ReadonlyMap<string, RpcMethod<CallConnection>>;
 
 const causes = {
   cancelled: () => failure('cancelled'),
@@ -33,15 +34,19 @@ export interface GrpcServerOptions {
   readonly http2?: Partial<Http2Limits>;
 }
 
-/** Serves a registry over gRPC on sockets that somebody else accepts. */
+/** Every method as gRPC serves it. */
+export function grpcMethods(registry: Registry): GrpcMethods {
+  return new Map([...registry].map(([path, method]) => [path, served(method)]));
+}
+
+/** Serves methods over gRPC on sockets that somebody else accepts. */
 export class GrpcServer {
   readonly #server: Http2Server<CallConnection>;
   readonly #logger: Logger;
 
-  constructor(registry: Registry, options: GrpcServerOptions) {
+  constructor(methods: GrpcMethods, options: GrpcServerOptions) {
     const { limits } = options;
     this.#logger = options.logger;
-    const methods = new Map([...registry].map(([path, method]) => [path, served(method)]));
     this.#server = new Http2Server(methods, {
       ...{ clock: options.clock, timers: options.timers, maxMessageBytes: limits.receivedBytes },
       limits: options.http2 ?? {},

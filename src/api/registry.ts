@@ -13,6 +13,7 @@ import { lockService } from './lock.ts';
 import { maintenanceService } from './maintenance.ts';
 import { reflectionService } from './reflection.ts';
 import type { ApiServices } from './service.ts';
+import { shapeOf } from './shape.ts';
 import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
 import type { AnyHandler, Registry, ServedMethod } from './types.ts';
 import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
@@ -100,11 +101,6 @@ function guarded({ access }: ApiServices, descriptor: AnyMethod, handler: AnyHan
     access.enabled
       ? access.require(requirementOf(descriptor, request), context).then(() => handler(request, context))
       : handler(request, context);
-}
-
-function shapeOf(descriptor: AnyMethod): ServedMethod['shape'] {
-  if (!descriptor.responseStream) return 'unary';
-  return descriptor.requestStream ? 'duplex' : 'server-stream';
 }
 
 function decoder(

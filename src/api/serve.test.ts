@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
-import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import {
@@ -15,15 +14,17 @@ import {
   WatchRequest,
   WatchResponse,
 } from '../wire/index.ts';
+import { inBothForms } from './front-ends/testing.ts';
 import { serveApi } from './serve.ts';
 import { TestingMember } from './testing.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** gRPC by hand over node's HTTP/2, so that the connection and each frame are in the hands of the test. */
-async function open() {
+async function open(frontEnds: number) {
   const member = new TestingMember(nodeRuntime());
-  const server = await serveApi(member, { listen: { host: '127.0.0.1', port: 0 }, closeGraceMs: 500 });
+  const listen = { host: '127.0.0.1', port: 0 };
+  const server = await serveApi(member, { listen, closeGraceMs: 500, frontEnds });
   const socket = net.connect(server.address.port, server.address.host);
   const session = http2.connect(`http://127.0.0.1:${server.address.port}`, {
     createConnection: () => socket,
@@ -125,8 +126,8 @@ async function proposed(member: TestingMember, type: string): Promise<void> {
   while (!member.proposed.some((command) => command.type === type)) await new Promise(setImmediate);
 }
 
-test('unary calls are answered over gRPC', async () => {
-  await using it = await open();
+inBothForms('unary calls are answered over gRPC', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const put = PutRequest.encode(PutRequest.create({ key: bytes('k'), value: bytes('v') })).finish();
   assert.equal((await unary(it.session, services.KV.put.path, put)).status, 0);
   const range = RangeRequest.encode(RangeRequest.create({ key: bytes('k') })).finish();
@@ -135,8 +136,8 @@ test('unary calls are answered over gRPC', async () => {
   assert.deepEqual(kvs[0]?.value, bytes('v'));
 });
 
-test('an error travels with etcd’s status and with what our client needs', async () => {
-  await using it = await open();
+inBothForms('an error travels with etcd’s status and with what our client needs', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const failed = await unary(it.session, services.KV.put.path, new Uint8Array());
   assert.deepEqual([failed.status, failed.text], [3, 'etcdserver: key is not provided']);
   it.member.failure = new ConclaveError('timeout', 'late', { outcome: 'unknown', retryable: true });
@@ -147,15 +148,15 @@ test('an error travels with etcd’s status and with what our client needs', asy
   assert.deepEqual(own, ['timeout', 'unknown', 'true']);
 });
 
-test('bytes that are no message are refused', async () => {
-  await using it = await open();
+inBothForms('bytes that are no message are refused', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const { status, text } = await unary(it.session, services.KV.put.path, new Uint8Array([0x0a, 0xff]));
   assert.equal(status, 13);
   assert.match(text, /unmarshalling/);
 });
 
-test('every method of every service answers', async () => {
-  await using it = await open();
+inBothForms('every method of every service answers', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const offered = new Set<number>();
   for (const service of Object.values(services)) {
     for (const method of Object.values(service) as AnyMethod[]) {
@@ -176,24 +177,27 @@ test('every method of every service answers', async () => {
   assert.ok(offered.has(0));
 });
 
-test('a client that dies detaches the lease bound to its connection', async () => {
+inBothForms('a client that dies detaches the lease bound to its connection', async (frontEnds) => {
   for (const die of ['destroy', 'resetAndDestroy'] as const) {
-    await using it = await open();
+    await using it = await open(frontEnds);
     await attached(it.session, it.member);
     it.socket[die]();
     await proposed(it.member, 'detach');
   }
 });
 
-test('a client that drops the stream but keeps its connection detaches the lease', async () => {
-  await using it = await open();
-  const call = await attached(it.session, it.member);
-  call.stream.close(http2.constants.NGHTTP2_CANCEL);
-  await proposed(it.member, 'detach');
-});
+inBothForms(
+  'a client that drops the stream but keeps its connection detaches the lease',
+  async (frontEnds) => {
+    await using it = await open(frontEnds);
+    const call = await attached(it.session, it.member);
+    call.stream.close(http2.constants.NGHTTP2_CANCEL);
+    await proposed(it.member, 'detach');
+  },
+);
 
-test('a server that closes tells streams that it stopped and detaches nothing', async () => {
-  await using it = await open();
+inBothForms('a server that closes tells streams that it stopped and detaches nothing', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const call = await attached(it.session, it.member);
   await it.server.close();
   const trailers = await call.ended;
@@ -202,8 +206,8 @@ test('a server that closes tells streams that it stopped and detaches nothing', 
   assert.ok(!it.member.proposed.some(({ type }) => type === 'detach'));
 });
 
-test('a deadline ends a call, and detaches nothing', async () => {
-  await using it = await open();
+inBothForms('a deadline ends a call, and detaches nothing', async (frontEnds) => {
+  await using it = await open(frontEnds);
   await it.member.propose({ type: 'leaseGrant', lease: 7n, ttlMs: 60_000 });
   const call = new Call(it.session, services.Conclave.attach.path, { 'grpc-timeout': '100m' });
   call.send(AttachRequest.encode(AttachRequest.create({ ID: 7n, graceMs: 20 })).finish());
@@ -213,48 +217,52 @@ test('a deadline ends a call, and detaches nothing', async () => {
   assert.ok(!it.member.proposed.some(({ type }) => type === 'detach'));
 });
 
-test('a watcher that reads nothing holds no more than the transport’s buffers, and later gets everything', async () => {
-  await using it = await open();
-  const call = new Call(it.session, services.Watch.watch.path);
-  call.stream.pause();
-  const requestUnion = {
-    $case: 'createRequest' as const,
-    value: WatchCreateRequest.create({ key: bytes('k') }),
-  };
-  call.send(WatchRequest.encode(WatchRequest.create({ requestUnion })).finish());
-  await Promise.race([call.next(), proposedWatch(it.member)]);
-  const value = new Uint8Array(100_000);
-  const puts = 300;
-  for (let at = 0; at < puts; at++) {
-    const request = {
-      key: bytes('k'),
-      value,
-      lease: 0n,
-      prevKv: false,
-      ignoreValue: false,
-      ignoreLease: false,
+inBothForms(
+  'a watcher that reads nothing holds no more than the transport’s buffers, and later gets everything',
+  async (frontEnds) => {
+    await using it = await open(frontEnds);
+    const call = new Call(it.session, services.Watch.watch.path);
+    call.stream.pause();
+    const requestUnion = {
+      $case: 'createRequest' as const,
+      value: WatchCreateRequest.create({ key: bytes('k') }),
     };
-    await it.member.propose({ type: 'put', request });
-    await new Promise(setImmediate);
-  }
-  call.stream.resume();
-  let events = 0;
-  while (events < puts) {
-    const message = await call.next();
-    assert.ok(message !== undefined);
-    events += WatchResponse.decode(message).events.length;
-  }
-  assert.equal(events, puts);
-});
+    call.send(WatchRequest.encode(WatchRequest.create({ requestUnion })).finish());
+    await Promise.race([call.next(), proposedWatch(it.member)]);
+    const value = new Uint8Array(100_000);
+    const puts = 300;
+    for (let at = 0; at < puts; at++) {
+      const request = {
+        key: bytes('k'),
+        value,
+        lease: 0n,
+        prevKv: false,
+        ignoreValue: false,
+        ignoreLease: false,
+      };
+      await it.member.propose({ type: 'put', request });
+      await new Promise(setImmediate);
+    }
+    call.stream.resume();
+    let events = 0;
+    while (events < puts) {
+      const message = await call.next();
+      assert.ok(message !== undefined);
+      events += WatchResponse.decode(message).events.length;
+    }
+    assert.equal(events, puts);
+  },
+);
 
 async function proposedWatch(member: TestingMember): Promise<void> {
   while (member.keyspace.watcherCount === 0) await new Promise(setImmediate);
 }
 
-test('listening twice on one address fails and leaves nothing open', async () => {
-  await using it = await open();
+inBothForms('listening twice on one address fails and leaves nothing open', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const { address } = it.server;
-  await assert.rejects(serveApi(it.member, { listen: [{ host: '127.0.0.1', port: 0 }, address] }), (error) =>
-    ConclaveError.is(error, 'address-in-use'),
+  await assert.rejects(
+    serveApi(it.member, { listen: [{ host: '127.0.0.1', port: 0 }, address], frontEnds }),
+    (error) => ConclaveError.is(error, 'address-in-use'),
   );
 });

@@ -11,6 +11,11 @@ export interface ServeOptions extends ApiOptions {
   readonly listen: Address | readonly Address[];
   /** Where metrics and health are served besides, and nothing else. */
   readonly metricsListen?: readonly Address[];
+  /**
+   * Threads that hold the clients' connections, with TLS and HTTP/2, and hand calls over in batches. Default 0: this
+   * thread does. For machines with more cores than the member keeps busy; needs a system that lets threads share a port.
+   */
+  readonly frontEnds?: number;
   /** Open connections of each address, above which new ones are closed at once. Default 10,000. */
   readonly maxConnections?: number;
   /** Calls at one time on a gRPC connection. Default 10,000. */

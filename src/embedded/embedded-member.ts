@@ -9,11 +9,12 @@ import {
 } from '../client/index.ts';
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { fromThrown } from '../errors/thrown.ts';
 import type { Logger, MemberOptions, MemberStatus } from '../member/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Address } from '../runtime/types.ts';
 import { conclaveStore } from '../stores/conclave.ts';
-import { type AppMessage, fromThrown, type WorkerMessage, type WorkerOptions } from './messages.ts';
+import type { AppMessage, WorkerMessage, WorkerOptions } from './messages.ts';
 
 export interface EmbeddedMemberOptions extends Omit<MemberOptions, 'logger' | 'runtime'> {
   /** Where clients outside of this process connect. Default: nowhere; the members talk over their peer URLs. */

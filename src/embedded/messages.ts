@@ -1,11 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { TlsFileOptions } from '../api/index.ts';
-import {
-  ConclaveError,
-  type ConclaveErrorOptions,
-  type ErrorCode,
-  type ErrorOutcome,
-} from '../errors/index.ts';
+import type { ThrownError } from '../errors/thrown.ts';
 import type { MemberOptions, MemberStatus } from '../member/index.ts';
 import type { Address } from '../runtime/types.ts';
 
@@ -42,25 +37,3 @@ export type WorkerMessage =
   | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: object; readonly message: string }
   /** The last message. With an error, the member could not start or stopped by a failure. */
   | { readonly kind: 'stopped'; readonly error?: ThrownError };
-
-/** An error as it crosses between threads. */
-export interface ThrownError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly outcome: ErrorOutcome;
-  readonly retryable: boolean;
-  readonly details: NonNullable<ConclaveErrorOptions['details']>;
-}
-
-export function toThrown(error: unknown): ThrownError {
-  if (ConclaveError.is(error)) {
-    const { code, message, outcome, retryable, details } = error;
-    return { code, message, outcome, retryable, details };
-  }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: 'internal', message, outcome: 'unknown', retryable: false, details: {} };
-}
-
-export function fromThrown({ code, message, ...rest }: ThrownError): ConclaveError {
-  return new ConclaveError(code, message, rest);
-}

@@ -3,14 +3,9 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { Api, type ApiServer, openTls, serveApi, silentLogger } from '../api/index.ts';
 import { ThreadPort } from '../client/index.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { toThrown } from '../errors/thrown.ts';
 import { type Logger, Member, type MemberHandle } from '../member/index.ts';
-import {
-  type AppMessage,
-  type LogLevel,
-  toThrown,
-  type WorkerMessage,
-  type WorkerOptions,
-} from './messages.ts';
+import type { AppMessage, LogLevel, WorkerMessage, WorkerOptions } from './messages.ts';
 import { PortServer } from './port-server.ts';
 
 /** Serves one member until it has stopped. Rejects with why it could not start, or stopped by a failure. */

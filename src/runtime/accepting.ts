@@ -18,6 +18,8 @@ export interface AcceptOptions {
   readonly protocols?: readonly string[];
   /** Open connections of this address above which new ones are closed at once. Default: no bound. */
   readonly maxConnections?: number | undefined;
+  /** Other listeners of this process may listen at the same address; each gets some of the connections. Default: no. */
+  readonly shared?: boolean;
   /** A connection was turned away, and why. */
   readonly onRefused?: ((remote: string, reason: string) => void) | undefined;
 }
@@ -45,10 +47,11 @@ export function acceptSockets(
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(address, error)));
-    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+    const { host, port } = address;
+    server.listen({ host, port, exclusive: true, ...(options.shared && { reusePort: true }) }, () => {
       // Later errors are of single accepts (out of descriptors): the listener goes on, and clients retry.
       server.on('error', () => {});
-      resolve(new NodeListener(server, address.host));
+      resolve(new NodeListener(server, host));
     });
   });
 }

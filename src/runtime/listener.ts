@@ -39,6 +39,7 @@ export function listenError(address: Address, error: Error): ConclaveError {
   const reasons: Record<string, string> = {
     EADDRNOTAVAIL: 'this host has no such address',
     EACCES: 'this user may not listen on that port',
+    ENOTSUP: 'this system does not let threads share a port: leave --front-ends out',
     ENOTFOUND: 'the host name does not resolve',
   };
   const reason = reasons[errno] ?? error.message;

@@ -48,6 +48,12 @@ export class TlsIdentity implements Disposable {
     this.#lookLater();
   }
 
+  /** What another thread can load the same identity with. */
+  get options(): Omit<TlsOptions, 'onReload'> {
+    const { onReload: _, ...rest } = this.#options;
+    return rest;
+  }
+
   /** Whether who connects must show a certificate. */
   get requiresCertificate(): boolean {
     return this.#options.requireCertificate ?? this.#options.authorityFile !== undefined;

@@ -5,6 +5,7 @@ import * as net from 'node:net';
 import { test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
+import { inBothForms } from '../front-ends/testing.ts';
 import { type ServeOptions, serveApi } from '../serve.ts';
 import { TestingMember } from '../testing.ts';
 
@@ -31,28 +32,31 @@ async function until(what: () => boolean): Promise<void> {
   while (!what()) await new Promise(setImmediate);
 }
 
-test('one port answers gRPC and HTTP/1.1, also where the first bytes come one by one', async () => {
-  await using it = await open();
-  const session = http2.connect(it.url);
-  const grpc = session.request({
-    ':method': 'POST',
-    ':path': '/nothing',
-    'content-type': 'application/grpc',
-  });
-  const [headers] = await once(grpc, 'response');
-  assert.equal(headers['grpc-status'], '12');
-  session.destroy();
-  const socket = it.socket();
-  for (const letter of 'GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n') {
-    await new Promise((resolve) => socket.write(letter, resolve));
-  }
-  let text = '';
-  for await (const chunk of socket) text += chunk;
-  assert.match(text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\{"etcdserver":"3\.5\.0","etcdcluster":"3\.5\.0"\}$/);
-});
+inBothForms(
+  'one port answers gRPC and HTTP/1.1, also where the first bytes come one by one',
+  async (frontEnds) => {
+    await using it = await open({ frontEnds });
+    const session = http2.connect(it.url);
+    const grpc = session.request({
+      ':method': 'POST',
+      ':path': '/nothing',
+      'content-type': 'application/grpc',
+    });
+    const [headers] = await once(grpc, 'response');
+    assert.equal(headers['grpc-status'], '12');
+    session.destroy();
+    const socket = it.socket();
+    for (const letter of 'GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n') {
+      await new Promise((resolve) => socket.write(letter, resolve));
+    }
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\{"etcdserver":"3\.5\.0","etcdcluster":"3\.5\.0"\}$/);
+  },
+);
 
-test('a preface of HTTP/2 that comes in pieces is one all the same', async () => {
-  await using it = await open();
+inBothForms('a preface of HTTP/2 that comes in pieces is one all the same', async (frontEnds) => {
+  await using it = await open({ frontEnds });
   const socket = it.socket();
   await once(socket, 'connect');
   const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
@@ -67,8 +71,8 @@ test('a preface of HTTP/2 that comes in pieces is one all the same', async () =>
   socket.destroy();
 });
 
-test('bytes that are no protocol at all are refused, and the port goes on', async () => {
-  await using it = await open();
+inBothForms('bytes that are no protocol at all are refused, and the port goes on', async (frontEnds) => {
+  await using it = await open({ frontEnds });
   const socket = it.socket();
   socket.on('error', () => {});
   socket.write(Buffer.alloc(1000, 0xff));
@@ -76,8 +80,8 @@ test('bytes that are no protocol at all are refused, and the port goes on', asyn
   assert.equal((await it.get('/version')).status, 200);
 });
 
-test('health tells whether a majority answers, and why not', async () => {
-  await using it = await open();
+inBothForms('health tells whether a majority answers, and why not', async (frontEnds) => {
+  await using it = await open({ frontEnds });
   const page = async (path: string) => {
     const response = await it.get(path);
     return [response.status, await response.text()];
@@ -102,8 +106,8 @@ test('health tells whether a majority answers, and why not', async () => {
   assert.deepEqual(await page('/readyz?exclude=linearizable_read'), [200, 'ok\n']);
 });
 
-test('an alarm makes a member unhealthy, one of corruption also unready', async () => {
-  await using it = await open();
+inBothForms('an alarm makes a member unhealthy, one of corruption also unready', async (frontEnds) => {
+  await using it = await open({ frontEnds });
   const raise = (kind: 'no-space' | 'corrupt') =>
     it.member.propose({ type: 'alarm', raise: true, member: 1n, kind });
   const page = async (path: string) => {
@@ -137,27 +141,30 @@ test('a page in a browser may call only where it is allowed to', async () => {
   assert.equal(good.headers.get('access-control-allow-origin'), 'https://good.example');
 });
 
-test('a stream ends with its client, and with the server it ends with the reason', async () => {
-  await using it = await open();
-  const watch = { method: 'POST', body: '{"create_request":{"key":"YQ=="}}' };
-  const leaving = new AbortController();
-  const left = await it.get('/v3/watch', { ...watch, signal: leaving.signal });
-  const reader = left.body?.getReader();
-  await reader?.read();
-  await until(() => it.member.keyspace.watcherCount === 1);
-  leaving.abort();
-  await until(() => it.member.keyspace.watcherCount === 0);
-  const staying = await it.get('/v3/watch', watch);
-  await until(() => it.member.keyspace.watcherCount === 1);
-  const [text] = await Promise.all([staying.text(), it.server.close()]);
-  assert.equal(
-    text.split('\n').at(-2),
-    '{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: server stopped","http_status":"Service Unavailable"}}',
-  );
-});
+inBothForms(
+  'a stream ends with its client, and with the server it ends with the reason',
+  async (frontEnds) => {
+    await using it = await open({ frontEnds });
+    const watch = { method: 'POST', body: '{"create_request":{"key":"YQ=="}}' };
+    const leaving = new AbortController();
+    const left = await it.get('/v3/watch', { ...watch, signal: leaving.signal });
+    const reader = left.body?.getReader();
+    await reader?.read();
+    await until(() => it.member.keyspace.watcherCount === 1);
+    leaving.abort();
+    await until(() => it.member.keyspace.watcherCount === 0);
+    const staying = await it.get('/v3/watch', watch);
+    await until(() => it.member.keyspace.watcherCount === 1);
+    const [text] = await Promise.all([staying.text(), it.server.close()]);
+    assert.equal(
+      text.split('\n').at(-2),
+      '{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: server stopped","http_status":"Service Unavailable"}}',
+    );
+  },
+);
 
-test('a body that is too long is refused with nothing kept of it', async () => {
-  await using it = await open();
+inBothForms('a body that is too long is refused with nothing kept of it', async (frontEnds) => {
+  await using it = await open({ frontEnds });
   const response = await it.get('/v3/kv/put', {
     method: 'POST',
     body: `{"key":"${'A'.repeat(10_000_000)}"}`,

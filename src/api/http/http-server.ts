@@ -1,24 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { MemberHandle } from '../../member/types.ts';
 import type { Timer, Timers } from '../../runtime/types.ts';
-import { etcdApiVersion } from '../maintenance.ts';
 import type { CallConnection, Logger, Registry } from '../types.ts';
 import type { CheckedLimits } from '../validate.ts';
 import { Wakeup } from '../wakeup.ts';
 import { Gateway } from './gateway.ts';
-import { type HealthAnswer, health, probe } from './health.ts';
+import { type Pages, plainText } from './pages.ts';
 
 export interface HttpServerOptions {
-  readonly member: MemberHandle;
   readonly registry: Registry;
+  readonly pages: Pages;
   readonly timers: Timers;
   readonly logger: Logger;
   readonly limits: CheckedLimits;
   /** Origins of web pages that may call; '*' for all. Default: none. */
   readonly corsOrigins?: readonly string[];
-  /** The text of /metrics. */
-  readonly metrics?: () => Promise<string>;
 }
 
 /** Head and body of a request, and the wait for the next one on a connection: each has this long. */
@@ -26,20 +22,11 @@ const requestWithinMs = 30_000;
 const longestHeadBytes = 16 * 1024;
 /** Requests that a connection sends ahead of their answers. Clients that are in use send none. */
 const maxPipelined = 16;
-const plainText = 'text/plain; charset=utf-8';
-
-interface HealthCounts {
-  successes: number;
-  failures: number;
-}
-
-type Page = (query: URLSearchParams) => Promise<{ status: number; type: string; text: string }>;
 
 /** HTTP/1.1 on the client port: the JSON gateway, version, health and metrics. */
 export class HttpServer {
   readonly #server: Server;
   readonly #gateway: Gateway;
-  readonly #pages: Readonly<Record<string, Page | undefined>>;
   readonly #options: HttpServerOptions;
   readonly #connections = new Map<
     Duplex,
@@ -47,14 +34,11 @@ export class HttpServer {
   >();
   readonly #answering = new Set<ServerResponse>();
   readonly #answered = new Wakeup();
-  /** What health checks found so far. */
-  readonly health: HealthCounts = { successes: 0, failures: 0 };
   #closing = false;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#gateway = new Gateway(options.registry, options.logger, options.limits);
-    this.#pages = pages(options, this.health);
     this.#server = createServer(
       { maxHeaderSize: longestHeadBytes, keepAliveTimeout: 0 },
       (request, response) => {
@@ -141,8 +125,8 @@ export class HttpServer {
       if (request.method === 'POST') return this.#gateway.handle(path, request, response, connection);
       return answer(request, response, 405, 'Method Not Allowed\n');
     }
-    const page = this.#pages[path];
-    if (page === undefined || !Object.hasOwn(this.#pages, path)) {
+    const page = this.#options.pages.get(path);
+    if (page === undefined) {
       const gateway = /^\/v3(beta)?\//.test(path);
       return answer(request, response, 404, gateway ? 'Not Found\n' : '404 page not found\n');
     }
@@ -150,7 +134,7 @@ export class HttpServer {
       response.setHeader('Allow', 'GET');
       return answer(request, response, 405, 'Method Not Allowed\n');
     }
-    const { status, type, text } = await page(new URLSearchParams(query));
+    const { status, type, text } = await page(query);
     answer(request, response, status, text, type);
   }
 
@@ -178,30 +162,6 @@ export class HttpServer {
     answer(request, response, 200, '');
     return false;
   }
-}
-
-function pages({ member, metrics }: HttpServerOptions, counts: HealthCounts): Readonly<Record<string, Page>> {
-  const checked =
-    (check: (query: URLSearchParams) => Promise<HealthAnswer>): Page =>
-    async (query) => {
-      const { healthy, text } = await check(query);
-      counts[healthy ? 'successes' : 'failures'] += 1;
-      return { status: healthy ? 200 : 503, type: plainText, text };
-    };
-  const version = JSON.stringify({ etcdserver: etcdApiVersion, etcdcluster: etcdApiVersion });
-  return {
-    '/version': async () => ({ status: 200, type: 'application/json', text: version }),
-    '/health': checked((query) => health(member, query)),
-    '/livez': checked((query) => probe('livez', member, query)),
-    '/readyz': checked((query) => probe('readyz', member, query)),
-    ...(metrics && {
-      '/metrics': async () => ({
-        status: 200,
-        type: 'text/plain; version=0.0.4; charset=utf-8',
-        text: await metrics(),
-      }),
-    }),
-  };
 }
 
 function answer(

@@ -3,12 +3,17 @@ import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../runtime/index.ts';
+import { inBothForms } from '../front-ends/testing.ts';
 import { serveApi } from '../serve.ts';
 import { TestingMember } from '../testing.ts';
 
-async function open() {
+async function open(frontEnds = 0) {
   const member = new TestingMember(nodeRuntime());
-  const server = await serveApi(member, { listen: { host: '127.0.0.1', port: 0 }, closeGraceMs: 500 });
+  const server = await serveApi(member, {
+    listen: { host: '127.0.0.1', port: 0 },
+    closeGraceMs: 500,
+    frontEnds,
+  });
   const session = http2.connect(`http://127.0.0.1:${server.address.port}`);
   session.on('error', () => {});
   return {
@@ -47,8 +52,8 @@ function ask(session: http2.ClientHttp2Session, method: string, path: string, bo
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-test('pages and the JSON gateway are served over HTTP/2 as over HTTP/1.1', async () => {
-  await using it = await open();
+inBothForms('pages and the JSON gateway are served over HTTP/2 as over HTTP/1.1', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const version = await ask(it.session, 'GET', '/version');
   assert.deepEqual([version.status, version.type], [200, 'application/json']);
   assert.match(version.text, /"etcdserver"/);
@@ -61,27 +66,30 @@ test('pages and the JSON gateway are served over HTTP/2 as over HTTP/1.1', async
   assert.equal((await ask(it.session, 'GET', '/v3/kv/put')).status, 405);
 });
 
-test('a stream of the gateway goes on over HTTP/2 until its reader leaves, and then its watch is over', async () => {
-  await using it = await open();
-  const stream = it.session.request({ ':method': 'POST', ':path': '/v3/watch' });
-  stream.on('error', () => {});
-  stream.write(JSON.stringify({ create_request: { key: base64('k') } }));
-  let text = '';
-  let wake = (): void => {};
-  stream.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-    wake();
-  });
-  const lines = async (count: number): Promise<void> => {
-    while (text.split('\n').length <= count) await new Promise<void>((resolve) => (wake = resolve));
-  };
-  await lines(1);
-  await ask(it.session, 'POST', '/v3/kv/put', JSON.stringify({ key: base64('k'), value: base64('v') }));
-  await lines(2);
-  assert.match(text, /"events"/);
-  stream.close(http2.constants.NGHTTP2_CANCEL);
-  while (it.member.keyspace.watcherCount > 0) await new Promise(setImmediate);
-});
+inBothForms(
+  'a stream of the gateway goes on over HTTP/2 until its reader leaves, and then its watch is over',
+  async (frontEnds) => {
+    await using it = await open(frontEnds);
+    const stream = it.session.request({ ':method': 'POST', ':path': '/v3/watch' });
+    stream.on('error', () => {});
+    stream.write(JSON.stringify({ create_request: { key: base64('k') } }));
+    let text = '';
+    let wake = (): void => {};
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      wake();
+    });
+    const lines = async (count: number): Promise<void> => {
+      while (text.split('\n').length <= count) await new Promise<void>((resolve) => (wake = resolve));
+    };
+    await lines(1);
+    await ask(it.session, 'POST', '/v3/kv/put', JSON.stringify({ key: base64('k'), value: base64('v') }));
+    await lines(2);
+    assert.match(text, /"events"/);
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    while (it.member.keyspace.watcherCount > 0) await new Promise(setImmediate);
+  },
+);
 
 /** Node's own client would not send such a header: a literal one without indexing, in a frame made by hand. */
 function requestWith(name: string, value: string): Buffer {

@@ -32,6 +32,7 @@ export interface RpcServing<Connection> {
 export abstract class RpcCall<Connection> implements RpcContext<Connection>, StreamReceiver {
   readonly connection: Connection;
   readonly dueMs: number;
+  onAborted: ((cause: Error) => void) | undefined;
   protected readonly stream: Http2Stream;
   protected readonly head: RpcHead<Connection>;
   protected readonly serving: RpcServing<Connection>;
@@ -127,6 +128,7 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
   protected abort(cause: Error): void {
     this.#cause ??= cause;
     this.#controller?.abort(this.#cause);
+    this.onAborted?.(this.#cause);
     this.interrupted();
   }
 

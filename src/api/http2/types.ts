@@ -3,6 +3,8 @@
 export interface RpcContext<Connection> {
   /** Aborts when nobody waits for the answer any more; the reason is one of `RpcCauses`. */
   readonly signal: AbortSignal;
+  /** Called when `signal` would abort, with its reason: for who needs no signal but this, at less cost. */
+  onAborted: ((cause: Error) => void) | undefined;
   readonly connection: Connection;
   /** Ms that are left of what the caller gave; undefined: no bound. */
   readonly deadlineMs: number | undefined;

@@ -28,17 +28,22 @@ export function histogram(name: string, help: string, read: () => DelayDistribut
   return { name, type: 'histogram', help, read: () => samplesOf(name, read()) };
 }
 
-function samplesOf(name: string, { boundsSeconds, counts, sumSeconds }: DelayDistribution): Sample[] {
+/** Those of a histogram; several with labels of their own make one family. */
+export function samplesOf(
+  name: string,
+  { boundsSeconds, counts, sumSeconds }: DelayDistribution,
+  labels: Sample['labels'] = {},
+): Sample[] {
   let below = 0;
   const samples = counts.map((count, at): Sample => {
     below += count;
     const bound = boundsSeconds[at];
     const le = bound === undefined ? '+Inf' : Number(bound.toPrecision(6));
-    return { metricName: `${name}_bucket`, labels: { le }, value: below };
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: below };
   });
   samples.push(
-    { metricName: `${name}_sum`, value: sumSeconds },
-    { metricName: `${name}_count`, value: below },
+    { metricName: `${name}_sum`, labels, value: sumSeconds },
+    { metricName: `${name}_count`, labels, value: below },
   );
   return samples;
 }

@@ -3,15 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../runtime/index.ts';
+import { inBothForms } from '../front-ends/testing.ts';
 import { serveApi } from '../serve.ts';
 import { TestingMember } from '../testing.ts';
 
 const page = join(import.meta.dirname, '../../../docs/reference/metrics.md');
 
-async function open() {
+async function open(frontEnds = 0) {
   const member = new TestingMember(nodeRuntime());
   const local = { host: '127.0.0.1', port: 0 };
-  const server = await serveApi(member, { listen: local, closeGraceMs: 500 });
+  const server = await serveApi(member, { listen: local, closeGraceMs: 500, frontEnds });
   const url = `http://127.0.0.1:${server.address.port}`;
   return {
     ...{ member, server, url },
@@ -25,8 +26,8 @@ const seriesOf = (text: string, series: string): number | undefined => {
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 };
 
-test('what is served is what the page lists, with the same type and words', async () => {
-  await using it = await open();
+inBothForms('what is served is what the page lists, with the same type and words', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const text = await it.scrape();
   const served = [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, name, help, type]) => [
     `\`${name}\``,
@@ -40,8 +41,8 @@ test('what is served is what the page lists, with the same type and words', asyn
   assert.deepEqual(served.toSorted(), listed.toSorted());
 });
 
-test('every line is Prometheus’ text form', async () => {
-  await using it = await open();
+inBothForms('every line is Prometheus’ text form', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const response = await fetch(`${it.url}/metrics`);
   assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   for (const line of (await response.text()).split('\n')) {
@@ -50,20 +51,23 @@ test('every line is Prometheus’ text form', async () => {
   }
 });
 
-test('calls by gRPC’s names are counted with their status, those of the gateway too', async () => {
-  await using it = await open();
-  const post = (path: string, body: string) => fetch(it.url + path, { method: 'POST', body });
-  await post('/v3/kv/put', '{"key":"YQ==","value":"YQ=="}');
-  await post('/v3/kv/put', '{}');
-  const text = await it.scrape();
-  const put = 'grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="Put"';
-  assert.equal(seriesOf(text, `grpc_server_started_total{${put}}`), 2);
-  assert.equal(seriesOf(text, `grpc_server_handled_total{${put},grpc_code="OK"}`), 1);
-  assert.equal(seriesOf(text, `grpc_server_handled_total{${put},grpc_code="InvalidArgument"}`), 1);
-});
+inBothForms(
+  'calls by gRPC’s names are counted with their status, those of the gateway too',
+  async (frontEnds) => {
+    await using it = await open(frontEnds);
+    const post = (path: string, body: string) => fetch(it.url + path, { method: 'POST', body });
+    await post('/v3/kv/put', '{"key":"YQ==","value":"YQ=="}');
+    await post('/v3/kv/put', '{}');
+    const text = await it.scrape();
+    const put = 'grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="Put"';
+    assert.equal(seriesOf(text, `grpc_server_started_total{${put}}`), 2);
+    assert.equal(seriesOf(text, `grpc_server_handled_total{${put},grpc_code="OK"}`), 1);
+    assert.equal(seriesOf(text, `grpc_server_handled_total{${put},grpc_code="InvalidArgument"}`), 1);
+  },
+);
 
-test('watches, connections and the state of the member show as they are', async () => {
-  await using it = await open();
+inBothForms('watches, connections and the state of the member show as they are', async (frontEnds) => {
+  await using it = await open(frontEnds);
   const leaving = new AbortController();
   const body = '{"create_request":{"key":"YQ=="}}';
   const watch = await fetch(`${it.url}/v3/watch`, { method: 'POST', body, signal: leaving.signal });

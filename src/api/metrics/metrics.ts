@@ -1,8 +1,10 @@
 import { type Metric, Registry as PrometheusRegistry } from 'prom-client';
 import type { MemberHandle, MemberStatus } from '../../member/types.ts';
+import type { FrontEndFigures } from '../client-carrier.ts';
 import type { Registry } from '../types.ts';
 import { callFamilies } from './call-families.ts';
 import { counter, type Family, gauge } from './family.ts';
+import { frontEndFamilies } from './front-end-families.ts';
 import { conclaveFamilies, etcdFamilies } from './member-families.ts';
 import { ProcessMetrics } from './process-families.ts';
 
@@ -12,6 +14,9 @@ export interface MetricsSources {
   /** Streams that leases or sessions are bound to. */
   readonly holderStreams: () => number;
   readonly connections: () => { readonly grpc: number; readonly http: number; readonly refused: number };
+  /** Brings up to date what is counted elsewhere. */
+  readonly look: () => Promise<void>;
+  readonly frontEnds: () => readonly FrontEndFigures[];
   readonly health: () => { readonly successes: number; readonly failures: number };
 }
 
@@ -21,13 +26,15 @@ export class Metrics implements Disposable {
   readonly #registry = new PrometheusRegistry();
   readonly #process = new ProcessMetrics();
   readonly #member: MemberHandle;
+  readonly #look: () => Promise<void>;
   readonly #unsubscribe: () => void;
   #status: MemberStatus;
   #leader: number;
   #leaderChanges = 0;
 
-  constructor({ member, registry, holderStreams, connections, health }: MetricsSources) {
+  constructor({ member, registry, holderStreams, connections, health, look, frontEnds }: MetricsSources) {
     this.#member = member;
+    this.#look = look;
     this.#status = member.status();
     this.#leader = this.#status.raft.leader;
     this.#unsubscribe = member.onChange(({ raft }) => {
@@ -55,6 +62,7 @@ export class Metrics implements Disposable {
         'Connections of clients that were turned away.',
         () => connections().refused,
       ),
+      ...frontEndFamilies(frontEnds),
       ...this.#process.families,
     ];
     for (const family of this.families) this.#registry.registerMetric(asMetric(family));
@@ -63,7 +71,7 @@ export class Metrics implements Disposable {
   /** In Prometheus' text form, version 0.0.4. */
   async text(): Promise<string> {
     this.#status = this.#member.status();
-    await this.#process.look();
+    await Promise.all([this.#process.look(), this.#look()]);
     return this.#registry.metrics();
   }
 

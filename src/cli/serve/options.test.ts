@@ -48,6 +48,7 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
     peerTls: undefined,
     corsOrigins: [],
     connections: {
+      frontEnds: 0,
       ...{ maxConnections: 10_000, maxConcurrentStreams: 10_000 },
       ...{ keepAliveIntervalMs: 7_200_000, keepAliveTimeoutMs: 20_000 },
     },

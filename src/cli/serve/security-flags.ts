@@ -92,6 +92,13 @@ export const securityFlags = [
     description: 'TLS1.2 or TLS1.3.',
   },
   {
+    name: 'front-ends',
+    argument: 'N',
+    defaultText: '0',
+    description:
+      'Threads that hold the connections of clients, for machines with cores to spare; 0: the one of the member does.',
+  },
+  {
     name: 'max-connections',
     argument: 'N',
     defaultText: '10000',
