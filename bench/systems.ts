@@ -44,6 +44,7 @@ export class System implements AsyncDisposable {
     flags: readonly string[] = [],
     size = 3,
     certificate?: CertificateFiles,
+    nodeFlags: readonly string[] = [],
   ): Promise<System> {
     const folder = await mkdtemp(join(tmpdir(), `bench-${kind}-`));
     const ports = await freePorts(size * 2);
@@ -78,7 +79,7 @@ export class System implements AsyncDisposable {
       const program =
         kind === 'etcd'
           ? ['etcd', '--log-level', 'error']
-          : [process.execPath, main, 'serve', '--log-level', 'error'];
+          : [process.execPath, ...nodeFlags, main, 'serve', '--log-level', 'error'];
       const command = [...program, ...own, ...client, ...peer, ...flags];
       return { name: `m${position}`, clientUrl, command, process: launch(command) };
     });

@@ -1,3 +1,4 @@
+import { NumberTable } from '../collections/index.ts';
 import { type CommandResult, encodeBatchOf, encodeSubmittedCommand } from '../keyspace/index.ts';
 import type { Entry, RaftEffects } from '../raft/index.ts';
 
@@ -34,12 +35,12 @@ function ignore(): void {}
 export class LocalProposals {
   private queue: Submitted[] = [];
   private nextProposalId = 1;
-  private readonly sealed = new Map<number, readonly Submitted[]>();
+  private readonly sealed = new NumberTable<readonly Submitted[]>();
   /**
    * By index. Several at one index are of different terms: each may still be the one that commits, should another
    * leader have kept what was replaced here (figure 8 of the paper).
    */
-  private readonly accepted = new Map<number, readonly AcceptedBatch[]>();
+  private readonly accepted = new NumberTable<readonly AcceptedBatch[]>();
 
   submit(encoded: Uint8Array, done: (outcome: LocalOutcome) => void): void {
     this.queue.push({ encoded, done });
@@ -115,7 +116,7 @@ export class LocalProposals {
 
   /** A snapshot was installed: what stood at or below its index is over, with an outcome that nobody can tell. */
   snapshotInstalled(index: number): void {
-    for (const [at, batches] of this.accepted) {
+    for (const [at, batches] of this.accepted.entries()) {
       if (at > index) continue;
       this.accepted.delete(at);
       for (const { commands } of batches) for (const { done } of commands) done({ type: 'unknown' });
@@ -125,8 +126,9 @@ export class LocalProposals {
   /** The member stops. */
   abandon(): void {
     this.releaseQueue();
-    const accepted = [...this.accepted.values()].flat();
-    const pending = [...this.sealed.values(), ...accepted.map((batch) => batch.commands)];
+    const accepted = this.accepted.entries().flatMap(([, batches]) => batches);
+    const sealed = this.sealed.entries().map(([, batch]) => batch);
+    const pending = [...sealed, ...accepted.map((batch) => batch.commands)];
     this.sealed.clear();
     this.accepted.clear();
     for (const commands of pending) for (const { done } of commands) done({ type: 'unknown' });

@@ -1,3 +1,4 @@
+import { Bag, NumberTable } from '../collections/index.ts';
 import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
 import {
   type Command,
@@ -50,6 +51,7 @@ interface Proposal {
   /** An attempt may have reached a log: from now on only the same identity may be tried again. */
   ambiguous: boolean;
   over: boolean;
+  bagPosition: number;
 }
 
 /** Of one command: what a frame between members carries, with room to spare. */
@@ -66,10 +68,10 @@ const resendAfterMs = 2000;
 export class Proposer {
   private readonly context: ProposerContext;
   private leader = 0;
-  private readonly active = new Set<Proposal>();
+  private readonly active = new Bag<Proposal>();
   private activeBytes = 0;
   private readonly waiting = new Set<Proposal>();
-  private readonly asked = new Map<number, Proposal>();
+  private readonly asked = new NumberTable<Proposal>();
   private nextRequestId: number;
   private readonly own = new OwnIdentity();
   private readonly unapplied = new UnappliedResults();
@@ -133,6 +135,7 @@ export class Proposer {
         result: undefined,
         ambiguous: false,
         over: false,
+        bagPosition: -1,
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.active.add(proposal);
@@ -147,7 +150,7 @@ export class Proposer {
     this.leader = leader;
     if (leader === 0) return;
     // Whoever was asked before may be dead or paused: the identity makes it safe to ask the new one too.
-    for (const proposal of [...this.asked.values()])
+    for (const [, proposal] of this.asked.entries())
       if (proposal.askedLeader !== leader) this.retry(proposal);
     this.routeWaiting();
   }
@@ -157,7 +160,7 @@ export class Proposer {
   }
 
   linkDown(peer: number): void {
-    for (const proposal of [...this.asked.values()]) if (proposal.askedLeader === peer) this.retry(proposal);
+    for (const [, proposal] of this.asked.entries()) if (proposal.askedLeader === peer) this.retry(proposal);
   }
 
   private retry(proposal: Proposal): void {
@@ -174,7 +177,7 @@ export class Proposer {
 
   private route(proposal: Proposal): void {
     if (proposal.over) return;
-    this.waiting.delete(proposal);
+    if (this.waiting.size > 0) this.waiting.delete(proposal);
     if (this.leader === this.context.memberId) return this.submitLocally(proposal);
     if (this.leader === 0 || !this.identify(proposal)) {
       this.waiting.add(proposal);
@@ -298,7 +301,7 @@ export class Proposer {
   private finish(proposal: Proposal): void {
     proposal.over = true;
     if (this.active.delete(proposal)) this.activeBytes -= proposal.sizeBytes;
-    this.waiting.delete(proposal);
+    if (this.waiting.size > 0) this.waiting.delete(proposal);
     this.asked.delete(proposal.requestId);
     this.release(proposal);
   }
@@ -311,7 +314,7 @@ export class Proposer {
 
   /** Called a few times a second while busy: ends what is late, sends again what was lost. */
   sweep(nowMs: number): void {
-    for (const proposal of [...this.active]) {
+    for (const proposal of this.active.all()) {
       if (proposal.deadlineMs <= nowMs && proposal.result !== undefined) {
         this.answered(proposal, proposal.result);
       } else if (proposal.deadlineMs <= nowMs) {
@@ -326,7 +329,7 @@ export class Proposer {
   /** The member stops. */
   abandon(): void {
     this.stopped = true;
-    for (const proposal of [...this.active]) {
+    for (const proposal of this.active.all()) {
       if (proposal.result !== undefined) this.answered(proposal, proposal.result);
       else this.fail(proposal, stopping(outcomeOf(proposal)));
     }

@@ -1,3 +1,4 @@
+import { NumberTable } from '../collections/index.ts';
 import { ConclaveError } from '../errors/index.ts';
 
 interface Waiter {
@@ -14,7 +15,7 @@ interface Waiter {
 export class Reads {
   private queue: Waiter[] = [];
   private nextReadId = 1;
-  private readonly confirming = new Map<number, Waiter[]>();
+  private readonly confirming = new NumberTable<Waiter[]>();
   private readonly applying: { readonly index: number; readonly waiters: Waiter[] }[] = [];
   private readonly askForTurn: () => void;
   private appliedIndex = 0;
@@ -106,7 +107,7 @@ export class Reads {
     };
     expire(this.queue, true);
     this.queue = this.queue.filter((waiter) => !waiter.over);
-    for (const [readId, waiters] of this.confirming) {
+    for (const [readId, waiters] of this.confirming.entries()) {
       expire(waiters, false);
       if (waiters.every((waiter) => waiter.over)) this.confirming.delete(readId);
     }

@@ -1,7 +1,8 @@
+import { Bag, type Bagged } from '../../collections/index.ts';
 import type { Timer, Timers } from '../../runtime/types.ts';
 
 /** What can be late. */
-export interface Limited {
+export interface Limited extends Bagged {
   /** On the monotonic clock. */
   readonly dueMs: number;
   expire(): void;
@@ -12,7 +13,7 @@ const coarsenessMs = 5;
 
 /** One timer for the deadlines of all calls. */
 export class Deadlines {
-  readonly #limited = new Set<Limited>();
+  readonly #limited = new Bag<Limited>();
   readonly #nowMs: () => number;
   readonly #timers: Timers;
   #timer: Timer | undefined;
@@ -43,7 +44,7 @@ export class Deadlines {
     this.#armedMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#nowMs();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const limited of [...this.#limited]) {
+    for (const limited of this.#limited.all()) {
       if (limited.dueMs > nowMs) {
         nextMs = Math.min(nextMs, limited.dueMs);
         continue;

@@ -33,6 +33,7 @@ export abstract class RpcCall<Connection> implements RpcContext<Connection>, Str
   readonly connection: Connection;
   readonly dueMs: number;
   onAborted: ((cause: Error) => void) | undefined;
+  bagPosition = -1;
   protected readonly stream: Http2Stream;
   protected readonly head: RpcHead<Connection>;
   protected readonly serving: RpcServing<Connection>;

@@ -1,3 +1,4 @@
+import { NumberTable } from '../../collections/index.ts';
 import type { Http2Stream } from './stream.ts';
 
 /** Streams that we reset a while ago: the other side may not have heard of it yet. */
@@ -5,7 +6,7 @@ const rememberedResets = 1000;
 
 /** The streams of one connection that are open, and what has to be known of the others. */
 export class StreamTable {
-  readonly #open = new Map<number, Http2Stream>();
+  readonly #open = new NumberTable<Http2Stream>();
   readonly #reset = new Set<number>();
   #last = 0;
 
@@ -23,7 +24,7 @@ export class StreamTable {
   }
 
   all(): Http2Stream[] {
-    return [...this.#open.values()];
+    return this.#open.entries().map(([, stream]) => stream);
   }
 
   add(stream: Http2Stream): void {
