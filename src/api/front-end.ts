@@ -89,10 +89,17 @@ export class FrontEnd {
 }
 
 function http2Limits(options: ServeOptions): Partial<Http2Limits> {
-  const { maxConcurrentStreams, keepAliveIntervalMs, keepAliveTimeoutMs } = options;
+  const { maxConcurrentStreams, maxResetsPerSecond, maxIncompleteBytes, maxUnreadBytes } = options;
+  const { keepAliveIntervalMs, keepAliveTimeoutMs, keepAliveMinTimeMs } = options;
   return {
     ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
+    ...(maxResetsPerSecond !== undefined && {
+      resets: { burst: 10 * maxResetsPerSecond, perSecond: maxResetsPerSecond },
+    }),
+    ...(maxIncompleteBytes !== undefined && { maxPartialBytesOfAll: maxIncompleteBytes }),
+    ...(maxUnreadBytes !== undefined && { maxAnswerBytes: maxUnreadBytes }),
     ...(keepAliveIntervalMs !== undefined && { keepAliveIntervalMs }),
     ...(keepAliveTimeoutMs !== undefined && { keepAliveTimeoutMs }),
+    ...(keepAliveMinTimeMs !== undefined && { keepAliveMinTimeMs }),
   };
 }

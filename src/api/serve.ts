@@ -20,10 +20,18 @@ export interface ServeOptions extends ApiOptions {
   readonly maxConnections?: number;
   /** Calls at one time on a gRPC connection. Default 10,000. */
   readonly maxConcurrentStreams?: number;
+  /** Calls that the client of a gRPC connection may give up each second, after ten times as many. Default 100. */
+  readonly maxResetsPerSecond?: number;
+  /** Bytes of requests that are not complete, on all gRPC connections together. Default 256 MiB. */
+  readonly maxIncompleteBytes?: number;
+  /** Bytes of answers that a gRPC connection's client does not read, above which large ones fail. Default 256 MiB. */
+  readonly maxUnreadBytes?: number;
   /** A gRPC connection on which nothing came for so long is asked for a sign of life. Default 2 hours, as etcd's. */
   readonly keepAliveIntervalMs?: number;
   /** It has so long to give it. Default 20,000. */
   readonly keepAliveTimeoutMs?: number;
+  /** Clients may ping no more often than this while they are sent nothing. 0: at any pace. Default 5000, as etcd's. */
+  readonly keepAliveMinTimeMs?: number;
   /** Origins of web pages that may call the JSON gateway; '*' for all. Default: none. */
   readonly corsOrigins?: readonly string[];
   /** Ms that calls under way get to finish when the server closes. Default 1000. */

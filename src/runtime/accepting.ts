@@ -8,7 +8,6 @@ import type { Address, Listener } from './types.ts';
 
 /** TCP's own probes find a host that vanished without a word. */
 const keepAliveAfterMs = 15_000;
-/** Whoever has not finished its TLS handshake by then is cut off. */
 const handshakeWithinMs = 10_000;
 
 export interface AcceptOptions {
@@ -20,6 +19,8 @@ export interface AcceptOptions {
   readonly maxConnections?: number | undefined;
   /** Other listeners of this process may listen at the same address; each gets some of the connections. Default: no. */
   readonly shared?: boolean;
+  /** Whoever has not finished its TLS handshake by then is cut off. Default 10,000. */
+  readonly handshakeTimeoutMs?: number | undefined;
   /** A connection was turned away, and why. */
   readonly onRefused?: ((remote: string, reason: string) => void) | undefined;
 }
@@ -60,12 +61,12 @@ function secureServer(
   identity: TlsIdentity,
   socketOptions: net.ServerOpts,
   onSocket: (socket: tls.TLSSocket) => void,
-  { protocols, onRefused }: AcceptOptions,
+  { protocols, onRefused, handshakeTimeoutMs = handshakeWithinMs }: AcceptOptions,
 ): tls.Server {
   const server = identity.createServer(
     {
       ...socketOptions,
-      handshakeTimeout: handshakeWithinMs,
+      handshakeTimeout: handshakeTimeoutMs,
       ...(protocols && { ALPNProtocols: [...protocols] }),
     },
     (socket) => {

@@ -148,6 +148,18 @@ describe('TLS between members', { skip: certificatesMissing ?? false }, () => {
     plain.close();
   });
 
+  test('a handshake that does not come to its end is cut off', async () => {
+    using one = await identity(ours, 'one');
+    const options = { tls: one, handshakeTimeoutMs: 100 };
+    const listener = await listenSockets(local, () => {}, options);
+    const socket = net.connect(listener.address.port, '127.0.0.1');
+    socket.on('error', () => {});
+    // The head of a record, whose content never comes.
+    socket.write(Buffer.from([22, 3, 1, 1, 0]));
+    await new Promise((resolve) => socket.once('close', resolve));
+    await listener.close();
+  });
+
   test('a certificate for another host is refused', async () => {
     using one = await identity(ours, 'elsewhere');
     const files = ours.sign('elsewhere', { subjectAltName: 'DNS:other.example' });

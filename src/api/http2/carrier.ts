@@ -18,20 +18,36 @@ export class Carrier implements StreamCarrier {
   onFinished: () => void = () => {};
   readonly #output: Output;
   readonly #congestedBytes: number;
+  readonly #maxAnswerBytes: number;
   readonly #onDrain: () => void;
   readonly #waitingForWindow = new Set<Http2Stream>();
   readonly #waitingForDrain = new Set<Http2Stream>();
 
-  /** Above `congestedBytes` that the socket holds, streams wait. `onDrain`: it holds less than before. */
-  constructor(socket: Duplex, options: { congestedBytes: number; onDrain: () => void }) {
+  /**
+   * Above `congestedBytes` that the socket holds, streams wait; above `maxAnswerBytes` that wait anywhere, large answers
+   * are refused. `onDrain`: the socket holds less than before.
+   */
+  constructor(
+    socket: Duplex,
+    options: { congestedBytes: number; maxAnswerBytes: number; onDrain: () => void },
+  ) {
     this.#output = new Output(socket, () => this.#drained());
     this.writer = new WireWriter(this.#output, defaultFrameBytes);
     this.#congestedBytes = options.congestedBytes;
+    this.#maxAnswerBytes = options.maxAnswerBytes;
     this.#onDrain = options.onDrain;
   }
 
   get unsentBytes(): number {
     return this.#output.unsentBytes;
+  }
+
+  get sentBytes(): number {
+    return this.#output.sentBytes;
+  }
+
+  get overfull(): boolean {
+    return this.queuedBytes + this.#output.unsentBytes > this.#maxAnswerBytes;
   }
 
   get congested(): boolean {
@@ -62,8 +78,9 @@ export class Carrier implements StreamCarrier {
     this.writer.number(frameTypes.windowUpdate, stream, bytes);
   }
 
+  /** Who has no window of its own is left out: that of the connection does nothing for it, however often it is widened. */
   waitForWindow(stream: Http2Stream): void {
-    this.#waitingForWindow.add(stream);
+    if (stream.sendWindow > 0) this.#waitingForWindow.add(stream);
   }
 
   waitForDrain(stream: Http2Stream): void {
@@ -96,8 +113,9 @@ export class Carrier implements StreamCarrier {
   changeInitialWindow(bytes: number): void {
     const change = bytes - this.initialSendWindow;
     this.initialSendWindow = bytes;
-    for (const stream of this.streams.all()) stream.sendWindow = bounded(stream.sendWindow, change);
-    this.#pumpWaiting();
+    const streams = this.streams.all();
+    for (const stream of streams) stream.sendWindow = bounded(stream.sendWindow, change);
+    if (change > 0) for (const stream of streams) this.#pump(stream);
   }
 
   flush(): void {
@@ -110,8 +128,10 @@ export class Carrier implements StreamCarrier {
   }
 
   #pumpWaiting(): void {
-    for (const stream of [...this.#waitingForWindow]) {
-      if (this.sendWindow <= 0) return;
+    let left = this.#waitingForWindow.size;
+    for (const stream of this.#waitingForWindow) {
+      if (left === 0 || this.sendWindow <= 0) return;
+      left -= 1;
       this.#pump(stream);
     }
   }

@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import { Budget } from './budget.ts';
 import { Carrier } from './carrier.ts';
 import { FrameReader } from './frame-reader.ts';
 import {
@@ -13,6 +12,7 @@ import {
   settingsPayload,
 } from './frames.ts';
 import { type Head, HeaderBlocks } from './header-blocks.ts';
+import { Paces } from './paces.ts';
 import { areTrailers, type RequestHead } from './request-head.ts';
 import { readSettings } from './settings.ts';
 import { Http2Stream } from './stream.ts';
@@ -44,8 +44,7 @@ export class Http2Connection {
   readonly #carrier: Carrier;
   readonly #reader: FrameReader;
   readonly #blocks: HeaderBlocks;
-  readonly #resets: Budget;
-  readonly #idleFrames: Budget;
+  readonly #paces: Paces;
   #receiveWindow = connectionWindowBytes;
   #owed = 0;
   #settled = false;
@@ -61,13 +60,13 @@ export class Http2Connection {
     this.#options = options;
     this.#carrier = new Carrier(socket, {
       congestedBytes: options.limits.maxUnsentBytes / 4,
+      maxAnswerBytes: options.limits.maxAnswerBytes,
       onDrain: () => this.#drained(),
     });
     this.#carrier.onFinished = () => this.#endWhenDone();
     this.#reader = new FrameReader((...frame) => this.#frame(...frame));
     this.#blocks = new HeaderBlocks(options.limits);
-    this.#resets = new Budget(options.limits.resets, options.nowMs);
-    this.#idleFrames = new Budget(options.limits.idleFrames, options.nowMs);
+    this.#paces = new Paces(options.limits, options.nowMs);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.once('close', () => this.#over());
     // Who says nothing more does not want answers either.
@@ -180,9 +179,7 @@ export class Http2Connection {
     if (type === frameTypes.continuation) return this.#continuation(flags, bytes.subarray(from, to));
     if (type === frameTypes.resetStream) return this.#resetStream(stream, from, to);
     if (type === frameTypes.pushPromise) throw broken('a client cannot push');
-    if (!this.#idleFrames.take()) {
-      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too many frames that carry nothing');
-    }
+    this.#paces.idleFrame();
     if (type === frameTypes.settings) return this.#settings(flags, stream, bytes.subarray(from, to));
     if (type === frameTypes.ping) return this.#ping(flags, stream, bytes.subarray(from, to));
     if (type === frameTypes.priority) return this.#priority(stream, bytes, from, to);
@@ -268,9 +265,7 @@ export class Http2Connection {
     stream.receiveWindow -= to - from;
     if (stream.receiveWindow < 0) return this.#abortWith(stream, errorCodes.flowControl);
     const ended = (flags & frameFlags.endStream) !== 0;
-    if (start === end && !ended && !this.#idleFrames.take()) {
-      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too many frames that carry nothing');
-    }
+    if (start === end && !ended) this.#paces.idleFrame();
     this.#deliver(stream, bytes, start, end, ended);
   }
 
@@ -290,8 +285,9 @@ export class Http2Connection {
     throw new ConnectionError(errorCodes.streamClosed, `DATA on stream ${id}, which is closed`);
   }
 
-  /** The other side broke a rule on one stream. */
+  /** The other side broke a rule on one stream: as good a way to be rid of a call as a reset. */
   #abortWith(stream: Http2Stream, code: number): void {
+    this.#paces.reset();
     stream.reset(code);
     stream.receiver?.aborted();
   }
@@ -330,10 +326,7 @@ export class Http2Connection {
     if (to - from !== 4) throw wrongSize('RST_STREAM');
     if (id === 0 || id > this.#carrier.streams.last)
       throw broken(`RST_STREAM on stream ${id}, which was never opened`);
-    if (!this.#resets.take()) {
-      // CVE-2023-44487: opening and resetting costs the other side nothing, and us each time a call.
-      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too many streams were reset');
-    }
+    this.#paces.reset();
     this.#carrier.streams.get(id)?.abort();
   }
 
@@ -344,6 +337,7 @@ export class Http2Connection {
       if (!this.#settled) throw broken('the first frame is an acknowledgement');
       return;
     }
+    this.#paces.settings();
     const settings = readSettings(payload);
     this.#settled = true;
     // Before what the settings set free, which they have to be known for.
@@ -357,7 +351,10 @@ export class Http2Connection {
   #ping(flags: number, id: number, payload: Uint8Array): void {
     if (id !== 0) throw broken('PING on a stream');
     if (payload.length !== 8) throw wrongSize('PING');
-    if ((flags & frameFlags.ack) === 0) this.#writer.frame(frameTypes.ping, frameFlags.ack, 0, payload);
+    if (flags & frameFlags.ack) return;
+    const { streams, sentBytes } = this.#carrier;
+    this.#paces.ping(streams.size, sentBytes);
+    this.#writer.frame(frameTypes.ping, frameFlags.ack, 0, payload);
   }
 
   #priority(id: number, bytes: Uint8Array, from: number, to: number): void {

@@ -10,6 +10,8 @@ export interface Limited extends Bagged {
 
 /** Timers fire no closer together than this: nearly all calls end long before their time. */
 const coarsenessMs = 5;
+/** With very many calls, further apart: each looks at all of them. */
+const callsPerMs = 2000;
 
 /** One timer for the deadlines of all calls. */
 export class Deadlines {
@@ -36,7 +38,7 @@ export class Deadlines {
   #arm(dueMs: number): void {
     this.#timer?.cancel();
     this.#armedMs = dueMs;
-    const delayMs = Math.max(coarsenessMs, dueMs - this.#nowMs());
+    const delayMs = Math.max(coarsenessMs, this.#limited.size / callsPerMs, dueMs - this.#nowMs());
     this.#timer = this.#timers.after(delayMs, () => this.#sweep(), { background: true });
   }
 

@@ -1,6 +1,9 @@
+import { joined } from './frame-reader.ts';
 import type { HeaderField } from './hpack/decoder.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Http2Stream, StreamReceiver } from './stream.ts';
+
+const smallPieceBytes = 1024;
 
 /** A request that is no call, and its answer: for whoever serves plain HTTP beside gRPC. */
 export class HttpExchange implements StreamReceiver {
@@ -61,9 +64,16 @@ export class HttpExchange implements StreamReceiver {
   }
 
   data(bytes: Uint8Array, from: number, to: number, end: boolean): void {
-    if (to > from) this.#waiting.push(bytes.subarray(from, to));
+    if (to > from) this.#keep(bytes.subarray(from, to));
     this.#received ||= end;
     this.#wakeReader();
+  }
+
+  /** Small pieces are put together: each by itself would cost many times its size. */
+  #keep(piece: Uint8Array): void {
+    const last = this.#waiting.at(-1);
+    if (last === undefined || last.length + piece.length > smallPieceBytes) this.#waiting.push(piece);
+    else this.#waiting[this.#waiting.length - 1] = joined(last, piece);
   }
 
   aborted(): void {

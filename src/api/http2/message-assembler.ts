@@ -6,6 +6,17 @@ export interface Message {
   readonly bytes: Uint8Array;
 }
 
+/** Views into larger buffers than this are worth a copy. */
+const largestCarriedBytes = 4096;
+
+/** The message for one who keeps it, and would keep alive with it all else that one read of the socket brought. */
+export function detached(message: Message): Message {
+  const { compressed, bytes } = message;
+  const carriedBytes = bytes.buffer.byteLength;
+  if (carriedBytes <= largestCarriedBytes || carriedBytes < bytes.length * 4) return message;
+  return { compressed, bytes: new Uint8Array(bytes) };
+}
+
 /** What a message begins with; it grows as its content comes, since a length alone costs the sender nothing. */
 const firstBytes = 1024;
 

@@ -18,6 +18,7 @@ export class Output {
   #asked = false;
   #spare: Buffer | undefined;
   #unwritten = 0;
+  #handedOver = 0;
   #closed = false;
 
   /** `onDrain`: some of what waited in the socket was taken by the other side. */
@@ -29,6 +30,11 @@ export class Output {
   /** Bytes that the other side has not taken from us. */
   get unsentBytes(): number {
     return this.#used + this.#unwritten;
+  }
+
+  /** All that was ever said. */
+  get sentBytes(): number {
+    return this.#handedOver + this.#used;
   }
 
   /** Room for `bytes` at `position` of `buffer`, to be filled at once. */
@@ -78,6 +84,7 @@ export class Output {
   #write(bytes: Uint8Array, reusable: Buffer | undefined): void {
     if (this.#closed) return;
     this.#unwritten += bytes.length;
+    this.#handedOver += bytes.length;
     this.#socket.write(bytes, () => {
       this.#unwritten -= bytes.length;
       if (reusable !== undefined && reusable.length <= largestKept) this.#spare ??= reusable;

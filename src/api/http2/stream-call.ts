@@ -1,4 +1,4 @@
-import type { Message } from './message-assembler.ts';
+import { detached, type Message } from './message-assembler.ts';
 import { RpcCall, type RpcServing } from './rpc-call.ts';
 import type { RpcHead } from './rpc-head.ts';
 import type { Http2Stream } from './stream.ts';
@@ -7,6 +7,9 @@ import type { RpcMethod } from './types.ts';
 type Streaming<Connection> = Exclude<RpcMethod<Connection>, { shape: 'unary' }>;
 
 const internal = 13;
+const resourceExhausted = 8;
+/** What a message costs while it waits, beyond its bytes: those without any are cheap to send. */
+const messageOverhead = 160;
 /** Requests that wait for the handler, above which the other side is not let send more: how many, and their bytes. */
 const waitingRequests = 64;
 const waitingBytes = 256 * 1024;
@@ -64,15 +67,16 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
     if (this.#method.shape === 'server-stream' && this.#waiting.length > 0) {
       return this.refuse(internal, 'grpc: a second message in a call that takes one');
     }
-    this.#waiting.push(message);
-    this.waitingBytes += message.bytes.length;
+    this.#waiting.push(detached(message));
+    this.waitingBytes += message.bytes.length + messageOverhead;
     this.#wakeReader();
   }
 
   protected override ended(): void {
     this.#allReceived = true;
     this.#wakeReader();
-    if (this.#method.shape !== 'server-stream' || this.#started) return;
+    if (this.#method.shape !== 'server-stream') return this.countHeld();
+    if (this.#started) return;
     const message = this.#take();
     if (message === undefined) return this.refuse(internal, 'grpc: the request has no message');
     const { handler } = this.#method;
@@ -103,7 +107,10 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
       for await (const response of answer()) {
         if (this.over) break;
         this.sendHead();
-        if (!this.stream.sendMessage(this.#method.encode(response))) await this.#room();
+        const message = this.#method.encode(response);
+        if (!this.stream.takes(message.length))
+          return this.refuse(resourceExhausted, 'grpc: too many answers wait to be read');
+        if (!this.stream.sendMessage(message)) await this.#room();
       }
       this.finish(undefined);
     } catch (error) {
@@ -142,7 +149,7 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
 
   #take(): Message | undefined {
     const message = this.#waiting.shift();
-    if (message !== undefined) this.waitingBytes -= message.bytes.length;
+    if (message !== undefined) this.waitingBytes -= message.bytes.length + messageOverhead;
     if (!this.over) this.countHeld();
     return message;
   }

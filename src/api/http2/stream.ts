@@ -21,6 +21,8 @@ export interface StreamCarrier {
   /** Bytes that wait in streams for a window. */
   queuedBytes: number;
   readonly congested: boolean;
+  /** So much waits to be read that no large answer may be added. */
+  readonly overfull: boolean;
   readonly maxFrameBytes: number;
   writeHeaders(stream: number, fields: readonly HeaderField[], flags: number): void;
   writeData(stream: number, bytes: Uint8Array, from: number, to: number, flags: number): void;
@@ -35,6 +37,9 @@ export interface StreamCarrier {
 
 /** A call that sends this much more than the other side takes has to wait. */
 const queueBytes = 64 * 1024;
+
+/** Answers of so many bytes are bounded by the number of calls. */
+const uncountedBytes = 16 * 1024;
 
 const nothing = new Uint8Array(0);
 
@@ -91,6 +96,11 @@ export class Http2Stream {
     return this.send(message);
   }
 
+  /** Whether one more answer of that size may wait here: the other side reads nothing, and has too many already. */
+  takes(bytes: number): boolean {
+    return bytes <= uncountedBytes || !this.#carrier.overfull;
+  }
+
   /** Content. False: wait for `drained`. It must not change any more. */
   send(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
@@ -138,7 +148,7 @@ export class Http2Stream {
     while (this.#queue.length > 0) {
       const first = this.#queue[0] as Uint8Array;
       const left = first.length - this.#sentOfFirst;
-      const bytes = Math.min(left, this.sendWindow, carrier.sendWindow, carrier.maxFrameBytes);
+      const bytes = left && Math.min(left, this.sendWindow, carrier.sendWindow, carrier.maxFrameBytes);
       if (bytes <= 0 && left > 0) {
         carrier.waitForWindow(this);
         return;

@@ -10,6 +10,7 @@ import {
 } from './frames.ts';
 import { HeaderDecoder, type HeaderField } from './hpack/decoder.ts';
 import { HeaderEncoder } from './hpack/encoder.ts';
+import type { HttpExchange } from './http-exchange.ts';
 import { Http2Server } from './server.ts';
 import type { Http2Limits, RpcContext, RpcMethod } from './types.ts';
 
@@ -114,14 +115,22 @@ export class Rig {
   closed = false;
 
   constructor(
-    options: { limits?: Partial<Http2Limits>; maxMessageBytes?: number; greet?: boolean; beside?: Rig } = {},
+    options: {
+      limits?: Partial<Http2Limits>;
+      maxMessageBytes?: number;
+      greet?: boolean;
+      beside?: Rig;
+      onHttp?: (exchange: HttpExchange) => Promise<void>;
+    } = {},
   ) {
     this.server =
       options.beside?.server ??
       new Http2Server(methodsFor(this.seen), {
         ...{ clock: this.runtime.clock, timers: this.runtime.timers },
-        ...(options.limits && { limits: options.limits }),
+        // Time stands still here: any two pings are at once.
+        limits: { keepAliveMinTimeMs: 0, ...options.limits },
         maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
+        ...(options.onHttp && { onHttp: options.onHttp }),
         causes: {
           cancelled: () => new Error('cancelled'),
           deadlineExceeded: () => new Error('late'),
@@ -155,12 +164,12 @@ export class Rig {
     this.client.write(frameBytes(type, flags, stream, payload));
   }
 
-  block(path: string, more: readonly HeaderField[] = []): Uint8Array {
+  block(path: string, more: readonly HeaderField[] = [], type = 'application/grpc'): Uint8Array {
     return this.#encoder.encode([
       [':method', 'POST'],
       [':scheme', 'http'],
       [':path', path],
-      ['content-type', 'application/grpc'],
+      ['content-type', type],
       ['te', 'trailers'],
       ...more,
     ]);

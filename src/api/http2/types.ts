@@ -73,10 +73,19 @@ export interface Http2Limits {
   readonly maxPartialBytesOfAll: number;
   /** Of answers that the other side does not read, above which nothing more is read from it. Default 4 MiB. */
   readonly maxUnsentBytes: number;
-  /** Calls that the other side may reset: so many at once, and so many more each second. Default 1000 and 100. */
+  /** Of answers that wait to be read, above which those of more than 16 KiB are refused. Default 256 MiB. */
+  readonly maxAnswerBytes: number;
+  /** Calls that the other side may reset, or make us reset: so many at once, and so many more each second. Default 1000 and 100. */
   readonly resets: { readonly burst: number; readonly perSecond: number };
   /** Frames that carry nothing (pings, settings, priorities, empty data). Default 20,000 and 10,000. */
   readonly idleFrames: { readonly burst: number; readonly perSecond: number };
+  /** SETTINGS frames, each of which may concern every open call. Default 200 and 20. */
+  readonly settings: { readonly burst: number; readonly perSecond: number };
+  /**
+   * Between two pings of the other side while nothing is sent to it; without an open call it is 2 hours. At the third
+   * one that comes earlier the connection is ended, as gRPC's servers do. 0: any pace. Default 5000, as etcd's.
+   */
+  readonly keepAliveMinTimeMs: number;
   /** Until the preface and the settings are there. Default 10,000. */
   readonly greetingTimeoutMs: number;
   /** A connection on which nothing came for so long, and up to twice that, is pinged. Default 2 hours. */
@@ -93,8 +102,11 @@ export const defaultLimits: Http2Limits = {
   maxPartialBytes: 32 * 1024 * 1024,
   maxPartialBytesOfAll: 256 * 1024 * 1024,
   maxUnsentBytes: 4 * 1024 * 1024,
+  maxAnswerBytes: 256 * 1024 * 1024,
   resets: { burst: 1000, perSecond: 100 },
   idleFrames: { burst: 20_000, perSecond: 10_000 },
+  settings: { burst: 200, perSecond: 20 },
+  keepAliveMinTimeMs: 5000,
   greetingTimeoutMs: 10_000,
   keepAliveIntervalMs: 7_200_000,
   keepAliveTimeoutMs: 20_000,

@@ -1,4 +1,4 @@
-import type { Message } from './message-assembler.ts';
+import { detached, type Message } from './message-assembler.ts';
 import { RpcCall, type RpcServing } from './rpc-call.ts';
 import type { RpcHead } from './rpc-head.ts';
 import type { Http2Stream } from './stream.ts';
@@ -7,6 +7,7 @@ import type { RpcMethod } from './types.ts';
 type Unary<Connection> = Extract<RpcMethod<Connection>, { shape: 'unary' }>;
 
 const internal = 13;
+const resourceExhausted = 8;
 
 /** One request, one answer. */
 export class UnaryCall<Connection> extends RpcCall<Connection> {
@@ -30,6 +31,12 @@ export class UnaryCall<Connection> extends RpcCall<Connection> {
 
   protected override get waitingBytes(): number {
     return this.#message?.bytes.length ?? 0;
+  }
+
+  /** The end of the request is yet to come, and may be for long. */
+  protected override countHeld(): void {
+    if (this.#message !== undefined) this.#message = detached(this.#message);
+    super.countHeld();
   }
 
   protected override ended(): void {
@@ -70,6 +77,8 @@ export class UnaryCall<Connection> extends RpcCall<Connection> {
     } catch (error) {
       return this.fail(error);
     }
+    if (!this.stream.takes(message.length))
+      return this.refuse(resourceExhausted, 'grpc: too many answers wait to be read');
     this.sendHead();
     this.stream.sendMessage(message);
     this.finish(undefined);

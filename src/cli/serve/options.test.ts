@@ -49,8 +49,9 @@ test('with no flag at all it is a one-member cluster on 127.0.0.1:2379 and 2380'
     corsOrigins: [],
     connections: {
       frontEnds: 0,
-      ...{ maxConnections: 10_000, maxConcurrentStreams: 10_000 },
-      ...{ keepAliveIntervalMs: 7_200_000, keepAliveTimeoutMs: 20_000 },
+      ...{ maxConnections: 10_000, maxConcurrentStreams: 10_000, maxResetsPerSecond: 100 },
+      ...{ maxIncompleteBytes: 2 ** 28, maxUnreadBytes: 2 ** 28 },
+      ...{ keepAliveIntervalMs: 7_200_000, keepAliveTimeoutMs: 20_000, keepAliveMinTimeMs: 5000 },
     },
     listenMetricsEndpoints: [],
     warnings: [],

@@ -111,6 +111,27 @@ export const securityFlags = [
     description: 'Calls at one time on a gRPC connection.',
   },
   {
+    name: 'max-resets-per-second',
+    argument: 'N',
+    defaultText: '100',
+    description:
+      'Calls that a client may give up each second on a gRPC connection, after ten times as many; above, it is cut off.',
+  },
+  {
+    name: 'max-incomplete-bytes',
+    argument: 'BYTES',
+    defaultText: '268435456',
+    description:
+      'Bytes of requests that are not complete, on all gRPC connections; above, who holds most is cut off.',
+  },
+  {
+    name: 'max-unread-bytes',
+    argument: 'BYTES',
+    defaultText: '268435456',
+    description:
+      'Bytes of answers that the client of a gRPC connection does not read; above, large answers fail.',
+  },
+  {
     name: 'grpc-keepalive-interval',
     argument: 'DURATION',
     defaultText: '2h',
@@ -127,7 +148,7 @@ export const securityFlags = [
     argument: 'DURATION',
     defaultText: '5s',
     description:
-      'Taken for the sake of command lines made for etcd: pings are answered at any pace short of a flood.',
+      'Clients may ping no more often than this, and hardly at all without an open call; who does is cut off (too_many_pings).',
   },
   {
     name: 'listen-metrics-urls',
