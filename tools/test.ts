@@ -19,7 +19,7 @@ const pairedFolders = [
   'test/examples',
   'test/stores',
 ];
-const parallelFolders = ['src', 'tools', 'test/scenarios'];
+const parallelFolders = ['src', 'tools', 'test/scenarios', 'test/fuzz'];
 const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
 const tapFile = join(scratch, 'report.tap');
