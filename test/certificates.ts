@@ -20,6 +20,8 @@ export interface Signing {
   readonly subjectAltName?: string;
   /** Default: for 10 days from now. */
   readonly expired?: boolean;
+  /** Where the files go. Default: the authority's own. */
+  readonly folder?: string;
 }
 
 /** An authority in a folder of its own, which goes away with it. */
@@ -50,7 +52,8 @@ export class Authority implements Disposable {
 
   /** Makes, or makes anew in the same files, a certificate with that common name. */
   sign(commonName: string, options: Signing = {}): CertificateFiles {
-    const file = (ending: string): string => join(this.folder, `${commonName}${ending}`);
+    const folder = options.folder ?? this.folder;
+    const file = (ending: string): string => join(folder, `${commonName}${ending}`);
     const [keyFile, requestFile, certificateFile] = [file('-key.pem'), file('.csr'), file('.pem')];
     const names = options.subjectAltName ?? 'DNS:localhost,IP:127.0.0.1';
     run('req', ...newKey(keyFile), '-subj', `/CN=${commonName}`, '-out', requestFile);
@@ -78,7 +81,7 @@ export class Authority implements Disposable {
     writeFileSync(file('lists.conf'), `[ca]\ndefault_ca=ours\n[ours]\n${settings}`);
     const until = expired ? ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200102000000Z'] : [];
     const by = ['-cert', this.authorityFile, '-keyfile', this.#keyFile, '-crldays', '10'];
-    const list = file('revoked.pem');
+    const list = file('revocations.pem');
     run('ca', '-gencrl', '-config', file('lists.conf'), ...by, ...until, '-out', list);
     return list;
   }

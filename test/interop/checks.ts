@@ -4,10 +4,14 @@
 // writes one JSON array a line: ["begin", NAME], then ["passed"], ["failed", WHY] or ["skipped", WHY], for each check,
 // and ["end", COUNT] last. ["ask", "kill-leader"] and ["ask", "revive"] are answered with a line on its standard input
 // when it is done.
+//
+// Where the environment has CONCLAVE_TLS_FOLDER, the program makes its checks by TLS instead, with the files of that
+// folder, which ./secured.ts tells.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
+import { securedKinds } from './secured.ts';
 import { type System, systemKinds } from './systems.ts';
 
 export interface CheckProgram {
@@ -16,11 +20,15 @@ export interface CheckProgram {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** `missing`: why the program cannot run here. `build`: gives the program, built once for all systems. */
+/**
+ * `missing`: why the program cannot run here. `build`: gives the program, built once for all systems. `secured`: whether
+ * it has checks by TLS.
+ */
 export function clientSuite(
   client: string,
   missing: string | undefined,
   build: () => Promise<CheckProgram>,
+  { secured = true }: { readonly secured?: boolean } = {},
 ): void {
   // At once: they wait for leases and for leaders more than they compute.
   describe(client, { concurrency: true }, () => {
@@ -31,14 +39,19 @@ export function clientSuite(
         program ??= build();
         const built = await program;
         await using system = await kind.start();
-        await using run = new Run(built, system, kind.lacks);
-        for (let name = await run.begun(); name !== undefined; name = await run.begun()) {
-          await context.test(name, async (check) => {
-            const { failed, skipped } = await run.outcome();
-            if (failed !== undefined) throw new Error(failed);
-            if (skipped !== undefined) check.skip(skipped);
-          });
-        }
+        await using run = new Run(built, { ...system, lacks: kind.lacks });
+        await run.report(context);
+      });
+    }
+    for (const kind of secured ? securedKinds : []) {
+      const skip = missing ?? kind.missing ?? false;
+      test(`${client} on ${kind.name}`, { skip, timeout: 300_000 }, async (context) => {
+        program ??= build();
+        const built = await program;
+        await using system = await kind.start();
+        const environment = { ...built.environment, CONCLAVE_TLS_FOLDER: system.folder };
+        await using run = new Run({ ...built, environment }, { endpoints: [system.endpoint], lacks: [] });
+        await run.report(context);
       });
     }
   });
@@ -49,18 +62,21 @@ interface Outcome {
   readonly skipped?: string | undefined;
 }
 
+type Stage = Pick<System, 'endpoints'> &
+  Partial<Pick<System, 'killLeader' | 'revive'>> & { readonly lacks: readonly string[] };
+
 /** One run of the program on one system. */
 class Run implements AsyncDisposable {
   readonly #child;
   readonly #exit: Promise<unknown[]>;
   readonly #lines: AsyncIterator<string>;
-  readonly #system: System;
+  readonly #stage: Stage;
   #said = '';
   #begun = 0;
 
-  constructor(program: CheckProgram, system: System, lacks: readonly string[]) {
-    this.#system = system;
-    this.#child = spawn(program.path, [...program.args, system.endpoints.join(), lacks.join()], {
+  constructor(program: CheckProgram, stage: Stage) {
+    this.#stage = stage;
+    this.#child = spawn(program.path, [...program.args, stage.endpoints.join(), stage.lacks.join()], {
       env: { ...process.env, ...program.environment },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -69,6 +85,17 @@ class Run implements AsyncDisposable {
     });
     this.#exit = once(this.#child, 'exit');
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Each check as a test of its own. */
+  async report(context: TestContext): Promise<void> {
+    for (let name = await this.begun(); name !== undefined; name = await this.begun()) {
+      await context.test(name, async (check) => {
+        const { failed, skipped } = await this.outcome();
+        if (failed !== undefined) throw new Error(failed);
+        if (skipped !== undefined) check.skip(skipped);
+      });
+    }
   }
 
   /** The name of the check that begins; undefined after the last. */
@@ -91,7 +118,7 @@ class Run implements AsyncDisposable {
       if (what === 'failed') return { failed: String(word) };
       if (what === 'skipped') return { skipped: String(word) };
       if (what !== 'ask') return { failed: `it ended: ${what ?? 'no word'} ${this.#said}` };
-      await (word === 'revive' ? this.#system.revive() : this.#system.killLeader());
+      await (word === 'revive' ? this.#stage.revive?.() : this.#stage.killLeader?.());
       this.#child.stdin.write('done\n');
     }
   }

@@ -14,9 +14,9 @@ export class Etcdctl {
   readonly #path: string;
   readonly #environment: NodeJS.ProcessEnv;
 
-  constructor(path: string, endpoint: string) {
+  constructor(path: string, endpoint: string, variables: Readonly<Record<string, string>> = {}) {
     this.#path = path;
-    this.#environment = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: endpoint };
+    this.#environment = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: endpoint, ...variables };
   }
 
   /** `args` split at spaces; `more` are appended whole. */

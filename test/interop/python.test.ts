@@ -7,11 +7,16 @@ import { clientSuite } from './checks.ts';
 const python = '/usr/bin/python3';
 
 for (const module of ['etcd3', 'etcd3gw']) {
-  clientSuite(`python3-${module}`, missing(module), async () => ({
-    path: python,
-    args: [join(import.meta.dirname, 'python', `try_${module}.py`)],
-    environment: { PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore' },
-  }));
+  clientSuite(
+    `python3-${module}`,
+    missing(module),
+    async () => ({
+      path: python,
+      args: [join(import.meta.dirname, 'python', `try_${module}.py`)],
+      environment: { PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'ignore' },
+    }),
+    { secured: module === 'etcd3' },
+  );
 }
 
 function missing(module: string): string | undefined {

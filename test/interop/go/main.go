@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -21,6 +22,7 @@ import (
 type check struct {
 	name  string
 	needs string
+	tls   *tls.Config
 	run   func(*stage)
 }
 
@@ -40,6 +42,9 @@ func main() {
 		keyChecks, transactionChecks, watchChecks, leaseChecks, concurrencyChecks, packageChecks,
 		clusterChecks, maintenanceChecks, crashChecks, authChecks,
 	)
+	if folder := os.Getenv("CONCLAVE_TLS_FOLDER"); folder != "" {
+		checks = tlsChecks(folder)
+	}
 	for _, one := range checks {
 		say("begin", one.name)
 		if one.needs != "" && slices.Contains(lacks, one.needs) {
@@ -57,7 +62,7 @@ func main() {
 func attempt(one check, endpoints []string) (why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client := connect(clientv3.Config{Endpoints: endpoints})
+	client := connect(clientv3.Config{Endpoints: endpoints, TLS: one.tls})
 	defer client.Close()
 	defer func() {
 		if failure := recover(); failure != nil {

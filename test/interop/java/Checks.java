@@ -23,6 +23,7 @@ final class Checks {
   /** Of each member, as a URL. */
   static List<String> endpoints;
 
+  private static final boolean secured = System.getenv("CONCLAVE_TLS_FOLDER") != null;
   private static final BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
   private static final List<Check> all = new ArrayList<>();
 
@@ -43,12 +44,16 @@ final class Checks {
   public static void main(String[] args) {
     endpoints = Arrays.stream(args[0].split(",")).map(each -> "http://" + each).toList();
     List<String> lacks = List.of(args[1].split(","));
-    KeyChecks.add();
-    WatchChecks.add();
-    LeaseChecks.add();
-    ClusterChecks.add();
-    CrashChecks.add();
-    AuthChecks.add();
+    if (secured) {
+      SecuredChecks.add();
+    } else {
+      KeyChecks.add();
+      WatchChecks.add();
+      LeaseChecks.add();
+      ClusterChecks.add();
+      CrashChecks.add();
+      AuthChecks.add();
+    }
     // A call that never returns is not to hold up the rest.
     ExecutorService threads = Executors.newCachedThreadPool();
     for (Check check : all) {
@@ -58,7 +63,7 @@ final class Checks {
         continue;
       }
       Future<?> run = threads.submit(() -> {
-        try (Client client = connect()) {
+        try (Client client = secured ? SecuredChecks.connect("app", "authority") : connect()) {
           check.body().run(client);
         }
         return null;

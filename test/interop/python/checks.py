@@ -21,6 +21,11 @@ def check(name, needs=None):
     return add
 
 
+def forget():
+    """All checks so far, where others are to be made."""
+    _checks.clear()
+
+
 def run(connect):
     """All checks, each with a client of its own that `connect(host, port)` makes."""
     for name, needs, function in _checks:

@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import os
 import threading
 
 import etcd3
-from checks import ask, check, endpoints, equal, eventually, fails, run
+import secured
+from checks import ask, check, endpoints, equal, eventually, fails, forget, run
 
 
 @check("put, get, delete, with metadata and previous values")
@@ -256,4 +258,9 @@ def authentication(client):
     auth.RoleDelete(rpc.AuthRoleDeleteRequest(role="reader"))
 
 
-run(lambda host, port: etcd3.client(host=host, port=port))
+if "CONCLAVE_TLS_FOLDER" in os.environ:
+    forget()
+    secured.add()
+    run(lambda _host, _port: secured.secured("app"))
+else:
+    run(lambda host, port: etcd3.client(host=host, port=port))
