@@ -108,6 +108,7 @@ export class AttachStream {
     }
     if (request.graceMs < 0)
       throw invalidArgument(`conclave: a grace of ${request.graceMs} ms; give 0 or more`);
+    this.#api.access.askedAnew(this.#context);
     const { outcome, revision } = await this.#api.access.propose(this.#context, {
       type: 'attach',
       lease: request.ID,

@@ -36,6 +36,7 @@ export function conclaveService(api: ApiServices): { [Name in keyof Conclave]: H
       return answersInOrder(
         requests,
         async ({ IDs, requestId }) => {
+          if (api.access.enabled) await api.access.requireAnew('user', context);
           if (IDs.length > leasesInOneCommand) {
             throw invalidArgument(
               `conclave: a batch renews ${IDs.length} leases; ask for up to ${leasesInOneCommand} at once`,

@@ -64,6 +64,8 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
         type: 'compact',
         revision: request.revision,
       });
+      // As in etcd, on the member that was asked alone.
+      if (request.physical) await member.upkeep.finishCompaction(context.signal);
       return { header: headers.header(revision) };
     },
   };

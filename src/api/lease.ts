@@ -2,7 +2,7 @@ import type { services } from '../wire/index.ts';
 import { proposeFor } from './kv.ts';
 import { answersInOrder } from './ordered-answers.ts';
 import type { ApiServices } from './service.ts';
-import { failure, StatusError } from './status.ts';
+import { asLeaseCall, failure, StatusError } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
 import { longestTtlSeconds } from './validate.ts';
 
@@ -69,7 +69,8 @@ export function leaseService(api: ApiServices): { [Name in keyof Lease]: Handler
       return answersInOrder(
         requests,
         async ({ ID }) => {
-          const { ttlsMs, revision } = await renewals.renew([ID]);
+          if (api.access.enabled) await api.access.requireAnew('user', context);
+          const { ttlsMs, revision } = await asLeaseCall(renewals.renew([ID]));
           return { header: headers.header(revision), ID, TTL: wholeSeconds(ttlsMs[0] ?? 0) };
         },
         { signal: context.signal, atOnce: keepAlivesAtOnce },
@@ -78,10 +79,8 @@ export function leaseService(api: ApiServices): { [Name in keyof Lease]: Handler
 
     async leaseTimeToLive(request, context) {
       const options = { signal: context.signal };
-      const [remainingMs] = await Promise.all([
-        member.leaseRemainingMs(request.ID, options),
-        member.readBarrier(options),
-      ]);
+      const asked = Promise.all([member.leaseRemainingMs(request.ID, options), member.readBarrier(options)]);
+      const [remainingMs] = await asLeaseCall(asked);
       const lease = () =>
         remainingMs === undefined ? undefined : member.keyspace.lease(request.ID, request.keys);
       const answer = () => {

@@ -13,6 +13,7 @@ export async function* memberState(
   request: MemberStateRequest,
   context: CallContext,
 ): AsyncGenerator<MemberStateResponse> {
+  let { version } = api.access;
   yield response(api.member.status());
   if (!request.follow) return;
   const { signal } = context;
@@ -26,7 +27,12 @@ export async function* memberState(
       const timer = api.runtime.timers.after(refreshMs, wake, { background: true });
       await wakeup.wait();
       timer.cancel();
-      if (!signal.aborted) yield response(api.member.status());
+      if (signal.aborted) continue;
+      if (version !== api.access.version) {
+        ({ version } = api.access);
+        await api.access.require('user', context);
+      }
+      yield response(api.member.status());
     }
   } finally {
     unsubscribe();

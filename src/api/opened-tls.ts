@@ -25,7 +25,11 @@ export async function openTls(
         const { certificateFile } = options;
         if (error === undefined)
           logger.info({ side, certificateFile }, 'New certificates are used from now on.');
-        else logger.warn({ side, error: error.message }, 'Certificates changed and are of no use yet.');
+        else
+          logger.warn(
+            { side, error: error.message },
+            'Certificates changed and are of no use; those from before are used.',
+          );
       },
     });
   const clients = await load('clients', files.clients);

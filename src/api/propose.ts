@@ -29,6 +29,8 @@ export async function propose(
   await api.access.requireOwnClient(context, identity.incarnation);
   const { revision, outcome } = await api.access.propose(context, command, { identity });
   if (outcome.type === 'failed') throw commandFailure(outcome.failure);
+  const { $case, value } = request.request;
+  if ($case === 'compaction' && value.physical) await api.member.upkeep.finishCompaction(context.signal);
   return { response: responseOf(api, outcome, revision) };
 }
 

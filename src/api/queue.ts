@@ -125,6 +125,8 @@ export async function waitForTurn(
     for (;;) {
       context.signal.throwIfAborted();
       await api.member.readBarrier({ signal: context.signal });
+      // Users and roles may have changed while it waited.
+      await mayQueue(api, prefix, context);
       const own = firstOf(api, rangeOf({ key: place.key }));
       if (own?.createRevision !== place.createRevision) return false;
       const before = firstOf(api, {

@@ -106,6 +106,13 @@ const rows = {
   ],
   stopped: [14, 'etcdserver: server stopped', 'closed'],
   timeout: [14, 'etcdserver: request timed out', 'timeout'],
+  timeoutLeaderFailure: [
+    14,
+    'etcdserver: request timed out, possibly due to previous leader failure',
+    'timeout',
+  ],
+  timeoutConnectionLost: [14, 'etcdserver: request timed out, possibly due to connection lost', 'timeout'],
+  leaderChanged: [14, 'etcdserver: leader changed', 'unavailable'],
   electionNotLeader: [2, 'election: not leader', 'not-leading'],
   electionNoLeader: [2, 'election: no leader', 'not-found'],
   electionExpired: [2, 'election: session expired', 'lease-lost'],
@@ -216,7 +223,8 @@ export function commandFailure(reason: CommandFailure): StatusError {
 
 /** Texts that etcd has for a condition of ours; the other codes keep our own message. */
 const etcdTexts: Partial<Record<ErrorCode, StatusName>> = {
-  'no-leader': 'noLeader',
+  // etcd says that no leader is there only to those who asked to hear of it, and to leases: see `asLeaseCall`.
+  'no-leader': 'timeout',
   'not-leader': 'notLeader',
   timeout: 'timeout',
   'too-many-requests': 'tooManyRequests',
@@ -224,6 +232,27 @@ const etcdTexts: Partial<Record<ErrorCode, StatusName>> = {
   closed: 'stopped',
   aborted: 'cancelled',
 };
+
+/** What etcd adds where a member knows what came between. */
+const interruptions: Readonly<Record<string, StatusName>> = {
+  'leader-failure': 'timeoutLeaderFailure',
+  'connection-lost': 'timeoutConnectionLost',
+  'leader-changed': 'leaderChanged',
+};
+
+function etcdTextOf({ code, details }: ConclaveError): StatusName | undefined {
+  return interruptions[String(details.interruption)] ?? etcdTexts[code];
+}
+
+/** etcd's leases say when nobody leads, where its other requests say that they waited in vain. */
+export async function asLeaseCall<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (ConclaveError.is(error, 'no-leader')) throw failure('noLeader', { outcome: error.outcome });
+    throw error;
+  }
+}
 
 const codesOfOthers: Partial<Record<ErrorCode, number>> = {
   'invalid-argument': statusCodes.invalidArgument,
@@ -246,7 +275,7 @@ const codesOfOthers: Partial<Record<ErrorCode, number>> = {
 export function toStatus(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   if (ConclaveError.is(error)) {
-    const name = etcdTexts[error.code];
+    const name = etcdTextOf(error);
     const trailers = { code: error.code, outcome: error.outcome, retryable: error.retryable };
     if (name !== undefined) return new StatusError(rows[name][0], rows[name][1], trailers);
     return new StatusError(codesOfOthers[error.code] ?? statusCodes.unknown, error.message, trailers);

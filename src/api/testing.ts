@@ -178,6 +178,12 @@ export class TestingUpkeep implements MemberUpkeep {
     this.defragmented += 1;
   }
 
+  finishedCompactions = 0;
+
+  async finishCompaction(): Promise<void> {
+    this.finishedCompactions += 1;
+  }
+
   async backup(): Promise<Backup> {
     const { pieces } = this;
     this.openBackups += 1;

@@ -2,7 +2,8 @@ import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { AuthenticatedTransport } from './authenticated-transport.ts';
 import { ConclaveClient } from './client.ts';
-import { GrpcTransport, parseEndpoint, type TlsOptions } from './grpc-transport.ts';
+import { parseEndpoint, type TlsOptions } from './grpc-endpoint.ts';
+import { GrpcTransport } from './grpc-transport.ts';
 import { checkCredentials, Login } from './login.ts';
 import type { TransportFactory } from './transport.ts';
 

@@ -3,7 +3,6 @@ import {
   Client,
   type ClientDuplexStream,
   connectivityState,
-  credentials,
   type Metadata,
   Metadata as MetadataClass,
   type ServiceError,
@@ -16,19 +15,10 @@ import { abortedOnTheWay, neverSent } from './call-errors.ts';
 import { connectionHint } from './connection-hints.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
+import { channelSecurity, parseEndpoint, type TlsOptions } from './grpc-endpoint.ts';
 import { Inbox } from './inbox.ts';
 import { errorFromStatus } from './status-errors.ts';
 import type { StreamOptions, Transport, TransportStream, UnaryOptions } from './transport.ts';
-
-export interface TlsOptions {
-  /** PEM; default: the authorities that Node trusts. */
-  readonly certificateAuthority?: Uint8Array;
-  /** PEM of the client's own certificate and key, where the server asks for one. */
-  readonly certificate?: Uint8Array;
-  readonly key?: Uint8Array;
-  /** Takes any certificate of the server, so anybody in between may read and change everything. Default false. */
-  readonly insecureSkipVerify?: boolean;
-}
 
 export interface GrpcTransportOptions {
   readonly runtime: Runtime;
@@ -76,13 +66,8 @@ export class GrpcTransport implements Transport {
     this.#headers = options.headers;
     this.#secure = secure;
     this.#tlsHint = (secure && options.tlsHint) || '';
-    const { certificateAuthority, key, certificate, insecureSkipVerify } = options.tls ?? {};
-    const channelCredentials = secure
-      ? credentials.createSsl(pem(certificateAuthority), pem(key), pem(certificate), {
-          rejectUnauthorized: insecureSkipVerify !== true,
-        })
-      : credentials.createInsecure();
-    this.#client = new Client(target, channelCredentials, channelOptions);
+    const security = channelSecurity({ target, secure }, options.tls);
+    this.#client = new Client(target, security.credentials, { ...channelOptions, ...security.options });
     this.#watchConnection();
   }
 
@@ -97,9 +82,10 @@ export class GrpcTransport implements Transport {
         (message: Req) => asBuffer(method.encodeRequest(message)),
         (bytes: Buffer) => method.decodeResponse(bytes),
         request,
-        this.#metadata(options.token),
-        { deadline: this.#runtime.clock.wallMs() + timeoutMs },
+        this.#metadata(options.token, timeoutMs),
+        {},
         (error: ServiceError | null, response?: Res) => {
+          timer.cancel();
           this.#active.delete(end);
           signal?.removeEventListener('abort', abort);
           if (error === null && response !== undefined) resolve(response);
@@ -111,6 +97,8 @@ export class GrpcTransport implements Transport {
         call.cancel();
       };
       const abort = (): void => end(abortedOnTheWay(method.path, signal));
+      // gRPC's own deadlines go by the wall clock, which may jump.
+      const timer = this.#runtime.timers.after(timeoutMs, () => end(this.#lateError(method.path)));
       this.#active.add(end);
       signal?.addEventListener('abort', abort, { once: true });
     });
@@ -182,9 +170,11 @@ export class GrpcTransport implements Transport {
     );
   }
 
-  #metadata(token: string | undefined): Metadata {
-    if (this.#headers === undefined && token === undefined) return noMetadata;
+  /** `timeoutMs`: how long we wait, for the server to give up as well. */
+  #metadata(token: string | undefined, timeoutMs?: number): Metadata {
+    if (this.#headers === undefined && token === undefined && timeoutMs === undefined) return noMetadata;
     const metadata = new MetadataClass();
+    if (timeoutMs !== undefined) metadata.set('grpc-timeout', timeoutHeader(timeoutMs));
     if (token !== undefined) metadata.set('token', token);
     for (const [name, value] of Object.entries(this.#headers?.() ?? {})) metadata.set(name, value);
     return metadata;
@@ -225,6 +215,11 @@ export class GrpcTransport implements Transport {
     this.#breakListeners.clear();
   }
 
+  #lateError(path: string): ConclaveError {
+    const late = { status: status.DEADLINE_EXCEEDED, text: 'no answer in time.', trailer: () => undefined };
+    return errorFromStatus(late, `${path} at ${this.endpoint}`);
+  }
+
   #errorFrom(error: ServiceError | null, path: string): ConclaveError {
     if (error === null)
       return new ConclaveError('internal', `${path} was answered with nothing.`, { outcome: 'unknown' });
@@ -242,25 +237,10 @@ export class GrpcTransport implements Transport {
   }
 }
 
-/** @throws ConclaveError 'invalid-argument' */
-export function parseEndpoint(endpoint: string): { target: string; secure: boolean } {
-  const bad = (): ConclaveError =>
-    new ConclaveError(
-      'invalid-argument',
-      `"${endpoint}" is no endpoint: give host:port, http://host:port or https://host:port.`,
-    );
-  let url: URL;
-  try {
-    url = new URL(endpoint.includes('://') ? endpoint : `http://${endpoint}`);
-  } catch {
-    throw bad();
-  }
-  const secure = url.protocol === 'https:';
-  if (!secure && url.protocol !== 'http:') throw bad();
-  if (url.hostname === '' || url.username !== '' || (url.pathname !== '/' && url.pathname !== ''))
-    throw bad();
-  const port = url.port === '' ? (secure ? '443' : endpoint.includes('://') ? '80' : '2379') : url.port;
-  return { target: `${url.hostname}:${port}`, secure };
+/** At most eight digits, and a unit. */
+function timeoutHeader(timeoutMs: number): string {
+  const ms = Math.max(1, Math.ceil(timeoutMs));
+  return ms < 1e8 ? `${ms}m` : `${Math.min(99_999_999, Math.ceil(ms / 1000))}S`;
 }
 
 function trailerOf(metadata: Metadata | undefined, name: string): string | undefined {
@@ -270,10 +250,6 @@ function trailerOf(metadata: Metadata | undefined, name: string): string | undef
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function pem(bytes: Uint8Array | undefined): Buffer | null {
-  return bytes === undefined ? null : asBuffer(bytes);
 }
 
 function mayHaveLeft(cause: ConclaveError): ConclaveError {

@@ -80,7 +80,9 @@ export function errorFromStatus(received: ReceivedStatus, what: string): Conclav
     return new ConclaveError('unavailable', `${what}: ${text}`, unsure);
   }
   if (own !== undefined && Object.hasOwn(errorCodes, own)) {
-    return new ConclaveError(own as ErrorCode, text, {
+    // etcd's text says only that time has passed.
+    const leaderless = own === 'no-leader' && !text.includes('no leader');
+    return new ConclaveError(own as ErrorCode, leaderless ? `${text}: no Raft leader was found` : text, {
       outcome: received.trailer('conclave-outcome') === 'unknown' ? 'unknown' : 'not-applied',
       retryable: received.trailer('conclave-retryable') === 'true',
     });

@@ -16,10 +16,11 @@ import {
   resolveElectionSettings,
   sessionOptionsOf,
 } from './options.ts';
+import { Refusals } from './refusals.ts';
 import { Session } from './session.ts';
 import type { AcquiredOutcome, LeaseStore } from './store.ts';
 import { waitForTurn } from './turn.ts';
-import { aborted, backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
+import { aborted, backoffMs, linkSignals, sleep } from './waiting.ts';
 import { withdrawLate, withdrawOnSession } from './withdrawing.ts';
 
 export interface CandidateOptions extends ElectionOptions {
@@ -63,6 +64,7 @@ export class Candidate implements AsyncDisposable {
   /** On the monotonic clock: until then no campaign begins. */
   #refusesUntilMs = Number.NEGATIVE_INFINITY;
   readonly #grace: Grace;
+  readonly #refusals: Refusals;
   #cleanup: Promise<void> = Promise.resolve();
   /** Attempts whose answers have not come, also if nobody waits for them any more. */
   readonly #acquiring = new Set<Promise<unknown>>();
@@ -84,6 +86,7 @@ export class Candidate implements AsyncDisposable {
     this.#use = use;
     const { graceMs } = this.#settings;
     const { onWaiting } = use;
+    this.#refusals = new Refusals(this.#session.settings.runtime.clock);
     this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, onWaiting });
   }
 
@@ -173,13 +176,14 @@ export class Candidate implements AsyncDisposable {
       const live = await this.#session.live({ signal });
       try {
         const leadership = await this.#tryOnce(live, signal);
+        this.#refusals.worked();
         if (leadership !== undefined) return leadership;
         failures = 0;
         if (!signal.aborted) continue;
       } catch (error) {
         if (ConclaveError.is(error, 'lease-lost')) live.lose('lease-lost');
         else if (!signal.aborted && live.check()) {
-          if (isPermanent(error)) {
+          if (this.#refusals.isFinal(error)) {
             await this.#giveUpPlace(live);
             throw error;
           }

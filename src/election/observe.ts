@@ -5,8 +5,9 @@ import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type EventListener, publish } from './events.ts';
 import { checkName } from './options.ts';
+import { Refusals } from './refusals.ts';
 import type { ElectionState, LeaseStore } from './store.ts';
-import { backoffMs, isPermanent, linkSignals, sleep } from './waiting.ts';
+import { backoffMs, linkSignals, sleep } from './waiting.ts';
 
 export interface ObserveOptions {
   /** Ends the stream. */
@@ -45,6 +46,7 @@ async function* observeStates(
   const link = linkSignals(signal);
   let last: ElectionState | undefined;
   let failures = 0;
+  const refusals = new Refusals(runtime.clock);
   try {
     while (!link.signal.aborted) {
       let error: unknown = new ConclaveError('unavailable', 'The store ended the watch.', {
@@ -54,6 +56,7 @@ async function* observeStates(
         for await (const state of store.watch(name, { signal: link.signal })) {
           if (link.signal.aborted) return;
           failures = 0;
+          refusals.worked();
           if (!isNews(state, last, store)) continue;
           last = state;
           yield state.leader;
@@ -62,7 +65,7 @@ async function* observeStates(
         error = cause;
       }
       if (link.signal.aborted) return;
-      if (isPermanent(error)) throw error;
+      if (refusals.isFinal(error)) throw error;
       const retryInMs = backoffMs(runtime.random, failures, 50, 5000);
       failures += 1;
       const trouble = {

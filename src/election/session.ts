@@ -11,9 +11,10 @@ import {
   type SessionSettings,
   sessionOptionNames,
 } from './options.ts';
+import { Refusals } from './refusals.ts';
 import type { LeaseStore, StoreSession } from './store.ts';
 import { readMoment } from './validity.ts';
-import { backoffMs, callBounded, isPermanent, sleep } from './waiting.ts';
+import { backoffMs, callBounded, sleep } from './waiting.ts';
 
 type Trouble = Pick<ElectionEvent & { readonly type: 'trouble' }, 'what' | 'error'>;
 
@@ -37,6 +38,7 @@ export class Session implements AsyncDisposable {
   /** @internal */
   readonly claims = new Claims();
   readonly #closing = new AbortController();
+  readonly #refusals: Refusals;
   #live: LiveSession | undefined;
   #opening: Opening | undefined;
   #trouble: Trouble | undefined;
@@ -51,6 +53,7 @@ export class Session implements AsyncDisposable {
       return settings.onEvent?.(event);
     };
     this.settings = { ...settings, onEvent };
+    this.#refusals = new Refusals(settings.runtime.clock);
   }
 
   get holder(): string {
@@ -64,7 +67,8 @@ export class Session implements AsyncDisposable {
 
   /**
    * The session, opened if need be; keeps trying while the store is down.
-   * @throws 'aborted', 'closed', or an error of the store that trying again cannot cure.
+   * @throws 'aborted', 'closed', or an error of the store that trying again cannot cure. 'unauthenticated' and
+   * 'permission-denied' are such at first, and after a session that was open when they have lasted for a minute.
    */
   async live(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<LiveSession> {
     if (this.#closing.signal.aborted) throw this.#closedError();
@@ -139,7 +143,10 @@ export class Session implements AsyncDisposable {
         );
         const live = new LiveSession(this.store, stored, this.settings, sentAt);
         if (signal.aborted) void live.close();
-        else if (live.check()) return live;
+        else if (live.check()) {
+          this.#refusals.worked();
+          return live;
+        }
         const reason =
           live.cause === 'disconnected' ? 'its connection broke' : `it took longer than ${ttlMs} ms`;
         failure = new ConclaveError('unavailable', `${what}: ${reason}.`, { retryable: true });
@@ -147,7 +154,7 @@ export class Session implements AsyncDisposable {
         failure = error;
       }
       if (signal.aborted) throw ConclaveError.aborted(what, signal);
-      if (isPermanent(failure)) throw failure;
+      if (this.#refusals.isFinal(failure)) throw failure;
       const retryInMs = backoffMs(runtime.random, attempt - 1, 50, Math.min(2000, ttlMs));
       publish(
         { type: 'trouble', holder, store: this.store.description, what, error: failure, attempt, retryInMs },

@@ -182,6 +182,10 @@ export class Keyspace implements KeyspaceMachine {
     return this.state.store.tidy(dropBudget);
   }
 
+  get compactionDone(): boolean {
+    return this.state.store.compactionDone;
+  }
+
   beginAnew(): void {
     for (const lease of [...this.state.leases.all()]) this.endLease(lease);
     beginAnew(this.state);

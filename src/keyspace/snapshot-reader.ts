@@ -3,10 +3,12 @@
  * needs no copy of the keys: records are only added, and their dropping waits while a snapshot is open. Leases are
  * copied at once, in columns; a client is copied when it is about to change before its turn has come.
  *
+ * Extended tokens are copied as references, since each extension makes another object.
+ *
  * Two replicas at the same index write the same bytes.
  */
 import { type Alarm, writeAlarm } from './alarms.ts';
-import { writeAuthState } from './auth/index.ts';
+import { type ExtendedToken, writeTokens, writeUsersAndRoles } from './auth/index.ts';
 import { copyBytes, encodeUtf8 } from './bytes.ts';
 import type { Client } from './clients.ts';
 import { Writer } from './encoding.ts';
@@ -15,6 +17,8 @@ import { baseRecord, type State } from './state.ts';
 import type { RecordFields } from './store.ts';
 import { none } from './tables.ts';
 import type { SnapshotReader } from './types.ts';
+
+const tokensInOneFrame = 4096;
 
 class LeaseColumns {
   readonly ids: BigInt64Array;
@@ -49,7 +53,8 @@ export class StateSnapshot implements SnapshotReader {
   /** Clients that changed since, as they were; undefined once written. */
   private readonly preserved = new Map<Client, Uint8Array>();
   private readonly tail: number;
-  private readonly auth: Uint8Array;
+  private readonly usersAndRoles: Uint8Array;
+  private readonly tokens: readonly ExtendedToken[];
   private readonly writer = new Writer(frameTargetBytes + 4096);
   private current: number = section.header;
   /** Next item of the current section: a number, or for the base the key after which to go on. */
@@ -72,7 +77,8 @@ export class StateSnapshot implements SnapshotReader {
     this.leases = new LeaseColumns(state);
     this.clients = [...clients.inOrderOfUse()];
     this.tail = store.history.tail;
-    this.auth = authBytes(state);
+    this.usersAndRoles = usersAndRoles(state);
+    this.tokens = [...state.auth.tokens.all()];
     store.openSnapshots++;
   }
 
@@ -124,8 +130,7 @@ export class StateSnapshot implements SnapshotReader {
       case section.history:
         return this.fillHistory();
       case section.auth:
-        this.writer.raw(this.auth);
-        return true;
+        return this.fillAuth();
       default:
         this.fillTrailer();
         return true;
@@ -201,6 +206,15 @@ export class StateSnapshot implements SnapshotReader {
     return true;
   }
 
+  /** Users and roles with the first tokens; then frames of more tokens. */
+  private fillAuth(): boolean {
+    if (this.position === 0) this.writer.raw(this.usersAndRoles);
+    const tokens = this.tokens.slice(this.position, this.position + tokensInOneFrame);
+    writeTokens(this.writer, tokens);
+    this.position += tokens.length;
+    return this.position >= this.tokens.length;
+  }
+
   private fillTrailer(): void {
     this.writer.varint(this.leases.ids.length);
     this.writer.varint(this.clients.length);
@@ -218,10 +232,9 @@ function successor(key: Uint8Array): Uint8Array {
   return next;
 }
 
-/** Copied at once: users and roles are few. */
-function authBytes(state: State): Uint8Array {
+function usersAndRoles(state: State): Uint8Array {
   const writer = new Writer();
-  writeAuthState(writer, state.auth);
+  writeUsersAndRoles(writer, state.auth);
   return writer.finish();
 }
 

@@ -1,6 +1,6 @@
 /** Builds a new state out of a snapshot's frames, checking everything; `finish` hands it over whole or throws. */
 import { readAlarm } from './alarms.ts';
-import { readAuthState } from './auth/index.ts';
+import { readAuthState, readTokens } from './auth/index.ts';
 import { compareBytes, copyBytes } from './bytes.ts';
 import { readName } from './codec-batch.ts';
 import { Reader } from './encoding.ts';
@@ -12,7 +12,7 @@ import type { RecordFields } from './store.ts';
 import { none } from './tables.ts';
 import type { SnapshotWriter } from './types.ts';
 
-const single: ReadonlySet<number> = new Set([section.header, section.auth, section.trailer]);
+const single: ReadonlySet<number> = new Set([section.header, section.trailer]);
 
 export class StateBuilder implements SnapshotWriter {
   private readonly state = new State();
@@ -63,6 +63,7 @@ export class StateBuilder implements SnapshotWriter {
     this.current = number;
     if (number === section.header) this.readHeader(reader);
     else if (number === section.trailer) this.readTrailer(reader);
+    else if (number === section.auth && again) readTokens(reader, this.state.auth);
     else if (number === section.auth) readAuthState(reader, this.state.auth);
     else while (reader.remaining > 0) this.readItem(number, reader);
     reader.expectEnd(`section ${number} of a snapshot`);

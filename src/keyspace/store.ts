@@ -258,6 +258,10 @@ export class Store {
     return (this.openSnapshots > 0 || this.compaction.done) && this.arena.tidy;
   }
 
+  get compactionDone(): boolean {
+    return this.compaction.done;
+  }
+
   private readonly relocate = (owner: number, slab: number, offset: number): void => {
     const row = owner >>> 1;
     const page = (owner & 1) === 0 ? this.records.page(row) : this.keys.page(row);

@@ -271,6 +271,8 @@ export interface KeyspaceMachine extends KeyspaceReader {
    * follow. True when nothing is left that could be freed now. Changes nothing that can be read.
    */
   tidy(): boolean;
+  /** Whether everything is freed that compaction has made invisible. Open snapshots keep some of it. */
+  readonly compactionDone: boolean;
   /**
    * Makes this the state of a new cluster that begins with a backup: the revision is raised by `revisionRaise`, all
    * below it compacted, leases are gone with their keys, and clients unknown. Not for a member that runs.

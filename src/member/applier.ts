@@ -1,5 +1,5 @@
 import { ConclaveError } from '../errors/index.ts';
-import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
+import { type CommandResult, type KeyspaceMachine, MalformedData } from '../keyspace/index.ts';
 import { type Entry, InvariantViolation, type SnapshotMeta } from '../raft/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
@@ -75,7 +75,7 @@ export class Applier {
         this.install(work.meta);
         break;
       }
-      if (!this.applySome(work, startMs + turnBudgetMs)) {
+      if (!this.applyReadable(work, startMs + turnBudgetMs)) {
         this.context.askForTurn();
         break;
       }
@@ -84,6 +84,16 @@ export class Applier {
     this.noticeStamp(startMs);
     if (this.context.keyspace.appliedIndex !== before)
       this.context.onProgress(this.context.keyspace.appliedIndex);
+  }
+
+  private applyReadable(work: Work & { type: 'entries' }, untilMs: number): boolean {
+    try {
+      return this.applySome(work, untilMs);
+    } catch (error) {
+      if (error instanceof MalformedData)
+        throw unreadableEntry(this.context.keyspace.appliedIndex + 1, error);
+      throw error;
+    }
   }
 
   /** False when the time is up before the end. */
@@ -136,8 +146,41 @@ export class Applier {
       if (ConclaveError.is(error, 'not-found')) return false;
       throw error;
     }
-    writer.finish();
+    try {
+      writer.finish();
+    } catch (error) {
+      if (error instanceof MalformedData) throw unreadableSnapshot(stored.path, error);
+      throw error;
+    }
     this.appliedTerm = stored.meta.term;
     return true;
   }
+}
+
+/**
+ * Its checksums are right, so it is what was written, and another program wrote it. To pass over it would leave this
+ * replica with another state than those that can read it: the member stops.
+ */
+function unreadableEntry(index: number, cause: MalformedData): ConclaveError {
+  return new ConclaveError(
+    'data-incompatible',
+    `Entry ${index} of the log is one that this version cannot read (${withoutStop(cause)}): another version of Conclave ` +
+      'wrote it. Run the version that the other members run, or the one that ran on this data folder before.',
+    { cause, details: { index } },
+  );
+}
+
+function unreadableSnapshot(path: string, cause: MalformedData): ConclaveError {
+  return new ConclaveError(
+    'data-incompatible',
+    `The snapshot '${path}' is whole, and holds what this version cannot read (${withoutStop(cause)}): another version of ` +
+      'Conclave wrote it. Run that version on this data folder. To change to this one, save a backup that both read, or, ' +
+      'while a majority of the other members runs this one, move the data folder away and have a new member in its ' +
+      'place: conclave member replace.',
+    { cause, details: { path } },
+  );
+}
+
+function withoutStop({ message }: Error): string {
+  return message.replace(/\.$/, '');
 }

@@ -1,8 +1,14 @@
-import { encodeCommandResult } from '../keyspace/index.ts';
+import {
+  type CommandResult,
+  decodeSubmittedCommand,
+  encodeCommandResult,
+  MalformedData,
+} from '../keyspace/index.ts';
 import type { Timers } from '../runtime/index.ts';
 import type { Group } from './group.ts';
+import type { Logger } from './logger.ts';
 import type { ChangeAnswer, ChangeRequest } from './membership/index.ts';
-import { type Frame, frameKinds } from './peers/frames.ts';
+import { type Frame, frameKinds, maxFrameBytes } from './peers/frames.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import {
   decodeRequest,
@@ -26,6 +32,7 @@ export interface LeaderRequestsContext {
   readonly groupId: number;
   readonly group: Group;
   readonly timers: Timers;
+  readonly logger: Logger;
   readonly transport: () => PeerTransport;
   /** Confirms leadership by a quorum before a lease question is answered. */
   readonly barrier: () => Promise<void>;
@@ -39,6 +46,8 @@ export class LeaderRequests {
   private readonly context: LeaderRequestsContext;
   private readonly questions = new Map<number, Question>();
   private nextRequestId: number;
+  /** Whose commands could not be read lately: said once. */
+  private doubted = 0;
 
   constructor(context: LeaderRequestsContext) {
     this.context = context;
@@ -103,19 +112,26 @@ export class LeaderRequests {
     const { requestId } = request;
     if (request.type === 'membership') return this.answerChange(from, requestId, request.request);
     if (group.role.role !== 'leader') return this.respond(from, { type: 'retry', requestId });
+    if (!isUnderstood(request.encoded)) return this.notUnderstood(from, requestId);
     group.local.submit(request.encoded, (outcome) => {
       if (outcome.type === 'applied') {
-        this.respond(from, {
-          type: 'proposed',
-          requestId,
-          encodedResult: encodeCommandResult(outcome.result),
-          index: outcome.index,
-        });
+        this.respond(from, applied(requestId, outcome.result, outcome.index));
       } else {
         this.respond(from, { type: outcome.type === 'refused' ? 'refused' : 'retry', requestId });
       }
     });
     group.askForTurn();
+  }
+
+  private notUnderstood(from: number, requestId: number): void {
+    this.respond(from, { type: 'not-understood', requestId });
+    if (this.doubted === from) return;
+    this.doubted = from;
+    const peer = from.toString(16);
+    this.context.logger.warn(
+      { peer },
+      'A peer forwarded a command that this member cannot read; is it newer?',
+    );
   }
 
   private receiveResponse(response: LeaderResponse): void {
@@ -154,5 +170,28 @@ export class LeaderRequests {
   private respond(to: number, response: LeaderResponse): void {
     this.context.transport().send(to, frameKinds.response, this.context.groupId, encodeResponse(response));
     this.context.group.flushSoon();
+  }
+}
+
+/** Above it the answer would break the connection that it is sent on. */
+const maxResultBytes = maxFrameBytes / 2;
+
+function applied(requestId: number, result: CommandResult, index: number): LeaderResponse {
+  const encodedResult = encodeCommandResult(result);
+  if (encodedResult.length > maxResultBytes) return { type: 'result-too-large', requestId };
+  return { type: 'proposed', requestId, encodedResult, index };
+}
+
+/**
+ * What no member could read must not get into the log, where each of them would stop at it. Commands of this member's own
+ * clients were encoded here; those of other members may be a newer release's.
+ */
+function isUnderstood(encoded: Uint8Array): boolean {
+  try {
+    decodeSubmittedCommand(encoded);
+    return true;
+  } catch (error) {
+    if (error instanceof MalformedData) return false;
+    throw error;
   }
 }

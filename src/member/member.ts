@@ -6,8 +6,9 @@ import { AutoCompactor } from './auto-compaction.ts';
 import { CorruptionCheck } from './corruption-check.ts';
 import { Group } from './group.ts';
 import { handOver } from './hand-over.ts';
+import { Interruptions } from './interruptions.ts';
 import { LeaderRequests } from './leader-requests.ts';
-import { identified, Membership, MembershipChanges } from './membership/index.ts';
+import { identified, Membership, MembershipChanges, strayFlags } from './membership/index.ts';
 import { hexId, type MemberOptions, type MemberSetup, parseUrl, setUp } from './options.ts';
 import { encodeToldCluster } from './peers/ask-members.ts';
 import { type Frame, frameKinds } from './peers/frames.ts';
@@ -46,6 +47,7 @@ export class Member implements MemberHandle {
   private readonly group: Group;
   private readonly transport: PeerTransport;
   private readonly proposer: Proposer;
+  private readonly interruptions: Interruptions;
   private readonly quota: Quota;
   private compactor: AutoCompactor | undefined;
   private readonly requests: LeaderRequests;
@@ -72,16 +74,26 @@ export class Member implements MemberHandle {
    * leader may not be known yet.
    *
    * @throws ConclaveError 'invalid-argument', 'data-locked', 'data-incompatible', 'data-damaged', 'disk-failed',
-   * 'disk-full', 'address-in-use', 'removed'; where it joins a cluster also 'unavailable' and 'failed-precondition'.
+   * 'disk-full', 'address-in-use', 'removed'; where it joins a cluster also 'unavailable' and 'failed-precondition'; 'aborted' by
+   * `signal`.
    */
   static async start(options: MemberOptions): Promise<Member> {
-    const setup = await identified(setUp(options));
+    const given = setUp(options);
+    const setup = await identified(given);
     const storage = await openStorage(setup, firstGroup);
     let member: Member | undefined;
     try {
       member = new Member(setup, storage);
       await member.group.recover();
+      if (options.signal?.aborted) throw ConclaveError.aborted('Starting the member', options.signal);
       member.begin();
+      const stray =
+        !storage.folder.fresh && strayFlags(given.members, setup.members, member.membership.records);
+      if (stray)
+        setup.logger.warn(
+          stray,
+          '--initial-cluster names other peer URLs than the cluster has; it is not used.',
+        );
       await member.transport.start();
       member.group.start();
       if (setup.initialCorruptCheck) await member.corruption.compareAtStart();
@@ -116,6 +128,10 @@ export class Member implements MemberHandle {
     // Who does not ask is not to be ended by an unhandled rejection; the failure was logged.
     this.stopped.catch(() => undefined);
     const transport = () => this.transport;
+    this.interruptions = new Interruptions({
+      memberId: setup.memberId,
+      voters: () => this.membership.configuration.voters,
+    });
     this.membership = new Membership({
       ...{ setup, group: () => this.group, markRemoved: () => storage.folder.markRemoved() },
       follow: (peers) => this.transport.setPeers(peers),
@@ -150,7 +166,7 @@ export class Member implements MemberHandle {
     const firstRequestId = Math.floor(setup.runtime.random.unit() * 2 ** 51);
     this.requests = new LeaderRequests({
       ...{ groupId: firstGroup, group: this.group, transport, firstRequestId: 2 ** 52 + firstRequestId },
-      timers: setup.runtime.timers,
+      ...{ timers: setup.runtime.timers, logger: setup.logger },
       barrier: () => this.readBarrier(),
       onProposed: (response) => this.proposer.responded(response),
       onChange: (request) => this.changes.carryOut(request, this.deadlineMs({})),
@@ -163,6 +179,7 @@ export class Member implements MemberHandle {
     });
     this.proposer = new Proposer({
       memberId: setup.memberId,
+      interruptions: this.interruptions,
       firstRequestId,
       nowMs: () => setup.runtime.clock.monotonicMs(),
       submitLocally: (encoded, done) => {
@@ -314,8 +331,10 @@ export class Member implements MemberHandle {
     this.setup.logger.info({ peer: this.nameOf(peer), state }, 'The link to a peer changed.');
     this.group.linkChanged(peer, state);
     if (state === 'up') {
+      this.interruptions.linkUp(peer);
       this.proposer.linkUp(peer);
     } else {
+      this.interruptions.linkDown(peer);
       this.proposer.linkDown(peer);
       this.requests.release((asked) => asked !== peer);
     }
@@ -325,6 +344,7 @@ export class Member implements MemberHandle {
   private stateChanged(state: RaftState): void {
     const { role, term, leader } = state;
     this.setup.logger.info({ role, term, leader: this.nameOf(leader) }, 'The Raft state changed.');
+    this.interruptions.leaderChanged(state.leader);
     this.proposer.leaderChanged(state.leader);
     this.requests.release((asked) => asked === state.leader);
     this.membership.publishSoon();

@@ -78,6 +78,8 @@ export interface MemberOptions {
    * what it acknowledged. For simulations, which know that a good copy of everything is left. Default false.
    */
   readonly returnsWithoutData?: boolean;
+  /** Gives up a start that is under way, in joining a cluster above all. Afterwards it means nothing. */
+  readonly signal?: AbortSignal;
   readonly logger?: Logger;
   readonly runtime?: Runtime;
   readonly observer?: MemberObserver;
@@ -114,6 +116,7 @@ export interface MemberSetup {
   /** It takes no part until the cluster that is there has told it who belongs to it; `members` are those it was told of. */
   readonly joins: boolean;
   readonly returnsWithoutData: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly observer: MemberObserver;
 }
 
@@ -241,6 +244,7 @@ export function setUp(options: MemberOptions): MemberSetup {
     autoCompaction: checkAutoCompaction(options.autoCompaction),
     joins: options.initialClusterState === 'existing',
     returnsWithoutData: options.returnsWithoutData ?? false,
+    signal: options.signal,
     observer: options.observer ?? {},
   };
 }

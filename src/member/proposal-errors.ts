@@ -1,4 +1,5 @@
 import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
+import type { Interruption } from './interruptions.ts';
 
 /** How a proposal that gets no result ends, each with what is known of its outcome. */
 
@@ -14,6 +15,18 @@ export function tooLarge(sizeBytes: number, mostBytes: number): ConclaveError {
     'too-large',
     `The command has ${sizeBytes} bytes; at most ${mostBytes} are taken. Divide it.`,
   );
+}
+
+export function notUnderstood(outcome: ErrorOutcome): ConclaveError {
+  const message =
+    'The Raft leader cannot read this command: it runs an older release than this member. Install this one there, too.';
+  return new ConclaveError('unsupported', message, { outcome });
+}
+
+export function resultTooLarge(): ConclaveError {
+  const message =
+    'The command was applied, and its result is more than members send each other. Read less in one transaction.';
+  return new ConclaveError('too-large', message, { outcome: 'unknown' });
 }
 
 export function tooManyHere(): ConclaveError {
@@ -36,15 +49,27 @@ export function unknownOutcome(): ConclaveError {
   return new ConclaveError(
     'unavailable',
     'The Raft leader changed while the command was under way; it may have been applied.',
-    { retryable: true, outcome: 'unknown' },
+    { retryable: true, outcome: 'unknown', details: { interruption: 'leader-changed' } },
   );
 }
 
-export function timedOut(leaderKnown: boolean, outcome: ErrorOutcome): ConclaveError {
+const whys: Readonly<Record<Interruption, string>> = {
+  'leader-failure': '; the Raft leader changed meanwhile',
+  'connection-lost': '; the connection to the Raft leader, or to a majority, broke meanwhile',
+};
+
+/** `interruption`: what came between, as far as this member saw. */
+export function timedOut(
+  leaderKnown: boolean,
+  outcome: ErrorOutcome,
+  interruption?: Interruption,
+): ConclaveError {
   if (!leaderKnown)
     return new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true, outcome });
-  return new ConclaveError('timeout', 'The command was not acknowledged in time.', {
+  const why = interruption === undefined ? '' : whys[interruption];
+  return new ConclaveError('timeout', `The command was not acknowledged in time${why}.`, {
     retryable: true,
     outcome,
+    details: interruption === undefined ? {} : { interruption },
   });
 }

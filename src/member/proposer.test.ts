@@ -6,6 +6,7 @@ import {
   decodeSubmittedCommand,
   encodeCommandResult,
 } from '../keyspace/index.ts';
+import { Interruptions } from './interruptions.ts';
 import type { LocalOutcome } from './local-proposals.ts';
 import { Proposer } from './proposer.ts';
 import type { LeaderRequest } from './requests.ts';
@@ -17,10 +18,12 @@ const applied: CommandResult = { revision: 3, outcome: { type: 'tick' } };
 class World {
   now = 0;
   connected = true;
+  readonly interruptions = new Interruptions({ memberId: self, voters: () => [1, 2, 3] });
   readonly local: { encoded: Uint8Array; done: (outcome: LocalOutcome) => void }[] = [];
   readonly sent: { leader: number; request: LeaderRequest & { type: 'propose' } }[] = [];
   readonly proposer = new Proposer({
     memberId: self,
+    interruptions: this.interruptions,
     firstRequestId: 100,
     nowMs: () => this.now,
     submitLocally: (encoded, done) => this.local.push({ encoded, done }),

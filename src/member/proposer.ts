@@ -8,9 +8,19 @@ import {
   decodeCommandResult,
   encodeSubmittedCommand,
 } from '../keyspace/index.ts';
+import type { Interruptions } from './interruptions.ts';
 import type { LocalOutcome } from './local-proposals.ts';
 import { OwnIdentity } from './own-identity.ts';
-import { stopping, timedOut, tooLarge, tooMany, tooManyHere, unknownOutcome } from './proposal-errors.ts';
+import {
+  notUnderstood,
+  resultTooLarge,
+  stopping,
+  timedOut,
+  tooLarge,
+  tooMany,
+  tooManyHere,
+  unknownOutcome,
+} from './proposal-errors.ts';
 import type { LeaderRequest, LeaderResponse } from './requests.ts';
 import { UnappliedResults } from './unapplied-results.ts';
 
@@ -18,6 +28,7 @@ import { UnappliedResults } from './unapplied-results.ts';
 export interface ProposerContext {
   nowMs(): number;
   readonly memberId: number;
+  readonly interruptions: Pick<Interruptions, 'moment' | 'since'>;
   /**
    * Below all request ids. Drawn anew for each life of the member: the leader may still answer requests of the one
    * before, and such an answer must not pass for one to a request of this life.
@@ -46,6 +57,8 @@ interface Proposal {
   requestId: number;
   /** It was handed to this member's own log, and what became of it there is not known yet. */
   submittedHere: boolean;
+  /** Of `Interruptions`: when it began. */
+  readonly moment: number;
   /** What the leader answered, while what it came of is not applied here. */
   result: CommandResult | undefined;
   /** An attempt may have reached a log: from now on only the same identity may be tried again. */
@@ -132,6 +145,7 @@ export class Proposer {
         askedAtMs: 0,
         requestId: 0,
         submittedHere: false,
+        moment: this.context.interruptions.moment,
         result: undefined,
         ambiguous: false,
         over: false,
@@ -263,6 +277,8 @@ export class Proposer {
       return this.unapplied.add(response.index, () => this.answered(proposal, result));
     }
     if (response.type === 'refused') return this.fail(proposal, tooMany(outcomeOf(proposal)));
+    if (response.type === 'not-understood') return this.fail(proposal, notUnderstood(outcomeOf(proposal)));
+    if (response.type === 'result-too-large') return this.fail(proposal, resultTooLarge());
     proposal.ambiguous = true;
     this.waiting.add(proposal);
     // That one no longer leads; wait for word of the next instead of asking it again in a circle.
@@ -318,7 +334,8 @@ export class Proposer {
       if (proposal.deadlineMs <= nowMs && proposal.result !== undefined) {
         this.answered(proposal, proposal.result);
       } else if (proposal.deadlineMs <= nowMs) {
-        this.fail(proposal, timedOut(this.leader !== 0, outcomeOf(proposal)));
+        const interruption = this.context.interruptions.since(proposal.moment);
+        this.fail(proposal, timedOut(this.leader !== 0, outcomeOf(proposal), interruption));
       } else if (proposal.askedLeader !== 0 && nowMs - proposal.askedAtMs > resendAfterMs) {
         this.retry(proposal);
       }

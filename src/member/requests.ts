@@ -22,6 +22,10 @@ export type LeaderResponse =
   /** Not the leader, or no longer: ask whoever is, under the same identity. */
   | { readonly type: 'retry'; readonly requestId: number }
   | { readonly type: 'refused'; readonly requestId: number }
+  /** What was forwarded is no command that the leader can read: a newer release's, or nonsense. It was not logged. */
+  | { readonly type: 'not-understood'; readonly requestId: number }
+  /** It was applied, and its result is more than a frame carries. */
+  | { readonly type: 'result-too-large'; readonly requestId: number }
   | { readonly type: 'membership'; readonly requestId: number; readonly outcome: MembershipOutcome };
 
 export function encodeRequest(request: LeaderRequest): Uint8Array {
@@ -66,10 +70,19 @@ export function encodeResponse(response: LeaderResponse): Uint8Array {
       return new FrameWriter(16).u8(3).u53(response.requestId).finish();
     case 'refused':
       return new FrameWriter(16).u8(4).u53(response.requestId).finish();
+    case 'not-understood':
+      return new FrameWriter(16).u8(6).u53(response.requestId).finish();
+    case 'result-too-large':
+      return new FrameWriter(16).u8(7).u53(response.requestId).finish();
     case 'membership':
       return new FrameWriter().u8(5).u53(response.requestId).text(JSON.stringify(response.outcome)).finish();
   }
 }
+
+const answersWithoutContent: Readonly<Record<number, 'not-understood' | 'result-too-large'>> = {
+  6: 'not-understood',
+  7: 'result-too-large',
+};
 
 /** @throws ConclaveError 'invalid-argument' on malformed input. */
 export function decodeResponse(payload: Uint8Array): LeaderResponse {
@@ -83,7 +96,7 @@ export function decodeResponse(payload: Uint8Array): LeaderResponse {
   if (type === 2)
     return { type: 'lease', requestId, remainingMs: reader.boolean() ? reader.f64() : undefined };
   if (type === 5) return { type: 'membership', requestId, outcome: parse(reader.text()) };
-  return { type: type === 3 ? 'retry' : 'refused', requestId };
+  return { type: type === 3 ? 'retry' : (answersWithoutContent[type] ?? 'refused'), requestId };
 }
 
 /** Members speak to each other here: that it is JSON is all that needs to be looked at. */

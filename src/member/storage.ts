@@ -27,7 +27,7 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
   const { disk, random } = setup.runtime;
   const corruptMark = `${dataDir}/corrupt`;
   const markCorrupt = async (why: string) => {
-    await using file = await disk.open(corruptMark, { create: true });
+    await using file = await disk.open(corruptMark, { create: true, ownerOnly: true });
     await file.writeAt(0, [new TextEncoder().encode(`${why}\n`)]);
     await file.sync();
     await disk.syncFolder(dataDir);

@@ -76,6 +76,8 @@ export interface MemberUpkeep {
    * needless from the log. @throws ConclaveError 'closed'
    */
   defragment(): Promise<void>;
+  /** Resolves when what was compacted is out of this member's memory. @throws ConclaveError 'aborted' */
+  finishCompaction(signal?: AbortSignal): Promise<void>;
   /** A backup of everything that this member has applied. Dispose of it. @throws ConclaveError 'closed', 'unavailable' */
   backup(): Promise<Backup>;
 }

@@ -5,6 +5,8 @@ import type { MemberSetup } from './options.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 import { version } from './version.ts';
 
+const snapshotPauseMs = 10;
+
 export interface UpkeepContext {
   readonly setup: MemberSetup;
   readonly groupId: number;
@@ -32,6 +34,25 @@ export class Upkeep {
       await new Promise<void>((resolve) => setup.runtime.timers.nextTurn(resolve));
     }
     await group.makeSnapshot();
+  }
+
+  /**
+   * Frees what was compacted up to now, in steps between other work.
+   *
+   * @throws ConclaveError 'aborted'
+   */
+  async finishCompaction(signal?: AbortSignal): Promise<void> {
+    const { group, setup } = this.context;
+    const { timers } = setup.runtime;
+    while (!group.keyspace.compactionDone) {
+      if (signal?.aborted) throw ConclaveError.aborted('Waiting for a compaction', signal);
+      // Nothing is left to do now, and not all is done: a snapshot that is being written keeps it.
+      const waits = group.keyspace.tidy() && !group.keyspace.compactionDone;
+      await new Promise<void>((resolve) => {
+        if (waits) timers.after(snapshotPauseMs, resolve);
+        else timers.nextTurn(resolve);
+      });
+    }
   }
 
   /** A backup of everything that this member has applied. Dispose of it. @throws ConclaveError 'closed', 'unavailable' */

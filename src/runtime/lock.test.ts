@@ -140,3 +140,16 @@ test('a folder that does not exist is not-found', async () => {
     ConclaveError.is(error, 'not-found'),
   );
 });
+
+test('the lock and the name of its holder are for their owner alone, also where the file was open to all', async () => {
+  const path = join(folder, 'private');
+  const mode = (name: string): number => fs.statSync(name).mode & 0o777;
+  await using first = await lockFile(path);
+  assert.deepEqual([mode(path), mode(`${path}.owner`)], [0o600, 0o600]);
+  await first[Symbol.asyncDispose]();
+  fs.chmodSync(path, 0o644);
+  await using _second = await lockFile(path);
+  assert.equal(mode(path), 0o600);
+  const { outcome } = contend(path);
+  assert.equal(await outcome, 'data-locked');
+});

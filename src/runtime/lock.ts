@@ -12,7 +12,7 @@
  * A mount without lock support (NFS `nolock`) makes `lockFile` fail or, on some, protects within one host only.
  */
 
-import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -74,6 +74,7 @@ class HeldLock implements AsyncDisposable {
 function tryLock(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
+    closeToOthers(path);
     database = new (sqlite().DatabaseSync)(path);
     database.exec('BEGIN EXCLUSIVE');
     return database;
@@ -81,6 +82,24 @@ function tryLock(path: string): DatabaseSync | undefined {
     database?.close();
     if ((error as { errcode?: number }).errcode === busy) return undefined;
     throw diskError('lock', path, error, 'not-applied');
+  }
+}
+
+/**
+ * Others on this host have no business with it, and could keep the lock from us. One that is there must not be opened here,
+ * as that might drop a lock of ours.
+ */
+function closeToOthers(path: string): void {
+  try {
+    closeSync(openSync(path, 'ax', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((statSync(path).mode & 0o077) === 0) return;
+    try {
+      chmodSync(path, 0o600);
+    } catch {
+      // Not our file: whether it can be locked shows next.
+    }
   }
 }
 
@@ -101,7 +120,7 @@ function ownerPath(path: string): string {
 
 function nameOwner(path: string): void {
   try {
-    writeFileSync(ownerPath(path), `${process.pid} ${hostname()}\n`);
+    writeFileSync(ownerPath(path), `${process.pid} ${hostname()}\n`, { mode: 0o600 });
   } catch {
     // Only for messages: a full disk must not keep a member from the lock that protects it.
   }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import * as net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Authority, certificatesMissing } from '../../test/certificates.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { NodeNetwork } from './network.ts';
@@ -197,6 +199,43 @@ describe('TLS between members', { skip: certificatesMissing ?? false }, () => {
     assert.equal(await echoed(before, 'what stands goes on'), 'what stands goes on');
     for (const connection of [before, meanwhile]) connection.destroy();
     await server.listener.close();
+  });
+
+  test('files that stay broken are told of once, and so is that they are good again', async () => {
+    const told: string[] = [];
+    let wake = (): void => {};
+    const files = ours.sign('flapping');
+    using _flapping = await identity(ours, 'flapping', {
+      ...files,
+      reloadEveryMs: 5,
+      onReload: (error) => {
+        told.push(
+          error === undefined ? 'good' : error.message.replace(/^.*(cannot be read|is none in PEM).*$/, '$1'),
+        );
+        wake();
+      },
+    });
+    const until = async (count: number): Promise<void> => {
+      while (told.length < count) await new Promise<void>((resolve) => (wake = resolve));
+      // Looked at again, more than once, without another word.
+      for (let look = 0; look < 4; look++)
+        await stat(files.certificateFile).then(
+          () => setTimeout(10),
+          () => setTimeout(10),
+        );
+      assert.equal(told.length, count);
+    };
+    writeFileSync(files.certificateFile, 'half a certificate');
+    await until(1);
+    writeFileSync(files.certificateFile, 'another half of one');
+    await until(2);
+    renameSync(files.keyFile, `${files.keyFile}.away`);
+    await until(3);
+    renameSync(`${files.keyFile}.away`, files.keyFile);
+    ours.sign('flapping');
+    while (told.at(-1) !== 'good') await new Promise<void>((resolve) => (wake = resolve));
+    assert.deepEqual(told.slice(0, 3), ['is none in PEM', 'is none in PEM', 'cannot be read']);
+    await until(told.length);
   });
 
   test('files that are missing, or do not belong together, are named', async () => {

@@ -18,7 +18,10 @@ export interface TlsOptions extends TlsFiles {
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
   /** Where changed files are looked for: so often. Default 5000. */
   readonly reloadEveryMs?: number;
-  /** The files changed: what is used from now on; or why what was used before still is. */
+  /**
+   * Once for each change of the files: undefined where they are used from now on, or are again what is used; else why what
+   * was used before still is.
+   */
   readonly onReload?: (error: ConclaveError | undefined) => void;
 }
 
@@ -33,6 +36,8 @@ export class TlsIdentity implements Disposable {
   readonly #servers = new Set<tls.Server>();
   #material: TlsMaterial;
   #stamp: string;
+  /** The files as they are, and why they are of no use: told already. */
+  #trouble: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @throws ConclaveError 'invalid-argument' naming the file that is missing, unreadable or of no use. */
@@ -127,14 +132,19 @@ export class TlsIdentity implements Disposable {
 
   /** Never rejects. Files that are being replaced may not fit each other yet: they are looked at again. */
   async #look(): Promise<void> {
+    let stamp = '';
     try {
-      const stamp = await stampOf(this.#options);
-      if (stamp === this.#stamp) return;
+      stamp = await stampOf(this.#options);
+      if (stamp === this.#stamp && this.#trouble === undefined) return;
       this.#material = await readMaterial(this.#options);
       this.#stamp = stamp;
+      this.#trouble = undefined;
       for (const server of this.#servers) server.setSecureContext(this.#context());
       this.#options.onReload?.(undefined);
     } catch (error) {
+      const trouble = `${stamp} ${(error as ConclaveError).message}`;
+      if (trouble === this.#trouble) return;
+      this.#trouble = trouble;
       this.#options.onReload?.(error as ConclaveError);
     }
   }

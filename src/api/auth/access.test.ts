@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
-import { manualRuntime, settle } from '../../runtime/testing.ts';
+import { settle } from '../../runtime/testing.ts';
 import {
   AuthUserAddRequest,
   AuthUserChangePasswordRequest,
-  type MethodDescriptor,
   ProposeRequest,
   PutRequest,
   RangeRequest,
@@ -16,66 +15,17 @@ import {
 } from '../../wire/index.ts';
 import { createRegistry } from '../registry.ts';
 import { toStatus } from '../status.ts';
-import { TestingCall, TestingMember, TestingRequests, testingServices } from '../testing.ts';
-import type { CallContext } from '../types.ts';
+import { TestingRequests, testingServices } from '../testing.ts';
+import { Passwords } from './passwords.ts';
 import { requirementOf } from './policy.ts';
+import { bytes, Caller, openWithAuth, tokenTtlMs } from './testing.ts';
 
 const { Auth, KV, Conclave } = services;
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const tokenTtlMs = 300_000;
-
-class Caller extends TestingCall {
-  constructor(token: string | undefined, commonName?: string) {
-    super();
-    Object.assign(this, { token, connection: { ...this.connection, commonName } });
-  }
-}
-
-/** Root, ann who may read and write `a`, and auth enabled; answers as text. */
-async function open() {
-  const runtime = manualRuntime();
-  const member = new TestingMember(runtime);
-  const api = testingServices(member, runtime);
-  const registry = createRegistry(api);
-  const ask = async <Req, Res>(
-    method: MethodDescriptor<Req, Res>,
-    request: Req,
-    context: CallContext = new Caller(undefined),
-  ): Promise<Res> => {
-    const served = registry.get(method.path);
-    assert.ok(served?.shape === 'unary');
-    return (await settle(runtime, served.handler(request, context))) as Res;
-  };
-  const told = async <Req, Res>(method: MethodDescriptor<Req, Res>, request: Req, context?: CallContext) => {
-    try {
-      await ask(method, request, context);
-      return 'ok';
-    } catch (error) {
-      const { code, message } = toStatus(error);
-      return `${code} ${message}`;
-    }
-  };
-  for (const name of ['root', 'ann']) {
-    await ask(Auth.userAdd, AuthUserAddRequest.create({ name, password: `${name}'s` }));
-  }
-  await ask(Auth.userGrantRole, { user: 'root', role: 'root' });
-  await ask(Auth.roleAdd, { name: 'hers' });
-  const perm = { permType: 2 as const, key: bytes('a'), rangeEnd: bytes('b') };
-  await ask(Auth.roleGrantPermission, { name: 'hers', perm });
-  await ask(Auth.userGrantRole, { user: 'ann', role: 'hers' });
-  await ask(Auth.authEnable, {});
-  const login = async (name: string, password = `${name}'s`) =>
-    (await ask(Auth.authenticate, { name, password })).token;
-  const root = new Caller(await login('root'));
-  const put = (token: string | undefined) =>
-    told(KV.put, PutRequest.create({ key: bytes('a') }), new Caller(token));
-  return { runtime, member, api, registry, ask, told, login, root, put };
-}
 
 const invalid = '16 etcdserver: invalid auth token';
 
 test('passwords reach the log only as hashes, and tokens not at all', async () => {
-  const { member, login } = await open();
+  const { member, login } = await openWithAuth();
   const token = await login('ann');
   const log = JSON.stringify(member.proposed, (_name, field: unknown) =>
     field instanceof Uint8Array ? Buffer.from(field).toString('latin1') : field,
@@ -85,7 +35,7 @@ test('passwords reach the log only as hashes, and tokens not at all', async () =
 });
 
 test('a token runs out when it is not used, and lasts while it is', async () => {
-  const { runtime, member, login, put } = await open();
+  const { runtime, member, login, put } = await openWithAuth();
   const unused = await login('ann');
   const used = await login('ann');
   for (let step = 0; step < 6; step++) {
@@ -104,7 +54,7 @@ test('a token runs out when it is not used, and lasts while it is', async () => 
 });
 
 test('an extension that fails is not tried again until the token is used again', async () => {
-  const { runtime, member, ask, login } = await open();
+  const { runtime, member, ask, login } = await openWithAuth();
   const token = await login('ann');
   await runtime.advance(tokenTtlMs * 0.6);
   const extensions = () => member.proposed.filter(({ type }) => type === 'extendToken').length;
@@ -124,7 +74,7 @@ test('an extension that fails is not tried again until the token is used again',
 });
 
 test('a token is void once the password or the user is another, auth was disabled, or a bit of it is wrong', async () => {
-  const { ask, login, put, root } = await open();
+  const { ask, login, put, root } = await openWithAuth();
   const first = await login('ann');
   assert.equal(await put(first), 'ok');
   for (const at of [0, 5, first.indexOf('.') + 1, first.length - 2]) {
@@ -150,8 +100,8 @@ test('a token is void once the password or the user is another, auth was disable
 });
 
 test('tokens of another cluster are void', async () => {
-  const ours = await open();
-  const theirs = await open();
+  const ours = await openWithAuth();
+  const theirs = await openWithAuth();
   Object.assign(theirs.member, { clusterId: 0xc2 });
   const api = testingServices(theirs.member, theirs.runtime);
   const copy = createRegistry(api).get(KV.put.path);
@@ -164,7 +114,7 @@ test('tokens of another cluster are void', async () => {
 });
 
 test('without a token the common name of the certificate counts', async () => {
-  const { told } = await open();
+  const { told } = await openWithAuth();
   const put = (key: string, name: string) =>
     told(KV.put, PutRequest.create({ key: bytes(key) }), new Caller(undefined, name));
   assert.equal(await put('a', 'ann'), 'ok');
@@ -174,7 +124,7 @@ test('without a token the common name of the certificate counts', async () => {
 });
 
 test('a refused write never reaches the log, and a change of roles under way is looked at again', async () => {
-  const { member, told, login, root, ask } = await open();
+  const { member, told, login, root, ask } = await openWithAuth();
   const token = await login('ann');
   const put = () => told(KV.put, PutRequest.create({ key: bytes('b') }), new Caller(token));
   const before = member.proposed.length;
@@ -196,7 +146,7 @@ test('a refused write never reaches the log, and a change of roles under way is 
 });
 
 test('proposals under the incarnation of another user are refused', async () => {
-  const { ask, told, login } = await open();
+  const { ask, told, login } = await openWithAuth();
   const [ann, root] = [new Caller(await login('ann')), new Caller(await login('root'))];
   const { incarnation } = await ask(Conclave.registerClient, { name: 'x' }, root);
   const proposal = (sequence: number) =>
@@ -220,7 +170,7 @@ test('proposals under the incarnation of another user are refused', async () => 
 });
 
 test('a watch ends with the first events after its user lost the right to see them', async () => {
-  const { runtime, registry, ask, login, root } = await open();
+  const { runtime, registry, ask, login, root } = await openWithAuth();
   const served = registry.get(services.Watch.watch.path);
   assert.ok(served?.shape === 'duplex');
   const requests = new TestingRequests<WatchRequest>();
@@ -251,7 +201,7 @@ test('a watch ends with the first events after its user lost the right to see th
 });
 
 test('with auth enabled no method answers somebody unknown, but the one that logs in', async () => {
-  const { runtime, registry } = await open();
+  const { runtime, registry } = await openWithAuth();
   for (const [path, served] of registry) {
     // Probes and tools that list the methods have no users.
     if (path === Auth.authenticate.path || path.startsWith('/grpc.')) continue;
@@ -284,4 +234,37 @@ const creation = WatchRequest.create({
 test('what is not named by the policy takes root', () => {
   const unknown = { ...KV.range };
   assert.equal(requirementOf(unknown, RangeRequest.create({})), 'root');
+});
+
+test('a login as nobody costs what a login as one of the users costs, for each name always the same', async () => {
+  const { runtime, api, ask, told, root } = await openWithAuth();
+  const cost = 3;
+  const hashedPassword = await new Passwords(runtime, cost).hash('x', root);
+  await ask(Auth.userAdd, AuthUserAddRequest.create({ name: 'cheap', hashedPassword }), root);
+  const noPassword = { options: { noPassword: true } };
+  for (const name of ['c1', 'c2'])
+    await ask(Auth.userAdd, AuthUserAddRequest.create({ name, ...noPassword }), root);
+  const { keyDerivation } = runtime;
+  const costs: number[] = [];
+  Object.assign(api.runtime, {
+    keyDerivation: {
+      scrypt: (...given: Parameters<typeof keyDerivation.scrypt>) => {
+        costs.push(Math.log2(given[2].cost));
+        return keyDerivation.scrypt(...given);
+      },
+    },
+  });
+  const costOf = async (name: string) => {
+    assert.match(await told(Auth.authenticate, { name, password: 'guess' }), /invalid user ID or password/);
+    return costs.at(-1);
+  };
+  const seen = new Set<number | undefined>();
+  for (let number = 0; number < 40; number++) {
+    const name = `nobody ${number}`;
+    const first = await costOf(name);
+    assert.equal(await costOf(name), first);
+    seen.add(first);
+  }
+  assert.deepEqual([...seen].toSorted(), [cost, 4]);
+  assert.ok([cost, 4].includes((await costOf('c1')) ?? 0));
 });

@@ -1,9 +1,11 @@
 import type {
+  AuthReader,
   Command,
   CommandAuthor,
   CommandFailure,
   CommandResult,
   Access as KeyAccess,
+  Login,
 } from '../../keyspace/types.ts';
 import type { MemberHandle, ProposeOptions } from '../../member/types.ts';
 import type { BackgroundWork } from '../background.ts';
@@ -17,6 +19,12 @@ export type Requirement = 'nothing' | 'keys' | 'user' | 'root';
 /** Changes of users and roles that may come between the look at a command here and its application. */
 const mostAttempts = 32;
 const noBytes = new Uint8Array(0);
+
+/** Who opened a stream. `login`: undefined where a certificate says who it is, or nobody asks. */
+export interface Caller {
+  readonly user: string | undefined;
+  readonly login: Login | undefined;
+}
 
 interface Range {
   readonly access: KeyAccess;
@@ -95,11 +103,31 @@ export class Access {
     return this.#rangeRefusal(context, range);
   }
 
-  /** Whether who was let in before may still read the range, now that users or roles have changed. */
-  stillReads(user: string | undefined, key: Uint8Array, rangeEnd: Uint8Array): StatusError | undefined {
+  /** Who calls, for `stillReads`. @throws StatusError */
+  caller(context: CallContext): Caller {
+    const user = this.author(context)?.user;
+    if (user === undefined || context.token === undefined) return { user, login: undefined };
+    return { user, login: this.#tokens.read(this.#member.keyspace.auth, context.token)?.login };
+  }
+
+  /**
+   * Whether who was let in before may still read the range, now that users or roles have changed. That the token's time
+   * has run out does not count; that its user or password is another, does.
+   */
+  stillReads({ user, login }: Caller, key: Uint8Array, rangeEnd: Uint8Array): StatusError | undefined {
     const { auth } = this.#member.keyspace;
+    if (!auth.enabled) return undefined;
+    if (login !== undefined && !stands(auth, login)) return failure('invalidToken');
     const author = user === undefined ? undefined : { user, authRevision: auth.revision };
     return asStatus(auth.checkRange(author, 'read', key, rangeEnd));
+  }
+
+  /**
+   * For each request of a stream: what is asked for now takes a token that is valid now, though the stream, and what was
+   * asked for before, go on without.
+   */
+  askedAnew(context: CallContext): void {
+    if (this.enabled) this.#begun.delete(context);
   }
 
   /** @throws StatusError */
@@ -112,6 +140,12 @@ export class Access {
       );
     };
     await this.#allowed(context, look, () => undefined);
+  }
+
+  /** The same for one request of a stream: who was let in when it began may be nobody by now. @throws StatusError */
+  async requireAnew(requirement: Requirement, context: CallContext): Promise<void> {
+    this.askedAnew(context);
+    await this.require(requirement, context);
   }
 
   /**
@@ -197,13 +231,11 @@ export class Access {
     const content = this.#tokens.read(auth, token);
     if (content === undefined) throw failure('invalidToken');
     const { login, issuedMs, ttlMs, id } = content;
-    const stands =
-      login.enabledRevision === auth.enabledRevision &&
-      login.credentialRevision === auth.user(login.user)?.credentialRevision;
     const nowMs = this.#member.clusterTimeMs();
     const expiresMs = auth.tokenExpiresMs(id) ?? issuedMs + ttlMs;
     // A call that began in time goes on: a watch, or a wait for a lock, may last for days.
-    if (!stands || (nowMs > expiresMs && !this.#begun.has(context))) throw failure('invalidToken');
+    if (!stands(auth, login) || (nowMs > expiresMs && !this.#begun.has(context)))
+      throw failure('invalidToken');
     this.#begun.add(context);
     if (expiresMs - nowMs < ttlMs / 2 && nowMs <= expiresMs) this.#extend(content);
     return login.user;
@@ -219,6 +251,12 @@ export class Access {
       this.#member.propose(command).finally(() => this.#extending.delete(name)),
     );
   }
+}
+
+/** Same user, same password, and auth not disabled since. */
+function stands(auth: AuthReader, login: Login): boolean {
+  const { credentialRevision } = auth.user(login.user) ?? {};
+  return login.enabledRevision === auth.enabledRevision && login.credentialRevision === credentialRevision;
 }
 
 function saysWho({ token, connection }: CallContext): boolean {

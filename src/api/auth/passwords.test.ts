@@ -38,6 +38,10 @@ test('the work is the same without a user to compare with', async () => {
   assert.equal(await passwords.matches('two', undefined, call), false);
   assert.equal(asked.length, 3);
   assert.deepEqual(asked[1], asked[2]);
+  // Also where the users' passwords were hashed under another setting.
+  const later = new Passwords(counting, 6);
+  assert.equal(await later.matches('two', undefined, call, hash), false);
+  assert.deepEqual(asked[3], asked[1]);
 });
 
 test('a caller that has gone costs no work, and hashes that cannot be checked are refused', async () => {

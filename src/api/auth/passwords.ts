@@ -44,11 +44,20 @@ export class Passwords {
     return `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${text(salt)}$${text(key)}`;
   }
 
-  /** Takes as long without a hash to compare with: it does not tell which users there are. @throws StatusError */
-  async matches(password: string, hash: string | undefined, context: CallContext): Promise<boolean> {
+  /**
+   * Takes as long without a hash to compare with: it does not tell which users there are. `standIn`: the hash whose cost
+   * is taken then, since those that there are may cost more or less than a new one. @throws StatusError
+   */
+  async matches(
+    password: string,
+    hash: string | undefined,
+    context: CallContext,
+    standIn?: string,
+  ): Promise<boolean> {
     const parsed = hash === undefined ? undefined : parseHash(hash);
     if (parsed === undefined) {
-      await this.#derive(password, new Uint8Array(saltBytes), this.#parameters, context);
+      const parameters = (standIn && parseHash(standIn)?.parameters) || this.#parameters;
+      await this.#derive(password, new Uint8Array(saltBytes), parameters, context);
       return false;
     }
     const key = await this.#derive(password, parsed.salt, parsed.parameters, context);

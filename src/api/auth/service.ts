@@ -133,7 +133,8 @@ async function authenticate(
     const user = auth.user(request.name);
     const { enabledRevision } = auth;
     const hash = user === undefined || user.noPassword ? undefined : user.passwordHash;
-    const proven = await passwords.matches(request.password, hash, context);
+    const standIn = hash === undefined ? tokens.standInFor(auth, request.name)?.passwordHash : undefined;
+    const proven = await passwords.matches(request.password, hash, context, standIn);
     if (!proven || user === undefined) throw failure('authFailed');
     const login: Login = {
       user: user.name,

@@ -1,6 +1,6 @@
 import type { StatusError } from '../status.ts';
 import type { CallContext } from '../types.ts';
-import type { Access } from './access.ts';
+import type { Access, Caller } from './access.ts';
 
 /** No version of users and roles. */
 export const neverAllowed = -1;
@@ -15,12 +15,13 @@ export interface GuardedRange {
 
 /**
  * Whether one stream's caller may watch: asked when a watch is created, and again with the first events after users or
- * roles have changed. What it proved to be at the last creation counts, though its token runs out meanwhile.
+ * roles have changed. What it proved to be at the last creation counts, though its token runs out meanwhile; not though its
+ * user is deleted or gets another password.
  */
 export class WatchGuard {
   readonly #access: Access;
   readonly #context: CallContext;
-  #user: string | undefined;
+  #caller: Caller = { user: undefined, login: undefined };
 
   constructor(access: Access, context: CallContext) {
     this.#access = access;
@@ -32,9 +33,10 @@ export class WatchGuard {
     readonly key: Uint8Array;
     readonly rangeEnd: Uint8Array;
   }): Promise<string | undefined> {
+    this.#access.askedAnew(this.#context);
     const refusal = await this.#access.watchRefusal(this.#context, { access: 'read', ...range });
     if (refusal !== undefined) return reasonOf(refusal);
-    this.#user = this.#access.author(this.#context)?.user;
+    this.#caller = this.#access.caller(this.#context);
     return undefined;
   }
 
@@ -42,7 +44,7 @@ export class WatchGuard {
   stillRefusal(range: GuardedRange): string | undefined {
     const version = this.#access.version;
     if (version === range.allowedAt) return undefined;
-    const refusal = this.#access.stillReads(this.#user, range.key, range.rangeEnd);
+    const refusal = this.#access.stillReads(this.#caller, range.key, range.rangeEnd);
     if (refusal !== undefined) return reasonOf(refusal);
     range.allowedAt = version;
     return undefined;

@@ -7,9 +7,18 @@ import type { CheckedLimits } from '../validate.ts';
 import { gatewayPaths } from './gateway-paths.ts';
 import { BodyValues, drained, type HeldBytes, HttpCallContext } from './http-call.ts';
 import { httpStatusOf } from './http-status.ts';
+import type { JsonBounds } from './json-values.ts';
 
 /** JSON of one request: base64 takes a third more than the bytes that it stands for, and escapes may take more. */
 const jsonOfOneByte = 4;
+
+/**
+ * Parsing takes time for each name and element, however short, and nothing else runs meanwhile. A put or a range has some
+ * ten; an operation of a transaction has no more than this, and there are twice as many of them in the largest one, with
+ * its comparisons.
+ */
+const membersOfAnyRequest = 2048;
+const membersOfOneOperation = 64;
 
 /** Of requests that are not complete, on all connections together. */
 const mostHeldBytes = 64 * 1024 * 1024;
@@ -32,12 +41,15 @@ interface Call {
 export class Gateway {
   readonly #methods = new Map<string, ServedMethod>();
   readonly #logger: Logger;
-  readonly #longestJsonBytes: number;
+  readonly #bounds: JsonBounds;
   readonly #streams = new Set<HttpCallContext>();
   readonly #held: HeldBytes = { maxBytes: mostHeldBytes, bytes: 0 };
 
   constructor(registry: Registry, logger: Logger, limits: CheckedLimits) {
-    this.#longestJsonBytes = jsonOfOneByte * limits.receivedBytes;
+    this.#bounds = {
+      maxBytes: jsonOfOneByte * limits.receivedBytes,
+      maxMembers: membersOfAnyRequest + membersOfOneOperation * limits.transactionOperations,
+    };
     this.#logger = logger;
     for (const [path, { path: name }] of gatewayPaths) {
       const method = registry.get(name);
@@ -60,7 +72,7 @@ export class Gateway {
     const method = this.#methods.get(path);
     const [requestType, responseType] = schema.methods[method?.descriptor.path ?? ''] ?? [];
     if (method === undefined || requestType === undefined || responseType === undefined) return;
-    const body = new BodyValues(request, this.#longestJsonBytes, this.#held);
+    const body = new BodyValues(request, this.#bounds, this.#held);
     const context = new HttpCallContext(request, response, connection);
     const call = { method, requestType, responseType, body, response, context };
     method.calls.started += 1;

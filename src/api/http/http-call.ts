@@ -1,9 +1,9 @@
 import type { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
 import { WireError } from '../../wire/index.ts';
-import { failure, StatusError, statusCodes } from '../status.ts';
+import { failure, type StatusError } from '../status.ts';
 import type { CallConnection, CallContext } from '../types.ts';
 import { Wakeup } from '../wakeup.ts';
-import { JsonValues } from './json-values.ts';
+import { type JsonBounds, JsonValues } from './json-values.ts';
 
 /** What a handler knows of a call that came as an HTTP request. */
 export class HttpCallContext implements CallContext {
@@ -51,10 +51,10 @@ export class BodyValues implements AsyncIterable<string> {
   #failure: Error | undefined;
   #over = false;
 
-  constructor(request: IncomingMessage, maxBytes: number, share: HeldBytes) {
+  constructor(request: IncomingMessage, bounds: JsonBounds, share: HeldBytes) {
     this.#request = request;
     this.#share = share;
-    const values = new JsonValues(maxBytes);
+    const values = new JsonValues(bounds);
     this.#values = values;
     request.on('data', (chunk: Uint8Array) => {
       if (this.#over) return;
@@ -62,8 +62,8 @@ export class BodyValues implements AsyncIterable<string> {
         this.#waiting.push(...values.push(chunk));
         this.#hold(values.heldBytes);
         if (this.#waiting.length >= waitingValues) request.pause();
-      } catch {
-        this.#fail(bodyTooLarge());
+      } catch (error) {
+        this.#fail(error as StatusError);
       }
       this.#wakeup.notify();
     });
@@ -117,11 +117,6 @@ export class BodyValues implements AsyncIterable<string> {
       yield value;
     }
   }
-}
-
-function bodyTooLarge(): StatusError {
-  const trailers = { code: 'too-large', outcome: 'not-applied', retryable: false } as const;
-  return new StatusError(statusCodes.resourceExhausted, 'http: request body too large', trailers);
 }
 
 /** Resolves when the response takes more, or is over. */

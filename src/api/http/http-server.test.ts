@@ -95,13 +95,13 @@ inBothForms('health tells whether a majority answers, and why not', async (front
   it.member.failure = new ConclaveError('no-leader', 'nobody leads');
   assert.deepEqual(await page('/health'), [
     503,
-    '{"health":"false","reason":"QGET ERROR:etcdserver: no leader"}',
+    '{"health":"false","reason":"QGET ERROR:etcdserver: request timed out"}',
   ]);
   assert.deepEqual(await page('/health?serializable=true'), [200, '{"health":"true","reason":""}']);
   assert.deepEqual(await page('/livez'), [200, 'ok\n']);
   assert.deepEqual(await page('/readyz'), [
     503,
-    '[+]data_corruption ok\n[+]serializable_read ok\n[-]linearizable_read failed: etcdserver: no leader\nreadyz check failed\n',
+    '[+]data_corruption ok\n[+]serializable_read ok\n[-]linearizable_read failed: etcdserver: request timed out\nreadyz check failed\n',
   ]);
   assert.deepEqual(await page('/readyz?exclude=linearizable_read'), [200, 'ok\n']);
 });

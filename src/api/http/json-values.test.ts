@@ -7,9 +7,10 @@ function cutUp(
   text: string,
   cuts: readonly number[],
   maxBytes = 1_000_000,
+  maxMembers = 1_000_000,
 ): { values: string[]; left: boolean } {
   const bytes = Buffer.from(text);
-  const splitter = new JsonValues(maxBytes);
+  const splitter = new JsonValues({ maxBytes, maxMembers });
   const values: string[] = [];
   let offset = 0;
   for (let turn = 0; offset < bytes.length; turn++) {
@@ -49,8 +50,23 @@ test('what has no end is known to be incomplete', () => {
 });
 
 test('a value longer than the bound is refused before it is held', () => {
-  assert.throws(() => cutUp(`"${'x'.repeat(200)}"`, [50], 100), RangeError);
-  assert.throws(() => cutUp('['.repeat(200), [1], 100), RangeError);
+  assert.throws(() => cutUp(`"${'x'.repeat(200)}"`, [50], 100), /request body too large/);
+  assert.throws(() => cutUp('['.repeat(200), [1], 100), /request body too large/);
   // Values each below the bound are not.
   assert.equal(cutUp('"0123456789" '.repeat(100), [7], 20).values.length, 100);
+});
+
+test('a value with more fields and elements than the bound is refused as soon as that shows', () => {
+  const refused = /more than 50 fields and elements/;
+  for (const text of [
+    `{${'"a":1,'.repeat(60)}"b":1}`,
+    `[${'1,'.repeat(60)}1]`,
+    '['.repeat(60),
+    `[${'{},'.repeat(30)}{}]`,
+  ]) {
+    assert.throws(() => cutUp(text, [7], 1_000_000, 50), refused);
+    // Not so where they are text, or belong to several values.
+    assert.equal(cutUp(JSON.stringify(text), [7], 1_000_000, 50).values.length, 1);
+  }
+  assert.equal(cutUp('[1,2,3] '.repeat(60), [7], 1_000_000, 50).values.length, 60);
 });

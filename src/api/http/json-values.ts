@@ -1,14 +1,25 @@
-const codes = { quote: 0x22, open: 0x5b, backslash: 0x5c, close: 0x5d } as const;
+import { StatusError, statusCodes } from '../status.ts';
+
+const codes = { quote: 0x22, comma: 0x2c, open: 0x5b, backslash: 0x5c, close: 0x5d } as const;
 const brace = { open: 0x7b, close: 0x7d } as const;
 
 const decoder = new TextDecoder();
+
+export interface JsonBounds {
+  /** Of one value. */
+  readonly maxBytes: number;
+  /** Fields of all its objects and elements of all its arrays: what parsing and converting it takes time for. */
+  readonly maxMembers: number;
+}
 
 /**
  * Cuts bytes into the JSON values that stand in them one after the other, without looking into them: what is cut off
  * may still be no JSON. Holds the bytes of one value at most.
  */
 export class JsonValues {
-  readonly #maxBytes: number;
+  readonly #bounds: JsonBounds;
+  /** Commas, brackets and braces of the value that is not complete: at least as many as it has members. */
+  #members = 0;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   /** Of brackets and braces. */
@@ -18,8 +29,8 @@ export class JsonValues {
   /** In a value that is no array, object or string. */
   #inWord = false;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(bounds: JsonBounds) {
+    this.#bounds = bounds;
   }
 
   /** Whether a value has begun and not ended. */
@@ -32,7 +43,7 @@ export class JsonValues {
     return this.#heldBytes;
   }
 
-  /** The values that end in `chunk`. @throws RangeError where one is longer than the bound. */
+  /** The values that end in `chunk`. @throws StatusError where one is beyond the bounds. */
   push(chunk: Uint8Array): string[] {
     const values: string[] = [];
     let start = 0;
@@ -78,7 +89,10 @@ export class JsonValues {
     }
     if (!begun && space) return 'between';
     if (byte === codes.quote) this.#inString = true;
-    else if (opens) this.#depth++;
+    else if (opens) {
+      this.#depth++;
+      this.#count();
+    } else if (byte === codes.comma && this.#depth > 0) this.#count();
     else if (this.#depth === 0) this.#inWord = true;
     else if (byte === brace.close || byte === codes.close) {
       this.#depth--;
@@ -93,11 +107,17 @@ export class JsonValues {
     this.#heldBytes = 0;
   }
 
+  #count(): void {
+    this.#members += 1;
+    const { maxMembers } = this.#bounds;
+    if (this.#members > maxMembers)
+      throw tooLarge(`conclave: a JSON value of a request has more than ${maxMembers} fields and elements`);
+  }
+
   #hold(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#heldBytes += bytes.length;
-    if (this.#heldBytes > this.#maxBytes)
-      throw new RangeError(`a value is longer than ${this.#maxBytes} bytes`);
+    if (this.#heldBytes > this.#bounds.maxBytes) throw tooLarge('http: request body too large');
     this.#held.push(bytes);
   }
 
@@ -106,6 +126,12 @@ export class JsonValues {
     const all = this.#held.length === 1 ? this.#held[0] : Buffer.concat(this.#held, this.#heldBytes);
     this.#held = [];
     this.#heldBytes = 0;
+    this.#members = 0;
     return decoder.decode(all);
   }
+}
+
+function tooLarge(text: string): StatusError {
+  const trailers = { code: 'too-large', outcome: 'not-applied', retryable: false } as const;
+  return new StatusError(statusCodes.resourceExhausted, text, trailers);
 }

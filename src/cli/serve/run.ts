@@ -24,13 +24,43 @@ export async function runServe(options: ServeOptions, run: RunOptions): Promise<
     logger.warn({ variable }, 'Unknown environment variable; ignored.');
   try {
     const stopping = stopRequest(run.stopWithStdin, logger);
-    const member = await startMember(options, logger);
+    const member = await started(stopping, options, logger);
+    if (member === undefined) return exitCodes.ok.code;
     return await serveUntil(stopping, member, options, logger);
   } catch (error) {
     const { exitCode, message } = reportOf(error);
     const code = ConclaveError.is(error) ? error.code : undefined;
     logger.fatal({ ...(code !== undefined && { code }), exitCode }, message);
     return exitCode;
+  }
+}
+
+/** A start that does not end by itself soon after it was given up is left where it stands, as by a crash. */
+const giveUpWithinMs = 2000;
+
+/** undefined: it was asked to stop before it had started. */
+async function started(
+  stopping: Promise<string>,
+  options: ServeOptions,
+  logger: Logger,
+): Promise<RunningMember | undefined> {
+  const givenUp = new AbortController();
+  let over = false;
+  const starting = startMember(options, logger, givenUp.signal).finally(() => {
+    over = true;
+  });
+  const left = stopping.then(async (cause) => {
+    if (over) return undefined;
+    logger.info({ cause }, 'stopping before the member has started');
+    givenUp.abort();
+    await new Promise((resolve) => setTimeout(resolve, giveUpWithinMs).unref());
+    return undefined;
+  });
+  try {
+    return await Promise.race([starting, left]);
+  } catch (error) {
+    if (givenUp.signal.aborted && ConclaveError.is(error, 'aborted')) return undefined;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { openTls, serveApi } from '../../api/index.ts';
 import { type Logger, Member } from '../../member/index.ts';
+import { type Address, nodeRuntime } from '../../runtime/index.ts';
 import { whyLeaderless } from './leaderless.ts';
 import type { ServeOptions } from './options.ts';
 
@@ -16,11 +17,17 @@ export interface RunningMember {
   stop(): Promise<void>;
 }
 
-/** Starts a member and its API. Nothing is left running when it throws. */
-export async function startMember(options: ServeOptions, logger: Logger): Promise<RunningMember> {
+/** Starts a member and its API. Nothing is left running when it throws. `signal` gives it up on its way. */
+export async function startMember(
+  options: ServeOptions,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<RunningMember> {
   const { heartbeatIntervalMs, electionTimeoutMs, storage } = options;
   const tls = await openTls({ clients: options.clientTls, peers: options.peerTls }, logger);
   const { runtime } = tls;
+  const { listenPeerEndpoints, listenClientEndpoints, listenMetricsEndpoints } = options;
+  await requireFree([...listenPeerEndpoints, ...listenClientEndpoints, ...listenMetricsEndpoints]);
   const member = await Member.start({
     name: options.name,
     dataDir: options.dataDir,
@@ -35,6 +42,7 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
     initialCorruptCheck: options.corruption.atStart,
     logger,
     runtime,
+    signal,
     ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
     ...(electionTimeoutMs !== undefined && { electionTimeoutMs }),
     ...(storage.autoCompaction !== undefined && { autoCompaction: storage.autoCompaction }),
@@ -69,6 +77,18 @@ export async function startMember(options: ServeOptions, logger: Logger): Promis
   } catch (error) {
     await member.stop();
     throw error;
+  }
+}
+
+/**
+ * Before anything else: joining a cluster, or reading a large data folder, may take long, and the others would count a
+ * member that cannot serve. @throws ConclaveError 'address-in-use', 'invalid-argument'
+ */
+async function requireFree(addresses: readonly Address[]): Promise<void> {
+  const { network } = nodeRuntime();
+  for (const { host, port } of addresses) {
+    const listener = await network.listen({ host, port }, (connection) => connection.destroy());
+    await listener.close();
   }
 }
 

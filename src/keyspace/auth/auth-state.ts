@@ -43,6 +43,16 @@ export class AuthState implements AuthReader {
     return this.usersByName.get(name);
   }
 
+  userWithPassword(number: number): UserInfo | undefined {
+    let left = number % Math.max(1, this.usersByName.size);
+    let first: UserInfo | undefined;
+    for (const user of this.usersByName.values()) {
+      if (!user.noPassword) first ??= user;
+      if (left-- <= 0 && !user.noPassword) return user;
+    }
+    return first;
+  }
+
   users(): string[] {
     return inByteOrder(this.usersByName.keys());
   }

@@ -4,6 +4,7 @@ import { readChoice, writeChoice } from '../codec-requests.ts';
 import type { Reader, Writer } from '../encoding.ts';
 import { MalformedData } from '../errors.ts';
 import type { AuthState } from './auth-state.ts';
+import type { ExtendedToken } from './extended-tokens.ts';
 import type { AuthChange, CommandAuthor, Login, Permission, PermissionType } from './types.ts';
 
 const changeKinds: readonly AuthChange['kind'][] = [
@@ -107,7 +108,8 @@ export function readLogin(reader: Reader): Login {
   };
 }
 
-export function writeAuthState(writer: Writer, auth: AuthState): void {
+/** Users and roles: few, and copied at once. The tokens follow, by `writeTokens`. */
+export function writeUsersAndRoles(writer: Writer, auth: AuthState): void {
   writer.boolean(auth.enabled);
   writer.varint(auth.revision);
   writer.varint(auth.enabledRevision);
@@ -132,8 +134,12 @@ export function writeAuthState(writer: Writer, auth: AuthState): void {
     writer.varint(permissions.length);
     for (const permission of permissions) writePermission(writer, permission);
   }
-  writer.varint(auth.tokens.count);
-  for (const { id, expiresMs } of auth.tokens.all()) {
+}
+
+/** Some of them. */
+export function writeTokens(writer: Writer, tokens: readonly ExtendedToken[]): void {
+  writer.varint(tokens.length);
+  for (const { id, expiresMs } of tokens) {
     writer.bytes(id);
     writer.varint(expiresMs);
   }
@@ -145,7 +151,7 @@ function readList<T>(reader: Reader, read: () => T): T[] {
   return items;
 }
 
-/** Fills a fresh state. */
+/** Fills a fresh state: users, roles and the first tokens. */
 export function readAuthState(reader: Reader, auth: AuthState): void {
   auth.enabled = reader.boolean();
   auth.revision = reader.varint();
@@ -156,6 +162,11 @@ export function readAuthState(reader: Reader, auth: AuthState): void {
     const name = readText(reader);
     auth.addRole({ name, permissions: readList(reader, () => readPermission(reader)) });
   }
+  readTokens(reader, auth);
+}
+
+/** More of them. */
+export function readTokens(reader: Reader, auth: AuthState): void {
   for (let count = reader.count(); count > 0; count--) {
     const id = reader.bytes();
     auth.tokens.extend(id, reader.varint(), 0);

@@ -6,7 +6,8 @@ import { copyBytes, finishHash, hashBytes, mixNumber } from '../bytes.ts';
 
 export const maxExtendedTokens = 100_000;
 
-interface Extended {
+/** Never changed: another one takes its place. */
+export interface ExtendedToken {
   readonly id: Uint8Array;
   readonly expiresMs: number;
 }
@@ -19,7 +20,7 @@ function nameOf(id: Uint8Array): string {
 
 export class ExtendedTokens {
   /** In the order in which they were last extended. */
-  private readonly tokens = new Map<string, Extended>();
+  private readonly tokens = new Map<string, ExtendedToken>();
 
   get count(): number {
     return this.tokens.size;
@@ -48,7 +49,7 @@ export class ExtendedTokens {
     this.tokens.clear();
   }
 
-  all(): IterableIterator<Extended> {
+  all(): IterableIterator<ExtendedToken> {
     return this.tokens.values();
   }
 

@@ -21,9 +21,12 @@ export {
   readAuthor,
   readAuthState,
   readLogin,
+  readTokens,
   writeAuthChange,
   writeAuthor,
-  writeAuthState,
   writeLogin,
+  writeTokens,
+  writeUsersAndRoles,
 } from './codec.ts';
+export type { ExtendedToken } from './extended-tokens.ts';
 export type * from './types.ts';

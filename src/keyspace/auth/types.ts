@@ -92,6 +92,8 @@ export interface AuthReader {
   /** Secret. Empty while disabled. */
   readonly tokenKey: Uint8Array;
   user(name: string): UserInfo | undefined;
+  /** The user at about that place among all, of those that have a password; undefined where there is none. */
+  userWithPassword(number: number): UserInfo | undefined;
   /** Names in byte order. */
   users(): string[];
   role(name: string): RoleInfo | undefined;

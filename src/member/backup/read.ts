@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ConclaveError } from '../../errors/index.ts';
-import { InvariantViolation as BrokenState, Keyspace } from '../../keyspace/index.ts';
+import { InvariantViolation as BrokenState, Keyspace, MalformedData } from '../../keyspace/index.ts';
 import type { SnapshotMeta } from '../../raft/index.ts';
 import type { Disk, File } from '../../runtime/index.ts';
 import { MalformedBytes } from '../log/bytes.ts';
@@ -63,6 +63,7 @@ export async function openBackup(disk: Disk, path: string): Promise<BackupFile> 
       try {
         writer.finish();
       } catch (error) {
+        if (error instanceof MalformedData) throw foreign(path, error.message.replace(/\.$/, ''));
         if (error instanceof BrokenState) throw damaged(path, error.message.replace(/\.$/, ''));
         throw error;
       }
@@ -80,6 +81,16 @@ async function digestOf(file: File, bytes: number): Promise<string> {
     at += piece.length;
   }
   return digest.digest('hex');
+}
+
+/** Its digest is right: it is what was saved. */
+function foreign(path: string, what: string): ConclaveError {
+  return new ConclaveError(
+    'data-incompatible',
+    `The backup '${path}' is whole, and holds what this version cannot read: ${what}. Restore it with the version that ` +
+      'saved it.',
+    { details: { path } },
+  );
 }
 
 function damaged(path: string, what: string): ConclaveError {

@@ -56,7 +56,7 @@ const defaultSegmentBytes = 64 * 1024 * 1024;
 export async function openLog(options: LogOptions): Promise<OpenedLog> {
   const { disk, folder, clusterId, memberId } = options;
   const segmentBytes = options.segmentBytes ?? defaultSegmentBytes;
-  await disk.makeFolder(folder);
+  await disk.makeFolder(folder, { ownerOnly: true });
   const sequences = await listSegments(disk, folder);
   // Names too may be in the system's memory only, if a process died and the host did not.
   await disk.syncFolder(folder);

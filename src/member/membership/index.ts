@@ -7,7 +7,7 @@
  * applied.
  */
 export { type ChangeAnswer, type ChangeRequest, MembershipChanges } from './changes.ts';
-export { identified } from './joining.ts';
+export { identified, strayFlags } from './joining.ts';
 export { Membership } from './membership.ts';
 export type { Target } from './plan.ts';
 export type { KnownMember, MemberRecord } from './records.ts';

@@ -1,5 +1,6 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { Address } from '../../runtime/index.ts';
+import { pause } from '../../runtime/pause.ts';
 import { readIdentity } from '../folder.ts';
 import { hexId, type MemberSetup, parseUrl } from '../options.ts';
 import { askForMembers, type ToldCluster } from '../peers/ask-members.ts';
@@ -14,7 +15,7 @@ const askAgainAfterMs = 200;
  * Who this member is. Its data folder says so, whatever the flags say; without one it is a member of the cluster that the
  * flags describe, or, told that the cluster exists, the one that the cluster expects under its peer URLs.
  *
- * @throws ConclaveError 'removed', 'data-incompatible', 'data-damaged', 'unavailable', 'failed-precondition'
+ * @throws ConclaveError 'removed', 'data-incompatible', 'data-damaged', 'unavailable', 'failed-precondition', 'aborted'
  */
 export async function identified(setup: MemberSetup): Promise<MemberSetup> {
   const { disk } = setup.runtime;
@@ -63,7 +64,7 @@ async function askUntilExpected(
   addresses: readonly Address[],
   urls: readonly string[],
 ): Promise<Expectation> {
-  const { runtime, name } = setup;
+  const { runtime, name, signal } = setup;
   const untilMs = runtime.clock.monotonicMs() + askWithinMs;
   let reason = 'none is given in --initial-cluster';
   let told: ToldCluster | undefined;
@@ -71,7 +72,7 @@ async function askUntilExpected(
     let answers = 0;
     for (const address of addresses) {
       try {
-        const cluster = await askForMembers(runtime, address);
+        const cluster = await askForMembers(runtime, address, signal);
         const expected = cluster.members.find(({ peerUrls }) => areSame(peerUrls, urls));
         if (expected !== undefined) return { cluster, expected };
         told = cluster;
@@ -79,9 +80,11 @@ async function askUntilExpected(
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error);
       }
+      if (signal?.aborted) throw ConclaveError.aborted('Joining the cluster', signal);
     }
     if (told !== undefined && answers === addresses.length) break;
-    await new Promise<void>((resolve) => runtime.timers.after(askAgainAfterMs, resolve));
+    await pause(runtime.timers, askAgainAfterMs, signal);
+    if (signal?.aborted) throw ConclaveError.aborted('Joining the cluster', signal);
   } while (addresses.length > 0 && runtime.clock.monotonicMs() < untilMs);
   if (told !== undefined) {
     throw new ConclaveError(
@@ -113,4 +116,25 @@ function nameAndUrls(members: readonly KnownMember[]): string {
 
 function areSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length > 0 && one.toSorted().join() === other.toSorted().join();
+}
+
+/**
+ * What to tell of flags that name other members than there are; undefined: nothing. Flags are as old as the unit file that
+ * holds them, so those that were right at the first start are right.
+ */
+export function strayFlags(
+  given: readonly KnownMember[],
+  first: readonly KnownMember[],
+  now: readonly Pick<KnownMember, 'peerUrls'>[],
+): { readonly given: string; readonly members: string } | undefined {
+  const wanted = urlsOf(given);
+  if (wanted === urlsOf(first) || wanted === urlsOf(now)) return undefined;
+  return { given: wanted, members: urlsOf(now) };
+}
+
+function urlsOf(members: readonly Pick<KnownMember, 'peerUrls'>[]): string {
+  return members
+    .flatMap(({ peerUrls }) => peerUrls)
+    .toSorted()
+    .join();
 }

@@ -15,9 +15,18 @@ export interface ToldCluster {
   }[];
 }
 
-/** Asks whoever listens for peers there. @throws ConclaveError 'unavailable' */
-export async function askForMembers(runtime: Runtime, address: Address): Promise<ToldCluster> {
-  const connection = await runtime.network.connect(address, { timeoutMs: answerWithinMs });
+/** Asks whoever listens for peers there. @throws ConclaveError 'unavailable', 'aborted' */
+export async function askForMembers(
+  runtime: Runtime,
+  address: Address,
+  signal?: AbortSignal,
+): Promise<ToldCluster> {
+  const connection = await runtime.network.connect(address, {
+    timeoutMs: answerWithinMs,
+    ...(signal && { signal }),
+  });
+  const giveUp = (): void => connection.destroy();
+  signal?.addEventListener('abort', giveUp);
   try {
     const text = await new Promise<string>((resolve, reject) => {
       const where = `${address.host}:${address.port}`;
@@ -42,6 +51,7 @@ export async function askForMembers(runtime: Runtime, address: Address): Promise
     });
     return decodeToldCluster(text);
   } finally {
+    signal?.removeEventListener('abort', giveUp);
     connection.destroy();
   }
 }

@@ -37,7 +37,7 @@ export class SnapshotStore {
   /** Makes the folder, and clears away what a crash left: unfinished snapshots, and those that have a successor. */
   async start(): Promise<void> {
     const disk = this.#disk;
-    await disk.makeFolder(this.#folder);
+    await disk.makeFolder(this.#folder, { ownerOnly: true });
     for (const name of await disk.list(this.#folder)) {
       if (name.endsWith(unfinishedSuffix)) await disk.remove(`${this.#folder}/${name}`);
     }

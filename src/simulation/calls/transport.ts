@@ -1,4 +1,4 @@
-import { parseEndpoint } from '../../client/grpc-transport.ts';
+import { parseEndpoint } from '../../client/grpc-endpoint.ts';
 import { PortTransport, type TransportFactory } from '../../client/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { DialledPort } from './connection-port.ts';

@@ -166,9 +166,9 @@ export const readBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/api/lease.ts',
-        find: '        member.leaseRemainingMs(request.ID, options),\n        member.readBarrier(options),\n',
+        find: '[member.leaseRemainingMs(request.ID, options), member.readBarrier(options)]',
         replace:
-          '        options.signal.aborted ? undefined : member.keyspace.lease(request.ID, false)?.grantedTtlMs,\n',
+          '[options.signal.aborted ? undefined : member.keyspace.lease(request.ID, false)?.grantedTtlMs]',
       },
     ],
     life: { faults: 'network' },

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sessionWith, storeWith } from '../conformance/wrapping.ts';
+import { ConclaveError, type ErrorCode } from '../errors/index.ts';
+import { manualRuntime, settle } from '../runtime/testing.ts';
+import { memoryStore } from '../stores/memory.ts';
+import { Candidate, type ElectionEvent, type LeaseStore, observe } from './index.ts';
+import { Refusals, refusedForMs } from './refusals.ts';
+
+const refused = (code: ErrorCode = 'unauthenticated') => new ConclaveError(code, 'Wrong password.');
+const down = new ConclaveError('unavailable', 'Down.', { retryable: true });
+
+test('a refusal is final at first; after something has worked, only when it has lasted for a minute', async () => {
+  const runtime = manualRuntime();
+  for (const error of [refused(), refused('permission-denied')]) {
+    const refusals = new Refusals(runtime.clock);
+    assert.equal(refusals.isFinal(down), false);
+    assert.equal(refusals.isFinal(error), true);
+    refusals.worked();
+    assert.equal(refusals.isFinal(error), false);
+    await runtime.advance(refusedForMs - 1);
+    assert.equal(refusals.isFinal(error), false);
+    assert.equal(refusals.isFinal(down), false);
+    await runtime.advance(1);
+    assert.equal(refusals.isFinal(error), true);
+    refusals.worked();
+    assert.equal(refusals.isFinal(error), false);
+  }
+});
+
+test('who is refused from the start hears of it at once, as a candidate and as an observer', async () => {
+  const runtime = manualRuntime();
+  const store = memoryStore({ runtime });
+  const refuse = (): never => {
+    throw refused();
+  };
+  const at = (wrapped: LeaseStore) => new Candidate(wrapped, 'n', { ttlMs: 1000, holder: 'one', runtime });
+  await using one = at(storeWith(store, { openSession: refuse }));
+  await assert.rejects(settle(runtime, one.campaign()), { code: 'unauthenticated' });
+  const denied = storeWith(store, {
+    openSession: async (options) =>
+      sessionWith(await store.openSession(options), {
+        acquire: () => Promise.reject(refused('permission-denied')),
+      }),
+  });
+  await using two = at(denied);
+  await assert.rejects(settle(runtime, two.campaign()), { code: 'permission-denied' });
+  const changes = observe(storeWith(store, { watch: refuse }), 'n', { runtime });
+  await assert.rejects(settle(runtime, changes.next()), { code: 'unauthenticated' });
+});
+
+test('a candidate that led is refused for a while before it gives up, and says so', async () => {
+  const runtime = manualRuntime();
+  const store = memoryStore({ runtime });
+  let refuses = false;
+  const wrapped = storeWith(store, {
+    openSession: async (options) => {
+      if (refuses) throw refused();
+      return sessionWith(await store.openSession(options), {
+        renew: async () => {
+          if (refuses) throw refused();
+        },
+      });
+    },
+  });
+  const events: ElectionEvent[] = [];
+  const onEvent = (event: ElectionEvent) => events.push(event);
+  await using one = new Candidate(wrapped, 'n', { ttlMs: 1000, holder: 'one', runtime, onEvent });
+  const leadership = await settle(runtime, one.campaign());
+  refuses = true;
+  await settle(runtime, leadership.ended);
+  const again = one.campaign();
+  const early = again.then(
+    () => 'leads',
+    () => 'refused',
+  );
+  await runtime.advance(refusedForMs / 2);
+  assert.equal(await Promise.race([early, 'still trying']), 'still trying');
+  assert.ok(events.some((event) => event.type === 'trouble' && event.what === 'Opening a session'));
+  await runtime.advance(refusedForMs);
+  await assert.rejects(again, { code: 'unauthenticated' });
+});
