@@ -206,6 +206,17 @@ inBothForms('a server that closes tells streams that it stopped and detaches not
   assert.ok(!it.member.proposed.some(({ type }) => type === 'detach'));
 });
 
+inBothForms('a deadline that ends a change does not say that it never happens', async (frontEnds) => {
+  await using it = await open(frontEnds);
+  it.member.propose = () => new Promise(() => {});
+  const put = PutRequest.encode(PutRequest.create({ key: bytes('k'), value: bytes('v') })).finish();
+  const call = new Call(it.session, services.KV.put.path, { 'grpc-timeout': '100m' });
+  call.stream.end(frame(put));
+  const trailers = await call.ended;
+  assert.equal(trailers['grpc-status'], '4');
+  assert.equal(trailers['conclave-outcome'], 'unknown');
+});
+
 inBothForms('a deadline ends a call, and detaches nothing', async (frontEnds) => {
   await using it = await open(frontEnds);
   await it.member.propose({ type: 'leaseGrant', lease: 7n, ttlMs: 60_000 });

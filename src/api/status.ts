@@ -149,6 +149,9 @@ const retryableNames: ReadonlySet<StatusName> = new Set([
   'learnerNotReady',
 ]);
 
+/** Calls that are ended while somebody may still be at work on them: what they asked for may yet happen. */
+const unsureNames: ReadonlySet<StatusName> = new Set(['cancelled', 'deadlineExceeded', 'stopped']);
+
 /** The failure of that name. `text` replaces etcd's where there is more to say. */
 export function failure(
   name: StatusName,
@@ -157,7 +160,7 @@ export function failure(
   const [code, text, conclaveCode] = rows[name];
   return new StatusError(code, options.text ?? text, {
     code: conclaveCode,
-    outcome: options.outcome ?? 'not-applied',
+    outcome: options.outcome ?? (unsureNames.has(name) ? 'unknown' : 'not-applied'),
     retryable: retryableNames.has(name),
   });
 }
