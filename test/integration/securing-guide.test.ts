@@ -23,7 +23,7 @@ test(
   'the certificates that the guide makes are those that member and client take',
   options,
   async (context) => {
-    const [certificates = '', serve = '', status = ''] = blocks;
+    const [certificates = '', serve = '', status = '', revoke = ''] = blocks;
     const folder = mkdtempSync(join(tmpdir(), 'conclave-securing-'));
     context.after(() => rmSync(folder, { recursive: true, force: true }));
     const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
@@ -47,5 +47,14 @@ test(
     });
     assert.notEqual(plain.code, 0);
     assert.match(plain.stdout + plain.stderr, /https/);
+
+    const revoked = spawnSync('bash', ['-euc', revoke], { cwd: folder, encoding: 'utf8' });
+    assert.equal(revoked.status, 0, revoked.stderr);
+    await member[Symbol.asyncDispose]();
+    await using careful = new Conclave([...here(serve), '--client-crl-file', 'revoked.pem'], { cwd: folder });
+    await careful.match('stderr', /ready to serve client requests/);
+    const refused = await run([...here(status), '--timeout', '1s'], { cwd: folder });
+    assert.notEqual(refused.code, 0);
+    await careful.match('stderr', /was revoked by its authority/);
   },
 );

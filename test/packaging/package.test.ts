@@ -274,6 +274,10 @@ describe('examples of README.md', () => {
       assert.match(await run('observe'), / nobody leads$/m);
     });
 
+    test('keys: put and get', patience, async () => {
+      assert.match(await run('keys'), /^greeting is put, at revision \d+\nhello\n$/);
+    });
+
     test('etcdctl: put and get', { ...patience, skip: etcdctl.missing ?? false }, async () => {
       assert.match(await run('etcdctl'), /^OK\ngreeting\nhello\n$/);
     });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { freePorts } from '../../src/cli/dev/ports.ts';
-import { connectClient } from '../../src/client/index.ts';
+import { connectClient, prefixEnd, toBytes, toText } from '../../src/client/index.ts';
 import { Project, type Running } from './project.ts';
 
 const previous = process.env.CONCLAVE_PREVIOUS_RELEASE;
@@ -48,9 +48,37 @@ test('members of the previous release and of this one serve together', {
     for (const member of running) await member?.[Symbol.asyncDispose]();
   });
   await using client = connectClient({ endpoints: names.map((_, at) => url(at)), timeoutMs: 30_000 });
+  const watching = new AbortController();
+  const seen: string[] = [];
+  const watched = (async () => {
+    const request = { key: toBytes('key-'), rangeEnd: prefixEnd(toBytes('key-')), startRevision: 1 };
+    for await (const { events } of client.watch(request, { signal: watching.signal })) {
+      for (const { kv } of events) seen.push(toText(kv?.key ?? new Uint8Array()));
+    }
+  })();
   let written = 0;
+  /** Commands of each kind, through whoever serves. */
   const write = async () => {
     for (let count = 0; count < 20; count++) await client.put(`key-${written}`, String(written++));
+    const { lease } = await client.leaseGrant(600_000);
+    await client.put(`leased-${written}`, 'v', { lease });
+    await client.renewLease(lease);
+    await client.txn({ success: [{ request: { $case: 'requestPut', value: { key: toBytes('txn') } } }] });
+    await client.deleteRange('txn');
+    await client.users.addRole(`role-${written}`);
+    const revision = (await client.put('last', '')).header?.revision ?? 0;
+    await client.compact(revision - 5);
+  };
+  /** All members say the same of all keys up to one revision. */
+  const compare = async () => {
+    const revision = (await client.put('compared', '')).header?.revision ?? 0;
+    const hashes = new Set<number>();
+    for (let at = 0; at < names.length; at++) {
+      await using one = connectClient({ endpoints: [url(at)], timeoutMs: 60_000 });
+      await one.get('compared');
+      hashes.add((await one.maintenance.hashKV(revision, { endpoint: url(at), timeoutMs: 60_000 })).hash);
+    }
+    assert.equal(hashes.size, 1);
   };
   const replace = async (project: Project, at: number) => {
     running[at]?.signal('SIGTERM');
@@ -60,6 +88,7 @@ test('members of the previous release and of this one serve together', {
     await using one = connectClient({ endpoints: [url(at)], timeoutMs: 60_000 });
     await one.get('key-0');
     await write();
+    await compare();
   };
   for (let at = 0; at < names.length; at++) start(old, at);
   await write();
@@ -70,4 +99,11 @@ test('members of the previous release and of this one serve together', {
     const found = await client.get(`key-${number}`);
     assert.equal(Buffer.from(found?.value ?? []).toString(), String(number));
   }
+  while (seen.length < written) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(
+    seen,
+    Array.from({ length: written }, (_, number) => `key-${number}`),
+  );
+  watching.abort();
+  await watched;
 });
