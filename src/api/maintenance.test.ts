@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { manualRuntime } from '../runtime/testing.ts';
 import { DowngradeRequest, PutRequest } from '../wire/index.ts';
+import { kvService } from './kv.ts';
 import { maintenanceService } from './maintenance.ts';
 import { failure, StatusError } from './status.ts';
 import { TestingCall, TestingMember, testingServices } from './testing.ts';
@@ -66,4 +67,14 @@ test('a downgrade is not offered, and one that is cancelled never was', async ()
     assert.equal(code, 12);
     assert.match(text, /a downgrade .* is not offered by this server/);
   }
+});
+
+test('a compaction is answered when it is physically done where that was asked for, and only there', async () => {
+  const { member, call, put } = open();
+  const { compact } = kvService(testingServices(member, manualRuntime()));
+  for (const key of ['a', 'b', 'c']) await put(key);
+  await compact({ revision: 2, physical: false }, call);
+  assert.equal(member.upkeep.finishedCompactions, 0);
+  await compact({ revision: 3, physical: true }, call);
+  assert.equal(member.upkeep.finishedCompactions, 1);
 });

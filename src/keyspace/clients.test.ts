@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClientTable, idleLimitMs, maxClients, maxOutstanding } from './clients.ts';
+import {
+  ClientTable,
+  idleLimitMs,
+  maxClients,
+  maxKeptBytes,
+  maxKeptResultBytes,
+  maxOutstanding,
+} from './clients.ts';
 import { Keyspace } from './keyspace.ts';
 import { applyOne, copyState, putCommand } from './testing/requests.ts';
 import type { Command, CommandOutcome } from './types.ts';
@@ -105,4 +112,43 @@ test('beyond the bound the least recently used client is forgotten', () => {
   assert.equal(clients.count, maxClients);
   assert.equal(clients.admit(identity(1), 0).type, 'apply');
   assert.deepEqual(clients.admit(identity(2), 0), { type: 'refuse', failure: 'unknown-incarnation' });
+});
+
+test('results take a bounded amount of memory, and what was applied is never applied again for that', () => {
+  const keyspace = new Keyspace();
+  for (let client = 0; client < 3; client++) applyOne(keyspace, register);
+  const large = 'x'.repeat(maxKeptResultBytes - 100);
+  const replace = putCommand('large', large, { prevKv: true });
+  applyOne(keyspace, replace);
+  const read = (incarnation: number, sequence: number, command = replace) =>
+    applyOne(keyspace, command, keyspace.timeMs, { incarnation, sequence, acknowledgedBelow: 0 });
+  const many = Math.ceil(maxKeptBytes / maxKeptResultBytes) + 10;
+  for (let sequence = 1; sequence <= many; sequence++) assert.equal(read(1, sequence).type, 'put');
+  const lastOfFirst = read(1, many + 1);
+  const small = submit(keyspace, 1, { incarnation: 3 });
+  for (let sequence = 1; sequence <= 5; sequence++) assert.equal(read(2, sequence).type, 'put');
+  const { revision } = keyspace;
+  // The oldest of the client that was used longest ago are gone; the newest, and those of the others, are not.
+  assert.equal(failure(read(1, 1)), 'sequence-forgotten');
+  assert.deepEqual(read(1, many + 1), lastOfFirst);
+  assert.equal(read(2, 1).type, 'put');
+  assert.deepEqual(submit(keyspace, 1, { incarnation: 3 }), small);
+  assert.equal(keyspace.revision, revision);
+  // One that is larger than may be is not kept at all.
+  applyOne(keyspace, putCommand('huge', 'x'.repeat(maxKeptResultBytes)));
+  const replaceHuge = putCommand('huge', '', { prevKv: true });
+  assert.equal(read(2, 9, replaceHuge).type, 'put');
+  const after = keyspace.revision;
+  assert.equal(failure(read(2, 9, replaceHuge)), 'sequence-forgotten');
+  assert.equal(keyspace.revision, after);
+  // A restored replica forgets at the same moments.
+  const copy = new Keyspace();
+  copyState(keyspace, copy);
+  assert.equal(copy.stateHash(), keyspace.stateHash());
+  for (let sequence = 20; sequence < 20 + many; sequence++) {
+    const identity = { incarnation: 2, sequence, acknowledgedBelow: 0 };
+    for (const replica of [keyspace, copy]) applyOne(replica, replace, replica.timeMs, identity);
+  }
+  assert.equal(copy.stateHash(), keyspace.stateHash());
+  assert.equal(failure(read(1, many + 1)), 'sequence-forgotten');
 });

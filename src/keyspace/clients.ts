@@ -3,11 +3,15 @@
  * again gets the answer of its first application. Forgetting follows cluster time and use alone, so all replicas
  * forget the same.
  */
-import { encodeUtf8, finishHash, hashBytes, mixNumber } from './bytes.ts';
+import { emptyBytes, encodeUtf8, finishHash, hashBytes, mixNumber } from './bytes.ts';
 import type { CommandFailure, CommandIdentity } from './types.ts';
 
 /** At most this many unacknowledged results for each client; beyond, the lowest sequences are forgotten. */
 export const maxOutstanding = 1024;
+/** Of one result: above, only that there was one is kept, so that its command is not applied again. */
+export const maxKeptResultBytes = 256 * 1024;
+/** Of all results of all clients: above, those of clients that were used longest ago are reduced to the same. */
+export const maxKeptBytes = 64 * 1024 * 1024;
 export const maxClients = 100_000;
 export const idleLimitMs = 24 * 60 * 60 * 1000;
 
@@ -19,6 +23,7 @@ export interface Client {
   lastUsedMs: number;
   /** Results below this are forgotten. */
   forgottenBelow: number;
+  /** By sequence; without bytes where all that is known is that there was one. */
   readonly results: Map<number, Uint8Array>;
   /** Neighbours in order of last use. */
   older: Client | undefined;
@@ -41,6 +46,8 @@ export class ClientTable {
   private readonly clients = new Map<number, Client>();
   private oldest: Client | undefined;
   private newest: Client | undefined;
+  /** Of all results. */
+  private keptBytes = 0;
 
   get count(): number {
     return this.clients.size;
@@ -75,6 +82,7 @@ export class ClientTable {
   add(client: Client): void {
     this.clients.set(client.incarnation, client);
     this.linkNewest(client);
+    for (const result of client.results.values()) this.keptBytes += result.length;
   }
 
   forgetIdle(timeMs: number): void {
@@ -91,19 +99,38 @@ export class ClientTable {
       this.unlink(client);
       this.linkNewest(client);
     }
-    if (identity.acknowledgedBelow > client.forgottenBelow) forgetBelow(client, identity.acknowledgedBelow);
+    if (identity.acknowledgedBelow > client.forgottenBelow)
+      this.forgetBelow(client, identity.acknowledgedBelow);
     if (identity.sequence < client.forgottenBelow) return refuseForgotten;
     const result = client.results.get(identity.sequence);
+    if (result?.length === 0) return refuseForgotten;
     return result === undefined ? { type: 'apply', client } : { type: 'repeat', result };
   }
 
   /** Keeps the result of a command that `admit` let through in this batch. */
   keep(client: Client, sequence: number, result: Uint8Array): void {
-    client.results.set(sequence, result);
+    const kept = result.length > maxKeptResultBytes ? emptyBytes : result;
+    client.results.set(sequence, kept);
+    this.keptBytes += kept.length;
+    if (this.keptBytes > maxKeptBytes) this.makeRoom();
     if (client.results.size <= maxOutstanding) return;
     let lowest = sequence;
-    for (const kept of client.results.keys()) if (kept < lowest) lowest = kept;
-    forgetBelow(client, lowest + 1);
+    for (const known of client.results.keys()) if (known < lowest) lowest = known;
+    this.forgetBelow(client, lowest + 1);
+  }
+
+  /** Half of what may be kept, so that it is not done again with the next command. */
+  private makeRoom(): void {
+    for (let client = this.oldest; client !== undefined; client = client.newer) {
+      if (this.keptBytes <= maxKeptBytes / 2) return;
+      if (client.results.size === 0) continue;
+      this.beforeChange?.(client);
+      for (const [sequence, result] of client.results) {
+        if (this.keptBytes <= maxKeptBytes / 2) return;
+        this.keptBytes -= result.length;
+        client.results.set(sequence, emptyBytes);
+      }
+    }
   }
 
   /** None that was given out before is ever known again. */
@@ -116,6 +143,7 @@ export class ClientTable {
     this.beforeChange?.(client);
     this.unlink(client);
     this.clients.delete(client.incarnation);
+    for (const result of client.results.values()) this.keptBytes -= result.length;
   }
 
   private linkNewest(client: Client): void {
@@ -131,6 +159,21 @@ export class ClientTable {
     else client.older.newer = client.newer;
     if (client.newer === undefined) this.newest = client.older;
     else client.newer.older = client.older;
+  }
+
+  private forgetBelow(client: Client, floor: number): void {
+    const { results } = client;
+    if (floor - client.forgottenBelow <= results.size) {
+      for (let sequence = client.forgottenBelow; sequence < floor; sequence++) this.drop(results, sequence);
+    } else {
+      for (const sequence of results.keys()) if (sequence < floor) this.drop(results, sequence);
+    }
+    client.forgottenBelow = floor;
+  }
+
+  private drop(results: Client['results'], sequence: number): void {
+    this.keptBytes -= results.get(sequence)?.length ?? 0;
+    results.delete(sequence);
   }
 
   /** Over everything, in order of use. */
@@ -155,13 +198,4 @@ export class ClientTable {
     }
     return finishHash(hash);
   }
-}
-
-function forgetBelow(client: Client, floor: number): void {
-  if (floor - client.forgottenBelow <= client.results.size) {
-    for (let sequence = client.forgottenBelow; sequence < floor; sequence++) client.results.delete(sequence);
-  } else {
-    for (const sequence of client.results.keys()) if (sequence < floor) client.results.delete(sequence);
-  }
-  client.forgottenBelow = floor;
 }

@@ -7,6 +7,9 @@ export function applyAuthCommand(auth: AuthState, command: AuthCommand, timeMs: 
   const failure = command.type === 'auth' ? auth.change(command.change) : auth.checkLogin(command.login);
   if (failure !== undefined) return { type: 'failed', failure };
   if (command.type === 'authenticate') return { type: 'authenticate', timeMs };
-  if (command.type === 'extendToken') auth.tokens.extend(command.tokenId, timeMs + command.ttlMs, timeMs);
+  if (command.type === 'extendToken') {
+    const expiresMs = Math.min(timeMs + command.ttlMs, Number.MAX_SAFE_INTEGER);
+    auth.tokens.extend(command.tokenId, expiresMs, timeMs);
+  }
   return { type: command.type };
 }
