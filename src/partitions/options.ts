@@ -10,7 +10,9 @@ import {
 } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { checkNames } from '../errors/option-names.ts';
+import { nodeRuntime } from '../runtime/index.ts';
 import type { PartitionsEventListener, RevocationReason } from './events.ts';
+import { jobWarnings } from './job-warnings.ts';
 import type { Layout } from './layout.ts';
 import { encodeMember } from './member.ts';
 
@@ -44,8 +46,8 @@ export interface PartitionsOptions extends Omit<ElectionOptions, 'priority' | 'y
     | undefined;
   /**
    * Hears what `onAssigned` threw while it led or what `onRevoked` threw. The partition is resigned and campaigned for
-   * again, later and later (at most a TTL) while that goes on. Give this or `onEvent`, which is told the same by
-   * 'partition-job-failed': without either, only the diagnostics channel of that event tells.
+   * again, later and later (at most a TTL) while that goes on. `onEvent` is told the same by 'partition-job-failed';
+   * without either the process warns (`CONCLAVE_PARTITION_JOB_FAILED`), at most once a second.
    */
   readonly onJobError?: ((error: unknown, leadership: Leadership, partition: string) => unknown) | undefined;
   /**
@@ -118,7 +120,7 @@ export function resolvePartitions(
   }
   checkNames('The options of partitions', options, optionNames);
   checkSignal(options.signal);
-  const { onAssigned, onRevoked, onJobError, metadata = '' } = options;
+  const { onAssigned, onRevoked, onJobError, metadata = '', runtime = nodeRuntime() } = options;
   for (const [what, given] of Object.entries({ onAssigned, onRevoked, onJobError })) {
     if (typeof given !== 'function' && (given !== undefined || what === 'onAssigned')) {
       throw invalid(`${what} must be a function.`);
@@ -136,7 +138,7 @@ export function resolvePartitions(
     settleMs: checkRange('settleMs', options.settleMs ?? 200, 0, 60_000),
     onAssigned,
     onRevoked,
-    onJobError,
+    onJobError: onJobError ?? (options.onEvent === undefined ? jobWarnings(name, runtime.clock) : undefined),
     onEvent: options.onEvent,
   };
 }

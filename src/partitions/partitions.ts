@@ -2,6 +2,7 @@
 import { type Leadership, type LeaseStore, Session } from '../election/index.ts';
 import { resolveSessionSettings, sessionOptionsOf } from '../election/options.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { assign } from './assignment.ts';
 import { publishPartitions } from './events.ts';
 import { StateFeed } from './feed.ts';
@@ -108,6 +109,7 @@ export class Partitions implements AsyncDisposable {
    * @throws 'aborted', 'closed'; what keeps it out for good, such as 'data-incompatible'.
    */
   async ready(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkNames('The options of ready()', options, ['signal']);
     const { signal } = options;
     const wake = () => this.#wakeAll();
     signal?.addEventListener('abort', wake);

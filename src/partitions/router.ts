@@ -68,6 +68,8 @@ export function partitionRouter(
   return new PartitionRouter({ store, name, runtime, feed });
 }
 
+const waitOptionNames = ['waitMs', 'signal'];
+
 export interface RouterParts {
   readonly store: LeaseStore;
   readonly name: string;
@@ -102,7 +104,7 @@ export class PartitionRouter implements AsyncDisposable {
    * 'unavailable' where the store says nothing for `waitMs`; 'aborted', 'closed', and what reading the store throws.
    */
   async route(key: string, options: RouteOptions = {}): Promise<Route> {
-    checkNames('The options of a route', options, ['waitMs', 'signal', 'fresh']);
+    checkNames('The options of a route', options, [...waitOptionNames, 'fresh']);
     const { signal, fresh = false } = options;
     if (typeof key !== 'string') throw new ConclaveError('invalid-argument', 'The key must be a text.');
     using patience = this.#patience(options);
@@ -119,6 +121,7 @@ export class PartitionRouter implements AsyncDisposable {
 
   /** The partition of a key by what is agreed now. @throws as `route`. */
   async partitionOf(key: string, options: WaitOptions = {}): Promise<string> {
+    checkNames('The options of partitionOf()', options, waitOptionNames);
     using patience = this.#patience(options);
     return await this.#partitionOf(key, patience);
   }
@@ -137,6 +140,7 @@ export class PartitionRouter implements AsyncDisposable {
 
   /** @internal */
   async statusParts(options: WaitOptions) {
+    checkNames('The options of status()', options, waitOptionNames);
     using patience = this.#patience(options);
     const { feed, name } = this.#parts;
     const roster = rosterElection(name);

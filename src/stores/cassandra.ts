@@ -259,7 +259,8 @@ class CassandraDriver implements DocumentDriver {
 
   #failed(changes: boolean) {
     const { description } = this;
-    return { description, table: this.#table, schema: cassandraSchema(this.#options), changes };
+    const { keyspace, table } = this.#options;
+    return { description, table: this.#table, schema: cassandraSchema({ keyspace, table }), changes };
   }
 
   async #client(): Promise<CassandraClient> {

@@ -17,6 +17,7 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
@@ -39,8 +40,25 @@ export function conclaveStore(options: ConclaveStoreOptions): LeaseStore {
     const message = `conclaveStore takes an object, like { endpoints: ['http://127.0.0.1:2379'] }, not ${typeof options}.`;
     throw new ConclaveError('invalid-argument', message);
   }
+  const known = 'client' in options ? ['client'] : Object.keys(connectNames);
+  checkNames('The options of conclaveStore', options, [...known, 'namespace', 'description']);
   return new ConclaveStore(options);
 }
+
+/** Complete: the compiler says so. */
+const connectNames = {
+  endpoints: true,
+  name: true,
+  username: true,
+  password: true,
+  timeoutMs: true,
+  silenceMs: true,
+  probeTimeoutMs: true,
+  tls: true,
+  connectionBound: true,
+  runtime: true,
+  transport: true,
+} as const satisfies Record<keyof ConnectOptions, true>;
 
 class ConclaveStore implements LeaseStore {
   readonly description: string;

@@ -24,6 +24,7 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace } from './conclave/keys.ts';
@@ -63,8 +64,23 @@ export function etcdStore(options: EtcdStoreOptions): LeaseStore {
     const message = `etcdStore takes an object, like { endpoints: ['http://127.0.0.1:2379'] }, not ${typeof options}.`;
     throw new ConclaveError('invalid-argument', message);
   }
+  checkNames('The options of etcdStore', options, Object.keys(optionNames));
   return new EtcdStore(options);
 }
+
+/** Complete: the compiler says so. */
+const optionNames = {
+  endpoints: true,
+  namespace: true,
+  user: true,
+  password: true,
+  tls: true,
+  timeoutMs: true,
+  minTtlMs: true,
+  description: true,
+  runtime: true,
+  transport: true,
+} as const satisfies Record<keyof EtcdStoreOptions, true>;
 
 class EtcdStore implements LeaseStore {
   readonly description: string;

@@ -16,6 +16,7 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { MemoryKeyspace } from './memory-keyspace.ts';
@@ -32,7 +33,9 @@ export interface MemoryStore extends LeaseStore {
   restoreConnections(holder: string): void;
 }
 
+/** @throws ConclaveError 'invalid-argument' for an option that it does not know. */
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  checkNames('The options of memoryStore', options, ['runtime']);
   return new MemoryLeaseStore(options.runtime ?? nodeRuntime());
 }
 

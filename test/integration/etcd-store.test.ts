@@ -1,9 +1,12 @@
+import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
+import { electionKeys } from '../../src/stores/conclave/keys.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
-import { services } from '../../src/wire/index.ts';
+import { DeleteRangeRequest, services } from '../../src/wire/index.ts';
 import { startConclave, type TestServer } from '../interop/servers.ts';
 import { peer } from '../peers.ts';
+import { testsOfOutages } from '../stores/outage.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
 import { MeddlingNetwork } from './meddling.ts';
 
@@ -24,6 +27,16 @@ function register(
   }
 }
 
+/** As `etcdctl del --prefix` would. */
+async function deleteRecords(cluster: EtcdCluster, name: string): Promise<void> {
+  const [member] = cluster.members;
+  assert(member !== undefined);
+  const { all, allEnd } = electionKeys('conclave/election', name);
+  const request = DeleteRangeRequest.create({ key: all, rangeEnd: allEnd });
+  const { deleted } = await cluster.call(member, services.KV.deleteRange, request);
+  assert(deleted > 0n, `${name} has no keys`);
+}
+
 describe('The etcd store conforms on three members', { concurrency: 4, skip }, () => {
   let cluster: EtcdCluster | undefined;
   before(async () => {
@@ -33,14 +46,34 @@ describe('The etcd store conforms on three members', { concurrency: 4, skip }, (
     await cluster?.[Symbol.asyncDispose]();
   });
   register(async () => {
-    const endpoints = (cluster as EtcdCluster).endpoints;
-    const { store, loseNextAnswer } = losingAnswers(etcdStore({ endpoints }));
+    const { endpoints } = cluster as EtcdCluster;
+    const network = new MeddlingNetwork();
+    const { store, loseNextAnswer } = losingAnswers(etcdStore({ endpoints, transport: network.connect }));
     return {
       store,
       another: async () => etcdStore({ endpoints }),
       anotherOn: async (runtime) => etcdStore({ endpoints, runtime }),
       loseNextAnswer,
+      deleteRecords: (name) => deleteRecords(cluster as EtcdCluster, name),
+      requests: () => network.sent,
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
+    };
+  });
+});
+
+describe('The etcd store outlives its service', { skip }, () => {
+  testsOfOutages(async () => {
+    const cluster = await EtcdCluster.start(path, 1);
+    const [member] = cluster.members;
+    assert(member !== undefined);
+    return {
+      open: () => etcdStore({ endpoints: cluster.endpoints }),
+      stop: () => cluster.kill(member),
+      start: async () => {
+        cluster.run(member);
+        await cluster.answering(member);
+      },
+      [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
     };
   });
 });

@@ -18,6 +18,8 @@ export class MeddlingNetwork {
   meddle: (method: AnyMethod) => Meddling = () => undefined;
   /** How many calls were meddled with. */
   meddled = 0;
+  /** Calls, and messages in streams. */
+  sent = 0;
   readonly #live = new Set<Transport>();
   readonly #held: (() => Promise<unknown>)[] = [];
   #cut = false;
@@ -30,6 +32,7 @@ export class MeddlingNetwork {
     return {
       endpoint,
       unary: async (method, request, options) => {
+        this.sent += 1;
         const meddling = this.meddle(method);
         if (meddling === undefined) return await transport.unary(method, request, options);
         this.meddled += 1;
@@ -46,7 +49,14 @@ export class MeddlingNetwork {
         }
         throw broken();
       },
-      stream: (method, options) => transport.stream(method, options),
+      stream: (method, options) => {
+        const stream = transport.stream(method, options);
+        const send: typeof stream.send = (message) => {
+          this.sent += 1;
+          stream.send(message);
+        };
+        return { ...stream, send };
+      },
       onBreak: (listener) => transport.onBreak(listener),
       close: (cause) => transport.close(cause),
     };

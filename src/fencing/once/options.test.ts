@@ -56,6 +56,15 @@ test('options out of their ranges are refused', async () => {
   await assert.rejects(once(store, 'a', 'text' as never), { code: 'invalid-argument' });
 });
 
+test('an option that once does not know is refused by its name', async () => {
+  await refuses('invalid-argument', /options of once must not contain "retainMS"\. Did you mean retainMs\?/, {
+    options: { retainMS: 5000 },
+  });
+  await refuses('invalid-argument', /must not contain "nonsense"\. Known are .*codec/, {
+    options: { nonsense: 1 },
+  });
+});
+
 test('a codec whose results may exceed the limit is refused before anything runs', async () => {
   const codec = { encode: () => new Uint8Array(), decode: () => undefined, maxBytes: 100 };
   await refuses('too-large', /gives up to 100 bytes, and resultLimitBytes is 99/, {

@@ -4,9 +4,11 @@ import {
   checkSignal,
   checkStore,
   resolveElectionSettings,
+  sessionOptionNames,
   sessionOptionsOf,
 } from '../../election/options.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { checkNames } from '../../errors/option-names.ts';
 import { jsonCodec, type ResultCodec } from './codec.ts';
 
 export interface OnceOptions<T = unknown> extends ElectionSessionOptions {
@@ -39,6 +41,19 @@ export interface OnceOptions<T = unknown> extends ElectionSessionOptions {
   readonly acceptAdvisory?: string | undefined;
 }
 
+/** Complete: the compiler says so. */
+const ownNames = {
+  retainMs: true,
+  resultLimitBytes: true,
+  codec: true,
+  isRetryable: true,
+  session: true,
+  signal: true,
+  acceptAdvisory: true,
+} as const satisfies Record<Exclude<keyof OnceOptions, keyof ElectionSessionOptions>, true>;
+
+const optionNames: readonly string[] = [...sessionOptionNames, ...Object.keys(ownNames)];
+
 export interface OnceSettings {
   readonly name: string;
   readonly operationId: string;
@@ -64,7 +79,7 @@ export function resolveOnce(
   options: OnceOptions<never>,
 ): OnceSettings {
   checkStore(store);
-  if (typeof options !== 'object' || options === null) throw invalid('The options must be an object.');
+  checkNames('The options of once', options, optionNames);
   const { session, signal } = options;
   const name = `${namePrefix}${checkOperationId(operationId)}`;
   checkSignal(signal);

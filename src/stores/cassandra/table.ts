@@ -1,5 +1,6 @@
 /** The table: its name, the CQL that makes it, and making it. */
 import { ConclaveError } from '../../errors/index.ts';
+import { checkNames } from '../../errors/option-names.ts';
 import { cassandraError } from './failures.ts';
 
 /** A `Client` of cassandra-driver, or anything with its `execute`. */
@@ -20,6 +21,7 @@ export interface CassandraTableOptions {
 
 /** The CQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
 export function cassandraSchema(options: CassandraTableOptions = {}): string {
+  checkNames("The options of Cassandra's table", options, ['keyspace', 'table']);
   return `CREATE TABLE IF NOT EXISTS ${tableName(options)} (kind text, name text, version text, content text, PRIMARY KEY ((kind, name)))`;
 }
 

@@ -1,5 +1,6 @@
 /** The table of the MySQL store: its SQL, making it, and whether what is there is one. */
 import { ConclaveError } from '../../errors/index.ts';
+import { checkNames } from '../../errors/option-names.ts';
 import { checkTable, explain, quoteTable } from './failures.ts';
 import { classify } from './mysql-errors.ts';
 import type { Statements } from './statements.ts';
@@ -18,6 +19,7 @@ export const bytes = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 
 /** The SQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
 export function mysqlSchema(options: MysqlTableOptions = {}): readonly string[] {
+  checkNames('The options of mysqlSchema', options, ['table']);
   const name = quoteTable(checkTable(options.table ?? 'conclave_documents'), '`');
   return [
     `CREATE TABLE IF NOT EXISTS ${name} (

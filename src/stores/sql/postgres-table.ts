@@ -1,5 +1,6 @@
 /** The table of the PostgreSQL store: its SQL, making it, and whether what is there is one. */
 import { ConclaveError } from '../../errors/index.ts';
+import { checkNames } from '../../errors/option-names.ts';
 import { checkTable, explain, quoteTable } from './failures.ts';
 import { classify } from './postgres-errors.ts';
 import type { Statements } from './statements.ts';
@@ -32,6 +33,7 @@ export const dialectNames = {
 
 /** The SQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
 export function postgresSchema(options: PostgresTableOptions = {}): readonly string[] {
+  checkNames('The options of postgresSchema', options, ['table', 'dialect']);
   const { table, dialect } = checkTableOptions(options);
   const [name, index] = [quoteTable(table, '"'), `"${table.split('.').at(-1)?.slice(0, 52)}_keep_until"`];
   const plain = dialect !== 'postgresql';
