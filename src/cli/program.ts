@@ -10,6 +10,7 @@ import { addDel } from './keys/del.ts';
 import { addGet } from './keys/get.ts';
 import { addPut } from './keys/put.ts';
 import { addWatch } from './keys/watch.ts';
+import { addMigrate } from './migrate.ts';
 import { addObserve } from './observe.ts';
 import { addAlarm } from './operations/alarm.ts';
 import { addCheck } from './operations/check/command.ts';
@@ -75,6 +76,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
   addPut(program, finish);
   addDel(program, finish);
   addWatch(program, finish);
+  addMigrate(program, finish);
   addStatus(program, finish);
   addCheck(program, finish);
   addMember(program);

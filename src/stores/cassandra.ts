@@ -14,6 +14,7 @@ import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
+import { connectCassandra, type OwnClient } from './cassandra/connection.ts';
 import { cassandraError, hasTimedOut } from './cassandra/failures.ts';
 import {
   type CassandraClient,
@@ -30,7 +31,6 @@ import type {
   StoredDocument,
 } from './documents/driver.ts';
 import { documentStore, documentStoreOptionNames } from './documents/index.ts';
-import { loadDriver } from './driver-package.ts';
 
 export {
   type CassandraClient,
@@ -38,10 +38,6 @@ export {
   cassandraSchema,
   createCassandraTable,
 } from './cassandra/table.ts';
-
-interface OwnClient extends CassandraClient {
-  shutdown(): Promise<unknown>;
-}
 
 export interface CassandraStoreOptions extends CassandraTableOptions {
   /** Your own, configured as you like; it stays open. Default: one of the store's, made of what is next. */
@@ -273,24 +269,12 @@ class CassandraDriver implements DocumentDriver {
   }
 
   async #connect(): Promise<CassandraClient> {
-    const { Client } = await loadDriver(
-      'cassandra-driver',
-      async () => (await import('cassandra-driver')).default,
-    );
-    const { contactPoints = [], localDataCenter = '', user, password } = this.#options;
-    const client = new Client({
-      contactPoints: [...contactPoints],
-      localDataCenter,
-      ...(user !== undefined && password !== undefined && { credentials: { username: user, password } }),
-    });
-    try {
-      await client.connect();
-      if (this.#isClosed) throw new ConclaveError('closed', `The store ${this.description} is closed.`);
-    } catch (error) {
+    const client = await connectCassandra(this.#options);
+    if (this.#isClosed) {
       await client.shutdown().catch(() => {});
-      throw error;
+      throw new ConclaveError('closed', `The store ${this.description} is closed.`);
     }
-    this.#own = client as OwnClient;
-    return this.#own;
+    this.#own = client;
+    return client;
   }
 }

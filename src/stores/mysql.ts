@@ -70,17 +70,18 @@ export function mysqlStore(options: MysqlStoreOptions): LeaseStore {
 }
 
 /**
- * Makes the table where there is none; one that is there stays as it is. Any number of processes may do so at once.
+ * Makes the table where there is none; one that is there stays as it is (false). Any number of processes may do so at
+ * once.
  * Needs CREATE and INSERT, only where the table is missing.
  * @throws 'data-incompatible': there is one of another version, or another table of that name.
  */
-export async function migrateMysql(options: MysqlMigrationOptions): Promise<void> {
+export async function migrateMysql(options: MysqlMigrationOptions): Promise<boolean> {
   checkOptions('The options of migrateMysql', options, [...whereNames, 'timeoutMs', 'signal', 'runtime']);
   const { client, url, timeoutMs = 30_000, runtime = nodeRuntime(), signal } = options;
   const table = checkTable(options.table ?? 'conclave_documents');
   const privileges = 'CREATE, SELECT, INSERT';
   await using statements = statementsOn(connectMysql({ client, url }), table, runtime, privileges);
-  await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
+  return await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
     new MysqlTable(statements, table).migrate(within),
   );
 }
@@ -258,7 +259,7 @@ function statementsOn(
   runtime: Runtime,
   privileges = 'SELECT, INSERT, UPDATE, DELETE',
 ): Statements {
-  const migration = 'migrateMysql() of conclave/mysql';
+  const migration = 'migrateMysql() of conclave/mysql, or conclave migrate';
   const grant = `GRANT ${privileges} ON ${quoteTable(table, '`')} TO its user`;
   return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
 }

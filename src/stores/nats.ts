@@ -25,7 +25,7 @@ import {
   documentStoreOptionNames,
   type StoredDocument,
 } from './documents/index.ts';
-import { checkBucket, checkConfig, keysIn, sweep } from './nats/bucket.ts';
+import { checkBucket, checkConfig, hasBucket, keysIn, sweep } from './nats/bucket.ts';
 import { bucketChanges } from './nats/changes.ts';
 import { checkUrl, connectNats, kvPackage, type NatsClient, type OwnNats } from './nats/connection.ts';
 import { explained, isConflict } from './nats/failures.ts';
@@ -59,19 +59,22 @@ export interface NatsBucketOptions {
 }
 
 /**
- * Makes the bucket that `natsStore` needs; one that exists is left as it is.
+ * Makes the bucket that `natsStore` needs; one that exists is left as it is (false).
  * @throws 'failed-precondition' where JetStream is off, the user may not, or there are fewer servers than replicas.
  */
 export async function createNatsBucket(
   connection: NatsClient,
   options: NatsBucketOptions = {},
-): Promise<void> {
+): Promise<boolean> {
   checkOptions('The options of createNatsBucket', options, ['bucket', 'replicas']);
   const bucket = checkBucket(options.bucket ?? 'conclave');
   const { Kvm } = await kvPackage();
   const limits = { history: 1, replicas: options.replicas ?? 3, storage: 'file' } as const;
   try {
-    await new Kvm(connection).create(bucket, limits as Parameters<Kvm['create']>[1]);
+    const kvm = new Kvm(connection);
+    const isThere = await hasBucket(kvm, bucket);
+    await kvm.create(bucket, limits as Parameters<Kvm['create']>[1]);
+    return !isThere;
   } catch (error) {
     throw explained(`Making the bucket ${bucket} failed`, error, {
       bucket,

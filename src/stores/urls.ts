@@ -4,16 +4,27 @@
  * Guarantees: credentials come from the URL or from the variables that the vendor's own tools read, and stand in no
  * message; a scheme, a part of the URL or a parameter that nothing knows is refused.
  *
- * Must not: know more of a store than how it is called; a new one is a line in `openers`.
+ * Must not: know more of a store than how it is called; a new one is a line in `schemes`.
  */
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import type { PostgresDialect } from './postgres.ts';
+import type { SchemaSettings, StoreSchema } from './schemas.ts';
 import { parseStoreUrl, type StoreUrl } from './store-url.ts';
+
+export type { SchemaSettings, StoreSchema };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 type Opener = (url: StoreUrl, environment: Environment) => Promise<LeaseStore>;
+
+interface Scheme {
+  readonly open: Opener;
+  /** Absent: nobody need make anything. */
+  schema?(url: StoreUrl, settings: SchemaSettings): Promise<StoreSchema>;
+}
+
+const schemas = () => import('./schemas.ts');
 
 const etcd: Opener = async (url, environment) => {
   const [user, password] = splitOnce(environment.ETCDCTL_USER ?? '', ':');
@@ -57,15 +68,24 @@ const consul: Opener = async (url, environment) =>
     partition: url.parameter('partition') ?? environment.CONSUL_PARTITION,
   });
 
-const postgres: Opener = async (url) => {
+const postgresAt = (url: StoreUrl) => {
   const [table, dialect] = [url.parameter('table'), url.parameter('dialect')];
-  const { postgresStore } = await import('./postgres.ts');
-  return postgresStore({ url: url.rest(), table, dialect: dialect as PostgresDialect | undefined });
+  return { url: url.rest(), table, dialect: dialect as PostgresDialect | undefined };
 };
 
-const mysql: Opener = async (url) => {
+const postgres: Scheme = {
+  open: async (url) => (await import('./postgres.ts')).postgresStore(postgresAt(url)),
+  schema: async (url) => (await schemas()).ofPostgres(postgresAt(url)),
+};
+
+const mysqlAt = (url: StoreUrl) => {
   const table = url.parameter('table');
-  return (await import('./mysql.ts')).mysqlStore({ url: url.rest('mysql'), table });
+  return { url: url.rest('mysql'), table };
+};
+
+const mysql: Scheme = {
+  open: async (url) => (await import('./mysql.ts')).mysqlStore(mysqlAt(url)),
+  schema: async (url) => (await schemas()).ofMysql(mysqlAt(url)),
 };
 
 const redis: Opener = async (url) => {
@@ -74,23 +94,66 @@ const redis: Opener = async (url) => {
   return (await import('./redis.ts')).redisStore({ url: url.rest(scheme), prefix });
 };
 
-const mongodb: Opener = async (url) => {
+const mongodbAt = (url: StoreUrl) => {
   const collection = url.parameter('collection');
-  return (await import('./mongodb.ts')).mongodbStore({ url: url.rest(), collection });
+  return { url: url.rest(), collection };
 };
 
-const cassandra: Opener = async (url) => {
+const mongodb: Scheme = {
+  open: async (url) => (await import('./mongodb.ts')).mongodbStore(mongodbAt(url)),
+  schema: async (url) => (await schemas()).ofMongodb(mongodbAt(url)),
+};
+
+const cassandraAt = (url: StoreUrl) => {
   const [keyspace, localDataCenter] = [url.path(), url.parameter('datacenter')];
   if (keyspace === undefined || localDataCenter === undefined) {
     const message = `A ${url.scheme} URL is like '${url.scheme}://host,host/keyspace?datacenter=name': ${keyspace === undefined ? 'the keyspace' : 'the parameter datacenter'} is missing.`;
     throw new ConclaveError('invalid-argument', message);
   }
-  const { cassandraStore } = await import('./cassandra.ts');
-  return cassandraStore({
+  return {
     ...{ contactPoints: url.hosts(9042), localDataCenter, keyspace },
     ...url.login(),
     table: url.parameter('table'),
-  });
+  };
+};
+
+const cassandra: Scheme = {
+  open: async (url) => (await import('./cassandra.ts')).cassandraStore(cassandraAt(url)),
+  schema: async (url, settings) => (await schemas()).ofCassandra(cassandraAt(url), settings),
+};
+
+const dynamodbAt = (url: StoreUrl) => ({
+  region: url.authority === '' ? undefined : url.authority,
+  table: url.path(),
+  prefix: url.parameter('prefix'),
+  endpoint: url.parameter('endpoint'),
+});
+
+const dynamodb: Scheme = {
+  open: async (url) => (await import('./dynamodb.ts')).dynamodbStore(dynamodbAt(url)),
+  schema: async (url) => (await schemas()).ofDynamodb(dynamodbAt(url)),
+};
+
+const s3At = (url: StoreUrl) => ({
+  bucket: url.authority,
+  prefix: url.path() === undefined ? undefined : `${url.path()}/`,
+  region: url.parameter('region'),
+  endpoint: url.parameter('endpoint'),
+});
+
+const s3: Scheme = {
+  open: async (url) => (await import('./s3.ts')).s3Store(s3At(url)),
+  schema: async (url) => (await schemas()).ofS3(s3At(url)),
+};
+
+const natsAt = (url: StoreUrl) => {
+  const bucket = url.parameter('bucket');
+  return { url: url.rest(), bucket };
+};
+
+const nats: Scheme = {
+  open: async (url) => (await import('./nats.ts')).natsStore(natsAt(url)),
+  schema: async (url, settings) => (await schemas()).ofNats(natsAt(url), settings),
 };
 
 const kubernetes: Opener = async (url) =>
@@ -99,51 +162,36 @@ const kubernetes: Opener = async (url) =>
     prefix: url.parameter('prefix'),
   });
 
-const openers: Readonly<Record<string, Opener>> = {
-  conclave,
-  conclaves: conclave,
-  etcd,
-  etcds: etcd,
-  zk: zookeeper,
-  zookeeper,
-  consul,
-  consuls: consul,
-  dynamodb: async (url) =>
-    (await import('./dynamodb.ts')).dynamodbStore({
-      region: url.authority === '' ? undefined : url.authority,
-      table: url.path(),
-      prefix: url.parameter('prefix'),
-      endpoint: url.parameter('endpoint'),
-    }),
-  s3: async (url) =>
-    (await import('./s3.ts')).s3Store({
-      bucket: url.authority,
-      prefix: url.path() === undefined ? undefined : `${url.path()}/`,
-      region: url.parameter('region'),
-      endpoint: url.parameter('endpoint'),
-    }),
+const schemes: Readonly<Record<string, Scheme>> = {
+  conclave: { open: conclave },
+  conclaves: { open: conclave },
+  etcd: { open: etcd },
+  etcds: { open: etcd },
+  zk: { open: zookeeper },
+  zookeeper: { open: zookeeper },
+  consul: { open: consul },
+  consuls: { open: consul },
+  dynamodb,
+  s3,
   postgres,
   postgresql: postgres,
   mysql,
   mariadb: mysql,
-  redis,
-  rediss: redis,
-  valkey: redis,
-  valkeys: redis,
-  nats: async (url) => {
-    const bucket = url.parameter('bucket');
-    return (await import('./nats.ts')).natsStore({ url: url.rest(), bucket });
-  },
+  redis: { open: redis },
+  rediss: { open: redis },
+  valkey: { open: redis },
+  valkeys: { open: redis },
+  nats,
   mongodb,
   'mongodb+srv': mongodb,
   cassandra,
   scylla: cassandra,
-  kubernetes,
-  k8s: kubernetes,
+  kubernetes: { open: kubernetes },
+  k8s: { open: kubernetes },
 };
 
 /** The schemes of `openStore`, for help texts. */
-export const storeSchemes: readonly string[] = Object.keys(openers);
+export const storeSchemes: readonly string[] = Object.keys(schemes);
 
 /**
  * Opens a store by its URL: `postgres://user@host/database?table=…`, `etcd://a:2379,b:2379/namespace`,
@@ -155,12 +203,7 @@ export const storeSchemes: readonly string[] = Object.keys(openers);
  */
 export async function openStore(url: string, environment: Environment = {}): Promise<LeaseStore> {
   const parsed = parseStoreUrl(url);
-  const opener = Object.hasOwn(openers, parsed.scheme) ? openers[parsed.scheme] : undefined;
-  if (opener === undefined) {
-    const message = `No store is known for ${parsed.scheme}://. Known are ${storeSchemes.map((scheme) => `${scheme}://`).join(', ')}.`;
-    throw new ConclaveError('invalid-argument', message);
-  }
-  const store = await opener(parsed, environment);
+  const store = await schemeOf(parsed).open(parsed, environment);
   try {
     parsed.assertAllUsed();
   } catch (error) {
@@ -168,6 +211,27 @@ export async function openStore(url: string, environment: Environment = {}): Pro
     throw error;
   }
   return store;
+}
+
+/**
+ * What must be there before the store of this URL can be used; undefined: nothing that somebody must make. Connects to
+ * nothing. @throws as `openStore`.
+ */
+export async function schemaOfStore(
+  url: string,
+  settings: SchemaSettings = {},
+): Promise<StoreSchema | undefined> {
+  const parsed = parseStoreUrl(url);
+  const schema = await schemeOf(parsed).schema?.(parsed, settings);
+  if (schema !== undefined) parsed.assertAllUsed();
+  return schema;
+}
+
+function schemeOf({ scheme }: StoreUrl): Scheme {
+  const found = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
+  if (found !== undefined) return found;
+  const message = `No store is known for ${scheme}://. Known are ${storeSchemes.map((one) => `${one}://`).join(', ')}.`;
+  throw new ConclaveError('invalid-argument', message);
 }
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {

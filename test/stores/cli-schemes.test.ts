@@ -1,21 +1,21 @@
-/** `conclave elect --store` and `observe --store` with every scheme whose server can be had. */
+/** `conclave migrate --store`, `elect --store` and `observe --store` with every scheme that there is a server for. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createCassandraTable } from '../../src/stores/cassandra.ts';
-import { migrateMysql } from '../../src/stores/mysql.ts';
-import { createNatsBucket } from '../../src/stores/nats.ts';
-import { migratePostgres } from '../../src/stores/postgres.ts';
 import { openStore } from '../../src/stores/urls.ts';
-import { Conclave } from '../integration/cli.ts';
+import { Conclave, run } from '../integration/cli.ts';
 import { EtcdCluster } from '../integration/etcd-cluster.ts';
 import { peer } from '../peers.ts';
 import { cassandraMissing, startCassandra } from '../servers/cassandra.ts';
 import { startConsul } from '../servers/consul.ts';
 import { startDynamodb } from '../servers/dynamodb.ts';
+import { startKubernetes } from '../servers/kubernetes.ts';
 import { startMariadb } from '../servers/mariadb.ts';
 import { mongodbMissing, startMongodb } from '../servers/mongodb.ts';
-import { connectNats, natsMissing, startNats } from '../servers/nats.ts';
+import { natsMissing, startNats } from '../servers/nats.ts';
 import { serveOneMember } from '../servers/one-member.ts';
 import { startPostgresql } from '../servers/postgresql.ts';
 import { redisMissing, startRedis } from '../servers/redis.ts';
@@ -33,6 +33,10 @@ interface Scheme {
   readonly missing: string | undefined;
   start(): Promise<Running>;
   readonly flags?: readonly string[];
+  /** What `conclave migrate` makes, and what is printed of it; absent: nothing. */
+  readonly makes?: string;
+  readonly prints?: RegExp;
+  readonly migrateFlags?: readonly string[];
 }
 
 const amazon = {
@@ -77,16 +81,19 @@ const schemes: readonly Scheme[] = [
   {
     name: 'dynamodb',
     missing: undefined,
+    makes: `the table cli-${process.pid}`,
+    prints: /^aws dynamodb create-table --table-name cli-\d+ .*\naws dynamodb update-time-to-live .*\n$/,
     async start() {
       const server = await startDynamodb('dynalite');
       const endpoint = encodeURIComponent(server.url);
-      const url = `dynamodb://eu-central-1/${server.table}?endpoint=${endpoint}`;
+      const url = `dynamodb://eu-central-1/cli-${process.pid}?endpoint=${endpoint}`;
       return { server, url, environment: amazon };
     },
   },
   {
     name: 's3',
     missing: s3Missing,
+    prints: /^aws s3api create-bucket --bucket .*\n$/,
     async start() {
       const server = await startS3();
       const endpoint = encodeURIComponent(server.url);
@@ -96,18 +103,20 @@ const schemes: readonly Scheme[] = [
   {
     name: 'postgres',
     missing: peer('postgres').missing,
+    makes: 'the table conclave_documents',
+    prints: /CREATE TABLE IF NOT EXISTS .conclave_documents[^;]*;\n(?:\n[^;]*;\n)+$/,
     async start() {
       const server = await startPostgresql(peer('postgres').path ?? '');
-      await migratePostgres({ url: server.url });
       return { server, url: server.url };
     },
   },
   {
     name: 'mariadb',
     missing: peer('mariadbd').missing,
+    makes: 'the table conclave_documents',
+    prints: /CREATE TABLE IF NOT EXISTS .conclave_documents[^;]*;\n(?:\n[^;]*;\n)+$/,
     async start() {
       const server = await startMariadb(peer('mariadbd').path ?? '');
-      await migrateMysql({ url: server.url });
       return { server, url: server.url.replace('mysql:', 'mariadb:') };
     },
   },
@@ -123,17 +132,19 @@ const schemes: readonly Scheme[] = [
   {
     name: 'nats',
     missing: natsMissing,
+    makes: 'the bucket conclave',
+    migrateFlags: ['--replicas', '1'],
+    prints: /^nats kv add conclave --history 1 --storage file --replicas 1\n$/,
     async start() {
       const server = await startNats();
-      const connection = await connectNats(server.port);
-      await createNatsBucket(connection, { replicas: 1 });
-      await connection.close();
       return { server, url: `nats://127.0.0.1:${server.port}` };
     },
   },
   {
     name: 'mongodb',
     missing: mongodbMissing,
+    makes: 'the collection conclave with its index',
+    prints: /^db\.createCollection\("conclave"\)\ndb\.getCollection\("conclave"\)\.createIndex\(.*\)\n$/,
     async start() {
       const server = await startMongodb();
       const url = new URL(server.url);
@@ -144,17 +155,34 @@ const schemes: readonly Scheme[] = [
   {
     name: 'cassandra',
     missing: cassandraMissing,
+    makes: 'the table conclave.documents',
+    migrateFlags: ['--replicas', '1'],
+    prints:
+      /^CREATE KEYSPACE IF NOT EXISTS conclave .*1\};\n\nCREATE TABLE IF NOT EXISTS conclave\.documents .*;\n$/,
     async start() {
       const server = await startCassandra();
-      const client = server.connect();
-      const replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-      await client.execute(`CREATE KEYSPACE IF NOT EXISTS conclave WITH replication = ${replication}`);
-      await createCassandraTable(client);
-      await client.shutdown();
       const { user, password, contactPoints, localDataCenter } = server;
       const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
       const url = `cassandra://${login}@${contactPoints.join()}/conclave?datacenter=${localDataCenter}`;
       return { server, url };
+    },
+  },
+  {
+    name: 'kubernetes',
+    missing: undefined,
+    async start() {
+      const server = await startKubernetes();
+      const folder = await mkdtemp(join(tmpdir(), 'conclave-kubeconfig-'));
+      const file = join(folder, 'config');
+      await writeFile(file, server.kubeConfig().exportConfig());
+      const owner = {
+        async [Symbol.asyncDispose]() {
+          await rm(folder, { recursive: true });
+          await server[Symbol.asyncDispose]();
+        },
+      };
+      const url = `kubernetes://default?prefix=${server.prefix}`;
+      return { server: owner, url, environment: { KUBECONFIG: file } };
     },
   },
 ];
@@ -162,13 +190,36 @@ const schemes: readonly Scheme[] = [
 const patience = { timeout: 240_000 };
 const job = ['sh', '-c', 'echo "token $CONCLAVE_TOKEN"; exec sleep 600'];
 
-for (const { name, missing, start, flags = [] } of schemes) {
+for (const { name, missing, start, flags = [], makes, prints, migrateFlags = [] } of schemes) {
   describe(`The command line on ${name}://`, { skip: missing ?? false }, () => {
     let running: Running | undefined;
     before(async () => {
       running = await start();
     }, patience);
     after(async () => await running?.server[Symbol.asyncDispose](), patience);
+
+    test('migrate makes what is missing, once, and says so', patience, async () => {
+      const { url, environment: more = {} } = running as Running;
+      const environment = { ...more, CONCLAVE_STORE: url };
+      const migrate = async (...words: readonly string[]) => {
+        const { code, stdout, stderr } = await run(['migrate', ...migrateFlags, ...words], { environment });
+        assert.equal(code, 0, stderr);
+        return stdout;
+      };
+      const printed = await migrate('--print');
+      assert.match(printed, prints ?? /^$/);
+      const ready = /\nElections can be held in .+: it was opened, and read\.\n$/;
+      const [first, second] = [await migrate(), await migrate()];
+      assert.match(first, ready);
+      assert.match(second, ready);
+      if (makes === undefined)
+        assert.match(first, prints === undefined ? /^Nothing is to be made/ : /^Nothing is made: /);
+      else {
+        // Only a server of our own is known to be empty.
+        if (first.startsWith('Made')) assert.match(first, new RegExp(`^Made ${makes}\\.\n`));
+        assert.match(second, new RegExp(`^There is ${makes} already: it stays as it is\\.\n`));
+      }
+    });
 
     test('a job runs, an observer sees who leads, and SIGTERM hands over', patience, async () => {
       const { url, environment: more = {} } = running as Running;

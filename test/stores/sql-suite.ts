@@ -49,7 +49,7 @@ export interface SqlStoreSubject {
   readonly drivers: readonly string[];
   start(): Promise<SqlServer>;
   store(options: StoreOptions): LeaseStore;
-  migrate(options: StoreOptions): Promise<void>;
+  migrate(options: StoreOptions): Promise<boolean>;
   schema(options: { readonly table?: string }): readonly string[];
   /** Two, by different drivers or kinds of pools. */
   clients(url: string): readonly [UserClient, UserClient];

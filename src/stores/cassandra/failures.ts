@@ -65,7 +65,7 @@ function remedy({ name = '', message, code }: DriverError, call: FailedCall): st
   if (name === 'ArgumentError') return `The driver refuses to ask ${description}: ${said}`;
   if (typeof code !== 'number' || code < codes.firstOfInvalid) return undefined;
   if (/unconfigured|does not exist/i.test(said)) {
-    return `${description} has no table ${table} (${said}): make it with createCassandraTable() of conclave/cassandra, or with: ${schema}`;
+    return `${description} has no table ${table} (${said}): make it with conclave migrate, createCassandraTable() of conclave/cassandra, or with: ${schema}`;
   }
   return `${description} refuses what Conclave asks of table ${table} (${said}): is it a table made for Conclave? ${schema}`;
 }

@@ -25,16 +25,54 @@ export function cassandraSchema(options: CassandraTableOptions = {}): string {
   return `CREATE TABLE IF NOT EXISTS ${tableName(options)} (kind text, name text, version text, content text, PRIMARY KEY ((kind, name)))`;
 }
 
-/** Makes the table in a keyspace that is there; a table that is there stays as it is. Needs CREATE on the keyspace. */
+/** The CQL that makes the keyspace, with so many replicas in that datacenter. @throws 'invalid-argument' */
+export function cassandraKeyspace(keyspace: string, datacenter: string, replicas: number): string {
+  tableName({ keyspace });
+  return `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter.replaceAll("'", "''")}': ${replicas}}`;
+}
+
+/**
+ * Makes the table in a keyspace that is there; a table that is there stays as it is (false). Needs CREATE on the
+ * keyspace, only where the table is missing.
+ */
 export async function createCassandraTable(
   client: CassandraClient,
   options: CassandraTableOptions = {},
-): Promise<void> {
-  const schema = cassandraSchema(options);
+): Promise<boolean> {
+  const [keyspace = '', table = ''] = tableName(options).split('.');
+  const look = 'SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?';
+  return await makeIfMissing(client, options, cassandraSchema(options), look, [keyspace, table]);
+}
+
+/** Makes the keyspace where it is missing; one that is there stays as it is (false). */
+export async function createCassandraKeyspace(
+  client: CassandraClient,
+  keyspace: string,
+  datacenter: string,
+  replicas: number,
+): Promise<boolean> {
+  const schema = cassandraKeyspace(keyspace, datacenter, replicas);
+  const look = 'SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?';
+  return await makeIfMissing(client, { keyspace }, schema, look, [keyspace]);
+}
+
+/** Who may not make anything may still find it there. */
+async function makeIfMissing(
+  client: CassandraClient,
+  options: CassandraTableOptions,
+  schema: string,
+  look: string,
+  names: readonly string[],
+): Promise<boolean> {
   const failed = { description: 'Cassandra', table: tableName(options), schema, changes: true };
-  await client.execute(schema).catch((error: unknown) => {
+  try {
+    const { rows } = await client.execute(look, names, { prepare: true });
+    if (rows.length > 0) return false;
+    await client.execute(schema);
+    return true;
+  } catch (error) {
     throw cassandraError(error, failed);
-  });
+  }
 }
 
 /** Unquoted names, so that Cassandra folds none of them. @throws 'invalid-argument' */

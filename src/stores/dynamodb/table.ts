@@ -9,11 +9,11 @@ export const loadDynamodb = (): Promise<typeof import('@aws-sdk/client-dynamodb'
   loadDriver('@aws-sdk/client-dynamodb', () => import('@aws-sdk/client-dynamodb'));
 
 /**
- * Makes the table, paid by request, and waits until it can be used; one that is there stays as it is. Needs
+ * Makes the table, paid by request, and waits until it can be used; one that is there stays as it is (false). Needs
  * dynamodb:CreateTable, dynamodb:DescribeTable and dynamodb:UpdateTimeToLive.
  * @throws 'failed-precondition', 'unavailable', 'timeout', 'unsupported' (the driver is missing)
  */
-export async function createDynamodbTable(client: DynamoDBClient, table = 'conclave'): Promise<void> {
+export async function createDynamodbTable(client: DynamoDBClient, table = 'conclave'): Promise<boolean> {
   const TableName = checkTableName(table);
   const sdk = await loadDynamodb();
   const create = new sdk.CreateTableCommand({
@@ -26,10 +26,11 @@ export async function createDynamodbTable(client: DynamoDBClient, table = 'concl
     TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true },
   });
   try {
-    await client.send(create).catch(except('ResourceInUseException'));
+    const made = await client.send(create).catch(except('ResourceInUseException'));
     await sdk.waitUntilTableExists({ client, maxWaitTime: 120, minDelay: 1, maxDelay: 5 }, { TableName });
     // It is on already, or this server does not know it: then nothing is tidied up.
     await client.send(expiry).catch(except('ValidationException', 'UnknownOperationException'));
+    return made !== undefined;
   } catch (error) {
     throw awsError(error, {
       what: `Making DynamoDB table ${table}`,
@@ -67,7 +68,16 @@ export function checkTable(table: string, description: TableDescription | undefi
 }
 
 export function howToMake(table: string): string {
-  return `Make one with createDynamodbTable(client, '${table}') or: aws dynamodb create-table --table-name ${table} --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH --billing-mode PAY_PER_REQUEST`;
+  return `Make one with conclave migrate, createDynamodbTable(client, '${table}') or: ${dynamodbCommands(table)[0]}`;
+}
+
+/** By hand: the table, and the expiry of what is left over. */
+export function dynamodbCommands(table: string): readonly string[] {
+  const name = checkTableName(table);
+  return [
+    `aws dynamodb create-table --table-name ${name} --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH --billing-mode PAY_PER_REQUEST`,
+    `aws dynamodb update-time-to-live --table-name ${name} --time-to-live-specification Enabled=true,AttributeName=expires`,
+  ];
 }
 
 /** A table's name, or its ARN. @throws 'invalid-argument' */
@@ -80,8 +90,9 @@ export function checkTableName(table: string): string {
   );
 }
 
-function except(...names: readonly string[]): (error: unknown) => void {
+function except(...names: readonly string[]): (error: unknown) => undefined {
   return (error) => {
     if (!names.includes(describeFailure(error).name)) throw error;
+    return undefined;
   };
 }

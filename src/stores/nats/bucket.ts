@@ -2,6 +2,7 @@
 import type { KV, KvEntry, Kvm } from '@nats-io/kv';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Random } from '../../runtime/types.ts';
+import { isMissing } from './failures.ts';
 
 const ages = {
   /** Nobody renews later than the longest time to live, which is a day. */
@@ -48,6 +49,17 @@ export function checkConfig(description: string, config: StreamConfig, serverVer
   if (wrong === undefined) return;
   const message = `${description} ${wrong}: use another, made by createNatsBucket or by "nats kv add NAME --storage file --replicas 3".`;
   throw new ConclaveError('failed-precondition', message);
+}
+
+export async function hasBucket(kvm: Kvm, bucket: string): Promise<boolean> {
+  const { streams } = await kvm.js.jetstreamManager();
+  try {
+    await streams.info(`KV_${bucket}`);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 /** Those that match, also of what was deleted. Not `kv.keys`, which is at a loss where keys change meanwhile. */

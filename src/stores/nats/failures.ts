@@ -20,6 +20,11 @@ export function isConflict(error: unknown): boolean {
   return codes.wrongLastSequence.includes(describe(error).code as 10_071);
 }
 
+/** There is no such bucket. */
+export function isMissing(error: unknown): boolean {
+  return describe(error).code === codes.noStream;
+}
+
 export interface FailureContext {
   readonly bucket: string;
   /** Where no answer came. */
@@ -41,7 +46,9 @@ export function explained(
   const unavailable = (certain: ErrorOutcome) =>
     new ConclaveError('unavailable', said, { cause: error, retryable: true, outcome: certain });
   if (code === codes.noStream) {
-    return mend(`Make the bucket: createNatsBucket, or "nats kv add ${bucket} --storage file --replicas 3".`);
+    return mend(
+      `Make the bucket: conclave migrate, createNatsBucket, or "nats kv add ${bucket} --storage file --replicas 3".`,
+    );
   }
   if (/Authorization|AuthenticationExpired/.test(name)) return mend('Check user and password, token or key.');
   if (name === 'PermissionViolationError') {

@@ -61,7 +61,7 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
   },
   'missing-table': {
     code: 'failed-precondition',
-    says: ({ table, migration }) => `found no table ${table}: run ${migration} once, or its SQL by hand`,
+    says: ({ table, migration }) => `found no table ${table}: run ${migration}, once, or its SQL by hand`,
   },
   'missing-database': {
     code: 'failed-precondition',

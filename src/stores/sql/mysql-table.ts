@@ -50,13 +50,14 @@ export class MysqlTable {
     if ((await this.#look(signal)) === 'missing') throw this.#missing();
   }
 
-  /** Makes it where there is none. */
-  async migrate(signal: AbortSignal): Promise<void> {
-    if ((await this.#look(signal)) === 'ready') return;
+  /** Makes it where there is none. False: there was one. */
+  async migrate(signal: AbortSignal): Promise<boolean> {
+    if ((await this.#look(signal)) === 'ready') return false;
     for (const text of mysqlSchema({ table: this.#table })) {
       await this.#statements.run('Making the table', { text, values: [] }, signal);
     }
     await this.check(signal);
+    return true;
   }
 
   async #look(signal: AbortSignal): Promise<'missing' | 'ready'> {

@@ -27,18 +27,19 @@ export interface PostgresMigrationOptions extends PostgresTableOptions {
 export const whereNames = ['client', 'url', 'table', 'dialect'];
 
 /**
- * Makes the table where there is none; one that is there stays as it is. Any number of processes may do so at once.
+ * Makes the table where there is none; one that is there stays as it is (false). Any number of processes may do so at
+ * once.
  * Needs CREATE on the schema, only where the table is missing. `timeoutMs`: for all of it, default 30000.
  * @throws 'data-incompatible': there is one of another version, or another table of that name.
  */
-export async function migratePostgres(options: PostgresMigrationOptions): Promise<void> {
+export async function migratePostgres(options: PostgresMigrationOptions): Promise<boolean> {
   const known = [...whereNames, 'timeoutMs', 'signal', 'runtime'];
   checkOptions('The options of migratePostgres', options, known);
   const { client, url, timeoutMs = 30_000, runtime = nodeRuntime(), signal } = options;
   const where = checkTableOptions(options);
   const { description, pool } = connectPostgres({ client, url }, dialectNames[where.dialect]);
   await using statements = statementsOn(description, pool, where, runtime);
-  await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
+  return await withinTime('Making the table', { runtime, timeoutMs, signal }, (within) =>
     new PostgresTable(statements, where).migrate(within),
   );
 }
@@ -49,7 +50,7 @@ export function statementsOn(
   { table }: PostgresTablePlace,
   runtime: Runtime,
 ): Statements<SqlPool & Listening> {
-  const migration = 'migratePostgres() of conclave/postgres';
+  const migration = 'migratePostgres() of conclave/postgres, or conclave migrate';
   const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '"')} TO its user`;
   return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
 }

@@ -69,9 +69,10 @@ export class PostgresTable {
     if ((await this.#look(signal)) === 'missing') throw this.#missing();
   }
 
-  /** Makes it where there is none. */
-  async migrate(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; (await this.#look(signal)) === 'missing'; attempt++) {
+  /** Makes it where there is none. False: there was one. */
+  async migrate(signal: AbortSignal): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      if ((await this.#look(signal)) === 'ready') return attempt > 1;
       if (attempt === 10) throw this.#missing();
       try {
         for (const text of postgresSchema(this.#where)) {
