@@ -88,7 +88,7 @@ export class Gate {
 }
 
 /** As a store that only knows who leads. */
-function hidingWaiters(store: LeaseStore): LeaseStore {
+export function hidingWaiters(store: LeaseStore): LeaseStore {
   const hidden = (state: ElectionState): ElectionState => ({ ...state, waiting: [] });
   return storeWith(store, {
     capabilities: { ...store.capabilities, orderedWaiters: false },
