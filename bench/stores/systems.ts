@@ -6,6 +6,7 @@ const redisLocks = () => import('./clients/redis-locks.ts');
 
 const others: Readonly<Record<string, () => Promise<OpenClient>>> = {
   'advisory-locks': async () => (await import('./clients/advisory-locks.ts')).advisoryLocks,
+  'durable-row': async () => (await import('./clients/durable-row.ts')).durableRow,
   etcd3: async () => (await import('./clients/etcd3.ts')).etcd3,
   redlock: async () => (await redisLocks()).redlock,
   'redis-semaphore': async () => (await redisLocks()).redisSemaphore,

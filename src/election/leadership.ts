@@ -239,8 +239,9 @@ export class Leadership implements AsyncDisposable {
     if (this.#cause !== undefined) return;
     const transferring = toHolder === undefined ? undefined : transferAtStore(this.#parts, toHolder);
     const releasing = toHolder === undefined ? releaseAtStore(this.#parts) : undefined;
-    // Not before: from its watch the store may know who waits. Not later: our own going is no news to it.
-    this.#guard.abort();
+    // Not before: from its watch the store may know who waits. Not later: our own going is no news to it. With a reason,
+    // or one is made, with a stack, while somebody waits to lead.
+    this.#guard.abort('it is being given up');
     const handedTo = (await transferring) ? toHolder : undefined;
     if (handedTo === undefined && !(await (releasing ?? releaseAtStore(this.#parts)))) {
       // Whether the store let go is unknown: without renewals the lease runs out, and we never lead with it again.

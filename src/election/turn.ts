@@ -44,7 +44,8 @@ export async function waitForTurn<T = never>(
     if (!link.signal.aborted) throw error;
   } finally {
     lookAgain.cancel();
-    link.controller.abort();
+    // Without a reason one is made, with a stack, while somebody waits to lead.
+    link.controller.abort('the wait is over');
     link.release();
   }
   if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };

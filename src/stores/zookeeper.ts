@@ -30,7 +30,16 @@ import type {
 import { documentStore, documentStoreOptionNames } from './documents/index.ts';
 import { unescapeName } from './escaped-names.ts';
 import { checkPath, Ensemble, parseServers } from './zookeeper/ensemble.ts';
-import { contentOf, dataOf, keyOf, noMarker, parseVersion, pathOf, versionOf } from './zookeeper/layout.ts';
+import {
+  changeOf,
+  contentOf,
+  dataOf,
+  ledPath,
+  noMarker,
+  parseVersion,
+  pathOf,
+  versionOf,
+} from './zookeeper/layout.ts';
 import { Nodes } from './zookeeper/nodes.ts';
 import { sweepSessions } from './zookeeper/sweeping.ts';
 import { deleteBody, failures, operations, type Part, setDataBody } from './zookeeper/wire.ts';
@@ -135,7 +144,7 @@ class ZookeeperDriver implements DocumentDriver {
   async write(
     key: DocumentKey,
     text: string,
-    { replaces, keepMs }: DocumentWrite,
+    { replaces, keepMs, leads }: DocumentWrite,
     bounds: CallBounds,
   ): Promise<string | undefined> {
     const path = pathOf(this.#root, key);
@@ -146,11 +155,16 @@ class ZookeeperDriver implements DocumentDriver {
     this.#checkSize(path, data);
     const marking = marker === noMarker ? [] : [`${path}/${marker}`];
     // Data are set in each case, since the answer to that alone has the node's version.
+    const telling = leads === undefined ? undefined : ledPath(path, leads);
     const parts: readonly Part[] = [
       ...(before === undefined
         ? [path, ...marking].map((made) => this.#nodes.creation(made))
         : marking.map((child) => ({ operation: operations.check, body: deleteBody(child, -1) }))),
       { operation: operations.setData, body: setDataBody(path, data, before?.version ?? 0) },
+      // Last, so that who hears of it finds what is written.
+      ...(telling === undefined
+        ? []
+        : [this.#nodes.creation(telling), { operation: operations.delete, body: deleteBody(telling, -1) }]),
     ];
     let { failure, stats } = await this.#nodes.change(path, parts, bounds);
     if (failure?.code === failures.noNode && before === undefined) {
@@ -185,7 +199,7 @@ class ZookeeperDriver implements DocumentDriver {
 
   async *changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
     for await (const path of this.#nodes.watch(this.#root, signal)) {
-      const change = path === undefined ? 'all' : keyOf(this.#root, path);
+      const change = path === undefined ? 'all' : changeOf(this.#root, path);
       if (change !== undefined) yield change;
     }
   }

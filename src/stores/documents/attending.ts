@@ -1,5 +1,6 @@
 /** One who waits for an election to change: what it was shown last, and how it is woken. */
 import type { Timers } from '../../runtime/types.ts';
+import type { Led } from './driver.ts';
 import type { FoundElection } from './elections.ts';
 
 export interface Look {
@@ -11,6 +12,10 @@ export interface Look {
 }
 
 export interface Attending {
+  /** Whose turn it is that it waits for, if it does. */
+  readonly session: string | undefined;
+  /** What the service told of that session since. */
+  led: Led | undefined;
   latest: Look | undefined;
   /** A change that nobody has been told of. */
   news: boolean;
@@ -52,6 +57,16 @@ export function tellTrouble(
 ): void {
   for (const one of attending) {
     one.trouble = trouble;
+    one.wake?.();
+  }
+}
+
+/** To who waits for this turn. */
+export function tellTurn({ attending }: { readonly attending: Iterable<Attending> }, led: Led): void {
+  for (const one of attending) {
+    if (one.session !== led.session) continue;
+    one.led = led;
+    one.news = true;
     one.wake?.();
   }
 }

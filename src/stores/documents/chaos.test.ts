@@ -91,6 +91,7 @@ class Scene {
       ownsClock: coin(),
       tells: coin(),
       many: coin(),
+      tellsLed: coin(),
     });
   }
 

@@ -1,7 +1,7 @@
 /** Who of those that stand in an election is over: the few that matter are looked at, however long its queue is. */
 import type { Within } from './calling.ts';
 import type { DocumentStoreParts } from './changes.ts';
-import type { ElectionDocument, Place } from './documents.ts';
+import type { ElectionDocument } from './documents.ts';
 
 /** With a request for each document. */
 const fewest = 16;
@@ -43,23 +43,16 @@ export async function deadAmong(
   return dead;
 }
 
-/** One who is written down to lead, and whether its session turned out to be over. Never rejects. */
-export interface Succession {
-  readonly next: Place;
-  readonly isOver: Promise<boolean>;
-}
-
-/** Its session is buried where it is over. */
-export function begunSuccession(
+/** Whether a session is over, for good: then it is buried. Who cannot be asked is left to those who wait. */
+export async function isOver(
   { sessions }: Pick<DocumentStoreParts, 'sessions'>,
-  next: Place,
+  session: string,
   within: Within,
-): Succession {
-  const looking = sessions.look([next.session], within, { bury: true });
-  // Who cannot be asked is left to those who wait.
-  const isOver = looking.then(
-    ([pulse]) => pulse?.alive === false,
-    () => false,
-  );
-  return { next, isOver };
+): Promise<boolean> {
+  try {
+    const [pulse] = await sessions.look([session], within, { bury: true });
+    return pulse?.alive === false;
+  } catch {
+    return false;
+  }
 }

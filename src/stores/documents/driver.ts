@@ -36,6 +36,14 @@ export interface CallBounds {
   readonly asTold?: boolean | undefined;
 }
 
+/** That a version of an election's document, which has no record, made a session lead that was waiting. */
+export interface Led {
+  /** 32 hexadecimal digits. */
+  readonly session: string;
+  /** As in the text. */
+  readonly version: number;
+}
+
 export interface DocumentWrite {
   /** The version to be replaced. undefined: there must be no such document. */
   readonly replaces: string | undefined;
@@ -46,6 +54,8 @@ export interface DocumentWrite {
    * Only where `traits.forgets` need it be looked at.
    */
   readonly keepMs?: number | undefined;
+  /** What it does, if it stands: `changes` may tell of that. */
+  readonly leads?: Led | undefined;
 }
 
 /** An error: something else wrote that one ('data-incompatible'), which says nothing of those beside it. */
@@ -58,8 +68,11 @@ export interface Renewal extends DocumentWrite {
   readonly replaces: string;
 }
 
-/** A document that may have changed. 'all': the stream begins or has a gap, so anything may have. */
-export type DocumentChange = DocumentKey | 'all';
+/**
+ * A document that may have changed. 'all': the stream begins or has a gap, so anything may have. `led`: what the change
+ * did, so that the one who leads need not read it; only where nobody could say so who may not write the document.
+ */
+export type DocumentChange = (DocumentKey & { readonly led?: Led | undefined }) | 'all';
 
 export interface DocumentTraits {
   /** `linearizable`: a read shows every write that was answered before; no answered write is lost. */

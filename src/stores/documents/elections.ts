@@ -10,7 +10,7 @@ import {
   nothingYet,
   place,
 } from './documents.ts';
-import type { DocumentKey, StoredDocument } from './driver.ts';
+import type { DocumentKey, Led, StoredDocument } from './driver.ts';
 
 export interface FoundElection {
   readonly document: ElectionDocument;
@@ -123,8 +123,10 @@ export class ElectionDocuments {
     const ttlMs = isOld ? (found.recordLeftMs ?? record.keepMs) : record?.keepMs;
     // One that nobody leads or waits for is missed by nobody: tokens go on from the counter.
     const keepMs = idle ? ttlMs : undefined;
+    const leads = succession(found.document, document);
     const write = {
       replaces: found.stored,
+      ...(leads === undefined ? {} : { leads }),
       ...(ttlMs === undefined ? {} : { ttlMs }),
       ...(keepMs === undefined ? {} : { keepMs }),
     };
@@ -185,4 +187,14 @@ export class ElectionDocuments {
 
 export function keyOf(name: string): DocumentKey {
   return { kind: 'election', name };
+}
+
+/** Of who comes to lead from among those that wait. Not with a record: the next one must read that. */
+function succession(
+  before: ElectionDocument,
+  { leader, record, version }: ElectionDocument,
+): Led | undefined {
+  if (leader?.token !== version || record !== undefined) return undefined;
+  const { session } = leader;
+  return before.waiting.some((place) => place.session === session) ? { session, version } : undefined;
 }

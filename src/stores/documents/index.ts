@@ -17,6 +17,7 @@ export type {
   DocumentTraits,
   DocumentWrite,
   FoundDocument,
+  Led,
   Renewal,
   StoredDocument,
 } from './driver.ts';

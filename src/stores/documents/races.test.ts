@@ -165,6 +165,7 @@ describe('A store of documents', () => {
     await alive.acquire(name, once);
     await runtime.advance(1001);
     assert(await first.release(name, before));
+    await runtime.advance(20);
     assert.deepEqual(await holders(store), ['alive']);
   });
 

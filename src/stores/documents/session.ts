@@ -9,17 +9,19 @@ import type {
   StoreSession,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { pause } from '../../runtime/pause.ts';
 import type { Within } from './calling.ts';
 import { type DocumentStoreParts, ElectionChanges, type Step } from './changes.ts';
-import { begunSuccession, deadAmong, type Succession } from './deaths.ts';
+import { deadAmong, isOver } from './deaths.ts';
 import type { ElectionDocument, Place } from './documents.ts';
 import type { FoundElection } from './elections.ts';
 import { ledBy, recordOf, withoutPlaces, withPlace, withRecord } from './queue.ts';
 import type { OwnedSession } from './sessions.ts';
-import { electionState } from './state.ts';
+import { electionState, isAfter } from './state.ts';
 
 /** The more there are before us, the later we act in their stead when none of them does. */
 const headStartMs = 150;
+const successionAfterMs = 20;
 const closingAtATime = 16;
 
 export class DocumentSession implements StoreSession {
@@ -30,6 +32,10 @@ export class DocumentSession implements StoreSession {
   readonly #owned: OwnedSession;
   readonly #onEnd: (session: DocumentSession) => void;
   readonly #changes: ElectionChanges;
+  /** Looks at those to whom a release gave the leadership. */
+  readonly #looking = new Set<Promise<void>>();
+  /** Aborts when no look is to wait any longer. */
+  readonly #hurry = new AbortController();
   #ending: Promise<void> | undefined;
 
   constructor(parts: DocumentStoreParts, owned: OwnedSession, onEnd: (session: DocumentSession) => void) {
@@ -76,17 +82,21 @@ export class DocumentSession implements StoreSession {
 
   async waitForTurn(
     name: string,
-    _outcome: AcquireOutcome & { readonly status: 'waiting' },
+    { state }: AcquireOutcome & { readonly status: 'waiting' },
     { signal }: { readonly signal: AbortSignal },
     // biome-ignore lint/suspicious/noConfusingVoidType: the contract's word for nothing to say.
   ): Promise<AcquiredOutcome | void> {
     this.#checkLive();
-    const view = this.#parts.views.attend(name);
+    const view = this.#parts.views.attend(name, this.id);
     try {
       for (;;) {
         if (signal.aborted) throw ConclaveError.aborted('Waiting for an election', signal);
         this.#checkLive();
-        const { latest } = view;
+        const { latest, led } = view;
+        // What comes late of an earlier leadership of this session is none of this turn.
+        if (led !== undefined && isAfter(led.version, state)) {
+          return { status: 'acquired', token: led.version, record: undefined };
+        }
         if (latest !== undefined) {
           const { document } = latest.found;
           if (document.leader?.session === this.id) return acquired(document);
@@ -116,25 +126,34 @@ export class DocumentSession implements StoreSession {
   async release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean> {
     const within = this.#parts.calls.within('Releasing an election', options);
     const seenDead = this.#parts.views.dead(name);
-    let succession: Succession | undefined;
+    let next: Place | undefined;
     const step = async (document: ElectionDocument, nextVersion: () => Promise<number>) => {
       this.#changes.depart(name);
       const rest = withoutPlaces(withRecord(document, options), (session) => session === this.id);
-      const next = rest.waiting.find(({ session }) => !seenDead.has(session));
-      succession = next && begunSuccession(this.#parts, next, within);
+      next = rest.waiting.find(({ session }) => !seenDead.has(session));
       return ledBy(rest, next, await nextVersion());
     };
     const released = await this.#lead(name, token, within, step, { hasty: true });
-    if (released && succession !== undefined) await this.#settleSuccession(name, succession, within);
+    if (released && next !== undefined) this.#lookAfter(name, next);
     return released;
   }
 
   /**
-   * Whether the next one is alive was asked while it was written down to lead. Where it is not, whoever waits would
-   * find out by looking; but who made it lead is the first to know.
+   * Whether the next one is alive is asked a little later: it would wait for the answer, or share the service's care with
+   * the question. Where it is not alive, whoever waits would find out by looking; but who made it lead is the first to know.
    */
-  async #settleSuccession(name: string, { next, isOver }: Succession, within: Within): Promise<void> {
-    if (!(await isOver)) return;
+  #lookAfter(name: string, next: Place): void {
+    const { calls } = this.#parts;
+    const looking = pause(calls.runtime.timers, successionAfterMs, this.#hurry.signal)
+      .then(() => this.#settleSuccession(name, next, calls.within('Releasing an election')))
+      // The release itself stands.
+      .catch(() => {})
+      .finally(() => this.#looking.delete(looking));
+    this.#looking.add(looking);
+  }
+
+  async #settleSuccession(name: string, next: Place, within: Within): Promise<void> {
+    if (!(await isOver(this.#parts, next.session, within))) return;
     const passOver = async ({ document }: FoundElection, nextVersion: () => Promise<number>) => {
       const nothing = { next: undefined, value: undefined };
       if (document.leader?.session !== next.session) return nothing;
@@ -143,9 +162,7 @@ export class DocumentSession implements StoreSession {
       const rest = withoutPlaces(document, (session) => dead.has(session));
       return { next: ledBy(rest, rest.waiting[0], await nextVersion()), value: undefined };
     };
-    await this.#changes.change(name, within, passOver).catch(() => {
-      // The release itself stands.
-    });
+    await this.#changes.change(name, within, passOver);
   }
 
   async transfer(
@@ -199,6 +216,7 @@ export class DocumentSession implements StoreSession {
 
   /** First the session, which frees all its names at once; then each document, so that nobody has to notice. */
   async #end(): Promise<void> {
+    this.#hurry.abort();
     const names = this.#changes.departAll();
     await this.#owned.end();
     const within = this.#parts.calls.within('Closing a session');
@@ -209,7 +227,7 @@ export class DocumentSession implements StoreSession {
         });
       }
     };
-    await Promise.all(Array.from({ length: closingAtATime }, work));
+    await Promise.all([...Array.from({ length: closingAtATime }, work), ...this.#looking]);
   }
 
   async #vacate(name: string, within: Within): Promise<void> {

@@ -30,6 +30,11 @@ function naturalVersion({ version }: ElectionDocument, dead: ReadonlySet<string>
   return version * shownVersions + Math.min(dead.size, shownVersions - 1);
 }
 
+/** Whether a document of this version came after what is shown. */
+export function isAfter(documentVersion: number, { version }: ElectionState): boolean {
+  return documentVersion > Math.floor(version / shownVersions);
+}
+
 const mostRemembered = 10_000;
 
 interface Shown {

@@ -7,15 +7,17 @@ import { MemoryService } from './testing.ts';
 for (const ownsClock of [true, false])
   for (const tells of [true, false])
     for (const many of [true, false]) {
+      // With half of those that are told of changes.
+      const tellsLed = tells && many === ownsClock;
       const title = [
         ownsClock ? 'with the clock of the service' : 'with clocks of those who wait',
-        tells ? 'told of changes' : 'polled',
+        tellsLed ? 'told of changes and of who leads' : tells ? 'told of changes' : 'polled',
         many ? 'many documents read at once' : 'one by one',
       ].join(', ');
       describe(`A store of documents conforms ${title}`, { concurrency: 8 }, () => {
         const runtime = nodeRuntime();
         const open = async () => {
-          const service = new MemoryService({ runtime, ownsClock, tells, many });
+          const service = new MemoryService({ runtime, ownsClock, tells, many, tellsLed });
           const { store, loseNextAnswer } = losingAnswers(documentStore(service.driver(), { pollMs: 50 }));
           return {
             store,

@@ -24,6 +24,8 @@ export interface MemoryServiceOptions {
   readonly ownsClock: boolean;
   readonly tells: boolean;
   readonly many: boolean;
+  /** Tells who came to lead, too. */
+  readonly tellsLed?: boolean | undefined;
 }
 
 export class MemoryService {
@@ -58,14 +60,14 @@ export class MemoryService {
     return { text, version, leftMs: expiresAtMs - this.nowMs() };
   }
 
-  write(key: DocumentKey, text: string, { replaces, ttlMs }: DocumentWrite): string | undefined {
+  write(key: DocumentKey, text: string, { replaces, ttlMs, leads }: DocumentWrite): string | undefined {
     const id = rowKey(key);
     if (this.rows.get(id)?.version !== replaces) return undefined;
     this.#version += 1;
     const expiresAtMs = ttlMs === undefined ? Number.POSITIVE_INFINITY : this.nowMs() + ttlMs;
     const row = { kind: key.kind, name: key.name, text, version: `v${this.#version}`, expiresAtMs };
     this.rows.set(id, row);
-    this.tell(key);
+    this.tell(this.options.tellsLed ? { ...key, led: leads } : key);
     return row.version;
   }
 

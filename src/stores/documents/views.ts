@@ -4,10 +4,10 @@
  */
 import { ConclaveError } from '../../errors/index.ts';
 import type { Timer } from '../../runtime/types.ts';
-import { type Attending, changed, type Look, tellTrouble } from './attending.ts';
+import { type Attending, changed, type Look, tellTrouble, tellTurn } from './attending.ts';
 import type { DriverCalls } from './calling.ts';
 import { ChangeStream } from './change-stream.ts';
-import type { DocumentChange } from './driver.ts';
+import type { DocumentChange, Led } from './driver.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
 import type { Pulse, SessionDocuments } from './sessions.ts';
 import { isShown, ShownVersions, sessionsIn } from './state.ts';
@@ -15,6 +15,8 @@ import { isShown, ShownVersions, sessionsIn } from './state.ts';
 export interface View {
   /** undefined: nobody has looked since this view was asked for. */
   readonly latest: Look | undefined;
+  /** What the service told of the session that this view is for, since it was asked for. */
+  readonly led: Led | undefined;
   /** Resolves when a look shows another thing, or at once if one has since the last call; false: the time is over. */
   changed(signal: AbortSignal, withinMs?: number): Promise<boolean>;
   release(): void;
@@ -62,7 +64,8 @@ export class ElectionViews {
     this.#stream = new ChangeStream(calls, (change) => this.#hint(change));
   }
 
-  attend(name: string): View {
+  /** `session`: who waits for its turn by it. */
+  attend(name: string, session?: string): View {
     let watched = this.#watched.get(name);
     if (watched === undefined) {
       watched = { name, attending: new Set(), latest: undefined, nextMs: 0, looks: 0, isTold: false };
@@ -70,12 +73,16 @@ export class ElectionViews {
       this.#stream.want(true);
     }
     const view = watched;
-    const attending: Attending = { latest: undefined, news: false, trouble: undefined, wake: undefined };
+    const nothing = { led: undefined, latest: undefined, trouble: undefined, wake: undefined };
+    const attending: Attending = { session, ...nothing, news: false };
     view.attending.add(attending);
     this.#lookAt(view, 0);
     return {
       get latest() {
         return attending.latest;
+      },
+      get led() {
+        return attending.led;
       },
       changed: (signal, withinMs) => changed(this.#calls.runtime.timers, attending, signal, withinMs),
       release: () => {
@@ -126,7 +133,9 @@ export class ElectionViews {
       }
     } else if (change.kind === 'election') {
       const view = this.#watched.get(change.name);
-      if (view !== undefined) this.#lookAt(view, 0, this.#stream.live);
+      if (view === undefined) return;
+      if (change.led !== undefined) tellTurn(view, change.led);
+      this.#lookAt(view, 0, this.#stream.live);
     } else if (change.kind === 'session' && !this.#calls.driver.traits.ownsClock) {
       // Seen soon, a renewal makes the end of a session known soon: it counts from when it was seen.
       for (const view of this.#watched.values()) {

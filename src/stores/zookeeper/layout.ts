@@ -1,5 +1,5 @@
 /** How documents lie in ZooKeeper's tree, and what tells one content of a node from another. */
-import type { DocumentKey, StoredDocument } from '../documents/driver.ts';
+import type { DocumentChange, DocumentKey, Led, StoredDocument } from '../documents/driver.ts';
 import { escapeName, unescapeName } from '../escaped-names.ts';
 import type { FoundNode, Stat } from './wire.ts';
 
@@ -22,6 +22,7 @@ export interface NodeContent {
 
 /**
  *   <root>/elections/<name>/<marker>
+ *   <root>/elections/<name>/led-<version>-<session>   for no time at all: see `ledPath`
  *   <root>/sessions/<id>
  *   <root>/counter/<marker>
  */
@@ -42,6 +43,22 @@ export function keyOf(root: string, path: string): DocumentKey | undefined {
   if (name === undefined) return undefined;
   if (folder === 'elections') return { kind: 'election', name };
   return folder === 'sessions' ? { kind: 'session', name } : undefined;
+}
+
+/**
+ * A node that is made and removed in the same step as a document is written, below it: who watches hears of it, and that
+ * is what it is for. Nobody can make one who could not write the document.
+ */
+export function ledPath(path: string, { session, version }: Led): string {
+  return `${path}/led-${version}-${session}`;
+}
+
+/** undefined: nothing that a document's readers need to know of. */
+export function changeOf(root: string, path: string): DocumentChange | undefined {
+  const [, above = path, version, session = ''] = /^(.*)\/led-(\d{1,15})-([\da-f]{32})$/s.exec(path) ?? [];
+  const key = keyOf(root, above);
+  if (version === undefined) return key;
+  return key?.kind === 'election' ? { ...key, led: { session, version: Number(version) } } : undefined;
 }
 
 export function dataOf(text: string, marker: string, keepMs: number | undefined): string {
