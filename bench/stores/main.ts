@@ -109,7 +109,9 @@ function line(row: Row): string {
     `${format(median(figures.ledMs))} ms; with all that follows ${format(median(figures.doneMs))} ms`,
     `${format(median(figures.resignMs))} ms${looks(figures)}${remark(figures.resignMs, beside?.resignMs)}`,
     figures.kill === undefined
-      ? 'ends with its process'
+      ? competitor.staysForEver
+        ? 'never: there is no TTL'
+        : 'ends with its process'
       : killCell(figures.kill, competitor, beside?.kill?.figuresMs),
     row.idle === undefined ? '–' : format(row.idle.perMinute),
   ];

@@ -32,7 +32,7 @@ interface Seat {
 }
 
 export async function measure(
-  { system, floorMs = 0 }: Competitor,
+  { system, floorMs = 0, staysForEver = false }: Competitor,
   where: Where,
   trials: number,
   minTtlMs: number | undefined,
@@ -53,7 +53,8 @@ export async function measure(
   ];
   const resignMs = await handOvers(seats, name('resign'), trials);
   const ttlMs = Math.max(floorMs, minTtlMs ?? first.ready.minTtlMs ?? 1000);
-  const kill = inOneProcess ? undefined : await killing(system, where, name('kill'), ttlMs, trials);
+  const kill =
+    inOneProcess || staysForEver ? undefined : await killing(system, where, name('kill'), ttlMs, trials);
   const ledMs = once.map((one) => one.ledMs);
   const doneMs = once.map((one) => one.doneMs);
   return { ledMs, doneMs, resignMs, kill, ...first.ready };

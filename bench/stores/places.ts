@@ -27,6 +27,8 @@ export interface Competitor {
   readonly floorMs?: number;
   /** Whether a crash is noticed by the end of its connection, and no TTL plays a part. */
   readonly connectionBound?: boolean;
+  /** Nobody follows one that was killed, so that is not measured. */
+  readonly staysForEver?: boolean;
 }
 
 export interface Place {
@@ -185,7 +187,10 @@ export const places: readonly Place[] = [
   },
   {
     ...{ name: 'postgres', title: 'PostgreSQL', protocol: 'postgres' },
-    others: [{ system: 'advisory-locks', title: 'advisory locks by hand', connectionBound: true }],
+    others: [
+      { system: 'advisory-locks', title: 'advisory locks by hand', connectionBound: true },
+      { system: 'durable-row', title: 'one UPDATE with NOTIFY by hand: the floor', staysForEver: true },
+    ],
     missing: () => peer('postgres').missing,
     version: () => `PostgreSQL ${versionOf('postgres')}`,
     start: postgres,

@@ -10,8 +10,9 @@ import { GrpcTransport } from '../../src/client/index.ts';
 import { Candidate, elect } from '../../src/election/index.ts';
 import type { ElectionState, LeaseStore } from '../../src/election/store.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
+import { electionKeys } from '../../src/stores/conclave/keys.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
-import { RangeRequest, services, WatchRequest } from '../../src/wire/index.ts';
+import { DeleteRangeRequest, RangeRequest, services, WatchRequest } from '../../src/wire/index.ts';
 import { peer } from '../peers.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
 import { MeddlingNetwork } from './meddling.ts';
@@ -73,6 +74,25 @@ describe('An etcd of three members', { skip: etcd.missing ?? false }, () => {
     await watch.shows((state) => state.leader?.token === next.token);
     cluster.run(leader);
     await cluster.answering(leader);
+  });
+
+  test('tells a leader whose keys somebody deleted, and one who waits comes back into the queue', async () => {
+    await using store = etcdStore({ endpoints: cluster.endpoints });
+    await using other = etcdStore({ endpoints: cluster.endpoints });
+    await using first = new Candidate(store, 'deleted', { holder: 'first', ttlMs: 600_000 });
+    await using second = new Candidate(other, 'deleted', { holder: 'second', ttlMs: 600_000 });
+    const leadership = await first.campaign();
+    const campaign = second.campaign();
+    await using watch = watched(store, 'deleted');
+    await watch.shows(({ waiting }) => waiting.length === 1);
+    const { all, allEnd } = electionKeys('conclave/election', 'deleted');
+    const request = DeleteRangeRequest.create({ key: all, rangeEnd: allEnd });
+    const { deleted } = await cluster.call(await cluster.leader(), services.KV.deleteRange, request);
+    assert(deleted >= 2n, `${deleted} keys`);
+    // Neither lease runs out while this test does.
+    assert.equal(await leadership.ended, 'replaced');
+    const next = await campaign;
+    assert(next.token > leadership.token);
   });
 
   test('whose members die one after the other has one leader at a time, whose tokens rise', async () => {
