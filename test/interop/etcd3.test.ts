@@ -173,7 +173,7 @@ const cases: readonly Case[] = [
   {
     name: 'a watch and a lease go on when the leader’s process is killed',
     async run(client, system) {
-      const lease = client.lease(12);
+      const lease = client.lease(24);
       await lease.put('n/crash/leased').value('v');
       const watcher = await client.watch().prefix('n/crash/counted/').create();
       const events: string[] = [];

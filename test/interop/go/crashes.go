@@ -13,7 +13,7 @@ var crashChecks = []check{
 		candidate := session(s, s.Client)
 		election := concurrency.NewElection(candidate, "gk/election")
 		must(election.Campaign(s, "me"))
-		lease := ok(s.Grant(s, 12)).ID
+		lease := ok(s.Grant(s, 24)).ID
 		alive := ok(s.KeepAlive(s, lease))
 		next(s, alive)
 		ok(s.Put(s, "gk/leased", "v", clientv3.WithLease(lease)))

@@ -12,7 +12,7 @@ final class CrashChecks {
   static void add() {
     Checks.check("a watch and a lease go on when the leader's process is killed", client -> {
       var kv = client.getKVClient();
-      long lease = Checks.ok(client.getLeaseClient().grant(12)).getID();
+      long lease = Checks.ok(client.getLeaseClient().grant(24)).getID();
       LeaseChecks.put(client, "jk/leased", lease);
       BlockingQueue<Long> beats = new LinkedBlockingQueue<>();
       WatchOption.Builder all = WatchOption.builder().isPrefix(true).withCreateNotify(true);
