@@ -193,12 +193,25 @@ function readSubmitted(reader: Reader): SubmittedCommand {
 /** Used again and again: what is written there is copied out before the next use. */
 const scratch = new Writer();
 
-/** For forwarding to the leader, who puts it into a batch with `encodeBatchOf`. */
+/** Commands live for milliseconds: short ones are parts of larger arrays, which cost a fraction of arrays of their own. */
+const slabBytes = 64 * 1024;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+/** For forwarding to the leader, who puts it into a batch with `encodeBatchOf`. To be kept until then, not for long. */
 export function encodeSubmittedCommand(submitted: SubmittedCommand): Uint8Array {
   // A command that could not be written may have left its beginning.
   scratch.length = 0;
   writeSubmitted(scratch, submitted);
-  return scratch.finish();
+  if (scratch.length > slabBytes / 16) return scratch.finish();
+  if (slabUsed + scratch.length > slab.length) {
+    slab = new Uint8Array(slabBytes);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += scratch.length;
+  scratch.moveInto(slab, start);
+  return slab.subarray(start, slabUsed);
 }
 
 /** Byte fields are views of `data`. Throws MalformedData. */

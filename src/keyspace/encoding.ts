@@ -111,6 +111,15 @@ export class Writer {
     return this.buffer.subarray(0, this.length);
   }
 
+  /** Puts what was written there, and is empty again. */
+  moveInto(target: Uint8Array, start: number): void {
+    const { buffer, length } = this;
+    // A view costs more than a short loop.
+    if (length > 128) target.set(buffer.subarray(0, length), start);
+    else for (let i = 0; i < length; i++) target[start + i] = buffer[i] as number;
+    this.length = 0;
+  }
+
   finish(): Uint8Array {
     const result = this.buffer.slice(0, this.length);
     this.length = 0;

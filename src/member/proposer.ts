@@ -46,6 +46,8 @@ interface Proposal {
   readonly deadlineMs: number;
   readonly resolve: (result: CommandResult) => void;
   readonly reject: (error: ConclaveError) => void;
+  /** Stops listening to the caller's signal. */
+  forget: (() => void) | undefined;
   /** The caller's own: never replaced by ours. */
   readonly foreignIdentity: boolean;
   identity: CommandIdentity | undefined;
@@ -120,23 +122,13 @@ export class Proposer {
       if (encoded.length > maxCommandBytes) return reject(tooLarge(encoded.length, maxCommandBytes));
       if (this.activeBytes > 0 && this.activeBytes + encoded.length > maxActiveBytes)
         return reject(tooManyHere());
-      const onAbort = () => {
-        const outcome = outcomeOf(proposal);
-        const options = { outcome, cause: signal?.reason };
-        this.fail(proposal, new ConclaveError('aborted', 'The proposal was aborted by its signal.', options));
-      };
       const proposal: Proposal = {
         command,
         author,
         deadlineMs,
-        resolve: (result) => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve(result);
-        },
-        reject: (error) => {
-          signal?.removeEventListener('abort', onAbort);
-          reject(error);
-        },
+        resolve,
+        reject,
+        forget: undefined,
         foreignIdentity: identity !== undefined,
         identity,
         encoded,
@@ -151,11 +143,20 @@ export class Proposer {
         over: false,
         bagPosition: -1,
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) this.heed(signal, proposal);
       this.active.add(proposal);
       this.activeBytes += proposal.sizeBytes;
       this.route(proposal);
     });
+  }
+
+  private heed(signal: AbortSignal, proposal: Proposal): void {
+    const onAbort = () => {
+      const options = { outcome: outcomeOf(proposal), cause: signal.reason };
+      this.fail(proposal, new ConclaveError('aborted', 'The proposal was aborted by its signal.', options));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    proposal.forget = () => signal.removeEventListener('abort', onAbort);
   }
 
   /** The known Raft leader changed; 0: unknown. */
@@ -316,6 +317,7 @@ export class Proposer {
 
   private finish(proposal: Proposal): void {
     proposal.over = true;
+    proposal.forget?.();
     if (this.active.delete(proposal)) this.activeBytes -= proposal.sizeBytes;
     if (this.waiting.size > 0) this.waiting.delete(proposal);
     this.asked.delete(proposal.requestId);

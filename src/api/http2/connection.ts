@@ -200,11 +200,11 @@ export class Http2Connection {
       start += 5;
     }
     if (start + padding > to) throw broken('the padding is longer than its frame');
-    const block = bytes.subarray(start, to - padding);
+    const end = to - padding;
     this.#headersEnd = (flags & frameFlags.endStream) !== 0;
-    if (flags & frameFlags.endHeaders) return this.#headed(id, this.#blocks.decode(block));
+    if (flags & frameFlags.endHeaders) return this.#headed(id, this.#blocks.decode(bytes, start, end));
     this.#headersOf = id;
-    this.#blocks.add(block);
+    this.#blocks.add(bytes.subarray(start, end));
   }
 
   #continuation(flags: number, piece: Uint8Array): void {
@@ -225,8 +225,7 @@ export class Http2Connection {
       throw new ConnectionError(errorCodes.streamClosed, `HEADERS on stream ${id}, which is closed`);
     }
     if (this.#goingAway) return;
-    const windows = { send: this.#carrier.initialSendWindow, receive: streamWindowBytes };
-    const stream = new Http2Stream(id, this.#carrier, windows);
+    const stream = new Http2Stream(id, this.#carrier, this.#carrier.initialSendWindow, streamWindowBytes);
     this.#carrier.streams.add(stream);
     const { limits, onRequest, onTooLarge } = this.#options;
     const full = this.#carrier.streams.size > limits.maxConcurrentStreams;

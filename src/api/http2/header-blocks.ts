@@ -15,12 +15,19 @@ const keptHeads = 256;
 const longestKeptBytes = 512;
 const headerTableBytes = 4096;
 
+interface Kept {
+  readonly block: Uint8Array;
+  readonly head: Head;
+}
+
 /** Puts header blocks together from their frames and decodes them; blocks that repeat only once. */
 export class HeaderBlocks {
   readonly #decoder: HeaderDecoder;
   readonly #limits: Http2Limits;
-  readonly #kept = new Map<string, Head>();
+  readonly #kept = new Map<string, Kept>();
   #keptAt = 0;
+  /** The block before this one, where its head is kept: a caller's calls mostly look alike. */
+  #last: Kept | undefined;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
 
@@ -54,22 +61,27 @@ export class HeaderBlocks {
     }
     this.#pieces = [];
     this.#bytes = 0;
-    return this.decode(block);
+    return this.decode(block, 0, block.length);
   }
 
   /** A block that came in one frame. @throws ConnectionError */
-  decode(block: Uint8Array): Head {
-    if (block.length > longestKeptBytes) return this.#decoded(block);
+  decode(bytes: Uint8Array, from: number, to: number): Head {
+    if (to - from > longestKeptBytes) return this.#decoded(bytes.subarray(from, to));
     if (this.#keptAt !== this.#decoder.generation) {
       this.#kept.clear();
+      this.#last = undefined;
       this.#keptAt = this.#decoder.generation;
     }
+    if (this.#last !== undefined && equalsPart(this.#last.block, bytes, from, to)) return this.#last.head;
+    const block = bytes.subarray(from, to);
     const key = latin1(block);
-    const known = this.#kept.get(key);
-    if (known !== undefined) return known;
+    this.#last = this.#kept.get(key);
+    if (this.#last !== undefined) return this.#last.head;
     const head = this.#decoded(block);
     // A block that changed the table means something else when it comes again.
-    if (this.#keptAt === this.#decoder.generation && this.#kept.size < keptHeads) this.#kept.set(key, head);
+    if (this.#keptAt !== this.#decoder.generation || this.#kept.size >= keptHeads) return head;
+    this.#last = { block: Uint8Array.from(block), head };
+    this.#kept.set(key, this.#last);
     return head;
   }
 
@@ -84,6 +96,12 @@ export class HeaderBlocks {
       throw error;
     }
   }
+}
+
+function equalsPart(block: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (block.length !== to - from) return false;
+  for (let at = 0; at < block.length; at++) if (block[at] !== bytes[from + at]) return false;
+  return true;
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -31,8 +31,6 @@ export interface RpcShared<Connection> {
 const maxExchanges = 100;
 
 const noPayload = new Uint8Array(8);
-const unimplemented = 12;
-const internal = 13;
 const resourceExhausted = 8;
 
 /** The calls of one connection. */
@@ -123,7 +121,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
     request.prepared ??= isRpc(request) ? rpcHead(request, this.#shared.methods) : noRpc;
     if (request.prepared === noRpc) return this.#plain(stream, request, ended);
     const head = request.prepared as RpcHead<Connection>;
-    const problem = problemOf(request, head);
+    const { problem } = head;
     if (problem !== undefined) return refuse(stream, problem.code, problem.text);
     // Calls that were reset may still be at work: they count, or resetting would be a way around the limit.
     if (this.#running >= this.#shared.limits.maxConcurrentStreams)
@@ -168,21 +166,6 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
 const refusal = new TextEncoder().encode('Over HTTP/2 this is for gRPC: POST with application/grpc.\n');
 const noContent = new Uint8Array(0);
 const noRpc = Symbol('not a call');
-
-function problemOf<Connection>(
-  request: RequestHead,
-  head: RpcHead<Connection>,
-): { readonly code: number; readonly text: string } | undefined {
-  if (head.method === undefined) {
-    return { code: unimplemented, text: `The server does not implement the method ${head.path}` };
-  }
-  if (Number.isNaN(head.timeoutMs)) return { code: internal, text: 'malformed grpc-timeout' };
-  if (request.method !== 'POST')
-    return { code: internal, text: `a call is made by POST, not ${request.method}` };
-  if (encodings.split(',').includes(head.encoding)) return undefined;
-  const text = `grpc: Decompressor is not installed for grpc-encoding "${head.encoding}"`;
-  return { code: unimplemented, text };
-}
 
 function refuse(stream: Http2Stream, code: number, message: string): void {
   stream.sendOnlyHeaders([

@@ -15,10 +15,17 @@ export interface RpcHead<Connection> {
   readonly fields: readonly HeaderField[];
   /** What a call keeps by its headers, where that is worth counting; else 0. */
   readonly heldBytes: number;
+  /** Why it cannot be served; undefined: it can. */
+  readonly problem: { readonly code: number; readonly text: string } | undefined;
+  /** Fields that were asked for: calls with the same headers share this. */
+  readonly asked: Map<string, string | undefined>;
 }
 
 /** Headers of so many bytes are those of nearly all calls, and mostly shared by them. */
 const uncountedBytes = 1024;
+
+const unimplemented = 12;
+const internal = 13;
 
 /** Encodings of requests that we read. */
 export const encodings = 'identity,deflate,gzip';
@@ -40,14 +47,42 @@ export function rpcHead<Connection>(
 ): RpcHead<Connection> {
   const { path, fields } = head;
   const bytes = fields.reduce((sum, [name, value]) => sum + name.length + value.length, path.length);
-  return {
+  const given = {
     heldBytes: bytes > uncountedBytes ? bytes : 0,
     method: methods.get(path),
     path,
     timeoutMs: timeoutMs(headerValue(fields, 'grpc-timeout')),
     encoding: headerValue(fields, 'grpc-encoding') ?? 'identity',
     fields,
+    asked: new Map(),
   };
+  return { ...given, problem: problemOf(head, given) };
+}
+
+function problemOf<Connection>(
+  request: RequestHead,
+  head: Omit<RpcHead<Connection>, 'problem'>,
+): RpcHead<Connection>['problem'] {
+  if (head.method === undefined) {
+    return { code: unimplemented, text: `The server does not implement the method ${head.path}` };
+  }
+  if (Number.isNaN(head.timeoutMs)) return { code: internal, text: 'malformed grpc-timeout' };
+  if (request.method !== 'POST')
+    return { code: internal, text: `a call is made by POST, not ${request.method}` };
+  if (encodings.split(',').includes(head.encoding)) return undefined;
+  const text = `grpc: Decompressor is not installed for grpc-encoding "${head.encoding}"`;
+  return { code: unimplemented, text };
+}
+
+/** A field of the call, looked up once for all calls that share the headers. */
+export function fieldOf<Connection>(head: RpcHead<Connection>, name: string): string | undefined {
+  const { asked } = head;
+  const known = asked.get(name);
+  if (known !== undefined || asked.has(name)) return known;
+  const value = headerValue(head.fields, name);
+  // Names are asked for by our own code, so they are few.
+  asked.set(name, value);
+  return value;
 }
 
 export function headerValue(fields: readonly HeaderField[], name: string): string | undefined {

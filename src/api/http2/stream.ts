@@ -54,18 +54,19 @@ export class Http2Stream {
   /** Of the request's content so far, where its length was told. */
   expectedBytes: number | undefined;
   readonly #carrier: StreamCarrier;
-  readonly #queue: Uint8Array[] = [];
+  /** Made when the first piece has to wait, which of most answers none does. */
+  #queue: Uint8Array[] | undefined;
   #queuedBytes = 0;
   #sentOfFirst = 0;
   #trailers: readonly HeaderField[] | undefined;
   #closed = false;
   #owed = 0;
 
-  constructor(id: number, carrier: StreamCarrier, windows: { send: number; receive: number }) {
+  constructor(id: number, carrier: StreamCarrier, sendWindow: number, receiveWindow: number) {
     this.id = id;
     this.#carrier = carrier;
-    this.sendWindow = windows.send;
-    this.receiveWindow = windows.receive;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
   }
 
   sendHeaders(fields: readonly HeaderField[]): void {
@@ -83,7 +84,7 @@ export class Http2Stream {
   sendMessage(message: Uint8Array): boolean {
     const length = message.length + messageHeadBytes;
     const carrier = this.#carrier;
-    const free = this.#queue.length === 0 && this.sendWindow >= length && carrier.sendWindow >= length;
+    const free = this.#queuedBytes === 0 && this.sendWindow >= length && carrier.sendWindow >= length;
     if (free && length <= carrier.maxFrameBytes && !this.#closed) {
       this.sendWindow -= length;
       carrier.sendWindow -= length;
@@ -104,6 +105,7 @@ export class Http2Stream {
   /** Content. False: wait for `drained`. It must not change any more. */
   send(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
+    this.#queue ??= [];
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
     this.#carrier.queuedBytes += bytes.length;
@@ -145,8 +147,9 @@ export class Http2Stream {
   /** Sends what the windows allow now. Asks to be called again where they are in the way. */
   pump(): void {
     const carrier = this.#carrier;
-    while (this.#queue.length > 0) {
-      const first = this.#queue[0] as Uint8Array;
+    const queue = this.#queue;
+    while (queue !== undefined && queue.length > 0) {
+      const first = queue[0] as Uint8Array;
       const left = first.length - this.#sentOfFirst;
       const bytes = left && Math.min(left, this.sendWindow, carrier.sendWindow, carrier.maxFrameBytes);
       if (bytes <= 0 && left > 0) {
@@ -160,7 +163,7 @@ export class Http2Stream {
       carrier.queuedBytes -= bytes;
       this.#sentOfFirst += bytes;
       if (this.#sentOfFirst < first.length) continue;
-      this.#queue.shift();
+      queue.shift();
       this.#sentOfFirst = 0;
     }
     if (this.#trailers === undefined) return;
@@ -192,7 +195,7 @@ export class Http2Stream {
     this.#closed = true;
     this.#carrier.queuedBytes -= this.#queuedBytes;
     this.#queuedBytes = 0;
-    this.#queue.length = 0;
+    this.#queue = undefined;
     this.#trailers = undefined;
     this.#carrier.finished(this, resetByUs);
   }
