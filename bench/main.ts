@@ -7,11 +7,13 @@ import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { writeTable } from './page.ts';
 import type { Row } from './row.ts';
+import { campaignRows } from './rows/campaigns.ts';
 import { electionRows } from './rows/elections.ts';
 import { failoverRows } from './rows/failover.ts';
 import { idleRows } from './rows/idle.ts';
 import { largeStoreRows } from './rows/large-store.ts';
 import { leaseRows } from './rows/leases.ts';
+import { loadRows } from './rows/load.ts';
 import { partitionRows } from './rows/partitions.ts';
 import { throughputRows } from './rows/throughput.ts';
 import { watchRows } from './rows/watches.ts';
@@ -21,7 +23,9 @@ import { onPath } from './systems.ts';
 const rows: readonly Row[] = [
   ...failoverRows,
   ...electionRows,
+  ...campaignRows,
   ...throughputRows,
+  ...loadRows,
   ...idleRows,
   ...leaseRows,
   ...partitionRows,

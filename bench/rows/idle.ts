@@ -1,26 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import type { Row } from '../row.ts';
 import { format } from '../statistics.ts';
 import { type Kind, pause, System } from '../systems.ts';
-
-interface Usage {
-  readonly cpuMs: number;
-  readonly residentMiB: number;
-}
-
-/** From Linux's /proc; elsewhere this row cannot be measured. */
-export async function usage(pid: number): Promise<Usage> {
-  const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-  // The second field is the command in parentheses and may hold spaces; user and system time are the 14th and 15th.
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
-  const ticks = Number(fields[11]) + Number(fields[12]);
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return {
-    cpuMs: (ticks * 1000) / ticksPerSecond,
-    residentMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024,
-  };
-}
+import { usage } from '../usage.ts';
 
 async function idle(kind: Kind, quick: boolean): Promise<string> {
   await using system = await System.start(kind);

@@ -7,7 +7,7 @@ import { conclaveStore } from '../../src/stores/conclave.ts';
 import type { Row } from '../row.ts';
 import { format, median, milliseconds } from '../statistics.ts';
 import { pause, System } from '../systems.ts';
-import { usage } from './idle.ts';
+import { usage } from '../usage.ts';
 
 const script = fileURLToPath(new URL('../partitions.ts', import.meta.url));
 const name = 'bench';

@@ -5,6 +5,7 @@ import { PutRequest, services } from '../../src/wire/index.ts';
 import type { Row } from '../row.ts';
 import { format, percentile } from '../statistics.ts';
 import { connect, type Kind, pause, System } from '../systems.ts';
+import { CpuMeter } from '../usage.ts';
 
 const watchLoad = fileURLToPath(new URL('../watch-load.ts', import.meta.url));
 const watches = 1000;
@@ -32,11 +33,13 @@ async function delivery(kind: Kind, seconds: number): Promise<string> {
     // The first second shows how a server warms up, which is not asked here.
     await write(leader.clientUrl, writesPerSecond);
     const writes = writesPerSecond * seconds;
+    const meter = await CpuMeter.start(system);
     const took = await write(leader.clientUrl, writes);
+    const cpu = await meter.told();
     load.stdin.write(`${writes + writesPerSecond}\n`);
     const line = await lines.next();
     const seen = JSON.parse(String(line.value)) as Seen;
-    return told(seen, writes + writesPerSecond, writes / took);
+    return `${told(seen, writes + writesPerSecond, writes / took)}; ${cpu}`;
   } finally {
     await ended(load);
   }
@@ -82,7 +85,7 @@ export const watchRows: readonly Row[] = [
   {
     name: 'watches',
     what: '1,000 watchers on one prefix, 1,000 writes a second: delivery',
-    goal: 'every event, beside etcd',
+    goal: 'every event, p99 below etcd’s, CPU below half of etcd’s',
     async run({ quick, etcd }) {
       const seconds = quick ? 3 : 20;
       return {
