@@ -1,80 +1,15 @@
 import assert from 'node:assert/strict';
-import * as net from 'node:net';
 import { test } from 'node:test';
-import { credentials, Metadata, makeClientConstructor, Server, ServerCredentials } from '@grpc/grpc-js';
+import { credentials, Metadata, makeClientConstructor } from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { nodeRuntime } from '../../runtime/index.ts';
-import { Http2Server } from './server.ts';
-import { methodsFor, Seen } from './testing.ts';
+import { echoService, servedByGrpcJs, servedByUs } from '../../../test/fuzz/echo-servers.ts';
 
 /** grpc-js is the reference: the same methods on both, the same client, the same random calls, the same answers. */
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-const describe = (name: string, requestStream: boolean, responseStream: boolean) => ({
-  ...{ path: `/t/${name}`, requestStream, responseStream },
-  ...{ requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs },
-});
-const service = {
-  Echo: describe('Echo', false, false),
-  Fail: describe('Fail', false, false),
-  None: describe('None', false, false),
-  Many: describe('Many', false, true),
-  EchoAll: describe('EchoAll', true, true),
-};
-const Client = makeClientConstructor(service, 't');
-
-async function reference(): Promise<{ port: number; close: () => void }> {
-  const server = new Server({ 'grpc.max_receive_message_length': 1 << 20 });
-  const { None: _none, ...offered } = service;
-  server.addService(offered, {
-    Echo: (call: { request: Buffer }, callback: (error: null, answer: Buffer) => void) =>
-      callback(null, call.request),
-    Fail: (_call: unknown, callback: (error: object) => void) =>
-      callback({ code: 2, details: 'it is 100 % broken: ü' }),
-    Many: (call: { request: Buffer; write: (message: Buffer) => void; end: () => void }) => {
-      const [count = 0, high = 0, low = 0] = call.request;
-      for (let sent = 0; sent < count; sent++) call.write(Buffer.alloc(high * 256 + low, sent));
-      call.end();
-    },
-    EchoAll: (call: NodeJS.ReadWriteStream) => {
-      call.on('data', (message) => call.write(message));
-      call.on('end', () => call.end());
-    },
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  return { port, close: () => server.forceShutdown() };
-}
-
-async function ours(): Promise<{ port: number; close: () => void }> {
-  const { clock, timers } = nodeRuntime();
-  const http2 = new Http2Server(methodsFor(new Seen()), {
-    ...{ clock, timers, maxMessageBytes: 1 << 20 },
-    causes: {
-      cancelled: () => new Error('cancelled'),
-      deadlineExceeded: () => new Error('late'),
-      stopped: () => new Error('stopped'),
-      tooLarge: (size) => new Error(`Received message larger than max (${size} vs ${1 << 20})`),
-    },
-    failed: (_path, error) => {
-      const { message } = error as Error;
-      return { code: message.startsWith('Received message') ? 8 : 2, message };
-    },
-  });
-  const listener = net.createServer((socket) => http2.accept(socket, 'test'));
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const close = () => {
-    listener.close();
-    void http2.close(0);
-  };
-  return { port: (listener.address() as net.AddressInfo).port, close };
-}
+const Client = makeClientConstructor(echoService, 't');
 
 interface Call {
-  readonly method: keyof typeof service;
+  readonly method: keyof typeof echoService;
   readonly messages: readonly Buffer[];
   readonly compressed: boolean;
 }
@@ -112,7 +47,7 @@ function made(client: AnyClient, { method, messages }: Call): Promise<Answer> {
     const received: string[] = [];
     const done = (error: { code: number; details: string } | null) =>
       resolve({ messages: received, code: error?.code ?? 0, details: error?.details ?? '' });
-    const { requestStream, responseStream } = service[method];
+    const { requestStream, responseStream } = echoService[method];
     if (!responseStream) {
       client[method](messages[0], new Metadata(), (error: never, answer: Buffer | undefined) => {
         if (answer !== undefined) received.push(digest(answer));
@@ -133,7 +68,7 @@ function made(client: AnyClient, { method, messages }: Call): Promise<Answer> {
 const digest = (bytes: Buffer): string => `${bytes.length} of ${bytes[0]}`;
 
 test('random calls, many at a time, have the answers that grpc-js gives', async () => {
-  const servers = { reference: await reference(), ours: await ours() };
+  const servers = { reference: await servedByGrpcJs(), ours: await servedByUs() };
   const clients = ([compressed, { port }]: readonly [boolean, { port: number }]): AnyClient =>
     new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       'grpc.default_compression_algorithm': compressed ? 2 : 0,
