@@ -20,21 +20,31 @@ export interface FrontEndConnection extends CallConnection {
   told: boolean;
 }
 
-/** What the core has to know of a call. */
-export interface Caller {
+const nothing = (): void => {};
+
+/** Who makes a call, as far as the core has to know; and, with one answer, who waits for it. */
+export class Caller {
+  readonly kind = 'unary';
   readonly connection: FrontEndConnection;
   readonly deadlineMs: number | undefined;
   readonly token: string | undefined;
   readonly requiresLeader: boolean;
   /** What `cancel` is told; set when the call begins. */
-  id: number;
-}
+  id = 0;
+  resolve: (answer: Uint8Array) => void = nothing;
+  reject: (error: Error) => void = nothing;
 
-interface UnaryCall {
-  readonly kind: 'unary';
-  readonly caller: Caller;
-  resolve(answer: Uint8Array): void;
-  reject(error: Error): void;
+  constructor(
+    connection: FrontEndConnection,
+    deadlineMs: number | undefined,
+    token: string | undefined,
+    requiresLeader: boolean,
+  ) {
+    this.connection = connection;
+    this.deadlineMs = deadlineMs;
+    this.token = token;
+    this.requiresLeader = requiresLeader;
+  }
 }
 
 /** A call with several answers, as far as they have come. */
@@ -50,8 +60,8 @@ class StreamCall {
   /** The handler has ended. */
   over = false;
   failure: Error | undefined;
-  wakeReader: () => void = () => {};
-  wakeWriter: () => void = () => {};
+  wakeReader = nothing;
+  wakeWriter = nothing;
 
   constructor(caller: Caller) {
     this.caller = caller;
@@ -80,7 +90,7 @@ const idMask = 2 ** 30 - 1;
 /** Calls of this front end's clients, handed to the core and answered by it. */
 export class CoreCalls {
   readonly #writer: BatchWriter;
-  readonly #calls = new Map<number, UnaryCall | StreamCall>();
+  readonly #calls = new Map<number, Caller | StreamCall>();
   #lastId = 0;
 
   constructor(writer: BatchWriter) {
@@ -90,7 +100,9 @@ export class CoreCalls {
   /** Settles when the handler in the core has, also where nobody waits any more. */
   unary(method: number, message: Uint8Array, caller: Caller): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#open(method, { kind: 'unary', caller, resolve, reject }, message);
+      caller.resolve = resolve;
+      caller.reject = reject;
+      this.#open(method, caller, caller, message);
     });
   }
 
@@ -105,7 +117,7 @@ export class CoreCalls {
   ): AsyncGenerator<Uint8Array> {
     const call = new StreamCall(caller);
     const single = requests instanceof Uint8Array;
-    this.#open(method, call, single ? requests : undefined);
+    this.#open(method, caller, call, single ? requests : undefined);
     // It ends with the call, which ends the requests; it never rejects.
     if (!single) void this.#send(call, requests);
     return this.#answers(call);
@@ -136,7 +148,7 @@ export class CoreCalls {
   cancel(id: number, cause: unknown): void {
     const call = this.#calls.get(id);
     if (call === undefined || (call.kind === 'stream' && call.cancelled)) return;
-    const { connection } = call.caller;
+    const { connection } = call.kind === 'unary' ? call : call.caller;
     if (connection.endedBy !== undefined) this.connectionEnded(connection, connection.endedBy);
     const { code } = toStatus(cause).conclave;
     const name = code === 'closed' ? 'stopped' : code === 'timeout' ? 'deadlineExceeded' : 'cancelled';
@@ -185,13 +197,12 @@ export class CoreCalls {
     }
   }
 
-  #open(method: number, call: UnaryCall | StreamCall, message: Uint8Array | undefined): void {
+  #open(method: number, caller: Caller, call: Caller | StreamCall, message: Uint8Array | undefined): void {
     // Ids come round again after a thousand million calls; one that still runs keeps its own.
     do this.#lastId = (this.#lastId + 1) & idMask;
     while (this.#calls.has(this.#lastId));
     this.#calls.set(this.#lastId, call);
     const writer = this.#writer;
-    const { caller } = call;
     const { connection, token, deadlineMs } = caller;
     caller.id = this.#lastId;
     if (!connection.told) this.#tellOf(connection);
@@ -253,7 +264,7 @@ export class CoreCalls {
   }
 }
 
-function ended(call: UnaryCall | StreamCall, failure: Error | undefined): void {
+function ended(call: Caller | StreamCall, failure: Error | undefined): void {
   if (call.kind === 'unary') {
     call.reject(failure ?? new Error('a call ended without its answer'));
     return;

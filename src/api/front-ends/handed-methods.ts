@@ -5,7 +5,7 @@ import type { Page, PageAnswer, Pages } from '../http/pages.ts';
 import type { RpcContext, RpcMethod } from '../http2/index.ts';
 import { shapeOf } from '../shape.ts';
 import type { CallConnection, CallContext, Registry, ServedMethod } from '../types.ts';
-import type { Caller, CoreCalls, FrontEndConnection } from './core-calls.ts';
+import { Caller, type CoreCalls, type FrontEndConnection } from './core-calls.ts';
 
 /** Every method and page of the member, as a front end serves them: by handing messages over as they are. */
 export interface HandedMethods {
@@ -51,9 +51,9 @@ function handedMethod(
     ...{ ...common, shape },
     handler:
       shape === 'unary'
-        ? (request: unknown, context: Rpc) => core.unary(number, same(request), new RpcCaller(core, context))
+        ? (request: unknown, context: Rpc) => core.unary(number, same(request), callerOf(core, context))
         : (requests: unknown, context: Rpc) =>
-            core.stream(number, requests as Uint8Array, new RpcCaller(core, context)),
+            core.stream(number, requests as Uint8Array, callerOf(core, context)),
   };
   const served = {
     ...{ ...common, shape, descriptor },
@@ -69,27 +69,19 @@ function handedMethod(
 
 type Rpc = RpcContext<CallConnection>;
 
-/** The caller of a gRPC call. */
-class RpcCaller implements Caller {
-  readonly connection: FrontEndConnection;
-  readonly deadlineMs: number | undefined;
-  readonly token: string | undefined;
-  readonly requiresLeader: boolean;
-  id = 0;
-
-  constructor(core: CoreCalls, context: Rpc) {
-    this.connection = context.connection as FrontEndConnection;
-    this.deadlineMs = context.deadlineMs;
-    this.token = context.header('token') ?? context.header('authorization');
-    this.requiresLeader = context.header('hasleader') === 'true';
-    context.onAborted = (cause) => core.cancel(this.id, cause);
-  }
+function callerOf(core: CoreCalls, context: Rpc): Caller {
+  const token = context.header('token') ?? context.header('authorization');
+  const requiresLeader = context.header('hasleader') === 'true';
+  const connection = context.connection as FrontEndConnection;
+  const caller = new Caller(connection, context.deadlineMs, token, requiresLeader);
+  context.onAborted = (cause) => core.cancel(caller.id, cause);
+  return caller;
 }
 
 function withSignal<Answer>(core: CoreCalls, context: CallContext, call: (caller: Caller) => Answer): Answer {
   const { deadlineMs, token, signal, requiresLeader = false } = context;
   const connection = context.connection as FrontEndConnection;
-  const caller: Caller = { connection, deadlineMs, token, requiresLeader, id: 0 };
+  const caller = new Caller(connection, deadlineMs, token, requiresLeader);
   const answer = call(caller);
   const cancel = (): void => core.cancel(caller.id, signal.reason);
   if (signal.aborted) cancel();
@@ -105,8 +97,8 @@ const ownConnection: FrontEndConnection = {
 
 function handedPage(core: CoreCalls, number: number): Page {
   return async (query) => {
-    const anybody = { deadlineMs: undefined, token: undefined, requiresLeader: false, id: 0 };
-    const answer = await core.unary(number, Buffer.from(query), { ...anybody, connection: ownConnection });
+    const caller = new Caller(ownConnection, undefined, undefined, false);
+    const answer = await core.unary(number, Buffer.from(query), caller);
     return JSON.parse(Buffer.from(answer).toString()) as PageAnswer;
   };
 }

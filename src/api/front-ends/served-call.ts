@@ -2,46 +2,51 @@ import type { CallConnection, CallContext } from '../types.ts';
 import type { BatchWriter } from './batch.ts';
 import { messageOverheadBytes, tellTakenBytes, toFrontEnd, windowBytes } from './records.ts';
 
-interface CallOptions {
+/** What all calls of one front end share. */
+export interface Serving {
+  readonly writer: BatchWriter;
+  readonly nowMs: () => number;
+}
+
+/** What is known of a call from its beginning. */
+export interface Opening {
   readonly id: number;
   readonly connection: CallConnection;
+  /** Ms from now. */
   readonly deadlineMs: number | undefined;
   readonly token: string | undefined;
   readonly requiresLeader: boolean;
 }
 
-/** A call that came through a front end, as its handler sees it; and, where it is one, its streams. */
+/** A call that came through a front end, as its handler sees it. */
 export class ServedCall implements CallContext {
-  readonly id: number;
-  readonly connection: CallConnection;
-  readonly token: string | undefined;
-  readonly requiresLeader: boolean;
-  /** Requests that could not be read. */
-  failure: unknown;
-  readonly #writer: BatchWriter;
-  readonly #nowMs: () => number;
+  protected readonly serving: Serving;
+  readonly #opening: Opening;
   readonly #dueMs: number | undefined;
   #controller: AbortController | undefined;
   #cause: Error | undefined;
-  #waiting: Uint8Array[] | undefined;
-  #noMoreRequests = false;
-  #takenBytes = 0;
-  #unreadBytes = 0;
-  #over = false;
-  #wakeReader: () => void = () => {};
-  #wakeWriter: () => void = () => {};
 
-  constructor(
-    { id, connection, deadlineMs, token, requiresLeader }: CallOptions,
-    { writer, nowMs }: { writer: BatchWriter; nowMs: () => number },
-  ) {
-    this.id = id;
-    this.connection = connection;
-    this.token = token;
-    this.requiresLeader = requiresLeader;
-    this.#writer = writer;
-    this.#nowMs = nowMs;
-    this.#dueMs = deadlineMs === undefined ? undefined : nowMs() + deadlineMs;
+  constructor(opening: Opening, serving: Serving) {
+    this.#opening = opening;
+    this.serving = serving;
+    const { deadlineMs } = opening;
+    this.#dueMs = deadlineMs === undefined ? undefined : serving.nowMs() + deadlineMs;
+  }
+
+  get id(): number {
+    return this.#opening.id;
+  }
+
+  get connection(): CallConnection {
+    return this.#opening.connection;
+  }
+
+  get token(): string | undefined {
+    return this.#opening.token;
+  }
+
+  get requiresLeader(): boolean {
+    return this.#opening.requiresLeader;
   }
 
   get signal(): AbortSignal {
@@ -53,12 +58,7 @@ export class ServedCall implements CallContext {
   }
 
   get deadlineMs(): number | undefined {
-    return this.#dueMs === undefined ? undefined : Math.max(0, this.#dueMs - this.#nowMs());
-  }
-
-  /** Nobody waits for answers any more. */
-  get isOver(): boolean {
-    return this.#over;
+    return this.#dueMs === undefined ? undefined : Math.max(0, this.#dueMs - this.serving.nowMs());
   }
 
   abort(cause: Error): void {
@@ -69,7 +69,29 @@ export class ServedCall implements CallContext {
   }
 
   /** No more requests are read, and no more answers written. */
-  end(): void {
+  end(): void {}
+}
+
+const nothing = (): void => {};
+
+/** A call with several requests or answers, bounded in what waits on either side. */
+export class ServedStream extends ServedCall {
+  /** Requests that could not be read. */
+  failure: unknown;
+  readonly #waiting: Uint8Array[] = [];
+  #noMoreRequests = false;
+  #takenBytes = 0;
+  #unreadBytes = 0;
+  #over = false;
+  #wakeReader = nothing;
+  #wakeWriter = nothing;
+
+  /** Nobody waits for answers any more. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  override end(): void {
     this.#over = true;
     this.#noMoreRequests = true;
     this.#wakeReader();
@@ -78,7 +100,6 @@ export class ServedCall implements CallContext {
 
   received(message: Uint8Array): void {
     if (this.#over) return;
-    this.#waiting ??= [];
     this.#waiting.push(message);
     this.#wakeReader();
   }
@@ -91,7 +112,7 @@ export class ServedCall implements CallContext {
   /** For one reader. A message that does not decode ends the call. */
   async *requests(decode: (message: Uint8Array) => unknown): AsyncGenerator<unknown> {
     for (;;) {
-      const message = this.#waiting?.shift();
+      const message = this.#waiting.shift();
       if (message !== undefined) {
         this.#tellTaken(message.length);
         let request: unknown;
@@ -131,9 +152,9 @@ export class ServedCall implements CallContext {
   #tellTaken(bytes: number): void {
     this.#takenBytes += bytes + messageOverheadBytes;
     if (this.#takenBytes < tellTakenBytes || this.#over) return;
-    this.#writer.begin(toFrontEnd.requestsTaken, 8);
-    this.#writer.whole(this.id);
-    this.#writer.whole(this.#takenBytes);
+    this.serving.writer.begin(toFrontEnd.requestsTaken, 8);
+    this.serving.writer.whole(this.id);
+    this.serving.writer.whole(this.#takenBytes);
     this.#takenBytes = 0;
   }
 }

@@ -4,19 +4,17 @@ import { failure } from '../status.ts';
 import type { CallConnection, Logger, ServedMethod } from '../types.ts';
 import type { BatchReader, BatchWriter } from './batch.ts';
 import { callFlags, cancelCauses, closeCauses, toCore, toFrontEnd, writeStatus } from './records.ts';
-import { ServedCall } from './served-call.ts';
+import { ServedCall, ServedStream, type Serving } from './served-call.ts';
 
 type Served<Method> = Method extends unknown ? Omit<Method, 'descriptor' | 'calls'> : never;
 
 /** What a front end can call. */
 export type CoreMethod = Served<ServedMethod> & { readonly path: string };
 
-export interface ServedCallsOptions {
+export interface ServedCallsOptions extends Serving {
   /** By the numbers that the front end has for them. */
   readonly methods: readonly CoreMethod[];
-  readonly writer: BatchWriter;
   readonly logger: Logger;
-  readonly nowMs: () => number;
 }
 
 type Unary = Extract<CoreMethod, { shape: 'unary' }>;
@@ -27,7 +25,8 @@ export class ServedCalls {
   readonly #options: ServedCallsOptions;
   readonly #writer: BatchWriter;
   readonly #connections = new Map<number, ClientConnection>();
-  readonly #calls = new Map<number, ServedCall>();
+  readonly #unaries = new Map<number, ServedCall>();
+  readonly #streams = new Map<number, ServedStream>();
   #gone = false;
 
   constructor(options: ServedCallsOptions) {
@@ -55,21 +54,21 @@ export class ServedCalls {
           break;
         case toCore.request: {
           const message = reader.keptBytes();
-          this.#calls.get(id)?.received(message);
+          this.#streams.get(id)?.received(message);
           break;
         }
         case toCore.requestsEnd:
-          this.#calls.get(id)?.noMoreRequests();
+          this.#streams.get(id)?.noMoreRequests();
           break;
         case toCore.cancel: {
           // Read also where the call is over: its answer and this have met.
           const cause = cancelCauses[reader.byte()];
-          this.#calls.get(id)?.abort(failure(cause ?? 'cancelled'));
+          (this.#unaries.get(id) ?? this.#streams.get(id))?.abort(failure(cause ?? 'cancelled'));
           break;
         }
         case toCore.answersTaken: {
           const bytes = reader.whole();
-          this.#calls.get(id)?.answersTaken(bytes);
+          this.#streams.get(id)?.answersTaken(bytes);
         }
       }
     }
@@ -80,8 +79,10 @@ export class ServedCalls {
     this.#gone = true;
     for (const connection of this.#connections.values()) connection.end('local');
     this.#connections.clear();
-    for (const call of this.#calls.values()) call.abort(failure('stopped'));
-    this.#calls.clear();
+    for (const calls of [this.#unaries, this.#streams]) {
+      for (const call of calls.values()) call.abort(failure('stopped'));
+      calls.clear();
+    }
   }
 
   #call(id: number, reader: BatchReader): void {
@@ -94,10 +95,16 @@ export class ServedCalls {
     if (connection === undefined || method === undefined)
       throw new RangeError('a call of nobody, or of nothing');
     const requiresLeader = (flags & callFlags.requiresLeader) !== 0;
-    const call = new ServedCall({ id, connection, deadlineMs, token, requiresLeader }, this.#options);
-    this.#calls.set(id, call);
-    if (method.shape === 'unary') this.#unary(call, method, message ?? noBytes);
-    else void this.#stream(call, method, message);
+    const opening = { id, connection, deadlineMs, token, requiresLeader };
+    if (method.shape === 'unary') {
+      const call = new ServedCall(opening, this.#options);
+      this.#unaries.set(id, call);
+      this.#unary(call, method, message ?? noBytes);
+    } else {
+      const call = new ServedStream(opening, this.#options);
+      this.#streams.set(id, call);
+      void this.#stream(call, method, message);
+    }
   }
 
   #unary(call: ServedCall, method: Unary, message: Uint8Array): void {
@@ -122,7 +129,7 @@ export class ServedCalls {
       this.#fail(call, method, error);
       return;
     }
-    this.#calls.delete(call.id);
+    this.#unaries.delete(call.id);
     if (this.#gone) return;
     this.#writer.begin(toFrontEnd.answer, 8 + message.length);
     this.#writer.whole(call.id);
@@ -130,7 +137,7 @@ export class ServedCalls {
   }
 
   /** Never rejects. */
-  async #stream(call: ServedCall, method: Streaming, message: Uint8Array | undefined): Promise<void> {
+  async #stream(call: ServedStream, method: Streaming, message: Uint8Array | undefined): Promise<void> {
     try {
       const answers =
         method.shape === 'duplex'
@@ -145,7 +152,7 @@ export class ServedCalls {
         await call.sent(answer.length);
       }
       if (call.failure !== undefined) throw call.failure;
-      this.#calls.delete(call.id);
+      this.#streams.delete(call.id);
       if (this.#gone) return;
       this.#writer.begin(toFrontEnd.end, 4);
       this.#writer.whole(call.id);
@@ -159,7 +166,8 @@ export class ServedCalls {
 
   #fail(call: ServedCall, method: CoreMethod, error: unknown): void {
     const status = statusOfCall(error, method.path, this.#options.logger);
-    this.#calls.delete(call.id);
+    this.#unaries.delete(call.id);
+    this.#streams.delete(call.id);
     if (!this.#gone) writeStatus(this.#writer, call.id, status);
   }
 }
