@@ -14,7 +14,7 @@ import {
   WatchRequest,
   WatchResponse,
 } from '../wire/index.ts';
-import { inBothForms } from './front-ends/testing.ts';
+import { inBothForms } from './front-ends/testing/both-forms.ts';
 import { serveApi } from './serve.ts';
 import { TestingMember } from './testing.ts';
 

@@ -5,7 +5,7 @@ import * as net from 'node:net';
 import { test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
-import { inBothForms } from '../front-ends/testing.ts';
+import { inBothForms } from '../front-ends/testing/both-forms.ts';
 import { type ServeOptions, serveApi } from '../serve.ts';
 import { TestingMember } from '../testing.ts';
 

@@ -3,7 +3,7 @@ import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../runtime/index.ts';
-import { inBothForms } from '../front-ends/testing.ts';
+import { inBothForms } from '../front-ends/testing/both-forms.ts';
 import { serveApi } from '../serve.ts';
 import { TestingMember } from '../testing.ts';
 

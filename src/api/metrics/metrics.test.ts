@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../runtime/index.ts';
-import { inBothForms } from '../front-ends/testing.ts';
+import { inBothForms } from '../front-ends/testing/both-forms.ts';
 import { serveApi } from '../serve.ts';
 import { TestingMember } from '../testing.ts';
 

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import * as http2 from 'node:http2';
+import { test } from 'node:test';
+import { nodeRuntime } from '../../runtime/index.ts';
+import { sharePort } from '../../runtime/shared-port.ts';
+import { Thread } from '../../runtime/threads.ts';
+import { PutRequest, RangeRequest, services, WatchCreateRequest, WatchRequest } from '../../wire/index.ts';
+import { Api } from '../api.ts';
+import type { ClientServing } from '../client-carrier.ts';
+import { TestingMember } from '../testing.ts';
+import type { Logger } from '../types.ts';
+import { standardLimits } from '../validate.ts';
+import { FrontEndThreads } from './front-end-threads.ts';
+import type { FrontEndSettings } from './messages.ts';
+
+const local = { host: '127.0.0.1', port: 0 };
+const failing = new URL('./testing/failing-thread.ts', import.meta.url);
+const own = new URL('./thread.ts', import.meta.url);
+
+function frame(message: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+function call(session: http2.ClientHttp2Session, path: string): http2.ClientHttp2Stream {
+  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+  const stream = session.request(headers);
+  stream.on('error', () => {});
+  stream.resume();
+  return stream;
+}
+
+/** The status; undefined: the connection ended without one. */
+async function unary(session: http2.ClientHttp2Session, path: string, message: Uint8Array) {
+  const stream = call(session, path);
+  let status: string | undefined;
+  const take = (headers: http2.IncomingHttpHeaders): void => {
+    status = headers['grpc-status'] as string | undefined;
+  };
+  stream.on('response', take).on('trailers', take);
+  stream.end(frame(message));
+  await new Promise((resolve) => stream.on('close', resolve));
+  return status;
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const putOf = (key: string, value: Uint8Array) =>
+  PutRequest.encode(PutRequest.create({ key: bytes(key), value })).finish();
+const rangeOf = (key: string) => RangeRequest.encode(RangeRequest.create({ key: bytes(key) })).finish();
+
+async function open(count: number) {
+  const member = new TestingMember(nodeRuntime());
+  const api = new Api(member);
+  const { clock, timers } = nodeRuntime();
+  const logged: object[] = [];
+  const logger: Logger = { debug() {}, info() {}, warn() {}, error: (fields) => logged.push(fields) };
+  const serving: ClientServing = {
+    ...{ registry: api.registry, pages: new Map(), clock, timers, logger, limits: standardLimits },
+    ...{ http2: {}, corsOrigins: [], tls: undefined, maxConnections: 100, onRefused() {} },
+  };
+  const threads = new FrontEndThreads(count, serving, failing);
+  const { address } = await threads.listen(local);
+  const sessions: http2.ClientHttp2Session[] = [];
+  return {
+    ...{ member, api, threads, logged },
+    connect(): http2.ClientHttp2Session {
+      const session = http2.connect(`http://127.0.0.1:${address.port}`);
+      sessions.push(session.on('error', () => {}));
+      return session;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const session of sessions) session.destroy();
+      await threads.close(0);
+      await api[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('a front end that fails costs its own connections, is started again, and no counter falls', async () => {
+  await using it = await open(1);
+  const session = it.connect();
+  assert.equal(await unary(session, services.KV.put.path, putOf('bad', bytes('planted failure'))), '0');
+  const watch = call(session, services.Watch.watch.path);
+  const value = WatchCreateRequest.create({ key: bytes('k') });
+  const created = WatchRequest.create({ requestUnion: { $case: 'createRequest', value } });
+  watch.write(frame(WatchRequest.encode(created).finish()));
+  await once(watch, 'data');
+  await it.threads.look();
+  assert.equal(it.threads.connections.grpc, 1);
+  const closed = once(session, 'close');
+  assert.equal(await unary(session, services.KV.range.path, rangeOf('bad')), undefined);
+  await closed;
+  while (it.member.keyspace.watcherCount > 0) await new Promise(setImmediate);
+  // The port is refused, or not, until the new thread listens.
+  for (;;) {
+    const again = it.connect();
+    if ((await unary(again, services.KV.put.path, putOf('good', bytes('v')))) === '0') break;
+  }
+  await it.threads.look();
+  assert.equal(it.threads.frontEnds[0]?.restarts, 1);
+  assert.equal(it.threads.connections.grpc, 1);
+  const puts = it.api.registry.get(services.KV.put.path)?.calls;
+  assert.deepEqual([puts?.started, puts?.byCode[0]], [2, 2]);
+  const watches = it.api.registry.get(services.Watch.watch.path)?.calls;
+  assert.deepEqual([watches?.started, watches?.byCode[14]], [1, 1]);
+  assert.match(JSON.stringify(it.logged), /a failure that a test has planted/);
+});
+
+test('other front ends serve on while one is started again', async () => {
+  await using it = await open(2);
+  await unary(it.connect(), services.KV.put.path, putOf('bad', bytes('planted failure')));
+  const sessions = Array.from({ length: 30 }, () => it.connect());
+  const range = (session: http2.ClientHttp2Session, key: string) =>
+    unary(session, services.KV.range.path, rangeOf(key));
+  // The system spreads connections by their ports: with thirty, both have some.
+  assert.deepEqual(
+    new Set(await Promise.all(sessions.map((session) => range(session, 'good')))),
+    new Set(['0']),
+  );
+  assert.equal(await range(sessions[0] as http2.ClientHttp2Session, 'bad'), undefined);
+  const after = await Promise.all(
+    sessions.map((session) => (session.closed ? undefined : range(session, 'good'))),
+  );
+  assert.ok(after.includes('0'), 'the other one has gone too');
+  assert.ok(after.includes(undefined), 'no connection was lost');
+});
+
+test('while the core is behind, front ends stop reading, and later all that came is served', async () => {
+  const batches: ArrayBuffer[] = [];
+  let gatheredBytes = 0;
+  let grown: () => void = () => {};
+  const answers: unknown[] = [];
+  const taken = new SharedArrayBuffer(4);
+  const data: FrontEndSettings = {
+    ...{ methods: [services.KV.put.path], pages: [], limits: standardLimits, http2: {} },
+    ...{ corsOrigins: [], tls: undefined, taken },
+  };
+  const thread = new Thread(own, {
+    ...{ name: 'front end', data },
+    onMessage(message) {
+      if (message instanceof ArrayBuffer) {
+        batches.push(message);
+        gatheredBytes += message.byteLength;
+      } else {
+        answers.push(message);
+      }
+      grown();
+    },
+  });
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        grown = resolve;
+      });
+    }
+  };
+  const listening = await sharePort(local, async (address) => {
+    thread.post({ request: 1, ask: { kind: 'listen', address, maxConnections: 10 } });
+    await until(() => answers.length === 1);
+    return address;
+  });
+  const session = http2.connect(`http://127.0.0.1:${listening.port}`).on('error', () => {});
+  const puts = 30;
+  const value = new Uint8Array(1_000_000);
+  for (let at = 0; at < puts; at++) call(session, services.KV.put.path).end(frame(putOf('k', value)));
+  const mostBytes = 8 * 1024 * 1024;
+  await until(() => gatheredBytes > mostBytes);
+  thread.post({ request: 2, ask: { kind: 'figures' } });
+  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+  // It stands until the core has taken something: not even a question is answered.
+  assert.ok(gatheredBytes < mostBytes + 2 * value.length, `${gatheredBytes} bytes`);
+  assert.equal(answers.length, 1);
+  const acknowledge = (): void => {
+    const sum = batches.reduce((total, { byteLength }) => total + byteLength, 0);
+    Atomics.store(new Int32Array(taken), 0, sum | 0);
+    Atomics.notify(new Int32Array(taken), 0);
+  };
+  for (;;) {
+    acknowledge();
+    if (gatheredBytes > puts * value.length) break;
+    const before = gatheredBytes;
+    await until(() => gatheredBytes > before);
+  }
+  await until(() => answers.length === 2);
+  session.destroy();
+  await thread.terminate();
+});
