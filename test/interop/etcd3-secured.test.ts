@@ -6,11 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { Etcd3, EtcdPermissionDeniedError } from 'etcd3';
 import { peer } from '../peers.ts';
 import { Etcdctl } from './etcdctl.ts';
-import { type SecuredSystem, securedKinds } from './secured.ts';
+import { type SecuredSystem, securedKinds, threadedKind } from './secured.ts';
 
 const etcdctl = peer('etcdctl');
 
-for (const kind of securedKinds) {
+for (const kind of [...securedKinds, threadedKind]) {
   describe(`npm’s etcd3 and etcdctl on ${kind.name}`, {
     skip: kind.missing ?? false,
     timeout: 120_000,

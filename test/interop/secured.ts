@@ -29,9 +29,16 @@ export interface SecuredKind {
 }
 
 export const securedKinds: readonly SecuredKind[] = [
-  { name: 'one member by TLS', missing: certificatesMissing, start: startConclave },
+  { name: 'one member by TLS', missing: certificatesMissing, start: () => startConclave([]) },
   { name: 'etcd by TLS', missing: certificatesMissing ?? etcd.missing, start: startEtcd },
 ];
+
+/** Whose connections threads of their own take. */
+export const threadedKind: SecuredKind = {
+  name: 'one member with front ends by TLS',
+  missing: certificatesMissing,
+  start: () => startConclave(['--front-ends=2']),
+};
 
 function certify(): { authority: Authority; flags: readonly string[] } {
   const authority = new Authority();
@@ -49,7 +56,7 @@ function certify(): { authority: Authority; flags: readonly string[] } {
   return { authority, flags: [...flags, '--client-cert-auth=true', '--bcrypt-cost=4'] };
 }
 
-async function startConclave(): Promise<SecuredSystem> {
+async function startConclave(more: readonly string[]): Promise<SecuredSystem> {
   const { authority, flags } = certify();
   const data = mkdtempSync(join(tmpdir(), 'conclave-secured-'));
   const [clientPort, peerPort] = await freePorts(2);
@@ -63,6 +70,7 @@ async function startConclave(): Promise<SecuredSystem> {
       `http://127.0.0.1:${peerPort}`,
     ],
     ...flags,
+    ...more,
   ]);
   await process.match('stderr', /ready to serve client requests/);
   return {
