@@ -1,7 +1,9 @@
 // npm's etcd3 and etcdctl by TLS, on a member of ours and on etcd: what certificate is shown, and who a client is by that.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import * as https from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { Etcd3, EtcdPermissionDeniedError } from 'etcd3';
 import { peer } from '../peers.ts';
@@ -39,6 +41,23 @@ for (const kind of [...securedKinds, threadedKind]) {
       return new Etcdctl(etcdctl.path ?? '', `https://${system.endpoint}`, {
         ETCDCTL_CACERT: pathOf(authority),
         ...(name !== '' && { ETCDCTL_CERT: pathOf(name), ETCDCTL_KEY: pathOf(`${name}-key`) }),
+      });
+    }
+
+    /** What the JSON gateway answers to who shows the certificate of that name. */
+    function range(name: string, key: string): Promise<string> {
+      const files = { ca: readFileSync(pathOf('authority')), cert: readFileSync(pathOf(name)) };
+      const options = {
+        ...files,
+        key: readFileSync(pathOf(`${name}-key`)),
+        method: 'POST',
+        agent: false as const,
+      };
+      return new Promise((resolve, reject) => {
+        const request = https.request(`https://${system.endpoint}/v3/kv/range`, options, (response) => {
+          text(response).then(resolve, reject);
+        });
+        request.on('error', reject).end(JSON.stringify({ key: Buffer.from(key).toString('base64') }));
       });
     }
 
@@ -103,6 +122,14 @@ for (const kind of [...securedKinds, threadedKind]) {
         await assert.rejects(client.etcd3.put('other').value('x').exec(), EtcdPermissionDeniedError);
         assert.match((await ctl('app').run('put other x')).stderr, /permission denied/);
         assert.equal((await root.run('get nt/a')).stdout, 'nt/a\nhers\n');
+        // etcd's gateway calls etcd by its own certificate, so it turns away whoever shows a name of theirs.
+        const answer = await range('app', 'nt/a');
+        assert.match(
+          answer,
+          kind.name.startsWith('etcd')
+            ? /CommonName of client sending a request against gateway will be ignored/
+            : /"value":"aGVycw=="/,
+        );
       } finally {
         assert.equal((await root.run('auth disable')).code, 0);
       }
