@@ -3,6 +3,7 @@ import { crc32c } from '../../member/log/crc32c.ts';
 import type { Entry, GroupId } from '../../raft/types.ts';
 import { MemoryFileData } from '../../runtime/virtual/index.ts';
 import type { DurableState } from '../observation.ts';
+import { BatchesRead } from './batches-read.ts';
 import { LogReading, type SegmentOnPlatter } from './log-reading.ts';
 import type { PlatterWatcher, SimulatedDisk } from './simulated-disk.ts';
 import { readNewestSnapshot } from './snapshot-reading.ts';
@@ -37,6 +38,7 @@ export class DurableReader implements DurableState, PlatterWatcher {
   readonly #folder: string;
   readonly #logFolder: string;
   readonly #snapshotFolder: string;
+  readonly #known = new BatchesRead();
   #log: LogReading;
   #latest: { readonly index: number; readonly term: number } | undefined;
   /** The log's entries count up to `lastIndex`; false: a newer snapshot has made them void. */
@@ -63,6 +65,7 @@ export class DurableReader implements DurableState, PlatterWatcher {
   }
 
   wrote(file: MemoryFileData, start: number, end: number): void {
+    this.#known.changed(file, start);
     const touched = this.#log.touchedBy(file, start, end);
     if (touched === 'nothing') return;
     if (touched === 'anew') this.#readAll();
@@ -83,6 +86,7 @@ export class DurableReader implements DurableState, PlatterWatcher {
   }
 
   replaced(): void {
+    this.#known.forget();
     this.#readAll();
     this.#changed();
   }
@@ -183,7 +187,7 @@ export class DurableReader implements DurableState, PlatterWatcher {
   }
 
   #reading(segments: readonly SegmentOnPlatter[]): LogReading {
-    return new LogReading(this.#options.group, this.#options, segments);
+    return new LogReading(this.#options.group, this.#options, segments, this.#known);
   }
 
   #sequences(): number[] {

@@ -10,6 +10,7 @@ import {
 } from '../../member/log/format.ts';
 import type { Entry, GroupId, HardState } from '../../raft/types.ts';
 import type { MemoryFileData } from '../../runtime/virtual/index.ts';
+import type { BatchesRead, BatchRead } from './batches-read.ts';
 
 /** Bytes from which a member must not start. */
 export class Refused extends Error {}
@@ -37,6 +38,7 @@ export class LogReading {
   readonly #group: GroupId;
   readonly #identity: LogIdentity;
   readonly #segments: SegmentOnPlatter[];
+  readonly #known: BatchesRead;
   /** Which segment is read now, and from where on. */
   #at = 0;
   #end = segmentHeaderBytes;
@@ -46,8 +48,14 @@ export class LogReading {
   #firstIndex = 1;
   #entries: Entry[] = [];
 
-  constructor(group: GroupId, identity: LogIdentity, segments: readonly SegmentOnPlatter[]) {
+  constructor(
+    group: GroupId,
+    identity: LogIdentity,
+    segments: readonly SegmentOnPlatter[],
+    known: BatchesRead,
+  ) {
     this.#group = group;
+    this.#known = known;
     this.#identity = identity;
     this.#segments = [...segments];
   }
@@ -98,7 +106,7 @@ export class LogReading {
       if (segment === undefined) return;
       const bytes = bytesOf(segment.file);
       const salt = this.#saltOf(segment, bytes);
-      while (!this.#sealed && this.#takeBatch(bytes, salt)) {}
+      while (!this.#sealed && this.#takeBatch(segment.file, bytes, salt)) {}
       if (!this.#sealed || this.#at === this.#segments.length - 1) return;
       this.#at += 1;
       this.#end = segmentHeaderBytes;
@@ -161,20 +169,15 @@ export class LogReading {
     return header.salt;
   }
 
-  #takeBatch(bytes: Uint8Array, salt: number): boolean {
-    const batch = readBatchHeader(bytes, this.#end, salt);
-    if (batch === undefined) return false;
-    const start = this.#end + batchHeaderBytes;
-    const end = start + batch.bodyBytes;
-    const records: number[] = [];
-    for (let at = start; at < end; ) {
-      const next = checkRecord(bytes, at, Math.min(end, bytes.length), salt);
-      if (next === undefined) return false;
-      records.push(at);
-      at = next;
+  #takeBatch(file: MemoryFileData, bytes: Uint8Array, salt: number): boolean {
+    let batch = this.#known.find(file, this.#end, salt);
+    if (batch === undefined) {
+      batch = readBatch(bytes, this.#end, salt);
+      if (batch === undefined) return false;
+      this.#known.add(file, batch);
     }
-    for (const at of records) this.#take(readRecord(bytes, at));
-    this.#end = end;
+    for (const record of batch.records) this.#take(record);
+    this.#end = batch.end;
     this.#sealed = batch.seals;
     return true;
   }
@@ -222,9 +225,28 @@ export class LogReading {
   }
 }
 
+/** undefined: no whole batch begins there. */
+function readBatch(bytes: Uint8Array, start: number, salt: number): BatchRead | undefined {
+  const batch = readBatchHeader(bytes, start, salt);
+  if (batch === undefined) return undefined;
+  const first = start + batchHeaderBytes;
+  const end = first + batch.bodyBytes;
+  const places: number[] = [];
+  for (let at = first; at < end; ) {
+    const next = checkRecord(bytes, at, Math.min(end, bytes.length), salt);
+    if (next === undefined) return undefined;
+    places.push(at);
+    at = next;
+  }
+  return { start, end, salt, seals: batch.seals, records: places.map((at) => readRecord(bytes, at)) };
+}
+
+/** Far more than any batch of a life. */
+const mostZeros = 1024 * 1024;
+
 /** With zeros that were never written: after a crash a batch may end with sectors of them and be whole. */
 function wholeFile(file: MemoryFileData): Uint8Array {
-  return extended(file, file.platterBytes);
+  return extended(file, mostZeros);
 }
 
 /** With so many of those zeros, as far as the file is so long. */

@@ -19,6 +19,9 @@ export interface ScheduledEvent {
   run: (() => void) | undefined;
 }
 
+/** A heap with no more of them is not swept. */
+const mostCancelled = 64;
+
 export const eventKinds = {
   world: 0,
   timer: 1,
@@ -41,7 +44,12 @@ export class Scheduler {
   /** Called when an event and all that it set off are over; throwing ends the life. */
   onSettled: (() => void) | undefined;
   readonly trace: Trace;
+  /** What the heap is ordered by stands beside its events: so a look at a time does not touch the event. */
   readonly #heap: ScheduledEvent[] = [];
+  readonly #times: number[] = [];
+  readonly #orders: number[] = [];
+  /** About how many in the heap were cancelled: mostly timeouts of calls that were answered long before. */
+  #cancelled = 0;
   #order = 0;
 
   constructor(trace: Trace) {
@@ -62,7 +70,10 @@ export class Scheduler {
   }
 
   cancel(event: ScheduledEvent): void {
+    if (event.run === undefined) return;
     event.run = undefined;
+    this.#cancelled += 1;
+    if (this.#cancelled > mostCancelled && this.#cancelled * 2 > this.#heap.length) this.#sweep();
   }
 
   /** For owners: puts back an event that was held back, behind those already due at that time. */
@@ -89,10 +100,13 @@ export class Scheduler {
   #step(untilUs: number): boolean {
     for (;;) {
       const event = this.#heap[0];
-      if (event === undefined || event.atUs > untilUs) return false;
+      if (event === undefined || (this.#times[0] as number) > untilUs) return false;
       this.#pop();
       const { run, owner } = event;
-      if (run === undefined) continue;
+      if (run === undefined) {
+        this.#cancelled -= 1;
+        continue;
+      }
       this.nowUs = event.atUs;
       if (owner !== undefined && !owner.admits(event)) continue;
       event.run = undefined;
@@ -105,39 +119,77 @@ export class Scheduler {
   }
 
   #push(event: ScheduledEvent): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(event);
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      const other = heap[above] as ScheduledEvent;
-      if (!before(event, other)) break;
-      heap[at] = other;
-      at = above;
-    }
-    heap[at] = event;
+    const place = this.#heap.push(event) - 1;
+    this.#times.push(event.atUs);
+    this.#orders.push(event.order);
+    this.#rise(place, event);
   }
 
   #pop(): void {
+    const last = this.#heap.pop() as ScheduledEvent;
+    const atUs = this.#times.pop() as number;
+    const order = this.#orders.pop() as number;
     const heap = this.#heap;
-    const last = heap.pop() as ScheduledEvent;
+    const times = this.#times;
+    const orders = this.#orders;
     const { length } = heap;
     if (length === 0) return;
     let at = 0;
     for (;;) {
       let below = 2 * at + 1;
       if (below >= length) break;
-      if (below + 1 < length && before(heap[below + 1] as ScheduledEvent, heap[below] as ScheduledEvent))
-        below++;
-      const other = heap[below] as ScheduledEvent;
-      if (!before(other, last)) break;
-      heap[at] = other;
+      const right = below + 1;
+      if (right < length && isBefore(times, orders, right, times[below] as number, orders[below] as number))
+        below = right;
+      if (!isBefore(times, orders, below, atUs, order)) break;
+      heap[at] = heap[below] as ScheduledEvent;
+      times[at] = times[below] as number;
+      orders[at] = orders[below] as number;
       at = below;
     }
     heap[at] = last;
+    times[at] = atUs;
+    orders[at] = order;
+  }
+
+  /** Puts the event, which stands at `place`, where it belongs among those above. */
+  #rise(place: number, event: ScheduledEvent): void {
+    const heap = this.#heap;
+    const times = this.#times;
+    const orders = this.#orders;
+    const { atUs, order } = event;
+    let at = place;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (isBefore(times, orders, above, atUs, order)) break;
+      heap[at] = heap[above] as ScheduledEvent;
+      times[at] = times[above] as number;
+      orders[at] = orders[above] as number;
+      at = above;
+    }
+    heap[at] = event;
+    times[at] = atUs;
+    orders[at] = order;
+  }
+
+  /** Takes what was cancelled out of the heap. */
+  #sweep(): void {
+    const left = this.#heap.filter(({ run }) => run !== undefined);
+    this.#heap.length = 0;
+    this.#times.length = 0;
+    this.#orders.length = 0;
+    for (const event of left) this.#push(event);
+    this.#cancelled = 0;
   }
 }
 
-function before(a: ScheduledEvent, b: ScheduledEvent): boolean {
-  return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order);
+function isBefore(
+  times: readonly number[],
+  orders: readonly number[],
+  place: number,
+  atUs: number,
+  order: number,
+): boolean {
+  const time = times[place] as number;
+  return time < atUs || (time === atUs && (orders[place] as number) < order);
 }
