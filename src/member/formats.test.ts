@@ -11,7 +11,7 @@ import { Keyspace, type RangeRequest } from '../keyspace/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import { backupFormatVersion, openBackup } from './backup/index.ts';
 import { encodeIdentity, folderFormatVersion } from './identity-file.ts';
-import { crc32c } from './log/crc32c.ts';
+import { crc32 } from './log/crc32.ts';
 import { formatVersion as logFormatVersion } from './log/format.ts';
 import { Member } from './member.ts';
 import { decodeGreeting, encodeGreeting, protocolVersion } from './peers/frames.ts';
@@ -62,7 +62,7 @@ async function raise(path: string, at: { crc: number; version: number }, length?
   const bytes = await readFile(path);
   bytes.writeUInt32LE(bytes.readUInt32LE(at.version) + 1, at.version);
   const end = length === undefined ? bytes.length : length;
-  bytes.writeUInt32LE(crc32c(bytes, at.crc + 4, end) >>> 0, at.crc);
+  bytes.writeUInt32LE(crc32(bytes, at.crc + 4, end) >>> 0, at.crc);
   await writeFile(path, bytes);
 }
 
@@ -123,7 +123,7 @@ test('a backup of a newer format is refused, and the message says what to do', a
   const bytes = await readFile(path);
   bytes.writeUInt32LE(backupFormatVersion + 1, 12);
   const headBytes = 20 + bytes.readUInt32LE(16);
-  bytes.writeUInt32LE(crc32c(bytes, 12, headBytes) >>> 0, 8);
+  bytes.writeUInt32LE(crc32(bytes, 12, headBytes) >>> 0, 8);
   const { createHash } = await import('node:crypto');
   createHash('sha256')
     .update(bytes.subarray(0, -32))

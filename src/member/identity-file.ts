@@ -1,4 +1,4 @@
-import { crc32c } from './log/crc32c.ts';
+import { crc32 } from './log/crc32.ts';
 
 /** What the folder's identity file says. */
 export interface Identity {
@@ -23,13 +23,13 @@ export interface Identity {
 export const folderFormatVersion = 1;
 const nothing = '00000000';
 /** The last field, in every format: of the whole text, with zeros in its own place. */
-const checksumAtEnd = /"crc32c": "([0-9a-f]{8})"\n\}\n$/;
+const checksumAtEnd = /"crc32": "([0-9a-f]{8})"\n\}\n$/;
 
 /** JSON that people can read, with a checksum: a flipped bit must not pass for another member's folder, or none's. */
 export function encodeIdentity(identity: object): Uint8Array {
   // One that was read has the field already: it would keep its place, which must be the last.
-  const { crc32c: _read, ...fields } = identity as { readonly crc32c?: unknown };
-  const text = `${JSON.stringify({ ...fields, crc32c: nothing }, null, 2)}\n`;
+  const { crc32: _read, ...fields } = identity as { readonly crc32?: unknown };
+  const text = `${JSON.stringify({ ...fields, crc32: nothing }, null, 2)}\n`;
   return new TextEncoder().encode(withChecksum(text, checksumOf(text)));
 }
 
@@ -57,9 +57,9 @@ export function decodeIdentity(
 }
 
 function withChecksum(text: string, checksum: string): string {
-  return text.replace(checksumAtEnd, `"crc32c": "${checksum}"\n}\n`);
+  return text.replace(checksumAtEnd, `"crc32": "${checksum}"\n}\n`);
 }
 
 function checksumOf(text: string): string {
-  return crc32c(new TextEncoder().encode(text)).toString(16).padStart(8, '0');
+  return crc32(new TextEncoder().encode(text)).toString(16).padStart(8, '0');
 }

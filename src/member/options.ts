@@ -39,7 +39,10 @@ export interface MemberOptions {
   readonly heartbeatIntervalMs?: number;
   /** Fixed election timeout. Absent: adaptive, 150 to 1000 ms. */
   readonly electionTimeoutMs?: number;
-  /** Commands applied between two snapshots. Default 100,000, as etcd's. */
+  /**
+   * Commands applied between two snapshots. Default 100,000, as etcd's. Where the last one has more than 8 MiB, the log
+   * has also to grow by half of it.
+   */
   readonly snapshotCount?: number;
   /** Bytes of log on disk after which a snapshot is made anyway. Default 256 MiB. */
   readonly snapshotLogBytes?: number;

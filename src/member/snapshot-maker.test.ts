@@ -9,6 +9,7 @@ import { SnapshotMaker } from './snapshot-maker.ts';
 import { SnapshotStore } from './snapshots/index.ts';
 
 const configuration = { voters: [1, 2] };
+const plainPut = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
 const hardState = { term: 2, votedFor: 0, commitIndex: 3 };
 
 async function world() {
@@ -38,7 +39,7 @@ async function world() {
     fail: (error) => assert.fail(String(error)),
   });
   maker.applied(3);
-  return { runtime, options, log, raft, maker, made };
+  return { runtime, options, keyspace, log, raft, maker, made };
 }
 
 test('a snapshot is made durable, and then told to the log and to the core', async () => {
@@ -70,5 +71,36 @@ test('a snapshot under way is given up when the member stops', async () => {
   await runtime.advance(1);
   assert.deepEqual(made, []);
   assert.deepEqual(await runtime.disk.list('/snapshots'), []);
+  await log.close();
+});
+
+test('a large state is written again only when the log has grown by half of it', async () => {
+  const { runtime, keyspace, log, maker, made } = await world();
+  let index = 3;
+  const put = async (bytes: number) => {
+    index += 1;
+    const request = { ...plainPut, key: new Uint8Array([index]), value: new Uint8Array(bytes) };
+    const data = encodeBatch({
+      timeMs: index,
+      commands: [{ command: { type: 'put', request }, identity: undefined }],
+    });
+    keyspace.apply(index, data);
+    await log.append([{ group: 1, entries: [{ index, term: 2, kind: 'command', data }] }], { sync: true });
+    maker.applied(1);
+    maker.review(2, () => configuration);
+    for (let turn = 0; turn < 100; turn++) await runtime.advance(1);
+  };
+  await put(12 * 2 ** 20);
+  assert.deepEqual(
+    made.map((meta) => meta.index),
+    [4],
+  );
+  await put(4 * 2 ** 20);
+  assert.equal(made.length, 1);
+  await put(4 * 2 ** 20);
+  assert.deepEqual(
+    made.map((meta) => meta.index),
+    [4, 6],
+  );
   await log.close();
 });

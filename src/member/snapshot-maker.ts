@@ -6,6 +6,13 @@ import type { SharedLog } from './log/index.ts';
 import type { Logger } from './logger.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 
+/**
+ * A snapshot has all of the state, however little has changed: until the log has grown by this share of the last one,
+ * to write it again would cost more than it saves at the next start.
+ */
+const logShare = 1 / 2;
+/** A state of so many bytes is written whenever it is due otherwise. */
+const smallBytes = 8 * 1024 * 1024;
 /** Of the entries kept in memory behind a snapshot. */
 const catchUpBytes = 8 * 1024 * 1024;
 
@@ -30,6 +37,7 @@ export class SnapshotMaker {
   private readonly context: SnapshotMakerContext;
   private commandsSince = 0;
   private logBytesAtLast = 0;
+  private bytesOfLast = 0;
   private making: Promise<void> | undefined;
   private closed = false;
   /** The latest snapshot's index, 0: none. */
@@ -48,7 +56,10 @@ export class SnapshotMaker {
     const { log, snapshotCount, snapshotLogBytes, keyspace } = this.context;
     if (this.closed || this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex)
       return;
-    if (this.commandsSince < snapshotCount && log.bytes - this.logBytesAtLast < snapshotLogBytes) return;
+    const logBytes = log.bytes - this.logBytesAtLast;
+    const worthIt = this.bytesOfLast <= smallBytes || logBytes >= this.bytesOfLast * logShare;
+    const due = logBytes >= snapshotLogBytes || (this.commandsSince >= snapshotCount && worthIt);
+    if (!due) return;
     this.begin({ index: keyspace.appliedIndex, term: appliedTerm, configuration: configuration() });
   }
 
@@ -78,12 +89,15 @@ export class SnapshotMaker {
     try {
       const sink = await snapshots.create(group, meta);
       try {
+        let bytes = 0;
         for (let chunk = reader.next(); chunk; chunk = reader.next()) {
+          bytes += chunk.length;
           if (this.closed) return await sink.abort();
           await sink.write(chunk);
           await new Promise<void>((resolve) => runtime.timers.nextTurn(resolve));
         }
         await sink.finish();
+        this.bytesOfLast = bytes;
       } catch (error) {
         await sink.abort().catch(() => undefined);
         throw error;

@@ -86,7 +86,7 @@ export const serveFlags = [
     name: 'snapshot-count',
     argument: 'N',
     defaultText: '100000',
-    description: 'Applied log entries between two snapshots.',
+    description: 'Applied commands between two snapshots, and more where the store is large.',
   },
   {
     name: 'quota-backend-bytes',

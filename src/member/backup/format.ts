@@ -9,7 +9,7 @@
  */
 import { ConclaveError } from '../../errors/index.ts';
 import { ByteReader, ByteWriter } from '../log/bytes.ts';
-import { crc32c } from '../log/crc32c.ts';
+import { crc32 } from '../log/crc32.ts';
 
 export const backupFormatVersion = 1;
 export const headStartBytes = 20;
@@ -69,7 +69,7 @@ export function headLength(start: Uint8Array): number | undefined {
 /** @returns undefined where it is not what was written. @throws ConclaveError 'data-incompatible' */
 export function decodeHead(path: string, bytes: Uint8Array): BackupDescription | undefined {
   const from = new ByteReader(bytes, magic.length);
-  if (from.word() !== crc32c(bytes, magic.length + 4)) return undefined;
+  if (from.word() !== crc32(bytes, magic.length + 4)) return undefined;
   const version = from.word();
   if (version > backupFormatVersion) {
     throw new ConclaveError(

@@ -3,7 +3,7 @@
  */
 
 import { Slab } from '../slab.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32 } from './crc32.ts';
 
 const word = 2 ** 32;
 /** Of what is kept of the bytes that were read. */
@@ -70,7 +70,7 @@ export class ByteWriter {
 
   /** The CRC of what was written from `start` to `end`. */
   checksum(start: number, end: number, crc = 0): number {
-    return crc32c(this.#bytes, start, end, crc);
+    return crc32(this.#bytes, start, end, crc);
   }
 
   /** A view of what was written: valid until the next call. */

@@ -13,7 +13,7 @@
 import { configurationOf } from '../../raft/index.ts';
 import type { Configuration, Entry, EntryKind, GroupId, HardState, SnapshotMeta } from '../../raft/types.ts';
 import { ByteReader, type ByteWriter, MalformedBytes } from './bytes.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32 } from './crc32.ts';
 
 export const formatVersion = 1;
 export const segmentHeaderBytes = 64;
@@ -71,7 +71,7 @@ export function readSegmentHeader(
 ): SegmentHeader | { readonly newerVersion: number } | undefined {
   if (bytes.length < segmentHeaderBytes || !startsWith(bytes, 0, segmentMagic)) return undefined;
   const reader = new ByteReader(bytes, segmentMagic.length);
-  if (reader.word() !== crc32c(bytes, reader.at, segmentHeaderBytes)) return undefined;
+  if (reader.word() !== crc32(bytes, reader.at, segmentHeaderBytes)) return undefined;
   const version = reader.word();
   if (version !== formatVersion) return { newerVersion: version };
   return {
@@ -112,7 +112,7 @@ export function readBatchHeader(bytes: Uint8Array, offset: number, salt: number)
   const end = offset + batchHeaderBytes;
   if (end > bytes.length || !startsWith(bytes, offset, batchMagic)) return undefined;
   const reader = new ByteReader(bytes, offset + batchMagic.length, end);
-  if (reader.word() !== crc32c(bytes, reader.at, end, salt)) return undefined;
+  if (reader.word() !== crc32(bytes, reader.at, end, salt)) return undefined;
   const flags = reader.word();
   if (reader.number() !== offset) return undefined;
   return { seals: (flags & sealFlag) !== 0, durableUpTo: reader.number(), bodyBytes: reader.number() };
@@ -141,7 +141,7 @@ export function checkRecord(
   const reader = new ByteReader(bytes, offset);
   const crc = reader.word();
   const end = offset + recordHeaderBytes + reader.word();
-  if (end > limit || crc32c(bytes, offset + 4, end, salt) !== crc) return undefined;
+  if (end > limit || crc32(bytes, offset + 4, end, salt) !== crc) return undefined;
   return end;
 }
 

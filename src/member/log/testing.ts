@@ -1,6 +1,6 @@
 import type { Entry, GroupId, SnapshotMeta } from '../../raft/types.ts';
 import type { MemoryDisk } from '../../runtime/testing.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32 } from './crc32.ts';
 import type { LogOptions, LogWrite, StoredGroup } from './index.ts';
 import { openLog } from './index.ts';
 
@@ -49,7 +49,7 @@ export class LogModel {
       .map(([id, { hardState, snapshot, entries }]) => {
         const state = `${hardState.term}/${hardState.votedFor}/${hardState.commitIndex}`;
         const logged = entries.map(
-          ({ index, term, kind, data }) => `${index}.${term}${kind[1]}${crc32c(data)}`,
+          ({ index, term, kind, data }) => `${index}.${term}${kind[1]}${crc32(data)}`,
         );
         return `group ${id}: ${state}, snapshot ${JSON.stringify(snapshot)}, ${logged.join(' ')}`;
       });

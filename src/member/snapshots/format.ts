@@ -10,7 +10,7 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { GroupId, SnapshotMeta } from '../../raft/types.ts';
 import { ByteReader, ByteWriter } from '../log/bytes.ts';
-import { crc32c } from '../log/crc32c.ts';
+import { crc32 } from '../log/crc32.ts';
 import { readSnapshotMeta, writeSnapshotMeta } from '../log/format.ts';
 
 export const formatVersion = 1;
@@ -52,7 +52,7 @@ export function headerLength(start: Uint8Array): number | undefined {
 export function decodeHeader(path: string, bytes: Uint8Array): SnapshotHeader | undefined {
   const from = new ByteReader(bytes, magic.length + 4);
   const crc = from.word();
-  if (crc !== crc32c(bytes, headerStartBytes)) return undefined;
+  if (crc !== crc32(bytes, headerStartBytes)) return undefined;
   const version = from.word();
   if (version !== formatVersion) {
     throw new ConclaveError(
@@ -67,7 +67,7 @@ export function encodeChunkHeader(data: Uint8Array, crcBefore: number): { bytes:
   const to = new ByteWriter(chunkHeaderBytes);
   to.skip(4);
   to.word(data.length);
-  const crc = crc32c(data, 0, data.length, to.checksum(4, chunkHeaderBytes, crcBefore));
+  const crc = crc32(data, 0, data.length, to.checksum(4, chunkHeaderBytes, crcBefore));
   to.setWord(0, crc);
   return { bytes: to.written(), crc };
 }

@@ -1,7 +1,7 @@
 /** Reads a snapshot out of a file, which may hold other things around it. */
 import { ConclaveError } from '../../errors/index.ts';
 import type { Disk, File } from '../../runtime/index.ts';
-import { crc32c } from '../log/crc32c.ts';
+import { crc32 } from '../log/crc32.ts';
 import {
   chunkHeaderBytes,
   decodeChunkHeader,
@@ -56,7 +56,7 @@ export async function* readChunks(
     if (length > size - position - chunkHeaderBytes) throw damaged(path, position, 'it ends too early');
     // With the header of the chunk after it: one read for each chunk.
     const read = await file.readAt(position + chunkHeaderBytes, length + chunkHeaderBytes);
-    crc = crc32c(read, 0, length, crc32c(next, 4, chunkHeaderBytes, crc));
+    crc = crc32(read, 0, length, crc32(next, 4, chunkHeaderBytes, crc));
     if (crc !== stated.crc) throw damaged(path, position, 'what stands there is not what was written');
     if (stated.isTrailer) return;
     position += chunkHeaderBytes + length;

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { crc32c } from '../../member/log/crc32c.ts';
+import { crc32 } from '../../member/log/crc32.ts';
 import type { Entry, GroupId } from '../../raft/types.ts';
 import { MemoryFileData } from '../../runtime/virtual/index.ts';
 import type { DurableState } from '../observation.ts';
@@ -210,9 +210,9 @@ export class DurableReader implements DurableState, PlatterWatcher {
 
 /** The last field is the checksum of the whole text with zeros in its place. */
 function hasItsChecksum(text: string): boolean {
-  const [, told] = /"crc32c": "([0-9a-f]{8})"\n\}\n$/.exec(text) ?? [];
+  const [, told] = /"crc32": "([0-9a-f]{8})"\n\}\n$/.exec(text) ?? [];
   if (told === undefined) return false;
   const at = text.length - '00000000"\n}\n'.length;
   const blank = `${text.slice(0, at)}00000000${text.slice(at + 8)}`;
-  return crc32c(new TextEncoder().encode(blank)) === Number.parseInt(told, 16);
+  return crc32(new TextEncoder().encode(blank)) === Number.parseInt(told, 16);
 }

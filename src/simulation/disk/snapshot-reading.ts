@@ -1,4 +1,4 @@
-import { crc32c } from '../../member/log/crc32c.ts';
+import { crc32 } from '../../member/log/crc32.ts';
 import {
   chunkHeaderBytes,
   decodeChunkHeader,
@@ -52,7 +52,7 @@ function check(path: string, bytes: Uint8Array): SnapshotHeader | undefined {
     const stated = decodeChunkHeader(bytes.subarray(at, at + chunkHeaderBytes));
     const end = at + (stated.isTrailer ? trailerBytes : chunkHeaderBytes + stated.length);
     if (end > bytes.length) return undefined;
-    crc = crc32c(bytes, at + 4, end, crc);
+    crc = crc32(bytes, at + 4, end, crc);
     if (crc !== stated.crc) return undefined;
     if (stated.isTrailer) {
       const trailer = decodeTrailer(bytes.subarray(at, end));

@@ -97,9 +97,9 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/member/log/format.ts',
-        find: '  if (end > limit || crc32c(bytes, offset + 4, end, salt) !== crc) return undefined;',
+        find: '  if (end > limit || crc32(bytes, offset + 4, end, salt) !== crc) return undefined;',
         replace:
-          '  if (end > limit || (crc !== crc32c(bytes, offset + 4, end, salt) && reader.number() === 0)) return undefined;',
+          '  if (end > limit || (crc !== crc32(bytes, offset + 4, end, salt) && reader.number() === 0)) return undefined;',
       },
     ],
     life: { faults: 'disk' },

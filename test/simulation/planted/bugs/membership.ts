@@ -229,8 +229,8 @@ export const membershipBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/member/identity-file.ts',
-        find: 'JSON.stringify({ ...fields, crc32c: nothing }, null, 2)',
-        replace: 'JSON.stringify({ ...identity, crc32c: nothing }, null, 2)',
+        find: 'JSON.stringify({ ...fields, crc32: nothing }, null, 2)',
+        replace: 'JSON.stringify({ ...identity, crc32: nothing }, null, 2)',
       },
     ],
     life,
