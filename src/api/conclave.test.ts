@@ -176,3 +176,12 @@ test('the state of a member comes once, or with every change and four times a se
   await runtime.advance(250);
   await later;
 });
+
+test('the name of a client is short, since every member keeps it', async () => {
+  const runtime = manualRuntime();
+  const member = new TestingMember(runtime);
+  const { registerClient } = conclaveService(testingServices(member, runtime));
+  await assert.rejects(registerClient({ name: 'x'.repeat(257) }, new TestingCall()), /up to 256/);
+  assert.deepEqual(member.proposed, []);
+  assert.equal((await registerClient({ name: 'x'.repeat(256) }, new TestingCall())).incarnation, 1);
+});

@@ -12,6 +12,8 @@ import type { HandlerOf } from './types.ts';
 
 type Conclave = typeof services.Conclave;
 
+const longestClientName = 256;
+
 /** Batches of one stream that may be under way at once. */
 const batchesAtOnce = 64;
 
@@ -19,6 +21,12 @@ export function conclaveService(api: ApiServices): { [Name in keyof Conclave]: H
   const { headers, renewals } = api;
   return {
     async registerClient(request, context) {
+      // It is kept for as long as the client is known, on every member, and no quota counts it.
+      if (request.name.length > longestClientName) {
+        throw invalidArgument(
+          `conclave: a client name of ${request.name.length} characters; give up to ${longestClientName}`,
+        );
+      }
       const command = { type: 'registerClient', name: request.name } as const;
       const { revision, outcome } = await proposeFor<'registerClient'>(api, context, command);
       return { header: headers.header(revision), incarnation: outcome.incarnation };

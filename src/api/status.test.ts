@@ -32,6 +32,8 @@ test('what came between is told as etcd tells it, and leases say when nobody lea
   assert.equal(told('leader-failure'), `${late}, possibly due to previous leader failure`);
   assert.equal(told('connection-lost'), `${late}, possibly due to connection lost`);
   assert.equal(told('leader-changed', 'unavailable'), 'etcdserver: leader changed');
+  const result = toStatus(new ConclaveError('too-large', 'ours', { details: { what: 'result' } }));
+  assert.deepEqual([result.code, result.message], [8, 'ours']);
   const noLeader = Promise.reject(new ConclaveError('no-leader', 'ours'));
   await assert.rejects(asLeaseCall(noLeader), { message: 'etcdserver: no leader', code: 14 });
 });

@@ -244,6 +244,8 @@ const interruptions: Readonly<Record<string, StatusName>> = {
 };
 
 function etcdTextOf({ code, details }: ConclaveError): StatusName | undefined {
+  // etcd has words for requests alone.
+  if (details.what === 'result') return undefined;
   return interruptions[String(details.interruption)] ?? etcdTexts[code];
 }
 
@@ -268,6 +270,7 @@ const codesOfOthers: Partial<Record<ErrorCode, number>> = {
   'disk-full': statusCodes.unavailable,
   unsupported: statusCodes.unimplemented,
   'data-damaged': statusCodes.dataLoss,
+  'too-large': statusCodes.resourceExhausted,
   'unknown-incarnation': statusCodes.failedPrecondition,
   'lease-lost': statusCodes.notFound,
   'permission-denied': statusCodes.permissionDenied,

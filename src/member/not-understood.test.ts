@@ -55,6 +55,33 @@ test('what a peer forwards and nobody could read never gets into the log', async
   }
 });
 
+test('a result that no frame carries is refused, and the members stay connected', async (context) => {
+  const three = await cluster(context, 3);
+  const at = await three.leader();
+  const leader = three.member(at);
+  const value = new Uint8Array(1024 * 1024);
+  for (let number = 0; number < 34; number++) {
+    const request = { ...write.request, key: Uint8Array.of(1, number), value };
+    await three.settled(leader.propose({ type: 'put', request }));
+  }
+  const follower = three.member((at + 1) % 3);
+  const none = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 };
+  const shape = { sortOrder: 'none', sortTarget: 'key', keysOnly: false, countOnly: false } as const;
+  const all = { key: Uint8Array.of(1), rangeEnd: Uint8Array.of(2), limit: 0, revision: 0, ...none, ...shape };
+  const read = { compare: [], success: [{ type: 'range', request: all }], failure: [] } as const;
+  const links: string[] = [];
+  leader.onChange((status) => {
+    if (status.peers.some(({ connected }) => !connected)) links.push('down');
+  });
+  const txn = follower.propose({ type: 'txn', request: read });
+  await assert.rejects(three.settled(txn), (error: Error) => {
+    assert.ok(ConclaveError.is(error, 'too-large'), String(error));
+    return /result is more than members send each other/.test(error.message);
+  });
+  assert.deepEqual(links, []);
+  await three.settled(follower.propose(write));
+});
+
 test('an answer without a result says why, also to those that know fewer answers', () => {
   for (const type of ['retry', 'refused', 'not-understood', 'result-too-large'] as const) {
     assert.deepEqual(decodeResponse(encodeResponse({ type, requestId: 5 })), { type, requestId: 5 });

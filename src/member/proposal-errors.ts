@@ -26,7 +26,7 @@ export function notUnderstood(outcome: ErrorOutcome): ConclaveError {
 export function resultTooLarge(): ConclaveError {
   const message =
     'The command was applied, and its result is more than members send each other. Read less in one transaction.';
-  return new ConclaveError('too-large', message, { outcome: 'unknown' });
+  return new ConclaveError('too-large', message, { outcome: 'unknown', details: { what: 'result' } });
 }
 
 export function tooManyHere(): ConclaveError {
