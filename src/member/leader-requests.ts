@@ -7,7 +7,7 @@ import {
 import type { Timers } from '../runtime/index.ts';
 import type { Group } from './group.ts';
 import type { Logger } from './logger.ts';
-import type { ChangeAnswer, ChangeRequest } from './membership/index.ts';
+import { type ChangeAnswer, type ChangeRequest, isChangeRequest } from './membership/index.ts';
 import { type Frame, frameKinds, maxFrameBytes } from './peers/frames.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import {
@@ -110,7 +110,10 @@ export class LeaderRequests {
     if (request.type === 'lease') return this.answerLease(from, request.requestId, request.lease);
     const { group } = this.context;
     const { requestId } = request;
-    if (request.type === 'membership') return this.answerChange(from, requestId, request.request);
+    if (request.type === 'membership') {
+      if (!isChangeRequest(request.request)) return this.notUnderstood(from, requestId);
+      return this.answerChange(from, requestId, request.request);
+    }
     if (group.role.role !== 'leader') return this.respond(from, { type: 'retry', requestId });
     if (!isUnderstood(request.encoded)) return this.notUnderstood(from, requestId);
     group.local.submit(request.encoded, (outcome) => {
@@ -128,10 +131,7 @@ export class LeaderRequests {
     if (this.doubted === from) return;
     this.doubted = from;
     const peer = from.toString(16);
-    this.context.logger.warn(
-      { peer },
-      'A peer forwarded a command that this member cannot read; is it newer?',
-    );
+    this.context.logger.warn({ peer }, 'A peer forwarded what this member cannot read; is it newer?');
   }
 
   private receiveResponse(response: LeaderResponse): void {

@@ -46,7 +46,32 @@ test('what a peer forwards and nobody could read never gets into the log', async
     const request = encodeRequest({ type: 'propose', requestId, encoded });
     connection.write([frameHead(frameKinds.request, 1, request.length), request]);
   }
-  await three.advance(500);
+  const url = 'http://127.0.0.1:9';
+  const changes: unknown[] = [
+    null,
+    {},
+    { change: null, memberId: 9, again: false },
+    { change: { type: 'add', peerUrls: ['no url'], isLearner: true }, memberId: 9, again: false },
+    { change: { type: 'add', peerUrls: [], isLearner: true }, memberId: 9, again: false },
+    { change: { type: 'add', peerUrls: [url], isLearner: 'yes' }, memberId: 9, again: false },
+    { change: { type: 'add', peerUrls: [url], isLearner: true }, memberId: 0.5, again: false },
+    { change: { type: 'add', peerUrls: [url], isLearner: true }, memberId: -1, again: false },
+    {
+      change: { type: 'update', memberId, peerUrls: [`${url}/${'x'.repeat(9000)}`] },
+      memberId,
+      again: false,
+    },
+    { change: { type: 'update', memberId, peerUrls: Array(101).fill(url) }, memberId, again: false },
+    { change: { type: 'update', memberId, peerUrls: [7] }, memberId, again: false },
+    { change: { type: 'update', memberId, peerUrls: ['ftp://x'] }, memberId, again: false },
+    { change: { type: 'invert', memberId }, memberId, again: true },
+  ];
+  for (const [requestId, change] of changes.entries()) {
+    const request = encodeRequest({ type: 'membership', requestId, request: change as never });
+    connection.write([frameHead(frameKinds.request, 1, request.length), request]);
+  }
+  await three.advance(2000);
+  assert.equal(leader.status().members.length, 3);
   connection.destroy();
   for (let position = 0; position < 3; position++) {
     const member = three.member(position);

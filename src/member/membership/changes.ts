@@ -11,6 +11,10 @@ const againAfterMs = 20;
 /** For a change that stands to be applied as well, before it is answered: the next one need not wait then. */
 const applyWithinMs = 500;
 
+/** They stand in each greeting, and whoever greets is listened to only so far. */
+const mostPeerUrls = 100;
+const mostPeerUrlCharacters = 8192;
+
 /** A change with the id that an added member will have, and whether it may have been carried out already. */
 export interface ChangeRequest {
   readonly change: MembershipChange;
@@ -135,8 +139,40 @@ function outOfTime(leaderKnown: boolean, again: boolean): ConclaveError {
     : new ConclaveError('no-leader', 'No Raft leader was found in time.', options);
 }
 
+/**
+ * Whether what another member asks for is a change that all members could follow. They read it from the log, and each one
+ * stops at what it cannot read.
+ */
+export function isChangeRequest(asked: unknown): asked is ChangeRequest {
+  const { change, memberId, again } = (asked ?? {}) as { [Name in keyof ChangeRequest]?: unknown };
+  if (!isId(memberId) || typeof again !== 'boolean') return false;
+  const { type, isLearner, peerUrls, memberId: of } = (change ?? {}) as Readonly<Record<string, unknown>>;
+  if (type === 'remove' || type === 'promote') return isId(of);
+  if (type === 'update') return isId(of) && arePeerUrls(peerUrls);
+  return type === 'add' && typeof isLearner === 'boolean' && arePeerUrls(peerUrls);
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function arePeerUrls(value: unknown): boolean {
+  if (!Array.isArray(value) || !value.every((url) => typeof url === 'string')) return false;
+  try {
+    checkPeerUrls(value as readonly string[]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws ConclaveError 'invalid-argument' */
 function checkPeerUrls(urls: readonly string[]): void {
   if (urls.length === 0) throw new ConclaveError('invalid-argument', 'A member needs a peer URL.');
+  const length = urls.reduce((sum, url) => sum + url.length, 0);
+  if (urls.length > mostPeerUrls || length > mostPeerUrlCharacters) {
+    const message = `A member has at most ${mostPeerUrls} peer URLs, of ${mostPeerUrlCharacters} characters together.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
   for (const url of urls) parseUrl(url, 'The peer URL');
 }

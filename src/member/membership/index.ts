@@ -6,7 +6,7 @@
  * Must not: decide anything by the clock but when to try again, or act on a configuration that is neither in the log nor
  * applied.
  */
-export { type ChangeAnswer, type ChangeRequest, MembershipChanges } from './changes.ts';
+export { type ChangeAnswer, type ChangeRequest, isChangeRequest, MembershipChanges } from './changes.ts';
 export { identified, strayFlags } from './joining.ts';
 export { Membership } from './membership.ts';
 export type { Target } from './plan.ts';
