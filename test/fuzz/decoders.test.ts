@@ -3,15 +3,17 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { staticTable } from '../../src/api/http2/hpack/static-table.ts';
+import { connectionTarget } from './connection-target.ts';
 import { type FuzzResult, type FuzzTarget, fuzz } from './fuzz.ts';
 import { staticFields } from './rfc7541.ts';
 import { framesTarget, hpackTarget } from './targets.ts';
 
-const source = join(import.meta.dirname, '../../src/api/http2');
+const root = join(import.meta.dirname, '../..');
+const source = join(root, 'src/api/http2');
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-fuzz-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -30,6 +32,10 @@ async function frames(folder: string): Promise<FuzzTarget> {
   return framesTarget(file, { ...(await import(pathToFileURL(file).href)), ...names });
 }
 
+async function connection(folder: string): Promise<FuzzTarget> {
+  return connectionTarget(folder, await import(pathToFileURL(join(folder, 'server.ts')).href));
+}
+
 const told = ({ attempts, corpus, blocks }: FuzzResult): string =>
   `CONCLAVE_FUZZ_SEED=${seed}: ${attempts} inputs, ${corpus} kept, ${blocks} blocks`;
 
@@ -40,11 +46,12 @@ test('the static table is that of RFC 7541', () => {
 const decoders = {
   'header blocks': { folder: join(source, 'hpack'), target: hpack },
   frames: { folder: source, target: frames },
+  connections: { folder: source, target: connection },
 };
 
 for (const [what, { folder, target }] of Object.entries(decoders)) {
-  test(`${what} decode as the reference decodes them`, async (t) => {
-    const result = fuzz(await target(folder), { seed, seconds });
+  test(`${what} under bred inputs do what they have to do`, async (t) => {
+    const result = await fuzz(await target(folder), { seed, seconds });
     t.diagnostic(told(result));
     const { finding } = result;
     const input = Buffer.from(finding?.input ?? []).toString('hex');
@@ -89,6 +96,17 @@ const planted: Readonly<Record<string, Planted>> = {
     ...{ what: 'frames', file: 'frame-reader.ts' },
     ...{ right: 'if (at < bytes.length)', wrong: 'if (at < bytes.length && bytes.length - at !== 9)' },
   },
+  'a padding longer than its frame that nobody foresaw': {
+    ...{ what: 'connections', file: 'connection.ts' },
+    ...{
+      right: "if (start + padding > to) throw broken('the padding is longer than its frame');",
+      wrong: "if (start + padding > to) throw new Error('unforeseen');",
+    },
+  },
+  'content that is not counted against the window of the connection': {
+    ...{ what: 'connections', file: 'stream.ts' },
+    ...{ right: 'carrier.sendWindow -= bytes;', wrong: '' },
+  },
   'a reserved bit that counts': {
     ...{ what: 'frames', file: 'frames.ts' },
     ...{ right: 'readUint32(bytes, at) & 0x7fff_ffff', wrong: 'readUint32(bytes, at)' },
@@ -97,12 +115,16 @@ const planted: Readonly<Record<string, Planted>> = {
 
 for (const [at, [bug, { what, file, right, wrong }]] of Object.entries(planted).entries()) {
   test(`${bug} is found`, async (t) => {
-    const folder = join(scratch, String(at));
-    cpSync(decoders[what].folder, folder, { recursive: true });
+    const copy = join(scratch, String(at));
+    const folder = join(copy, relative(root, decoders[what].folder));
+    // With what they import.
+    for (const part of ['src/api/http2', 'src/collections']) {
+      cpSync(join(root, part), join(copy, part), { recursive: true });
+    }
     const text = readFileSync(join(folder, file), 'utf8');
     assert.equal(text.split(right).length, 2, `${file} no longer has "${right}" once`);
     writeFileSync(join(folder, file), text.replace(right, wrong));
-    const result = fuzz(await decoders[what].target(folder), { seed, seconds: plantedSeconds });
+    const result = await fuzz(await decoders[what].target(folder), { seed, seconds: plantedSeconds });
     t.diagnostic(`${told(result)}, ${Buffer.from(result.finding?.input ?? []).toString('hex')}`);
     assert.ok(result.finding !== undefined, told(result));
   });

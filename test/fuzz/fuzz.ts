@@ -11,7 +11,7 @@ export interface FuzzTarget {
    * Tries one input. What it answers is a kind of outcome: an input with a new one is kept, as one that ran new code is.
    * @throws what is wrong
    */
-  readonly attempt: (input: Uint8Array) => string;
+  readonly attempt: (input: Uint8Array) => string | Promise<string>;
 }
 
 export interface Finding {
@@ -34,12 +34,15 @@ const batch = 250;
  * Tries inputs for so long, or until one fails: mutations of the seeds, and of all inputs that ran code, or had an
  * outcome, that none before them had.
  */
-export function fuzz(target: FuzzTarget, options: { seed: number; seconds: number }): FuzzResult {
+export async function fuzz(
+  target: FuzzTarget,
+  options: { seed: number; seconds: number },
+): Promise<FuzzResult> {
   using run = new Run(target, options.seed);
   const endMs = performance.now() + options.seconds * 1000;
-  let finding = run.start();
-  while (finding === undefined && performance.now() < endMs) finding = run.batch();
-  return run.result(finding);
+  let finding = await run.start();
+  while (finding === undefined && performance.now() < endMs) finding = await run.batch();
+  return await run.result(finding);
 }
 
 class Run implements Disposable {
@@ -59,26 +62,26 @@ class Run implements Disposable {
   }
 
   /** The seeds themselves. */
-  start(): Finding | undefined {
-    const finding = this.#tryAll(this.#target.seeds);
+  async start(): Promise<Finding | undefined> {
+    const finding = await this.#tryAll(this.#target.seeds);
     for (const block of this.#coverage.ran()) this.#blocks.add(block);
     return finding;
   }
 
-  batch(): Finding | undefined {
+  async batch(): Promise<Finding | undefined> {
     const { maxBytes } = this.#target;
     const inputs = Array.from({ length: batch }, () => mutated(this.#corpus, this.#draw, maxBytes));
-    const finding = this.#tryAll(inputs);
+    const finding = await this.#tryAll(inputs);
     if (finding !== undefined) return finding;
     const fresh = without(this.#coverage.ran(), this.#blocks);
-    if (fresh.size > 0) this.#keepThoseThatRan(fresh, inputs);
+    if (fresh.size > 0) await this.#keepThoseThatRan(fresh, inputs);
     return undefined;
   }
 
   /** With the input of a finding as small as could be. */
-  result(finding: Finding | undefined): FuzzResult {
-    const smaller =
-      finding && this.#failing(shrunk(finding.input, (input) => this.#failing(input) !== undefined));
+  async result(finding: Finding | undefined): Promise<FuzzResult> {
+    const fails = async (input: Uint8Array) => (await this.#failing(input)) !== undefined;
+    const smaller = finding && (await this.#failing(await shrunk(finding.input, fails)));
     return {
       ...{ finding: smaller ?? finding, attempts: this.#attempts },
       ...{ corpus: this.#corpus.length, blocks: this.#blocks.size },
@@ -89,18 +92,18 @@ class Run implements Disposable {
     this.#coverage[Symbol.dispose]();
   }
 
-  #tryAll(inputs: readonly Uint8Array[]): Finding | undefined {
+  async #tryAll(inputs: readonly Uint8Array[]): Promise<Finding | undefined> {
     for (const input of inputs) {
-      const finding = this.#failing(input);
+      const finding = await this.#failing(input);
       if (finding !== undefined) return finding;
     }
     return undefined;
   }
 
-  #failing(input: Uint8Array): Finding | undefined {
+  async #failing(input: Uint8Array): Promise<Finding | undefined> {
     this.#attempts += 1;
     try {
-      const outcome = this.#target.attempt(input);
+      const outcome = await this.#target.attempt(input);
       if (this.#outcomes.has(outcome)) return undefined;
       this.#outcomes.add(outcome);
       this.#corpus.push(input);
@@ -111,8 +114,8 @@ class Run implements Disposable {
   }
 
   /** Halves, and halves of those, until it is known which inputs ran what was new. */
-  #keepThoseThatRan(fresh: ReadonlySet<string>, inputs: readonly Uint8Array[]): void {
-    this.#tryAll(inputs);
+  async #keepThoseThatRan(fresh: ReadonlySet<string>, inputs: readonly Uint8Array[]): Promise<void> {
+    await this.#tryAll(inputs);
     const ran = without(this.#coverage.ran(), this.#blocks);
     for (const block of ran) if (!fresh.has(block)) ran.delete(block);
     if (ran.size === 0) return;
@@ -123,8 +126,8 @@ class Run implements Disposable {
       return;
     }
     const middle = inputs.length >> 1;
-    this.#keepThoseThatRan(ran, inputs.slice(0, middle));
-    this.#keepThoseThatRan(ran, inputs.slice(middle));
+    await this.#keepThoseThatRan(ran, inputs.slice(0, middle));
+    await this.#keepThoseThatRan(ran, inputs.slice(middle));
   }
 }
 

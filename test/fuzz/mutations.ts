@@ -56,12 +56,15 @@ export function mutated(corpus: readonly Uint8Array[], draw: Draw, maxBytes: num
 }
 
 /** As few bytes as still do it. */
-export function shrunk(input: Uint8Array, fails: (input: Uint8Array) => boolean): Uint8Array {
+export async function shrunk(
+  input: Uint8Array,
+  fails: (input: Uint8Array) => Promise<boolean>,
+): Promise<Uint8Array> {
   let smallest = input;
   for (let size = input.length >> 1; size >= 1; size >>= 1) {
     for (let at = 0; at < smallest.length; ) {
       const without = Uint8Array.from([...smallest.subarray(0, at), ...smallest.subarray(at + size)]);
-      if (fails(without)) smallest = without;
+      if (await fails(without)) smallest = without;
       else at += size;
     }
   }
