@@ -19,7 +19,8 @@ export const bytes = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 
 /** The SQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
 export function mysqlSchema(options: MysqlTableOptions = {}): readonly string[] {
-  checkNames('The options of mysqlSchema', options, ['table']);
+  // Those of the migration will do, too.
+  checkNames('The options of mysqlSchema', options, ['table', 'client', 'url']);
   const name = quoteTable(checkTable(options.table ?? 'conclave_documents'), '`');
   return [
     `CREATE TABLE IF NOT EXISTS ${name} (

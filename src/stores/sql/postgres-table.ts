@@ -33,7 +33,8 @@ export const dialectNames = {
 
 /** The SQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
 export function postgresSchema(options: PostgresTableOptions = {}): readonly string[] {
-  checkNames('The options of postgresSchema', options, ['table', 'dialect']);
+  // Those of the migration will do, too.
+  checkNames('The options of postgresSchema', options, ['table', 'dialect', 'client', 'url']);
   const { table, dialect } = checkTableOptions(options);
   const [name, index] = [quoteTable(table, '"'), `"${table.split('.').at(-1)?.slice(0, 52)}_keep_until"`];
   const plain = dialect !== 'postgresql';
