@@ -74,7 +74,10 @@ function jobs() {
 }
 
 const settled = (holders: readonly string[]) => (status: PartitionsStatus) =>
-  status.members.map(({ holder }) => holder).join() === holders.join() &&
+  status.members
+    .map(({ holder }) => holder)
+    .sort()
+    .join() === holders.join() &&
   status.members.every(({ leading }) => leading > 0 && leading <= boundOf(count, 1, holders.length)) &&
   status.totals.led === count &&
   status.totals.moving === 0;
