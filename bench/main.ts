@@ -1,11 +1,13 @@
 /**
  * `npm run bench [-- ROW…] [--quick] [--write]`: measures Conclave, beside etcd where it is on PATH, three members
  * each as processes on loopback, and prints a table. `--write` puts its rows into docs/reference/benchmarks.md.
- * `npm run bench -- stores` measures elections on other stores: see stores/main.ts.
+ * `npm run bench -- stores` measures elections on other stores: see stores/main.ts. `npm run bench -- --profile` tells
+ * where a request's time goes: see profile/main.ts.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { writeTable } from './page.ts';
+import { benchProfile } from './profile/main.ts';
 import type { Row } from './row.ts';
 import { campaignRows } from './rows/campaigns.ts';
 import { electionRows } from './rows/elections.ts';
@@ -40,6 +42,15 @@ function build(): void {
 function machine(): string {
   const [first] = cpus();
   return `${cpus().length} cores (${first?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}, Node ${process.version}`;
+}
+
+if (process.argv.includes('--profile')) {
+  build();
+  await benchProfile(
+    process.argv.slice(2).filter((argument) => argument !== '--profile'),
+    machine(),
+  );
+  process.exit(0);
 }
 
 if (process.argv[2] === 'stores') {

@@ -37,7 +37,7 @@ const bodies = {
   swap: [services.KV.txn.path, frame(TxnRequest.encode(swap).finish())],
 } as const;
 
-interface Load {
+export interface Load {
   readonly request: keyof typeof bodies;
   readonly connections: number;
   readonly inFlight: number;
@@ -52,7 +52,7 @@ interface Measured {
 }
 
 /** All requests must be answered well. */
-async function load(member: SystemMember, folder: string, options: Load): Promise<Measured> {
+export async function load(member: SystemMember, folder: string, options: Load): Promise<Measured> {
   const { connections, inFlight, count } = options;
   const [path, body] = bodies[options.request];
   if (!onPath('h2load')) {
