@@ -4,12 +4,20 @@
 //   npm run planted -- --only commit-earlier-term,late-detach    only these; the table is printed, not written
 //   npm run planted -- --from 1001                               seeds from there on; the table is printed, not written
 //   npm run planted -- --jobs 2                                  so many at once; default 1
-import { writeFileSync } from 'node:fs';
+//   npm run planted -- --journal FILE                            goes on where a run of the same source was cut off
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { PlantedBug } from '../test/simulation/planted/bug.ts';
 import { bugs } from '../test/simulation/planted/bugs.ts';
-import { firstSeed, type Hunt, hunt, limitSeconds, liveWithout } from '../test/simulation/planted/hunt.ts';
+import {
+  firstSeed,
+  type Hunt,
+  hunt,
+  limitSeconds,
+  liveWithout,
+  type Outcome,
+} from '../test/simulation/planted/hunt.ts';
 import { root } from '../test/simulation/planted/plant.ts';
 import { describeTable } from '../test/simulation/planted/table.ts';
 
@@ -19,6 +27,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '1' },
     from: { type: 'string', default: String(firstSeed) },
     seconds: { type: 'string', default: String(limitSeconds) },
+    journal: { type: 'string' },
   },
 });
 const wanted = values.only?.split(',');
@@ -29,10 +38,25 @@ const notLookedFor = bugs.filter((bug) => wanted === undefined && !chosen.includ
 const jobs = Math.max(1, Number(values.jobs));
 const from = Number(values.from);
 
+const journal = values.journal;
+const known = new Map<string, Outcome>(
+  journal === undefined || !existsSync(journal)
+    ? []
+    : readFileSync(journal, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+);
 const hunts: Hunt[] = [];
 await atOnce(chosen, async (bug) => {
+  const outcome = known.get(bug.id);
+  if (outcome?.caught !== undefined) {
+    hunts.push({ bug, outcome, found: bug.checkers.includes(outcome.caught.checker) });
+    return;
+  }
   const done = await hunt(bug, { seconds: Number(values.seconds), from });
   hunts.push(done);
+  note(bug.id, done.outcome);
   console.log(describeHunt(done));
 });
 const failures = hunts.filter(({ found }) => !found).length;
@@ -43,6 +67,10 @@ if (wanted === undefined && from === firstSeed)
   writeFileSync(join(root, 'docs/internals/planted-bugs.md'), table);
 else console.log(`\n${table}`);
 process.exitCode = failures === 0 && innocent ? 0 : 1;
+
+function note(name: string, outcome: Outcome): void {
+  if (journal !== undefined) appendFileSync(journal, `${JSON.stringify([name, outcome])}\n`);
+}
 
 function describeHunt({ bug, outcome, found }: Hunt): string {
   const { caught, usedSeconds, seeds } = outcome;
@@ -56,15 +84,18 @@ function describeHunt({ bug, outcome, found }: Hunt): string {
 async function passesUnplanted(): Promise<boolean> {
   const most = new Map<string, { readonly bug: PlantedBug; readonly seeds: number }>();
   for (const { bug, outcome } of hunts) {
-    const lives = JSON.stringify([bug.life, bug.graphs ?? 0, bug.settings ?? []]);
+    const lives = JSON.stringify([bug.life, bug.graphs ?? 0, bug.core ?? '', bug.settings ?? []]);
     const { seeds } = outcome;
     if (outcome.caught !== undefined && seeds > (most.get(lives)?.seeds ?? 0))
       most.set(lives, { bug, seeds });
   }
   let innocent = true;
   await atOnce([...most.values()], async ({ bug, seeds }) => {
-    const { caught } = await liveWithout(bug, { seeds, from });
-    const lives = `${seeds} seeds of ${bug.graphs ? 'link graphs' : JSON.stringify(bug.life)}${bug.settings ? `, set as for ${bug.id}` : ''}`;
+    const name = `without ${bug.id}, ${seeds}`;
+    const outcome = known.get(name) ?? (await liveWithout(bug, { seeds, from }));
+    if (!known.has(name) && outcome.caught === undefined) note(name, outcome);
+    const { caught } = outcome;
+    const lives = `${seeds} seeds of ${bug.core ?? (bug.graphs ? 'link graphs' : JSON.stringify(bug.life))}${bug.settings ? `, set as for ${bug.id}` : ''}`;
     innocent &&= caught === undefined;
     if (caught === undefined) console.log(`✔ without a bug: ${lives}`);
     else

@@ -11,7 +11,7 @@ import type { SimulatedCluster } from '../life/cluster.ts';
 import type { SimulatedMember } from '../life/simulated-member.ts';
 import { bytesOf, textOf } from '../workload/model-values.ts';
 import type { World } from '../world/world.ts';
-import { firstKeptLease, keptPrefix, restingKey } from './kept.ts';
+import { firstKeptLease, keptLeaseLimit, keptPrefix, restingKey } from './kept.ts';
 
 /** How often members came to differ, by how. */
 export interface DivergenceCounts {
@@ -132,6 +132,7 @@ function wrongValue(command: Command): Command | undefined {
 }
 
 function wrongLease(command: Command): Command | undefined {
-  if (command.type !== 'leaseGrant' || command.lease < firstKeptLease) return undefined;
+  if (command.type !== 'leaseGrant') return undefined;
+  if (command.lease < firstKeptLease || command.lease >= keptLeaseLimit) return undefined;
   return { ...command, ttlMs: command.ttlMs + 1000 };
 }

@@ -70,8 +70,8 @@ export class ModelKeyspace {
       case 'registerClient':
         return { type: 'register', incarnation: ++this.#incarnations };
       case 'alarm':
-        // One that names a member refuses no command.
-        if (command.kind !== 'corrupt-member') throw new Error(`The model knows no alarm ${command.kind}.`);
+        // One that names a member refuses no command. That no other is raised for it, a checker of its own sees.
+        if (command.kind === 'no-space') throw new Error('The model knows no quota.');
         return done;
       case 'auth':
       case 'authenticate':

@@ -14,6 +14,25 @@ const often = [
   },
 ];
 
+/** So many at once that what is written and what compacts it come in one entry. */
+const crowded = [
+  {
+    file: 'src/simulation/workload/rates.ts',
+    find: '    compact: 1,\n',
+    replace: '    compact: 15,\n',
+  },
+  {
+    file: 'src/simulation/workload/rates.ts',
+    find: '  operationsPerSecond: 5,',
+    replace: '  operationsPerSecond: 60,',
+  },
+  {
+    file: 'src/simulation/workload/operation-source.ts',
+    find: 'const revision = this.#revision - draw.below(30);',
+    replace: 'const revision = this.#revision + 3 - draw.below(4);',
+  },
+];
+
 /** Bugs in compaction, by clients and by itself. */
 export const compactionBugs: readonly PlantedBug[] = [
   {
@@ -56,8 +75,8 @@ export const compactionBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    life: { faults: 'none', compaction: 'by-clients' },
-    settings: often,
+    life: { faults: 'none', compaction: 'by-clients', candidates: 0, seconds: 10 },
+    settings: crowded,
     checkers: ['19-watches'],
   },
   {

@@ -99,8 +99,8 @@ export const divergenceBugs: readonly PlantedBug[] = [
           "        if (answer?.outcome === 'behind') this.lagging.add(member);\n        if (this.lagging.has(member) || answer?.outcome === 'compacted') return undefined;\n",
       },
     ],
-    life,
-    checkers: ['progress', 'final-state'],
+    life: { ...life, faults: 'network' },
+    checkers: ['progress', 'taken-out'],
   },
   {
     id: 'leases-are-not-compared',
