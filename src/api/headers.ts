@@ -1,3 +1,4 @@
+import { ConclaveError } from '../errors/index.ts';
 import type { MemberHandle } from '../member/types.ts';
 import type { ResponseHeader } from '../wire/index.ts';
 
@@ -22,12 +23,22 @@ export class Headers implements Disposable {
     });
   }
 
-  /** `revision`: of the answer; the store's present one if left out. */
+  /**
+   * `revision`: of the answer; the store's present one if left out. @throws ConclaveError 'closed' where the member has found
+   * that what it has is not to be trusted: until it has stopped it would go on to answer what asks no other member.
+   */
   header(revision: number = this.#member.keyspace.revision): ResponseHeader {
+    // What was to be answered may have been applied.
+    if (!this.#member.isTrusted) throw notTrusted();
     return { clusterId: this.#clusterId, memberId: this.#memberId, revision, raftTerm: this.#term };
   }
 
   [Symbol.dispose](): void {
     this.#unsubscribe();
   }
+}
+
+function notTrusted(): ConclaveError {
+  const message = 'The member stops, since what it has is not to be trusted; ask another one.';
+  return new ConclaveError('closed', message, { retryable: true, outcome: 'unknown' });
 }

@@ -100,6 +100,8 @@ export class TestingMember implements MemberHandle {
     return info === undefined ? undefined : info.deadlineMs - this.#runtime.clock.monotonicMs();
   }
 
+  isTrusted = true;
+
   clusterTimeMs(): number {
     return this.#runtime.clock.monotonicMs();
   }

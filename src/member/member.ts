@@ -227,6 +227,10 @@ export class Member implements MemberHandle {
     return this.group.keyspace;
   }
 
+  get isTrusted(): boolean {
+    return this.failure === undefined;
+  }
+
   propose(command: Command, options: ProposeOptions = {}): Promise<CommandResult> {
     if (!this.quota.hasRoomFor(command)) return this.quota.refuse();
     const deadlineMs = this.deadlineMs(options);

@@ -16,6 +16,8 @@ export interface MemberHandle extends AsyncDisposable {
   readonly name: string;
   /** Reads of the state applied here. For a linearizable one await `readBarrier` first, then read synchronously. */
   readonly keyspace: KeyspaceReader;
+  /** False once the member stops because its state, or its disk, cannot be trusted: nothing that was read here may leave. */
+  readonly isTrusted: boolean;
 
   /**
    * Submits a command on whichever member it is called; forwarded to the Raft leader where that is another. An

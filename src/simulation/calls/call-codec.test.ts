@@ -16,6 +16,7 @@ const message: fc.Arbitrary<PortMessage> = fc.oneof(
       ended: fc.boolean(),
       body,
       timeoutMs: fc.double({ min: 0, noNaN: true }),
+      token: fc.stringMatching(/^[\w.-]{0,300}$/),
     },
     { requiredKeys: ['kind', 'call', 'path', 'ended'], noNullPrototype: true },
   ),

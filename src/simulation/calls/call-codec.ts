@@ -4,12 +4,13 @@ import { Slab } from '../../member/slab.ts';
 
 /**
  * Calls on a byte stream: u32 length of what follows, u8 kind, u32 call, what the kind needs, and the body. An opening
- * has flags, a deadline (f64 ms) and its path (u8 length, Latin-1) before the body.
+ * has flags, a deadline (f64 ms), its path (u8 length, Latin-1) and, where it has one, its token (u16 length, Latin-1) before
+ * the body.
  */
 const headBytes = 9;
 const openingBytes = 10;
 const kinds = { open: 1, message: 2, end: 3, cancel: 4, pause: 5, resume: 6, close: 7, failed: 8 } as const;
-const flags = { body: 1, ended: 2, timeout: 4 } as const;
+const flags = { body: 1, ended: 2, timeout: 4, token: 8 } as const;
 const none = new Uint8Array(0);
 
 const slab = new Slab();
@@ -17,14 +18,19 @@ const scratch = new DataView(new ArrayBuffer(8));
 
 export function encodeCall(message: PortMessage): Uint8Array {
   if (message.kind !== 'open') return framed(message.kind, message.call, bodyOf(message));
-  const { path, body, ended, timeoutMs, call } = message;
-  const frame = framed('open', call, body ?? none, openingBytes + path.length);
+  const { path, body, ended, timeoutMs, call, token } = message;
+  const tokenBytes = token === undefined ? 0 : 2 + token.length;
+  const frame = framed('open', call, body ?? none, openingBytes + path.length + tokenBytes);
   frame[headBytes] =
-    (body ? flags.body : 0) | (ended ? flags.ended : 0) | (timeoutMs === undefined ? 0 : flags.timeout);
+    (body ? flags.body : 0) |
+    (ended ? flags.ended : 0) |
+    (timeoutMs === undefined ? 0 : flags.timeout) |
+    (token === undefined ? 0 : flags.token);
   scratch.setFloat64(0, timeoutMs ?? 0, true);
   for (let at = 0; at < 8; at++) frame[headBytes + 1 + at] = scratch.getUint8(at);
   frame[headBytes + 9] = path.length;
   for (let at = 0; at < path.length; at++) frame[headBytes + openingBytes + at] = path.charCodeAt(at);
+  if (token !== undefined) putToken(frame, headBytes + openingBytes + path.length, token);
   return frame;
 }
 
@@ -52,16 +58,30 @@ export function decodeCall(data: Uint8Array, start: number, end: number): PortMe
 
 function decodeOpening(call: number, data: Uint8Array, start: number, end: number): PortMessage {
   const present = data[start] as number;
-  const bodyAt = start + openingBytes + (data[start + 9] as number);
+  const pathEnd = start + openingBytes + (data[start + 9] as number);
   let path = '';
-  for (let at = start + openingBytes; at < bodyAt; at++) path += String.fromCharCode(data[at] as number);
+  for (let at = start + openingBytes; at < pathEnd; at++) path += String.fromCharCode(data[at] as number);
   for (let at = 0; at < 8; at++) scratch.setUint8(at, data[start + 1 + at] as number);
   const ended = (present & flags.ended) !== 0;
+  const token = (present & flags.token) !== 0 ? tokenAt(data, pathEnd) : undefined;
+  const bodyAt = pathEnd + (token === undefined ? 0 : 2 + token.length);
   return {
     ...{ kind: 'open', call, path, ended },
     ...((present & flags.body) !== 0 && { body: plainView(data, bodyAt, end) }),
     ...((present & flags.timeout) !== 0 && { timeoutMs: scratch.getFloat64(0, true) }),
+    ...(token !== undefined && { token }),
   };
+}
+
+function putToken(frame: Uint8Array, start: number, token: string): void {
+  frame[start] = token.length & 0xff;
+  frame[start + 1] = token.length >> 8;
+  for (let at = 0; at < token.length; at++) frame[start + 2 + at] = token.charCodeAt(at);
+}
+
+function tokenAt(data: Uint8Array, start: number): string {
+  const length = (data[start] as number) + (data[start + 1] as number) * 256;
+  return String.fromCharCode(...data.subarray(start + 2, start + 2 + length));
 }
 
 export function encodeReply(reply: PortReply): Uint8Array {

@@ -23,6 +23,7 @@ const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | und
       : 'an array of the numbers of faults',
   calmLinks: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
   divergence: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  users: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
   compaction: (value) =>
     compactions.some((how) => how === value) ? undefined : `one of ${compactions.join(', ')}`,
   compareEveryMs: wholeNumber(0, 60_000),

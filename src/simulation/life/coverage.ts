@@ -49,12 +49,14 @@ export class Coverage implements Checker {
       network,
       changes,
       divergence,
+      permissionChanges,
     }: {
       elections: ElectionCounts;
       sharing: SharingCounts;
       network: NetworkCounts;
       changes: ChangeCounts | undefined;
       divergence: DivergenceCounts | undefined;
+      permissionChanges: number;
     },
   ): Counts {
     const outcomes = { ok: 0, 'not-applied': 0, unknown: 0, pending: 0 };
@@ -104,6 +106,9 @@ export class Coverage implements Checker {
       'members with a wrong lease': divergence?.leases ?? 0,
       'bits flipped in memory': divergence?.memory ?? 0,
       compactions: history.compactions,
+      'changes of users and roles': permissionChanges,
+      'operations not permitted': history.operations.filter(({ code }) => code === 'permission-denied')
+        .length,
       'watches told of a compaction': history.watchesCompacted,
       'Raft messages': network.raftMessages,
       'Raft messages lost': network.raftMessagesLost,

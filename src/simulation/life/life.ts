@@ -1,3 +1,4 @@
+import type { TransportFactory } from '../../client/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { simulatedTransport } from '../calls/index.ts';
 import { consensusCheckers } from '../checkers/index.ts';
@@ -19,6 +20,7 @@ import { drawSchedule, type Fault } from '../faults/schedule.ts';
 import { memberFor, type Strikable, type Targets } from '../faults/targets.ts';
 import { Operator } from '../membership/index.ts';
 import { SimulatedNetwork } from '../network/index.ts';
+import type { Checker } from '../observation.ts';
 import {
   describeSharing,
   drawSharing,
@@ -27,7 +29,17 @@ import {
   SharingWorkload,
   sharingCheckers,
 } from '../sharing/index.ts';
-import { ClientWorkload, drawRates, History, notCompacting, workloadCheckers } from '../workload/index.ts';
+import { Administrator, passwordOf, rootTransport, TokensLast, userOf } from '../users/index.ts';
+import {
+  ClientWorkload,
+  drawRates,
+  History,
+  type Login,
+  notCompacting,
+  PermissionsKept,
+  workloadCheckers,
+} from '../workload/index.ts';
+import type { CheckerParts } from '../workload/workload-checker.ts';
 import type { Process } from '../world/process.ts';
 import { World } from '../world/world.ts';
 import { checkLifeOptions, checkOnly } from './check-options.ts';
@@ -78,6 +90,9 @@ class Life {
   /** Where the state of members comes to differ. */
   readonly #divergence: Divergence | undefined;
   readonly #keeper: Keeper | undefined;
+  /** Where members ask who calls. */
+  readonly #administrator: Administrator | undefined;
+  #tokens: TokensLast | undefined;
   readonly #nemesis: Nemesis;
   readonly #coverage: Coverage;
   readonly #history: History;
@@ -113,12 +128,16 @@ class Life {
     this.#reports = new ElectionReports(world);
     const shared = new SharedFolder(world, world.random('shared folder'));
     this.#shared = shared;
-    const transport = (runtime: Runtime) => simulatedTransport(runtime);
+    const { users } = this.#settings;
+    const transport = (runtime: Runtime) =>
+      users ? rootTransport(simulatedTransport(runtime)) : simulatedTransport(runtime);
     const equip = (process: Process): void => this.#equip(process);
     const { endpoints } = this.#cluster;
     const rates = drawRates(dice.fork('rates'));
     this.#clients = new ClientWorkload({
-      ...{ world, history: this.#history, endpoints, transport, equip, clients: options.clients ?? 8 },
+      ...{ world, history: this.#history, endpoints, equip, clients: options.clients ?? 8 },
+      transport: simulatedTransport,
+      ...(users && { login: (name, plain) => this.#login(name, plain) }),
       rates: this.#settings.autoCompaction === undefined ? rates : notCompacting(rates),
     });
     this.#candidates = new CandidateWorkload({
@@ -126,6 +145,9 @@ class Life {
       ...{ clockDriftRate: 0.01, attach: equip, candidates: options.candidates ?? 3 },
       sharedDisk: (process) => shared.of(process),
     });
+    const onFailure = (error: unknown): void => this.#hub.fail(error);
+    const standing = { world, endpoints, transport, equip, onFailure };
+    if (users) this.#administrator = new Administrator(standing);
     // Drawn last: lives without it are what they were. One seed shares something else under each preset.
     const sharing = drawSharing(
       dice.fork(`sharing ${faults}`),
@@ -153,8 +175,7 @@ class Life {
     if (diverging && operator !== undefined) {
       const mayStrike = (): boolean => operator.isIdle;
       this.#divergence = new Divergence({ world, cluster: this.#cluster, mayStrike });
-      const onFailure = (error: unknown): void => this.#hub.fail(error);
-      this.#keeper = new Keeper({ world, endpoints, transport, equip, onFailure });
+      this.#keeper = new Keeper(standing);
       this.#cluster.onTakenOut = (member) => operator.replace(member);
     }
     const targets = this.#targets();
@@ -184,6 +205,7 @@ class Life {
       this.#sharers.start();
       this.#operator?.start();
       this.#keeper?.start();
+      this.#administrator?.start();
       await world.scheduler.run(this.#untilMs * 1000);
       this.#nemesis.heal();
       await this.#progress().demand();
@@ -198,6 +220,12 @@ class Life {
     return this.#result(failure);
   }
 
+  #login(name: string, plain: TransportFactory): Login {
+    const username = userOf(name);
+    const transport = this.#tokens?.listening(plain, username) ?? plain;
+    return { transport, username, password: passwordOf(username) };
+  }
+
   #equip(process: Process): void {
     process.attach({ disk: this.#shared.of(process), network: this.#network.of(process) });
   }
@@ -210,6 +238,7 @@ class Life {
         sharers: this.#sharers,
         operator: this.#operator,
         keeper: this.#keeper,
+        administrator: this.#administrator,
         equip: (process: Process) => this.#equip(process),
       },
     });
@@ -223,7 +252,12 @@ class Life {
     hub.add(stuckDiskChecker(({ position }) => (members[position] as (typeof members)[number]).disk));
     const { leaseReads, autoCompaction } = this.#settings;
     const calm = this.#options.faults === 'none' && this.#divergence === undefined;
-    const options = { leaseReads, autoCompaction, calm };
+    const besides = (parts: CheckerParts): readonly Checker[] => {
+      if (this.#administrator === undefined) return [];
+      this.#tokens = new TokensLast(parts);
+      return [new PermissionsKept(parts, userOf), this.#tokens];
+    };
+    const options = { leaseReads, autoCompaction, calm, besides };
     hub.add(...workloadCheckers(hub, this.#history, options).map((checker) => () => checker));
     if (this.#divergence !== undefined) hub.add(() => new TakenOut(hub, this.#history));
     const reports = this.#reports;
@@ -281,6 +315,7 @@ class Life {
         network: this.#network.counts,
         changes: this.#operator?.counts,
         divergence: this.#divergence?.counts,
+        permissionChanges: this.#administrator?.changes ?? 0,
       }),
       faults: this.#nemesis.counts,
       schedule: this.#schedule,

@@ -5,6 +5,7 @@ import { CandidateWorkload } from '../elections/index.ts';
 import type { Operator } from '../membership/index.ts';
 import { violated } from '../observation.ts';
 import type { SharingWorkload } from '../sharing/index.ts';
+import { type Administrator, rootTransport } from '../users/index.ts';
 import type { ClientWorkload } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -22,6 +23,8 @@ export interface ProgressParts {
   readonly operator: Operator | undefined;
   /** Where members come to differ. */
   readonly keeper: Keeper | undefined;
+  /** Where members ask who calls. */
+  readonly administrator: Administrator | undefined;
 }
 
 /** Connections that TCP holds on to are given up after at most so long, and members that hang are restarted. */
@@ -51,8 +54,9 @@ export class Progress {
 
   /** Rejects with a `Violation` when something does not come back. */
   async demand(): Promise<void> {
-    const { cluster, clients, candidates, sharers, operator, keeper, world } = this.#parts;
+    const { cluster, clients, candidates, sharers, operator, keeper, administrator, world } = this.#parts;
     operator?.heal();
+    administrator?.heal();
     for (const member of cluster.present) member.start();
     for (let at = 0; at < clients.size; at++) clients.restart(at);
     candidates.heal();
@@ -69,6 +73,8 @@ export class Progress {
       );
     }
     await this.#write();
+    if (administrator !== undefined)
+      await this.#until(writeWithinMs, () => administrator.done, 'all users to be given back their rights');
     const limitUs =
       (operator === undefined ? healedUs : world.nowUs) + (leaderWithinMs + CandidateWorkload.limitMs) * 1000;
     await world.scheduler.run(limitUs, () => {
@@ -105,16 +111,17 @@ export class Progress {
 
   /** A client that comes fresh. */
   async #write(): Promise<void> {
-    const { world, equip, cluster } = this.#parts;
+    const { world, equip, cluster, administrator } = this.#parts;
     const process: Process = world.startProcess('fresh', world.addHost('fresh'));
     equip(process);
     const { runtime } = process;
     const { endpoints } = cluster;
+    const plain = simulatedTransport(runtime);
     const client = connectClient({
       endpoints,
       runtime,
       name: 'fresh',
-      transport: simulatedTransport(runtime),
+      transport: administrator === undefined ? plain : rootTransport(plain),
     });
     let outcome = '';
     client.put('fresh', 'write', { timeoutMs: writeWithinMs }).then(

@@ -24,15 +24,24 @@ export interface ClusterSettings {
   readonly compareEveryMs: number;
   /** undefined: clients compact, and nobody else. */
   readonly autoCompaction: AutoCompaction | undefined;
+  /** Members ask who calls. */
+  readonly users: boolean;
 }
 
 /** About one entry of the workload in an append, two on the way, a dozen waiting. */
 const narrow: QueueBounds = { maxAppendBytes: 200, maxInflightBytes: 400, maxUncommittedBytes: 2000 };
 
+/** Of lives, those in which members ask who calls. */
+const usersShare = 0.1;
+
 export function drawCluster(
   random: Draw,
   members: number,
-  { compareEveryMs = 0, compaction }: Pick<LifeOptions, 'compareEveryMs' | 'compaction'> = {},
+  {
+    compareEveryMs = 0,
+    compaction,
+    users,
+  }: Pick<LifeOptions, 'compareEveryMs' | 'compaction' | 'users'> = {},
 ): ClusterSettings {
   const fixed = random.chance(0.25);
   const heartbeatIntervalMs = fixed ? random.pick([20, 50, 100]) : random.chance(0.2) ? 50 : 100;
@@ -47,6 +56,7 @@ export function drawCluster(
     queueBounds: random.chance(0.2) ? narrow : undefined,
     compareEveryMs,
     autoCompaction: drawCompaction(random, compaction),
+    users: users ?? random.chance(usersShare),
   };
 }
 
@@ -88,7 +98,7 @@ function describeCompaction(setting: AutoCompaction): string {
 
 export function describeSettings(cluster: ClusterSettings, faults: FaultOptions): string {
   const { members, snapshotCount, heartbeatIntervalMs, electionTimeoutMs, leaseReads, queueBounds } = cluster;
-  const { compareEveryMs, autoCompaction } = cluster;
+  const { compareEveryMs, autoCompaction, users } = cluster;
   const percent = (rate: number): string => `${Math.round(rate * 100)}%`;
   const timeout = electionTimeoutMs === undefined ? 'adaptive timeout' : `timeout ${electionTimeoutMs} ms`;
   return [
@@ -96,6 +106,7 @@ export function describeSettings(cluster: ClusterSettings, faults: FaultOptions)
     ...((cluster.spareHosts ?? 0) > 0 ? ['members join and leave'] : []),
     ...(leaseReads ? ['lease reads'] : []),
     ...(queueBounds ? ['narrow queues'] : []),
+    ...(users ? ['users with roles'] : []),
     ...(compareEveryMs > 0 ? [`compared each ${compareEveryMs} ms`] : []),
     ...(autoCompaction ? [describeCompaction(autoCompaction)] : []),
     `links ${faults.latencyUs} + ${faults.jitterUs} us, ${percent(faults.lossRate)} lost, ` +

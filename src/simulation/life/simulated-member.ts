@@ -289,6 +289,8 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     serveCalls(member, {
       address: { host: this.host.address, port: clientPort },
       runtime: process.runtime,
+      // Passwords that nobody is to guess.
+      auth: { passwordCostLog2: 1 },
     }).then(
       (served) => {
         if (this.process === process) this.#served = served;

@@ -27,6 +27,8 @@ export interface LifeOptions {
    * in which members join and leave.
    */
   readonly divergence?: boolean;
+  /** Whether members ask who calls, while users and roles change. Default: drawn. */
+  readonly users?: boolean;
   /** Who compacts: clients now and then, or the leader by itself, what is older than a time or by a number of revisions. Default: drawn. */
   readonly compaction?: 'by-clients' | 'by-time' | 'by-revisions';
   /** Members are compared with each other so often, in simulated ms. Default: where members may diverge, drawn; else 0, never. */

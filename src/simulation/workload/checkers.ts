@@ -11,6 +11,7 @@ import { LeaseLookups } from './lease-lookups.ts';
 import { LinearizableHistory } from './linearizable-history.ts';
 import { LogWitness } from './log-witness.ts';
 import { Replay } from './replay.ts';
+import type { CheckerParts } from './workload-checker.ts';
 
 export interface WorkloadCheckerOptions {
   /** The members answer reads by the leader's lease. Default false. */
@@ -19,6 +20,8 @@ export interface WorkloadCheckerOptions {
   readonly autoCompaction?: AutoCompaction | undefined;
   /** Nothing goes wrong in this life. Default false. */
   readonly calm?: boolean;
+  /** More of them, which share the replay. */
+  readonly besides?: (parts: CheckerParts) => readonly Checker[];
 }
 
 /** The checkers of one life's history: they share one replay of its log. Make them before its first operation. */
@@ -38,5 +41,6 @@ export function workloadCheckers(
     new Compactions(parts, options.autoCompaction),
     new FinalState(parts),
     new LinearizableHistory(parts),
+    ...(options.besides?.(parts) ?? []),
   ];
 }

@@ -16,12 +16,21 @@ export interface ClientWorkloadOptions {
   readonly endpoints: readonly string[];
   /** Calls over the simulated network, for the process that has this runtime. */
   readonly transport: (runtime: Runtime) => TransportFactory;
+  /** Who a client's process is, and what it calls through; absent: nobody is asked. */
+  readonly login?: ((name: string, plain: TransportFactory) => Login) | undefined;
   /** Gives a new process its disk and network. */
   readonly equip: (process: Process) => void;
   /** Default 8. */
   readonly clients?: number;
   /** Default `usualRates`. */
   readonly rates?: WorkloadRates;
+}
+
+/** As `connectClient` takes it. */
+export interface Login {
+  readonly transport: TransportFactory;
+  readonly username: string;
+  readonly password: string;
 }
 
 interface Seat {
@@ -105,7 +114,7 @@ export class ClientWorkload {
     seat.life = new ClientLife({
       world,
       process,
-      client: connectClient({ endpoints, runtime, name, transport: transport(runtime) }),
+      client: connectClient({ endpoints, runtime, name, ...this.#loggedIn(name, transport(runtime)) }),
       history,
       source: new OperationSource(name, seat.rates, this.#draw.fork(`${name} operations`), this.#shared),
       rates: seat.rates,
@@ -113,6 +122,11 @@ export class ClientWorkload {
       watches: seat.watches,
     });
     if (this.#stopped) seat.life.stop();
+  }
+
+  #loggedIn(name: string, plain: TransportFactory): Login | { readonly transport: TransportFactory } {
+    const { login } = this.#options;
+    return login === undefined ? { transport: plain } : login(name, plain);
   }
 
   #seat(client: number): Seat {

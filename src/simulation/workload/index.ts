@@ -7,6 +7,7 @@
  * Must not: ask the code under test what is right; know members other than through what is observed of them.
  */
 export { type WorkloadCheckerOptions, workloadCheckers } from './checkers.ts';
-export { ClientWorkload, type ClientWorkloadOptions } from './client-workload.ts';
+export { ClientWorkload, type ClientWorkloadOptions, type Login } from './client-workload.ts';
 export * from './history.ts';
+export { PermissionsKept } from './permissions-kept.ts';
 export { drawRates, notCompacting, type OperationKind, usualRates, type WorkloadRates } from './rates.ts';

@@ -29,7 +29,8 @@ export type ModelAnswer =
   | { readonly type: 'detach'; readonly current: boolean }
   | { readonly type: 'register'; readonly incarnation: number }
   | { readonly type: 'done' }
-  | { readonly type: 'failed'; readonly failure: CommandFailure };
+  /** `refused`: to its author, so that it was not applied at all, and may be when it comes again. */
+  | { readonly type: 'failed'; readonly failure: CommandFailure; readonly refused?: boolean };
 
 /** What a command did and left behind. */
 export interface Applied {

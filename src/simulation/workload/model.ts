@@ -1,5 +1,6 @@
 import type {
   Command,
+  CommandAuthor,
   CommandFailure,
   Compare,
   DeleteRangeRequest,
@@ -9,6 +10,7 @@ import type {
   TxnRequest,
 } from '../../keyspace/index.ts';
 import type { Pair, StepAnswer } from './history.ts';
+import { AuthModel } from './model-auth.ts';
 import {
   type Change,
   inOrder,
@@ -37,6 +39,7 @@ export class ModelKeyspace {
   /** Every change since the beginning, revisions rising. */
   readonly changes: Change[] = [];
   readonly leases = new Map<bigint, ModelLease>();
+  auth = new AuthModel();
   readonly #pairs = new Map<string, Pair>();
   /** For each key that ever was, its changes. */
   readonly #byKey = new Map<string, Change[]>();
@@ -53,7 +56,11 @@ export class ModelKeyspace {
     for (const lease of due) this.#endLease(lease);
   }
 
-  apply(command: Command): ModelAnswer {
+  apply(command: Command, author?: CommandAuthor): ModelAnswer {
+    if (this.auth.enabled) {
+      const refused = this.auth.refusal(command, author, (lease) => this.leases.get(lease)?.keys ?? []);
+      if (refused !== undefined) return { type: 'failed', failure: refused, refused: true };
+    }
     switch (command.type) {
       case 'put':
         return this.#checkPut(command.request, 'lease-first') ?? this.#commit(this.#put(command.request));
@@ -73,10 +80,15 @@ export class ModelKeyspace {
         // One that names a member refuses no command. That no other is raised for it, a checker of its own sees.
         if (command.kind === 'no-space') throw new Error('The model knows no quota.');
         return done;
-      case 'auth':
+      case 'auth': {
+        const changed = this.auth.changed(command.change);
+        if (typeof changed === 'string') return failed(changed);
+        this.auth = changed;
+        return done;
+      }
       case 'authenticate':
       case 'extendToken':
-        throw new Error('The model knows no users.');
+        return done;
       default:
         return this.#leaseCommand(command);
     }

@@ -1,5 +1,7 @@
 import {
+  type AuthChange,
   type Command,
+  type CommandAuthor,
   type CommandIdentity,
   type CommandResult,
   decodeBatch,
@@ -9,6 +11,7 @@ import type { Entry } from '../../raft/index.ts';
 import type { LifeSight } from '../observation.ts';
 import { firstLease, keyPrefix, leaseLimit, markPrefix } from './history.ts';
 import { ModelKeyspace } from './model.ts';
+import type { AuthModel } from './model-auth.ts';
 import { type Applied, textOf } from './model-values.ts';
 
 /** What the log made of one mutation of the workload. */
@@ -23,6 +26,7 @@ interface Place {
   readonly tag: string | undefined;
   readonly index: number;
   readonly committedUs: number;
+  readonly author: CommandAuthor | undefined;
 }
 
 interface ClientResults {
@@ -49,6 +53,10 @@ export class Replay {
   index = 0;
   /** By tag; the first where there are several, which checker 17 will not like. */
   readonly effects = new Map<string, Effect>();
+  /** What stood of users and roles, and from when on. */
+  readonly auths: { readonly fromUs: number; readonly auth: AuthModel }[] = [];
+  /** When logins became void: of one user, or of all. */
+  readonly voids: { readonly atUs: number; readonly user: string | undefined }[] = [];
   /** Leases and when they were renewed. */
   readonly renewals = new Map<bigint, Renewal[]>();
   /** Told of each effect that a mutation of the workload has, failures of commands not counted. */
@@ -89,8 +97,8 @@ export class Replay {
     this.model.begin(timeMs);
     const tags = commands.map(({ command }) => tagOfCommand(command));
     if (tags.some((tag) => tag !== undefined)) this.#tags[entry.index] = tags;
-    commands.forEach(({ command, identity }, at) => {
-      const place = { tag: tags[at], index: entry.index, committedUs };
+    commands.forEach(({ command, identity, author }, at) => {
+      const place = { tag: tags[at], index: entry.index, committedUs, author };
       if (identity === undefined) this.#apply(command, place);
       else this.#applyOnce(command, identity, place);
     });
@@ -104,7 +112,9 @@ export class Replay {
     const { results } = client;
     if (identity.acknowledgedBelow > client.forgottenBelow) this.#forget(client, identity.acknowledgedBelow);
     if (identity.sequence < client.forgottenBelow || results.has(identity.sequence)) return;
-    results.set(identity.sequence, this.#apply(command, place));
+    const applied = this.#apply(command, place);
+    if (applied.answer.type === 'failed' && applied.answer.refused) return;
+    results.set(identity.sequence, applied);
     if (results.size > maxOutstanding) this.#forget(client, Math.min(...results.keys()) + 1);
   }
 
@@ -114,7 +124,8 @@ export class Replay {
   }
 
   #apply(command: Command, place: Place): Applied {
-    const answer = this.model.apply(command);
+    const answer = this.model.apply(command, place.author);
+    if (command.type === 'auth' && answer.type !== 'failed') this.#authChanged(command.change, place);
     const { revision, timeMs } = this.model;
     const applied: Applied = { revision, answer };
     if (answer.type === 'register') {
@@ -125,6 +136,13 @@ export class Replay {
       });
     } else if (place.tag !== undefined) this.#effect(place.tag, applied, place);
     return applied;
+  }
+
+  #authChanged(change: AuthChange, { committedUs }: Place): void {
+    this.auths.push({ fromUs: committedUs, auth: this.model.auth });
+    if (change.kind === 'enable' || change.kind === 'disable')
+      this.voids.push({ atUs: committedUs, user: undefined });
+    if (change.kind === 'userChangePassword') this.voids.push({ atUs: committedUs, user: change.user });
   }
 
   #effect(tag: string, { revision, answer }: Applied, { index, committedUs }: Place): void {

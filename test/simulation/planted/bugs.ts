@@ -9,6 +9,7 @@ import { leaseBugs } from './bugs/leases.ts';
 import { membershipBugs } from './bugs/membership.ts';
 import { readBugs } from './bugs/reads.ts';
 import { sharingBugs } from './bugs/sharing.ts';
+import { userBugs } from './bugs/users.ts';
 
 /** All bugs that are planted, one at a time. */
 export const bugs: readonly PlantedBug[] = [
@@ -22,4 +23,5 @@ export const bugs: readonly PlantedBug[] = [
   ...membershipBugs,
   ...divergenceBugs,
   ...compactionBugs,
+  ...userBugs,
 ];
