@@ -2,7 +2,7 @@ import { ConclaveError } from '../errors/index.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
 import { endedStream } from './ended-stream.ts';
 import { asConclaveError } from './endpoints.ts';
-import type { Login } from './login.ts';
+import { type Login, staleTexts } from './login.ts';
 import type { StreamOptions, Transport, TransportStream, UnaryOptions } from './transport.ts';
 
 /**
@@ -85,10 +85,10 @@ function withToken<Options extends object>(options: Options, token: string | und
   return token === undefined ? options : { ...options, token };
 }
 
-/** etcd refuses a watch for its token without ending the stream. */
+/** etcd refuses a watch for its token, or for the lack of one, without ending the stream. */
 function refusedWatch(response: unknown): string | undefined {
   const { cancelReason } = response as { readonly cancelReason?: string };
-  return cancelReason?.includes('invalid auth token') ? cancelReason : undefined;
+  return cancelReason !== undefined && staleTexts.test(cancelReason) ? cancelReason : undefined;
 }
 
 function ranOut(cause: unknown): ConclaveError {

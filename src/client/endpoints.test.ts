@@ -53,3 +53,24 @@ test('of a mutation such an attempt leaves unknown what became of it', async () 
   const { code, outcome } = (await attemptsThatEndInATimeout({})) as ConclaveError;
   assert.deepEqual({ code, outcome }, { code: 'timeout', outcome: 'unknown' });
 });
+
+test('of a mutation that may have been applied, a refusal for who asks says nothing', async () => {
+  const runtime = manualRuntime();
+  const transport = { endpoint: 'a', onBreak: () => () => {}, close: () => {} } as unknown as Transport;
+  const options = { transport: () => transport, runtime, silence: { silenceMs: 1000, probeTimeoutMs: 1000 } };
+  const refused = async (first: ConclaveError, then: ConclaveError): Promise<ConclaveError> => {
+    const endpoints = new Endpoints({ endpoints: ['a'], timeoutMs: 100, ...options });
+    const errors = [first, then];
+    const failed = endpoints.run('Putting a key', {}, () => Promise.reject(errors.shift()));
+    const caught = failed.catch((error: unknown) => error as ConclaveError);
+    await runtime.advance(50);
+    return await caught;
+  };
+  const lost = (outcome: 'unknown' | 'not-applied') =>
+    new ConclaveError('unavailable', 'It broke.', { retryable: true, outcome });
+  const denied = new ConclaveError('permission-denied', 'No.');
+  assert.equal((await refused(lost('unknown'), denied)).outcome, 'unknown');
+  assert.equal((await refused(lost('not-applied'), denied)).outcome, 'not-applied');
+  const isThere = new ConclaveError('already-exists', 'It is there.');
+  assert.equal((await refused(lost('unknown'), isThere)).outcome, 'not-applied');
+});

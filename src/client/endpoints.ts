@@ -165,9 +165,10 @@ export class Endpoints {
       } catch (caught) {
         const error = asConclaveError(caught, what);
         if (error.outcome === 'unknown' && !options.changesNothing) ambiguous = true;
-        // Given up by this side: what an earlier attempt did stays unknown. Any other answer is the answer.
-        const givenUp = error.code === 'aborted' || error.code === 'closed';
-        if (!mayRetry(error) || this.#closed) throw withOutcome(error, ambiguous && givenUp);
+        // Given up by this side, or refused for who asks, which may have changed: what an earlier attempt did stays
+        // unknown. Any other answer is the answer.
+        const isNoAnswer = leftOpenBy.has(error.code);
+        if (!mayRetry(error) || this.#closed) throw withOutcome(error, ambiguous && isNoAnswer);
         // The time left for an attempt may be too short for any answer: what an earlier one heard says more.
         if (last === undefined || error.code !== 'timeout') last = error;
         this.#trouble = error;
@@ -214,6 +215,14 @@ export class Endpoints {
     if (this.#closed) throw new ConclaveError('closed', 'This client is closed.');
   }
 }
+
+/** These say nothing of what an earlier attempt did, or will do when it arrives. */
+const leftOpenBy: ReadonlySet<string> = new Set([
+  'aborted',
+  'closed',
+  'permission-denied',
+  'unauthenticated',
+]);
 
 const retriedCodes: ReadonlySet<string> = new Set([
   'unavailable',

@@ -66,7 +66,8 @@ export class Login {
   }
 }
 
-const staleTexts = /invalid auth token|user name is empty/;
+/** What a call is refused with whose token is none any more, or that had none when one was asked for. */
+export const staleTexts = /invalid auth token|user name is empty/;
 
 /** Nothing was asked for yet, so nothing was applied. */
 function explained(error: ConclaveError, name: string): ConclaveError {

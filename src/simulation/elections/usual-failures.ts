@@ -8,6 +8,8 @@ const usual: ReadonlySet<string> = new Set([
   'unavailable',
   'no-leader',
   'too-many-requests',
+  // Where auth is enabled meanwhile: what a client registered before is nobody's.
+  'unknown-incarnation',
 ]);
 
 /** Throws the error unless it is usual under faults, or one of those that this call may meet besides. */

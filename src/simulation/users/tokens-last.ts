@@ -1,6 +1,6 @@
 import type { Transport, TransportFactory, UnaryOptions } from '../../client/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
-import { type MethodDescriptor, services } from '../../wire/index.ts';
+import { type AuthenticateResponse, type MethodDescriptor, services } from '../../wire/index.ts';
 import { WorkloadChecker } from '../workload/workload-checker.ts';
 
 /**
@@ -15,11 +15,13 @@ export class TokensLast extends WorkloadChecker {
 
   /** For one process of a user. */
   listening(plain: TransportFactory, user: string): TransportFactory {
-    let askedUs = 0;
+    /** When the login was asked for that gave the token. */
+    const askedUs = new Map<string, number>();
     const { life } = this;
     const told = (error: unknown, token: string | undefined): void => {
-      if (token !== undefined && ConclaveError.is(error) && /invalid auth token/.test(error.message))
-        this.#refused(user, askedUs);
+      if (token === undefined || !ConclaveError.is(error) || !/invalid auth token/.test(error.message))
+        return;
+      this.#refused(user, askedUs.get(token) ?? 0);
     };
     return (endpoint): Transport => {
       const inner = plain(endpoint);
@@ -29,7 +31,8 @@ export class TokensLast extends WorkloadChecker {
           const fromUs = life.nowUs;
           try {
             const answer = await inner.unary(method, request, options);
-            if (method.path === services.Auth.authenticate.path) askedUs = fromUs;
+            if (method.path === services.Auth.authenticate.path)
+              askedUs.set((answer as AuthenticateResponse).token, fromUs);
             return answer;
           } catch (error) {
             told(error, options.token);
@@ -47,7 +50,6 @@ export class TokensLast extends WorkloadChecker {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** @param askedUs when the login was asked for that gave the token. */
   #refused(user: string, askedUs: number): void {
     const { voids } = this.replay;
     const isVoid = voids.some(({ atUs, user: whose }) => atUs >= askedUs && (whose ?? user) === user);

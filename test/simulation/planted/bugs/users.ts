@@ -88,7 +88,7 @@ export const userBugs: readonly PlantedBug[] = [
       },
     ],
     life: { ...life, faults: 'network' },
-    checkers: ['permissions-kept'],
+    checkers: ['permissions-kept', 'tokens-last'],
   },
   {
     id: 'two-permissions-cover-nothing-together',
