@@ -52,6 +52,10 @@ function demandAll(totals: Totals): void {
     'gate passages',
     'guarded writes',
     'stale writes refused by guards',
+    'compactions',
+    'watches told of a compaction',
+    'changes of users and roles',
+    'operations not permitted',
   ];
   for (const what of shown) assert.ok(totals.of(what) > 0, `no ${what} in the whole block`);
   for (const kind of faultKinds)

@@ -69,8 +69,8 @@ export const userBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/api/auth/tokens.ts',
-        find: '`${this.#clusterId}.${text}`',
-        replace: '`${this.#number}.${this.#clusterId}.${text}`',
+        find: "return createHmac('sha256', auth.tokenKey).update(",
+        replace: "return createHmac('sha256', auth.tokenKey).update(String(this.#number)).update(",
       },
     ],
     life,
