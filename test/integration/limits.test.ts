@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConclaveError } from '../../src/errors/index.ts';
+import { run } from './cli.ts';
 import { TestCluster } from './cluster.ts';
 
 const patience = { timeout: 120_000 };
@@ -44,7 +45,14 @@ describe('bounds of three members', () => {
       assert.equal((await refusalOf(client.put('little', ''))).code, 'disk-full');
       const { header } = await client.deleteRange('key/', { prefix: true });
       await client.compact(header?.revision ?? 0);
-      for (const one of await client.maintenance.alarms()) await client.maintenance.disarm(one);
+      const environment = { CONCLAVE_ENDPOINTS: cluster.members.map(({ clientUrl }) => clientUrl).join() };
+      const named = /^MEMBER +NAME +ALARM\n[0-9a-f]+ +m[123] +NOSPACE$/m;
+      const listed = await run(['alarm', 'list'], { environment });
+      assert.match(listed.stdout, named, listed.stderr);
+      const checked = await run(['check', '--for', '100ms'], { environment });
+      assert.match(checked.stdout, /^problem {2}alarm NOSPACE of m[123]$/m, checked.stderr);
+      const lifted = await run(['alarm', 'disarm'], { environment });
+      assert.match(lifted.stdout, named, lifted.stderr);
       await client.put('little', '');
       assert.deepEqual(await client.maintenance.alarms(), []);
     },

@@ -146,6 +146,13 @@ test('TLS is what https:// and the files ask for together', () => {
     minVersion: 'TLSv1.2',
   });
   assert.deepEqual(options.warnings, []);
+  const lists = resolve({
+    ...{ ...files, ...urls, 'trusted-ca-file': 'ca.pem', 'client-crl-file': 'clients.crl' },
+    ...{ 'peer-cert-file': 'm.pem', 'peer-key-file': 'k.pem', 'peer-trusted-ca-file': 'ca.pem' },
+    'peer-crl-file': 'peers.crl',
+  });
+  assert.equal(lists.clientTls?.revocationFile, '/srv/clients.crl');
+  assert.equal(lists.peerTls?.revocationFile, '/srv/peers.crl');
   const asked = resolve({ ...files, ...urls, 'trusted-ca-file': 'ca.pem', 'client-cert-auth': 'true' });
   assert.equal(asked.clientTls?.usersByCommonName, true);
   const open = resolve({ ...files, ...urls });
