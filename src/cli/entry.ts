@@ -1,3 +1,4 @@
+import { exitCodeOfSignal } from './exit-codes.ts';
 import { reportOf } from './failure.ts';
 import { endQuietlyOnClosedPipe, written } from './output.ts';
 import { runProgram } from './program.ts';
@@ -15,6 +16,7 @@ export async function enter(words: readonly string[]): Promise<never> {
     process.exit(exitCode);
   });
   const exitCode = await runProgram(words);
-  await written(process.stdout);
+  // Who interrupts does not wait for a reader that has stopped reading.
+  if (exitCode < exitCodeOfSignal(0)) await written(process.stdout);
   process.exit(exitCode);
 }
