@@ -30,6 +30,11 @@ test('a call that the server gave up is unavailable, not aborted by the caller',
 
 test('texts of etcd say more than their status', () => {
   assert.equal(received(14, 'etcdserver: no leader').code, 'no-leader');
+  const { code, retryable, outcome } = received(3, 'etcdserver: revision of auth store is old');
+  assert.deepEqual(
+    { code, retryable, outcome },
+    { code: 'unavailable', retryable: true, outcome: 'not-applied' },
+  );
   assert.equal(received(5, 'etcdserver: requested lease not found').code, 'lease-lost');
   assert.equal(received(8, 'etcdserver: mvcc: database space exceeded').code, 'disk-full');
   const timedOut = { code: 'timeout', outcome: 'unknown', retryable: true };

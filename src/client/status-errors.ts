@@ -34,6 +34,8 @@ const byText: ReadonlyMap<string, Meaning> = new Map([
   ['request timed out, possibly due to previous leader failure', { code: 'timeout', ...unsure }],
   ['request timed out, possibly due to connection lost', { code: 'timeout', ...unsure }],
   ['request timed out, waiting for the applied index took too long', { code: 'timeout', ...unsure }],
+  // Users or roles were changed while the request was on its way.
+  ['revision of auth store is old', { code: 'unavailable', ...again }],
   ['unhealthy cluster', { code: 'unavailable', ...unsure }],
 ]);
 

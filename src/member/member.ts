@@ -8,6 +8,7 @@ import { Group } from './group.ts';
 import { handOver } from './hand-over.ts';
 import { Interruptions } from './interruptions.ts';
 import { LeaderRequests } from './leader-requests.ts';
+import { leaseRemainingMs } from './lease-question.ts';
 import { identified, Membership, MembershipChanges, strayFlags } from './membership/index.ts';
 import { hexId, type MemberOptions, type MemberSetup, parseUrl, setUp } from './options.ts';
 import { encodeToldCluster } from './peers/ask-members.ts';
@@ -17,6 +18,7 @@ import { stopping } from './proposal-errors.ts';
 import { Proposer } from './proposer.ts';
 import { Quota } from './quota.ts';
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, memberStatus } from './status.ts';
+import { StatusListeners } from './status-listeners.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type {
   MemberHandle,
@@ -52,7 +54,7 @@ export class Member implements MemberHandle {
   private compactor: AutoCompactor | undefined;
   private readonly requests: LeaderRequests;
   private readonly corruption: CorruptionCheck;
-  private readonly listeners = new Set<(status: MemberStatus) => void>();
+  private readonly listeners: StatusListeners;
   private readonly membership: Membership;
   private readonly changes: MembershipChanges;
   private readonly announced = new Map<number, Announcement>();
@@ -87,13 +89,7 @@ export class Member implements MemberHandle {
       await member.group.recover();
       if (options.signal?.aborted) throw ConclaveError.aborted('Starting the member', options.signal);
       member.begin();
-      const stray =
-        !storage.folder.fresh && strayFlags(given.members, setup.members, member.membership.records);
-      if (stray)
-        setup.logger.warn(
-          stray,
-          '--initial-cluster names other peer URLs than the cluster has; it is not used.',
-        );
+      if (!storage.folder.fresh) member.tellStrayFlags(given);
       await member.transport.start();
       member.group.start();
       if (setup.initialCorruptCheck) await member.corruption.compareAtStart();
@@ -122,6 +118,7 @@ export class Member implements MemberHandle {
     this.memberId = setup.memberId;
     this.name = setup.name;
     this.startedAtMs = setup.runtime.clock.monotonicMs();
+    this.listeners = new StatusListeners(setup.logger);
     this.stopped = new Promise((resolve, reject) => {
       this.settleStopped = { resolve, reject };
     });
@@ -213,6 +210,13 @@ export class Member implements MemberHandle {
     });
   }
 
+  private tellStrayFlags(given: MemberSetup): void {
+    const stray = strayFlags(given.members, this.setup.members, this.membership.records);
+    if (stray === undefined) return;
+    const { logger } = this.setup;
+    logger.warn(stray, '--initial-cluster names other peer URLs than the cluster has; it is not used.');
+  }
+
   /** What log and snapshot say of the cluster. */
   private begin(): void {
     const { raft, keyspace } = this.group;
@@ -255,22 +259,17 @@ export class Member implements MemberHandle {
     return this.group.reads.wait(this.deadlineMs(options), options.signal);
   }
 
-  async leaseRemainingMs(lease: bigint, options: WaitOptions = {}): Promise<number | undefined> {
-    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-    const untilMs = this.setup.runtime.clock.monotonicMs() + timeoutMs;
-    for (;;) {
-      const leftMs = untilMs - this.setup.runtime.clock.monotonicMs();
-      if (leftMs <= 0) {
-        const message = 'The Raft leader did not say in time how long the lease has left.';
-        throw new ConclaveError('timeout', message, { retryable: true });
-      }
-      await this.readBarrier({ ...options, timeoutMs: leftMs });
-      const { role, leader } = this.group.role;
-      if (role === 'leader') return this.requests.remainingMs(lease);
-      const answer = await this.requests.askLease(leader, lease, leftMs);
-      if (answer !== 'retry') return answer.remainingMs;
-      await new Promise<void>((resolve) => this.setup.runtime.timers.after(sweepEveryMs, resolve));
-    }
+  leaseRemainingMs(lease: bigint, options: WaitOptions = {}): Promise<number | undefined> {
+    const { clock, timers } = this.setup.runtime;
+    return leaseRemainingMs(
+      lease,
+      { timeoutMs: defaultTimeoutMs, ...options },
+      {
+        ...{ clock, timers, requests: this.requests },
+        barrier: (left) => this.readBarrier(left),
+        role: () => this.group.role,
+      },
+    );
   }
 
   clusterTimeMs(): number {
@@ -374,20 +373,11 @@ export class Member implements MemberHandle {
   }
 
   onChange(listener: (status: MemberStatus) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return this.listeners.add(listener);
   }
 
   private changed(): void {
-    if (this.listeners.size === 0) return;
-    const status = this.status();
-    for (const listener of [...this.listeners]) {
-      try {
-        listener(status);
-      } catch (error) {
-        this.setup.logger.error({ error: String(error) }, 'A listener for changes of the member threw.');
-      }
-    }
+    this.listeners.tell(() => this.status());
   }
 
   /** Tells attached holders to move, and hands Raft leadership to the most advanced peer. Never rejects. */

@@ -1,6 +1,5 @@
 import { ConclaveError } from '../../errors/index.ts';
-import type { Address, Connection, Listener, Runtime, Timer } from '../../runtime/index.ts';
-import type { Logger } from '../logger.ts';
+import type { Address, Connection, Listener, Timer } from '../../runtime/index.ts';
 import {
   decodeGreeting,
   encodeGreeting,
@@ -10,13 +9,14 @@ import {
   FrameSplitter,
   frameHead,
   frameKinds,
-  type Greeting,
   maxFrameBytes,
   protocolVersion,
   type Refusal,
-  type SaidOfItself,
 } from './frames.ts';
 import { Outbound } from './outbound.ts';
+import { mistakeOf, type PeerAddress, type PeerTransportOptions } from './transport-options.ts';
+
+export type { PeerAddress, PeerTransportOptions } from './transport-options.ts';
 
 const greetingTimeoutMs = 5000;
 /** Who has not greeted yet can make us hold so much, and no more than so many of them are listened to. */
@@ -33,38 +33,6 @@ const silentForMs = 3000;
 const settledForMs = 1000;
 /** What was sent to one that is no member any more may still arrive, and tell it so. */
 const partingMs = 5000;
-
-export interface PeerAddress {
-  readonly memberId: number;
-  readonly addresses: readonly Address[];
-}
-
-export interface PeerTransportOptions {
-  readonly runtime: Runtime;
-  readonly logger: Logger;
-  readonly clusterId: number;
-  readonly memberId: number;
-  readonly listen: readonly Address[];
-  readonly peers: readonly PeerAddress[];
-  /** Whether the peer that greets is let in; undefined: it is, also where it is none of `peers`. */
-  readonly admit: (greeting: Greeting) => Refusal | undefined;
-  /** What this member says of itself when it greets. */
-  readonly greeting: () => SaidOfItself;
-  readonly onRefusal: (refusal: Refusal) => void;
-  /** Of those whose greeting says where they are, and who are none of `peers`. */
-  readonly addressesOf: (peerUrls: readonly string[]) => readonly Address[];
-  /** For whoever asks instead of greeting. */
-  readonly toldCluster: () => Uint8Array;
-  /** Sent to each peer after the greeting. */
-  readonly announcement: Uint8Array;
-  /** Must not throw; the payload is a view into the received chunk. */
-  readonly onFrame: (peer: number, frame: Frame) => void;
-  /**
-   * `up`: both connections of the pair stand. `down`: one of them broke after that, which is the hint that a
-   * process died (its sockets close at once), and no more than a hint.
-   */
-  readonly onLink: (peer: number, state: 'up' | 'down') => void;
-}
 
 interface Link {
   readonly outbound: Outbound;
@@ -255,16 +223,7 @@ export class PeerTransport {
       throw new ConclaveError('invalid-argument', 'The first frame is not a greeting.');
     const { clusterId, memberId } = this.options;
     const greeting = decodeGreeting(frame.payload);
-    const mistaken =
-      greeting.clusterId !== clusterId
-        ? `This member belongs to cluster ${clusterId.toString(16)}, not to ${greeting.clusterId.toString(16)}: check --initial-cluster and --initial-cluster-token.`
-        : greeting.to !== memberId
-          ? `This is member ${memberId.toString(16)}, not ${greeting.to.toString(16)}: check the peer URLs in --initial-cluster.`
-          : greeting.from === memberId
-            ? `This is member ${memberId.toString(16)}, too: the same one must not run twice.`
-            : greeting.version < 1
-              ? `Peer protocol version ${greeting.version} is not supported.`
-              : undefined;
+    const mistaken = mistakeOf(greeting, { clusterId, memberId });
     const refusal: Refusal | undefined =
       mistaken === undefined ? this.options.admit(greeting) : { code: 'other', text: mistaken };
     if (refusal !== undefined) {
