@@ -11,7 +11,7 @@ const etcd = peer('etcd');
 
 test('rows of the benchmark run on ours and, beside it, on etcd', async () => {
   const rows = ['put-alone', 'campaigns'];
-  const options = { cwd: root, timeout: 300_000 };
+  const options = { cwd: root, timeout: 540_000 };
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['bench/main.ts', ...rows, '--quick'],
