@@ -1,3 +1,4 @@
+import { NumberTable } from '../../collections/index.ts';
 import type { CloseCause } from '../../runtime/types.ts';
 import { toStatus } from '../status.ts';
 import type { CallConnection } from '../types.ts';
@@ -90,7 +91,7 @@ const idMask = 2 ** 30 - 1;
 /** Calls of this front end's clients, handed to the core and answered by it. */
 export class CoreCalls {
   readonly #writer: BatchWriter;
-  readonly #calls = new Map<number, Caller | StreamCall>();
+  readonly #calls = new NumberTable<Caller | StreamCall>();
   #lastId = 0;
 
   constructor(writer: BatchWriter) {
@@ -200,7 +201,7 @@ export class CoreCalls {
   #open(method: number, caller: Caller, call: Caller | StreamCall, message: Uint8Array | undefined): void {
     // Ids come round again after a thousand million calls; one that still runs keeps its own.
     do this.#lastId = (this.#lastId + 1) & idMask;
-    while (this.#calls.has(this.#lastId));
+    while (this.#calls.get(this.#lastId) !== undefined);
     this.#calls.set(this.#lastId, call);
     const writer = this.#writer;
     const { connection, token, deadlineMs } = caller;

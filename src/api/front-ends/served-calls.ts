@@ -1,3 +1,4 @@
+import { NumberTable } from '../../collections/index.ts';
 import type { CloseCause } from '../../runtime/types.ts';
 import { statusOfCall } from '../failed-call.ts';
 import { failure } from '../status.ts';
@@ -25,8 +26,8 @@ export class ServedCalls {
   readonly #options: ServedCallsOptions;
   readonly #writer: BatchWriter;
   readonly #connections = new Map<number, ClientConnection>();
-  readonly #unaries = new Map<number, ServedCall>();
-  readonly #streams = new Map<number, ServedStream>();
+  readonly #unaries = new NumberTable<ServedCall>();
+  readonly #streams = new NumberTable<ServedStream>();
   #gone = false;
 
   constructor(options: ServedCallsOptions) {
@@ -80,7 +81,7 @@ export class ServedCalls {
     for (const connection of this.#connections.values()) connection.end('local');
     this.#connections.clear();
     for (const calls of [this.#unaries, this.#streams]) {
-      for (const call of calls.values()) call.abort(failure('stopped'));
+      for (const [, call] of calls.entries()) call.abort(failure('stopped'));
       calls.clear();
     }
   }
