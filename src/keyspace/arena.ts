@@ -4,11 +4,14 @@
  * something else. Each string is preceded by its owner's number and its length, so that a slab can be walked.
  */
 import { copyBytes } from './bytes.ts';
+import type { Writer } from './encoding.ts';
 
 const slabBytes = 1 << 20;
 /** Strings above this get a slab of their own. */
 const largeBytes = 1 << 17;
 const headerBytes = 8;
+/** Copied in a loop: for more, a view of the source is worth its cost. */
+const shortBytes = 128;
 const freed = -1;
 
 class Slab {
@@ -71,7 +74,7 @@ export class Arena {
     slab.words[at >>> 2] = owner;
     slab.words[(at >>> 2) + 1] = length;
     const offset = at + headerBytes;
-    if (length <= 48) {
+    if (length <= shortBytes) {
       const bytes = slab.bytes;
       for (let i = 0; i < length; i++) bytes[offset + i] = source[start + i] as number;
     } else {
@@ -143,6 +146,11 @@ export class Arena {
 
   copy(slab: number, offset: number, length: number): Uint8Array {
     return copyBytes(this.slab(slab).bytes, offset, offset + length);
+  }
+
+  /** Appends length and content to what is written. */
+  write(writer: Writer, slab: number, offset: number, length: number): void {
+    writer.part(this.slab(slab).bytes, offset, offset + length);
   }
 
   /** A view that must not be kept: moving strings leaves it behind. */

@@ -80,6 +80,18 @@ export class Writer {
     this.raw(bytes);
   }
 
+  /** Length and content of source[start, end), without a view of it. */
+  part(source: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length > 128) return this.bytes(source.subarray(start, end));
+    this.varint(length);
+    this.reserve(length);
+    const { buffer } = this;
+    const at = this.length;
+    for (let i = 0; i < length; i++) buffer[at + i] = source[start + i] as number;
+    this.length = at + length;
+  }
+
   /** 8 bytes, low first. */
   int64(value: bigint): void {
     whole[0] = value;

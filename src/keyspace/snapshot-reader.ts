@@ -14,8 +14,8 @@ import type { Client } from './clients.ts';
 import { Writer } from './encoding.ts';
 import { closeFrame, frameTargetBytes, openFrame, section, snapshotMagic } from './snapshot-format.ts';
 import { baseRecord, type State } from './state.ts';
-import type { RecordFields } from './store.ts';
-import { none } from './tables.ts';
+import type { Store } from './store.ts';
+import { none, rowInPage, tombstoneLength } from './tables.ts';
 import type { SnapshotReader } from './types.ts';
 
 const tokensInOneFrame = 4096;
@@ -184,8 +184,8 @@ export class StateSnapshot implements SnapshotReader {
       last = key;
       const record = baseRecord(store, key, this.compactRevision);
       if (record === none) return undefined;
-      this.writer.bytes(store.keys.view(key));
-      writeRecord(this.writer, store.fields(record));
+      store.keys.write(this.writer, key);
+      writeRecord(this.writer, store, record);
       this.baseCount++;
       return undefined;
     });
@@ -199,8 +199,8 @@ export class StateSnapshot implements SnapshotReader {
     while (this.position < this.tail) {
       if (this.writer.length >= frameTargetBytes) return false;
       const record = store.history.at(this.position++);
-      this.writer.bytes(store.keys.view(store.records.key(record)));
-      writeRecord(this.writer, store.fields(record));
+      store.keys.write(this.writer, store.records.key(record));
+      writeRecord(this.writer, store, record);
       this.historyCount++;
     }
     return true;
@@ -238,15 +238,18 @@ function usersAndRoles(state: State): Uint8Array {
   return writer.finish();
 }
 
-function writeRecord(writer: Writer, fields: RecordFields): void {
-  const hasLease = fields.lease !== 0n;
-  writer.byte((fields.value === undefined ? 1 : 0) | (hasLease ? 2 : 0));
-  writer.varint(fields.modRevision);
-  if (fields.value === undefined) return;
-  writer.varint(fields.createRevision);
-  writer.varint(fields.version);
-  writer.bytes(fields.value);
-  if (hasLease) writer.int64(fields.lease);
+function writeRecord(writer: Writer, store: Store, record: number): void {
+  const page = store.records.page(record);
+  const i = rowInPage(record);
+  const lease = page.lease[i] as bigint;
+  const isTombstone = page.length[i] === tombstoneLength;
+  writer.byte((isTombstone ? 1 : 0) | (lease === 0n ? 0 : 2));
+  writer.varint(page.modRevision[i] as number);
+  if (isTombstone) return;
+  writer.varint(page.createRevision[i] as number);
+  writer.varint(page.version[i] as number);
+  store.writeValue(writer, record);
+  if (lease !== 0n) writer.int64(lease);
 }
 
 function writeClient(writer: Writer, client: Client): void {

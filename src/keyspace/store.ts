@@ -9,6 +9,7 @@
 import { Arena } from './arena.ts';
 import { finishHash, hashBytes, mixHash } from './bytes.ts';
 import { Compaction } from './compaction.ts';
+import type { Writer } from './encoding.ts';
 import { History } from './history.ts';
 import { KeyIndex } from './key-index.ts';
 import { recordHash } from './record-hash.ts';
@@ -294,6 +295,15 @@ export class Store {
     const i = rowInPage(record);
     const length = page.length[i] as number;
     return length > 0 ? this.arena.view(page.slab[i] as number, page.offset[i] as number, length) : noValue;
+  }
+
+  /** Appends length and content of a value to what is written. */
+  writeValue(writer: Writer, record: number): void {
+    const page = this.records.page(record);
+    const i = rowInPage(record);
+    const length = page.length[i] as number;
+    if (length > 0) this.arena.write(writer, page.slab[i] as number, page.offset[i] as number, length);
+    else writer.varint(0);
   }
 
   keyValue(record: number, withValue = true): KeyValue {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Arena } from './arena.ts';
-import { compareBytes, decodeUtf8, encodeUtf8, equalBytes, rangeContains } from './bytes.ts';
+import { compareBytes, decodeUtf8, encodeUtf8, equalBytes, hashBytes, rangeContains } from './bytes.ts';
 import { Deadlines } from './deadlines.ts';
 import { History } from './history.ts';
 import { IntervalTree } from './interval-tree.ts';
@@ -219,5 +219,17 @@ test('a key is found in exactly the ranges that contain it', () => {
       }
     }),
     { numRuns: 500 },
+  );
+});
+
+test('a hash of bytes does not depend on where they lie', () => {
+  const long = fc.uint8Array({ minLength: 1000, maxLength: 1100 });
+  fc.assert(
+    fc.property(long, fc.nat(3), fc.nat(8), (bytes, shift, start) => {
+      const moved = new Uint8Array(bytes.length + 8).subarray(shift + 1);
+      moved.set(bytes);
+      const end = bytes.length;
+      assert.equal(hashBytes(moved, start, end, 7), hashBytes(bytes, start, end, 7));
+    }),
   );
 });

@@ -3,6 +3,7 @@
  * copies nothing. Rows are reused. Their bytes lie in the arena.
  */
 import type { Arena } from './arena.ts';
+import type { Writer } from './encoding.ts';
 
 const pageBits = 13;
 const pageRows = 1 << pageBits;
@@ -170,6 +171,13 @@ export class KeyTable {
     const page = this.page(row);
     const i = row & rowMask;
     return this.arena.copy(page.slab[i] as number, page.offset[i] as number, page.length[i] as number);
+  }
+
+  /** Appends length and content of a key to what is written. */
+  write(writer: Writer, row: number): void {
+    const page = this.page(row);
+    const i = row & rowMask;
+    this.arena.write(writer, page.slab[i] as number, page.offset[i] as number, page.length[i] as number);
   }
 
   view(row: number): Uint8Array {
