@@ -114,13 +114,27 @@ export class Link {
   }
 
   #look(): void {
+    if (!this.#isSilent) {
+      this.#lookAgain();
+      return;
+    }
     // Answers that wait in the sockets are read first: a stall of our own is no silence of theirs.
     this.#runtime.timers.nextTurn(() => {
-      this.#timer = undefined;
-      if (this.#owed === 0 || this.#broken || this.#limits === undefined) return;
-      if (this.#runtime.clock.monotonicMs() - this.#heardMs < this.#limits.silenceMs) this.#arm();
-      else this.#probe(this.#limits);
+      if (this.#isSilent && this.#limits !== undefined) {
+        this.#timer = undefined;
+        this.#probe(this.#limits);
+      } else this.#lookAgain();
     });
+  }
+
+  #lookAgain(): void {
+    this.#timer = undefined;
+    if (this.#owed > 0) this.#arm();
+  }
+
+  get #isSilent(): boolean {
+    if (this.#owed === 0 || this.#broken || this.#limits === undefined) return false;
+    return this.#runtime.clock.monotonicMs() - this.#heardMs >= this.#limits.silenceMs;
   }
 
   #probe(limits: SilenceLimits): void {
