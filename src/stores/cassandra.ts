@@ -19,6 +19,7 @@ import { cassandraError, hasTimedOut } from './cassandra/failures.ts';
 import {
   type CassandraClient,
   type CassandraTableOptions,
+  cassandraOptionNames,
   cassandraSchema,
   tableName,
 } from './cassandra/table.ts';
@@ -30,7 +31,7 @@ import type {
   DocumentWrite,
   StoredDocument,
 } from './documents/driver.ts';
-import { documentStore, documentStoreOptionNames } from './documents/index.ts';
+import { documentStore } from './documents/index.ts';
 
 export {
   type CassandraClient,
@@ -73,11 +74,7 @@ const clockErrorMs = 86_400_000;
 
 /** @throws ConclaveError 'invalid-argument' for unusable names, half a login, neither client nor contact points. */
 export function cassandraStore(options: CassandraStoreOptions): LeaseStore {
-  checkNames('The options of cassandraStore', options, [
-    ...documentStoreOptionNames,
-    ...['client', 'contactPoints', 'localDataCenter', 'user', 'password'],
-    ...['keyspace', 'table', 'serialConsistency'],
-  ]);
+  checkNames('The options of cassandraStore', options, cassandraOptionNames);
   const { timeoutMs = 5000, pollMs = 1000, runtime = nodeRuntime() } = options;
   return documentStore(cassandraDriver({ ...options, runtime }), { timeoutMs, pollMs, runtime });
 }

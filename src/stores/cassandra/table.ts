@@ -1,6 +1,7 @@
 /** The table: its name, the CQL that makes it, and making it. */
 import { ConclaveError } from '../../errors/index.ts';
 import { checkNames } from '../../errors/option-names.ts';
+import { documentStoreOptionNames } from '../documents/index.ts';
 import { cassandraError } from './failures.ts';
 
 /** A `Client` of cassandra-driver, or anything with its `execute`. */
@@ -19,9 +20,16 @@ export interface CassandraTableOptions {
   readonly table?: string | undefined;
 }
 
+/** Of the store; where they say more than a table needs, they will do for that, too. */
+export const cassandraOptionNames: readonly string[] = [
+  ...documentStoreOptionNames,
+  ...['client', 'contactPoints', 'localDataCenter', 'user', 'password'],
+  ...['keyspace', 'table', 'serialConsistency'],
+];
+
 /** The CQL that makes the table, for migrations of your own. @throws 'invalid-argument' */
 export function cassandraSchema(options: CassandraTableOptions = {}): string {
-  checkNames("The options of Cassandra's table", options, ['keyspace', 'table']);
+  checkNames("The options of Cassandra's table", options, cassandraOptionNames);
   return `CREATE TABLE IF NOT EXISTS ${tableName(options)} (kind text, name text, version text, content text, PRIMARY KEY ((kind, name)))`;
 }
 
