@@ -211,7 +211,7 @@ describe('The NATS store', { skip }, () => {
     await kvm.create('forgetful', { ttl: 60_000, replicas: 1 });
     await kvm.create('mirrored', { mirror: { name: 'conclave' }, replicas: 1 });
     for (const [bucket, told] of [
-      ['none', /Make the bucket: createNatsBucket, or "nats kv add none/],
+      ['none', /Make the bucket: conclave migrate, createNatsBucket, or "nats kv add none/],
       ['in-memory', /in memory only/],
       ['forgetful', /has a ttl/],
       ['mirrored', /is a mirror/],
