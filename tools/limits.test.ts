@@ -90,5 +90,8 @@ test('each bound is held by a test that is there', () => {
   const sources = files.map(read).join('\n');
   for (const { limit, tests } of [...ofConnections, ...ofPort]) assert.ok(tests.length > 0, limit);
   for (const name of quoted(page))
-    assert.ok(sources.includes(`test('${name}'`), `there is no test "${name}"`);
+    assert.ok(
+      ['test', 'inBothForms'].some((form) => sources.includes(`${form}('${name}'`)),
+      `there is no test "${name}"`,
+    );
 });

@@ -56,7 +56,11 @@ export class FrontEndThreads implements ClientCarrier {
           pages: [...pages.keys()],
           tls: tls?.options,
         },
-        http2: { ...http2, maxPartialBytesOfAll: Math.floor(partialBytes / count) },
+        http2: {
+          ...http2,
+          // Its part; but a request must have room in it.
+          maxPartialBytesOfAll: Math.max(Math.floor(partialBytes / count), 2 * limits.receivedBytes),
+        },
       },
     };
     this.#places = Array.from({ length: count }, (_, at) => {
