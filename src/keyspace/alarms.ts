@@ -31,6 +31,12 @@ function compareAlarms(left: Alarm, right: Alarm): number {
   return kinds !== 0 ? kinds : left.member < right.member ? -1 : Number(left.member > right.member);
 }
 
+/**
+ * Each change and each write looks at them all, on every replica. Those of a cluster's members are a few; who names others
+ * by hand adds nothing beyond this, and one of each kind is as good as many.
+ */
+export const mostAlarms = 256;
+
 export class AlarmTable {
   /** By kind and member; a new array at each change, so that snapshots may keep it. */
   all: readonly Alarm[] = [];
@@ -40,6 +46,7 @@ export class AlarmTable {
     const changed = { member, kind };
     const others = this.all.filter((alarm) => compareAlarms(alarm, changed) !== 0);
     if (!raise && others.length === this.all.length) return [];
+    if (raise && others.length >= mostAlarms) return [changed];
     this.all = raise ? [...others, changed].sort(compareAlarms) : others;
     return [changed];
   }
