@@ -37,6 +37,8 @@ const equalWithinMs = 15_000;
 /** On top, where members may differ until they are compared, and are taken out and removed. */
 const takenOutWithinMs = 20_000;
 const quietMs = 1500;
+/** On top, where clients know of hosts that have no member: a watch goes from one to the next, ever more slowly. */
+const elsewhereMs = 4500;
 
 const progress = {
   name: 'progress',
@@ -92,7 +94,8 @@ export class Progress {
     const withinMs = equalWithinMs + (keeper === undefined ? 0 : takenOutWithinMs);
     await this.#until(withinMs, () => this.#equal(), 'all replicas to be equal');
     // What is known to the members is on its way to whoever watches.
-    await world.scheduler.run(world.nowUs + quietMs * 1000);
+    const laterMs = quietMs + (operator === undefined ? 0 : elsewhereMs);
+    await world.scheduler.run(world.nowUs + laterMs * 1000);
   }
 
   async #until(withinMs: number, met: () => boolean, what: string): Promise<void> {
