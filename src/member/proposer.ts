@@ -1,16 +1,16 @@
 import { Bag, NumberTable } from '../collections/index.ts';
-import { ConclaveError, type ErrorOutcome } from '../errors/index.ts';
+import { ConclaveError } from '../errors/index.ts';
 import {
   type Command,
   type CommandAuthor,
   type CommandIdentity,
   type CommandResult,
   decodeCommandResult,
-  encodeSubmittedCommand,
 } from '../keyspace/index.ts';
 import type { Interruptions } from './interruptions.ts';
 import type { LocalOutcome } from './local-proposals.ts';
 import { OwnIdentity } from './own-identity.ts';
+import { encode, newProposal, outcomeOf, type Proposal } from './proposal.ts';
 import {
   notUnderstood,
   resultTooLarge,
@@ -38,35 +38,6 @@ export interface ProposerContext {
   submitLocally(encoded: Uint8Array, done: (outcome: LocalOutcome) => void): void;
   /** False where the member is not connected. */
   sendRequest(leader: number, request: LeaderRequest): boolean;
-}
-
-interface Proposal {
-  readonly command: Command;
-  readonly author: CommandAuthor | undefined;
-  readonly deadlineMs: number;
-  readonly resolve: (result: CommandResult) => void;
-  readonly reject: (error: ConclaveError) => void;
-  /** Stops listening to the caller's signal. */
-  forget: (() => void) | undefined;
-  /** The caller's own: never replaced by ours. */
-  readonly foreignIdentity: boolean;
-  identity: CommandIdentity | undefined;
-  encoded: Uint8Array | undefined;
-  readonly sizeBytes: number;
-  /** The member that was asked and has not answered; 0: none. */
-  askedLeader: number;
-  askedAtMs: number;
-  requestId: number;
-  /** It was handed to this member's own log, and what became of it there is not known yet. */
-  submittedHere: boolean;
-  /** Of `Interruptions`: when it began. */
-  readonly moment: number;
-  /** What the leader answered, while what it came of is not applied here. */
-  result: CommandResult | undefined;
-  /** An attempt may have reached a log: from now on only the same identity may be tried again. */
-  ambiguous: boolean;
-  over: boolean;
-  bagPosition: number;
 }
 
 /** Of one command: what a frame between members carries, with room to spare. */
@@ -122,27 +93,17 @@ export class Proposer {
       if (encoded.length > maxCommandBytes) return reject(tooLarge(encoded.length, maxCommandBytes));
       if (this.activeBytes > 0 && this.activeBytes + encoded.length > maxActiveBytes)
         return reject(tooManyHere());
-      const proposal: Proposal = {
+      const moment = this.context.interruptions.moment;
+      const proposal = newProposal({
         command,
         author,
         deadlineMs,
-        resolve,
-        reject,
-        forget: undefined,
-        foreignIdentity: identity !== undefined,
         identity,
         encoded,
-        sizeBytes: encoded.length,
-        askedLeader: 0,
-        askedAtMs: 0,
-        requestId: 0,
-        submittedHere: false,
-        moment: this.context.interruptions.moment,
-        result: undefined,
-        ambiguous: false,
-        over: false,
-        bagPosition: -1,
-      };
+        moment,
+        resolve,
+        reject,
+      });
       if (signal !== undefined) this.heed(signal, proposal);
       this.active.add(proposal);
       this.activeBytes += proposal.sizeBytes;
@@ -353,27 +314,4 @@ export class Proposer {
       else this.fail(proposal, stopping(outcomeOf(proposal)));
     }
   }
-}
-
-/** @throws ConclaveError 'invalid-argument' where no log could carry it. */
-function encode(
-  command: Command,
-  identity: CommandIdentity | undefined,
-  author: CommandAuthor | undefined,
-): Uint8Array {
-  let encoded: Uint8Array;
-  try {
-    encoded = encodeSubmittedCommand({ command, identity, author });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConclaveError('invalid-argument', `The command cannot be encoded: ${reason}`, { cause: error });
-  }
-  return encoded;
-}
-
-/** What can be said of a proposal that is given up now: in a log, ours or another's, it may yet be applied. */
-function outcomeOf(proposal: Proposal): ErrorOutcome {
-  const underWay = proposal.askedLeader !== 0 || proposal.submittedHere || proposal.result !== undefined;
-  const unknown = proposal.ambiguous || underWay;
-  return unknown ? 'unknown' : 'not-applied';
 }
