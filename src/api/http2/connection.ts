@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { Carrier } from './carrier.ts';
+import { ControlFrames } from './control-frames.ts';
 import { FrameReader } from './frame-reader.ts';
 import {
+  broken,
   ConnectionError,
   defaultWindowBytes,
   errorCodes,
@@ -14,7 +16,6 @@ import {
 import { type Head, HeaderBlocks } from './header-blocks.ts';
 import { Paces } from './paces.ts';
 import { areTrailers, type RequestHead } from './request-head.ts';
-import { readSettings } from './settings.ts';
 import { Http2Stream } from './stream.ts';
 import type { Http2Limits } from './types.ts';
 import type { WireWriter } from './wire-writer.ts';
@@ -47,7 +48,7 @@ export class Http2Connection {
   readonly #paces: Paces;
   #receiveWindow = connectionWindowBytes;
   #owed = 0;
-  #settled = false;
+  readonly #control: ControlFrames;
   /** The stream whose header block is not complete yet; 0: none. */
   #headersOf = 0;
   #headersEnd = false;
@@ -67,6 +68,7 @@ export class Http2Connection {
     this.#reader = new FrameReader((...frame) => this.#frame(...frame));
     this.#blocks = new HeaderBlocks(options.limits);
     this.#paces = new Paces(options.limits, options.nowMs);
+    this.#control = new ControlFrames(this.#carrier, this.#paces);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.once('close', () => this.#over());
     // Who says nothing more does not want answers either.
@@ -80,7 +82,7 @@ export class Http2Connection {
 
   /** The preface and the first settings have come. */
   get settled(): boolean {
-    return this.#settled;
+    return this.#control.settled;
   }
 
   /** No new requests; those under way go on. The other side makes another connection for the next ones. */
@@ -169,20 +171,21 @@ export class Http2Connection {
   }
 
   #frame(type: number, flags: number, stream: number, bytes: Uint8Array, from: number, to: number): void {
-    if (!this.#settled && type !== frameTypes.settings) throw broken('the first frame is not SETTINGS');
+    if (!this.#control.settled && type !== frameTypes.settings)
+      throw broken('the first frame is not SETTINGS');
     if (this.#headersOf !== 0 && (type !== frameTypes.continuation || stream !== this.#headersOf)) {
       throw broken('a frame stands in the middle of a header block');
     }
     if (type === frameTypes.data) return this.#data(flags, stream, bytes, from, to);
     if (type === frameTypes.headers) return this.#headers(flags, stream, bytes, from, to);
-    if (type === frameTypes.windowUpdate) return this.#windowUpdate(stream, bytes, from, to);
+    if (type === frameTypes.windowUpdate) return this.#control.windowUpdate(stream, bytes, from, to);
     if (type === frameTypes.continuation) return this.#continuation(flags, bytes.subarray(from, to));
-    if (type === frameTypes.resetStream) return this.#resetStream(stream, from, to);
+    if (type === frameTypes.resetStream) return this.#control.resetStream(stream, from, to);
     if (type === frameTypes.pushPromise) throw broken('a client cannot push');
     this.#paces.idleFrame();
-    if (type === frameTypes.settings) return this.#settings(flags, stream, bytes.subarray(from, to));
-    if (type === frameTypes.ping) return this.#ping(flags, stream, bytes.subarray(from, to));
-    if (type === frameTypes.priority) return this.#priority(stream, bytes, from, to);
+    if (type === frameTypes.settings) return this.#control.settings(flags, stream, bytes.subarray(from, to));
+    if (type === frameTypes.ping) return this.#control.ping(flags, stream, bytes.subarray(from, to));
+    if (type === frameTypes.priority) return this.#control.priority(stream, bytes, from, to);
     if (type === frameTypes.goAway && stream !== 0) throw broken('GOAWAY on a stream');
     // Unknown types are for extensions that we do not have (§5.5).
   }
@@ -242,9 +245,9 @@ export class Http2Connection {
 
   /** Of a request: they end it, and nobody looks at them. */
   #trailers(stream: Http2Stream, head: Head, ended: boolean): void {
-    if (stream.remoteEnded) return this.#abortWith(stream, errorCodes.streamClosed);
+    if (stream.remoteEnded) return this.#control.abort(stream, errorCodes.streamClosed);
     const fit = head.kind === 'malformed' && areTrailers(head.fields);
-    if (!ended || !fit) return this.#abortWith(stream, errorCodes.protocol);
+    if (!ended || !fit) return this.#control.abort(stream, errorCodes.protocol);
     this.#deliver(stream, noContent, 0, 0, true);
   }
 
@@ -253,7 +256,7 @@ export class Http2Connection {
     this.#countReceived(to - from);
     const stream = this.#carrier.streams.get(id);
     if (stream === undefined) return this.#dataOfNone(id);
-    if (stream.remoteEnded) return this.#abortWith(stream, errorCodes.streamClosed);
+    if (stream.remoteEnded) return this.#control.abort(stream, errorCodes.streamClosed);
     let start = from;
     let end = to;
     if (flags & frameFlags.padded) {
@@ -262,7 +265,7 @@ export class Http2Connection {
       if (start > end) throw broken('the padding is longer than its frame');
     }
     stream.receiveWindow -= to - from;
-    if (stream.receiveWindow < 0) return this.#abortWith(stream, errorCodes.flowControl);
+    if (stream.receiveWindow < 0) return this.#control.abort(stream, errorCodes.flowControl);
     const ended = (flags & frameFlags.endStream) !== 0;
     if (start === end && !ended) this.#paces.idleFrame();
     this.#deliver(stream, bytes, start, end, ended);
@@ -273,7 +276,7 @@ export class Http2Connection {
     if (stream.expectedBytes !== undefined) {
       stream.expectedBytes -= to - from;
       const wrong = stream.expectedBytes < 0 || (ended && stream.expectedBytes > 0);
-      if (wrong) return this.#abortWith(stream, errorCodes.protocol);
+      if (wrong) return this.#control.abort(stream, errorCodes.protocol);
     }
     stream.receiver?.data(bytes, from, to, ended);
   }
@@ -282,13 +285,6 @@ export class Http2Connection {
     if (id > this.#carrier.streams.last) throw broken(`DATA on stream ${id}, which was never opened`);
     if (this.#carrier.streams.wasReset(id)) return;
     throw new ConnectionError(errorCodes.streamClosed, `DATA on stream ${id}, which is closed`);
-  }
-
-  /** The other side broke a rule on one stream: as good a way to be rid of a call as a reset. */
-  #abortWith(stream: Http2Stream, code: number): void {
-    this.#paces.reset();
-    stream.reset(code);
-    stream.receiver?.aborted();
   }
 
   /** Streams bound what they hold themselves, so the connection's window is given back at once. */
@@ -303,76 +299,6 @@ export class Http2Connection {
     this.#receiveWindow += this.#owed;
     this.#owed = 0;
   }
-
-  #windowUpdate(id: number, bytes: Uint8Array, from: number, to: number): void {
-    if (to - from !== 4) throw wrongSize('WINDOW_UPDATE');
-    const increment = readUint31(bytes, from);
-    if (id === 0) {
-      if (increment === 0) throw broken('a window is widened by nothing');
-      return this.#carrier.widen(increment);
-    }
-    const stream = this.#carrier.streams.get(id);
-    if (stream === undefined) {
-      if (id > this.#carrier.streams.last)
-        throw broken(`WINDOW_UPDATE on stream ${id}, which was never opened`);
-      return;
-    }
-    if (increment === 0) return this.#abortWith(stream, errorCodes.protocol);
-    if (!this.#carrier.widenStream(stream, increment)) this.#abortWith(stream, errorCodes.flowControl);
-  }
-
-  #resetStream(id: number, from: number, to: number): void {
-    if (to - from !== 4) throw wrongSize('RST_STREAM');
-    if (id === 0 || id > this.#carrier.streams.last)
-      throw broken(`RST_STREAM on stream ${id}, which was never opened`);
-    this.#paces.reset();
-    this.#carrier.streams.get(id)?.abort();
-  }
-
-  #settings(flags: number, id: number, payload: Uint8Array): void {
-    if (id !== 0) throw broken('SETTINGS on a stream');
-    if (flags & frameFlags.ack) {
-      if (payload.length > 0) throw wrongSize('SETTINGS');
-      if (!this.#settled) throw broken('the first frame is an acknowledgement');
-      return;
-    }
-    this.#paces.settings();
-    const settings = readSettings(payload);
-    this.#settled = true;
-    // Before what the settings set free, which they have to be known for.
-    this.#writer.frame(frameTypes.settings, frameFlags.ack, 0, noContent);
-    if (settings.headerTableBytes !== undefined) this.#writer.limitHeaderTable(settings.headerTableBytes);
-    if (settings.maxFrameBytes !== undefined) this.#writer.maxFrameBytes = settings.maxFrameBytes;
-    if (settings.initialWindowBytes !== undefined)
-      this.#carrier.changeInitialWindow(settings.initialWindowBytes);
-  }
-
-  #ping(flags: number, id: number, payload: Uint8Array): void {
-    if (id !== 0) throw broken('PING on a stream');
-    if (payload.length !== 8) throw wrongSize('PING');
-    if (flags & frameFlags.ack) return;
-    const { streams, sentBytes } = this.#carrier;
-    this.#paces.ping(streams.size, sentBytes);
-    this.#writer.frame(frameTypes.ping, frameFlags.ack, 0, payload);
-  }
-
-  #priority(id: number, bytes: Uint8Array, from: number, to: number): void {
-    if (id === 0) throw broken('PRIORITY on stream 0');
-    const stream = this.#carrier.streams.get(id);
-    if (to - from !== 5) {
-      if (stream === undefined) throw wrongSize('PRIORITY');
-      return this.#abortWith(stream, errorCodes.frameSize);
-    }
-    if (readUint31(bytes, from) === id) throw broken('a stream depends on itself');
-  }
 }
 
 const noContent = new Uint8Array(0);
-
-function broken(message: string): ConnectionError {
-  return new ConnectionError(errorCodes.protocol, message);
-}
-
-function wrongSize(frame: string): ConnectionError {
-  return new ConnectionError(errorCodes.frameSize, `a ${frame} frame of the wrong size`);
-}

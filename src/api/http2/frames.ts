@@ -57,6 +57,11 @@ export class ConnectionError extends Error {
   }
 }
 
+/** A rule of the protocol was broken. */
+export function broken(message: string): ConnectionError {
+  return new ConnectionError(errorCodes.protocol, message);
+}
+
 /** Writes a frame's head and returns where its content begins. */
 export function writeFrameHead(
   into: Uint8Array,
