@@ -86,7 +86,7 @@ test('each bound names its flag, and a flag says its default', () => {
 });
 
 test('each bound is held by a test that is there', () => {
-  const files = globSync(['src/api/**/*.test.ts', 'src/runtime/*.test.ts'], { cwd: root });
+  const files = globSync(['src/{api,keyspace,member}/**/*.test.ts', 'src/runtime/*.test.ts'], { cwd: root });
   const sources = files.map(read).join('\n');
   for (const { limit, tests } of [...ofConnections, ...ofPort]) assert.ok(tests.length > 0, limit);
   for (const name of quoted(page))
