@@ -4,6 +4,9 @@ import type { Runtime } from '../../runtime/index.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from '../life/types.ts';
 import type { Lived, WorkerMessage, WorkerSettings } from './messages.ts';
 
+/** Twice Node's own: most of what a life makes is gone before so much is full, and is never copied. */
+const youngGenerationMb = 96;
+
 export interface ThreadOptions {
   /** URL of the module whose `runLife` the thread calls. */
   readonly runner: string;
@@ -65,6 +68,7 @@ export class LifeThread {
     const { runner, name } = this.#options;
     const worker = new Worker(new URL(file, import.meta.url), {
       workerData: { runner } satisfies WorkerSettings,
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
       name,
     });
     this.#worker = worker;
