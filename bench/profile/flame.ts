@@ -21,6 +21,7 @@ export function flameGraph(title: string, stacks: ReadonlyMap<Stack, number>): s
   const height = headPx + depth * rowPx;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${widthPx} ${height}" font-family="monospace" font-size="11">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${widthPx}" height="${height}" fill="#fffdf8"/>`,
     `<text x="8" y="18" font-size="13">${escaped(title)}</text>`,
     ...boxes,

@@ -37,7 +37,11 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
 
     // Without async functions around it: each costs as much as what is done here.
     put(request, context) {
-      checkPut(request);
+      try {
+        checkPut(request);
+      } catch (error) {
+        return Promise.reject(error);
+      }
       return api.access.propose(context, { type: 'put', request }).then(({ revision, outcome }) => {
         if (outcome.type === 'failed') throw commandFailure(outcome.failure);
         const { result } = outcome as Extract<CommandOutcome, { type: 'put' }>;
