@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { JsonValues } from './json-values.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 function cutUp(
   text: string,
@@ -55,6 +60,25 @@ test('a value longer than the bound is refused before it is held', () => {
   // Values each below the bound are not.
   assert.equal(cutUp('"0123456789" '.repeat(100), [7], 20).values.length, 100);
 });
+
+test('a value that comes byte by byte costs no more than its bytes', () => {
+  const splitter = new JsonValues({ maxBytes: 1_000_000, maxMembers: 10 });
+  const letter = Buffer.from('x');
+  splitter.push(Buffer.from('"'));
+  const beforeBytes = memoryBytes();
+  for (let i = 0; i < 500_000; i++) splitter.push(letter.subarray(0));
+  const grownBytes = memoryBytes() - beforeBytes;
+  assert.equal(splitter.heldBytes, 500_001);
+  // Of pieces held by themselves it would be some 90 MB.
+  assert.ok(grownBytes < 10_000_000, `${grownBytes} bytes for ${splitter.heldBytes}`);
+});
+
+/** Of what is still in use. */
+function memoryBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
 
 test('a value with more fields and elements than the bound is refused as soon as that shows', () => {
   const refused = /more than 50 fields and elements/;

@@ -4,6 +4,7 @@ const codes = { quote: 0x22, comma: 0x2c, open: 0x5b, backslash: 0x5c, close: 0x
 const brace = { open: 0x7b, close: 0x7d } as const;
 
 const decoder = new TextDecoder();
+const nothing: Uint8Array = new Uint8Array(0);
 
 export interface JsonBounds {
   /** Of one value. */
@@ -20,7 +21,8 @@ export class JsonValues {
   readonly #bounds: JsonBounds;
   /** Commas, brackets and braces of the value that is not complete: at least as many as it has members. */
   #members = 0;
-  #held: Uint8Array[] = [];
+  /** One array that grows: the pieces that a body comes in may be of one byte each, and would cost many times as much. */
+  #held = nothing;
   #heldBytes = 0;
   /** Of brackets and braces. */
   #depth = 0;
@@ -103,7 +105,7 @@ export class JsonValues {
 
   /** Forgets the value that is not complete. */
   drop(): void {
-    this.#held = [];
+    this.#held = nothing;
     this.#heldBytes = 0;
   }
 
@@ -116,18 +118,32 @@ export class JsonValues {
 
   #hold(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes > this.#bounds.maxBytes) throw tooLarge('http: request body too large');
-    this.#held.push(bytes);
+    const needed = this.#heldBytes + bytes.length;
+    this.#checkLength(needed);
+    if (needed > this.#held.length) {
+      const grown = new Uint8Array(Math.max(needed, Math.min(2 * this.#held.length, this.#bounds.maxBytes)));
+      grown.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = grown;
+    }
+    this.#held.set(bytes, this.#heldBytes);
+    this.#heldBytes = needed;
   }
 
   #take(last: Uint8Array): string {
-    this.#hold(last);
-    const all = this.#held.length === 1 ? this.#held[0] : Buffer.concat(this.#held, this.#heldBytes);
-    this.#held = [];
-    this.#heldBytes = 0;
+    let all = last;
+    if (this.#heldBytes > 0) {
+      this.#hold(last);
+      all = this.#held.subarray(0, this.#heldBytes);
+    } else {
+      this.#checkLength(last.length);
+    }
+    this.drop();
     this.#members = 0;
     return decoder.decode(all);
+  }
+
+  #checkLength(bytes: number): void {
+    if (bytes > this.#bounds.maxBytes) throw tooLarge('http: request body too large');
   }
 }
 
