@@ -11,6 +11,8 @@ export const mostKeptEvents = 1000;
 export const mostKeptEventBytes = 512 * 1024;
 /** Of all watchers together; those that want the same share it. */
 const mostKeptBytes = 16 * 1024 * 1024;
+/** Records of history that one compaction reads for all of them: some 10 ms. */
+export const mostReadRecords = 200_000;
 const overhead = 200;
 
 /** Events for one or more watchers, and how many of them have still to be given them. */

@@ -238,6 +238,24 @@ test('what is kept for watchers is bounded: one that is far behind ends with the
   assert.deepEqual(described(drain(some)), ['put a@1004', 'put a@1005', 'put a@1006']);
 });
 
+test('a compaction reads only so much history for all watchers: who is the least behind is kept up to date', () => {
+  const keyspace = new Keyspace();
+  const keys = Array.from({ length: 400 }, (_, at) => `key ${at}`);
+  const watchers = keys.map((key) => keyspace.watch(watchRequest(key), () => {}));
+  const late = keyspace.watch(watchRequest('late'), () => {});
+  applyAll(
+    keyspace,
+    keys.map((key) => putCommand(key)),
+  );
+  for (let i = 0; i < 1000; i++) applyOne(keyspace, putCommand('other'));
+  applyAll(keyspace, [putCommand('late'), putCommand('other')]);
+  applyOne(keyspace, { type: 'compact', revision: keyspace.revision });
+  assert.deepEqual(described(drain(late)), ['put late@1402']);
+  const kept = watchers.filter((watcher) => drain(watcher) !== undefined).length;
+  // 200,000 records, of which each watcher has to have some 1200 read.
+  assert.ok(kept > 100 && kept < 250, `${kept}`);
+});
+
 test('a deletion at the compact revision is still seen by a watcher that starts there', () => {
   const keyspace = new Keyspace();
   applyOne(keyspace, putCommand('a'));

@@ -11,7 +11,7 @@ import { IntervalTree } from './interval-tree.ts';
 import { Store } from './store.ts';
 import type { Watcher, WatchRequest } from './types.ts';
 import { Cursor } from './watch-cursor.ts';
-import { type Kept, KeptEvents } from './watch-kept.ts';
+import { type Kept, KeptEvents, mostReadRecords } from './watch-kept.ts';
 import { WatchKinds } from './watch-kinds.ts';
 
 const noBytes = new Uint8Array(0);
@@ -109,14 +109,27 @@ export class WatchHub {
     this.call(woken);
   }
 
-  /** To be called before a compaction: who was up to date keeps what it has not read yet. All must have been notified. */
+  /**
+   * To be called before a compaction: who was up to date keeps what it has not read yet. All must have been notified. Who is
+   * the least behind comes first, since nothing else goes on while history is read.
+   */
   keepUnread(revision: number): void {
-    const known = new Map<string, Kept | 'nothing' | undefined>();
+    const behind: { readonly cursor: Cursor; readonly from: number }[] = [];
     for (const cursor of this.cursors) {
       const from = cursor.unreadFrom(revision);
-      if (from === undefined) continue;
+      if (from !== undefined) behind.push({ cursor, from });
+    }
+    behind.sort((one, other) => other.from - one.from);
+    const known = new Map<string, Kept | 'nothing' | undefined>();
+    const end = this.store.positionOf(revision);
+    let left = mostReadRecords;
+    for (const { cursor, from } of behind) {
       const name = `${from} ${cursor.kind.name}`;
-      if (!known.has(name)) known.set(name, cursor.readBefore(revision, from));
+      if (!known.has(name)) {
+        left -= end - this.store.positionOf(from);
+        if (left < 0) return;
+        known.set(name, cursor.readBefore(revision, from));
+      }
       const kept = known.get(name);
       if (kept !== undefined) cursor.keep(kept, revision);
     }
