@@ -16,6 +16,10 @@ test('alarms of members that nobody knows are few, and can be disarmed', () => {
   // One that stands already may be raised again.
   alarm(1, true);
   assert.equal(keyspace.alarms().length, mostAlarms);
+  // They keep nobody from saying that a member's data differ.
+  applyOne(keyspace, { type: 'alarm', raise: true, kind: 'corrupt-member', member: 5n });
+  assert.deepEqual(keyspace.alarms().at(-1), { kind: 'corrupt-member', member: 5n });
+  applyOne(keyspace, { type: 'alarm', raise: false, kind: 'corrupt-member', member: 5n });
   for (const { member } of keyspace.alarms()) alarm(Number(member), false);
   assert.deepEqual(keyspace.alarms(), []);
 });

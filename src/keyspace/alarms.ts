@@ -32,8 +32,8 @@ function compareAlarms(left: Alarm, right: Alarm): number {
 }
 
 /**
- * Each change and each write looks at them all, on every replica. Those of a cluster's members are a few; who names others
- * by hand adds nothing beyond this, and one of each kind is as good as many.
+ * Of one kind. Each change and each write looks at them all, on every replica. Those of a cluster's members are a few; who
+ * names others by hand adds nothing beyond this, and keeps no alarm of another kind from being raised.
  */
 export const mostAlarms = 256;
 
@@ -46,7 +46,7 @@ export class AlarmTable {
     const changed = { member, kind };
     const others = this.all.filter((alarm) => compareAlarms(alarm, changed) !== 0);
     if (!raise && others.length === this.all.length) return [];
-    if (raise && others.length >= mostAlarms) return [changed];
+    if (raise && others.filter((alarm) => alarm.kind === kind).length >= mostAlarms) return [changed];
     this.all = raise ? [...others, changed].sort(compareAlarms) : others;
     return [changed];
   }
