@@ -1,5 +1,9 @@
 /** Primes, so that numbers a step apart spread over all places. */
 const capacities = [61, 251, 1021, 4093, 16_381] as const;
+/** Below this part of its places a table becomes one of the next smaller kind, which is a quarter full then. */
+const emptyPart = 1 / 16;
+/** Of the capacities: up to this one a table keeps its places, which are then some kilobytes. */
+const keptLevel = 2;
 
 /**
  * A map by whole numbers of 0 and above that rise as things come: most find their place free. Those that do not, as by
@@ -55,14 +59,14 @@ export class NumberTable<T> {
       return false;
     }
     this.#size -= 1;
+    if (this.#level > keptLevel && this.#size < this.#keys.length * emptyPart) this.#resize(this.#level - 1);
     return true;
   }
 
   clear(): void {
-    this.#keys.fill(-1);
-    this.#values.fill(undefined);
-    this.#others.clear();
     this.#size = 0;
+    this.#others.clear();
+    this.#use(0);
   }
 
   /** All that there is now, in no order. */
@@ -75,13 +79,16 @@ export class NumberTable<T> {
   }
 
   #grow(): boolean {
-    const capacity = capacities[this.#level + 1];
-    if (capacity === undefined) return false;
+    if (this.#level + 1 === capacities.length) return false;
+    this.#resize(this.#level + 1);
+    return true;
+  }
+
+  #resize(level: number): void {
     const entries = this.entries();
-    this.#level += 1;
-    this.#keys = new Array<number>(capacity).fill(-1);
-    this.#values = new Array<T | undefined>(capacity).fill(undefined);
     this.#others.clear();
+    this.#use(level);
+    const capacity = this.#keys.length;
     for (const [key, value] of entries) {
       const place = key % capacity;
       if (this.#keys[place] !== -1) {
@@ -91,6 +98,12 @@ export class NumberTable<T> {
       this.#keys[place] = key;
       this.#values[place] = value;
     }
-    return true;
+  }
+
+  #use(level: number): void {
+    const capacity = capacities[level] as number;
+    this.#level = level;
+    this.#keys = new Array<number>(capacity).fill(-1);
+    this.#values = new Array<T | undefined>(capacity).fill(undefined);
   }
 }
