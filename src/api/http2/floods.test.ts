@@ -177,6 +177,29 @@ test('a message that waits for the end of its request holds no more than itself'
   assert.deepEqual((await rig.answer(1)).messages, [Uint8Array.of(0)]);
 });
 
+test('an answer that nobody reads holds no more than itself', async () => {
+  const rig = new Rig({ greet: false });
+  rig.greet([[settingIds.initialWindowSize, 0]]);
+  await rig.ping();
+  const before = heldBytes();
+  const junk = frameBytes(77, 0, 0, new Uint8Array(16_000));
+  for (let stream = 1; stream < 2000; stream += 2) {
+    const head = frameBytes(frameTypes.headers, frameFlags.endHeaders, stream, rig.block('/t/Echo'));
+    const data = frameBytes(frameTypes.data, frameFlags.endStream, stream, framed(message));
+    // The answer is a part of what came, as others are parts of what many answers are written to.
+    rig.client.write(Buffer.concat([head, data, junk, junk, junk]));
+  }
+  await rig.ping();
+  let grown = heldBytes() - before;
+  for (let look = 0; look < 200 && grown >= 24_000_000; look++) {
+    await setTimeout(10);
+    grown = heldBytes() - before;
+  }
+  assert.ok(grown < 24_000_000, `${grown} bytes are held by 1,000 answers of a byte each`);
+  rig.send(frameTypes.settings, 0, 0, settingsPayload([[settingIds.initialWindowSize, 100]]));
+  assert.deepEqual((await rig.answer(1999)).messages, [message]);
+});
+
 test('who reads no answers is given no more of the large ones above a bound', async () => {
   const rig = new Rig({ greet: false, limits: { maxAnswerBytes: 500_000 } });
   rig.greet([[settingIds.initialWindowSize, 0]]);

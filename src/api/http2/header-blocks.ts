@@ -15,6 +15,10 @@ const keptHeads = 256;
 const longestKeptBytes = 512;
 const headerTableBytes = 4096;
 
+/** Of one connection, about what kept heads take; a field takes so much beside its characters. */
+const mostKeptBytes = 128 * 1024;
+const fieldBytes = 100;
+
 interface Kept {
   readonly block: Uint8Array;
   readonly head: Head;
@@ -25,6 +29,7 @@ export class HeaderBlocks {
   readonly #decoder: HeaderDecoder;
   readonly #limits: Http2Limits;
   readonly #kept = new Map<string, Kept>();
+  #keptBytes = 0;
   #keptAt = 0;
   /** The block before this one, where its head is kept: a caller's calls mostly look alike. */
   #last: Kept | undefined;
@@ -69,6 +74,7 @@ export class HeaderBlocks {
     if (to - from > longestKeptBytes) return this.#decoded(bytes.subarray(from, to));
     if (this.#keptAt !== this.#decoder.generation) {
       this.#kept.clear();
+      this.#keptBytes = 0;
       this.#last = undefined;
       this.#keptAt = this.#decoder.generation;
     }
@@ -80,6 +86,9 @@ export class HeaderBlocks {
     const head = this.#decoded(block);
     // A block that changed the table means something else when it comes again.
     if (this.#keptAt !== this.#decoder.generation || this.#kept.size >= keptHeads) return head;
+    const headBytes = bytesOf(block, head);
+    if (this.#keptBytes + headBytes > mostKeptBytes) return head;
+    this.#keptBytes += headBytes;
     this.#last = { block: Uint8Array.from(block), head };
     this.#kept.set(key, this.#last);
     return head;
@@ -96,6 +105,14 @@ export class HeaderBlocks {
       throw error;
     }
   }
+}
+
+function bytesOf(block: Uint8Array, head: Head): number {
+  let bytes = 2 * block.length + fieldBytes;
+  if (head.kind === 'too-large') return bytes;
+  const fields = head.kind === 'request' ? head.head.fields : head.fields;
+  for (const [name, value] of fields) bytes += fieldBytes + name.length + value.length;
+  return bytes;
 }
 
 function equalsPart(block: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {

@@ -41,6 +41,9 @@ const queueBytes = 64 * 1024;
 /** Answers of so many bytes are bounded by the number of calls. */
 const uncountedBytes = 16 * 1024;
 
+/** Messages of so much, and more, keep alive no more than themselves. */
+const ownBytes = 4096;
+
 const nothing = new Uint8Array(0);
 
 /** One exchange. It sends in order, as much as the windows of the stream and of its connection allow. */
@@ -94,7 +97,7 @@ export class Http2Stream {
     const head = new Uint8Array(messageHeadBytes);
     new DataView(head.buffer).setUint32(1, message.length);
     this.send(head);
-    return this.send(message);
+    return this.send(withoutOthers(message));
   }
 
   /** Whether one more answer of that size may wait here: the other side reads nothing, and has too many already. */
@@ -199,4 +202,11 @@ export class Http2Stream {
     this.#trailers = undefined;
     this.#carrier.finished(this, resetByUs);
   }
+}
+
+/** Short messages are parts of larger arrays: one that waits would keep all of that alive, for as long as nobody reads it. */
+function withoutOthers(message: Uint8Array): Uint8Array {
+  return message.length <= ownBytes && message.buffer.byteLength > 2 * ownBytes
+    ? new Uint8Array(message)
+    : message;
 }
