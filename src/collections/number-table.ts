@@ -25,6 +25,11 @@ export class NumberTable<T> {
     return this.#size;
   }
 
+  /** So many places it takes up, whether they are used or not. */
+  get capacity(): number {
+    return this.#keys.length;
+  }
+
   get(key: number): T | undefined {
     const place = key % this.#keys.length;
     if (this.#keys[place] === key) return this.#values[place];
