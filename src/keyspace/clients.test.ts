@@ -7,6 +7,7 @@ import {
   maxKeptBytes,
   maxKeptResultBytes,
   maxOutstanding,
+  resultOverheadBytes,
 } from './clients.ts';
 import { Keyspace } from './keyspace.ts';
 import { applyOne, copyState, putCommand } from './testing/requests.ts';
@@ -151,4 +152,25 @@ test('results take a bounded amount of memory, and what was applied is never app
   }
   assert.equal(copy.stateHash(), keyspace.stateHash());
   assert.equal(failure(read(1, many + 1)), 'sequence-forgotten');
+});
+
+test('results of a few bytes are bounded by what they take beside', () => {
+  const clients = new ClientTable();
+  const results = 1000;
+  const enough = Math.ceil(maxKeptBytes / resultOverheadBytes / results);
+  for (let client = 0; client <= enough; client++) {
+    const incarnation = clients.register('', 0);
+    for (let sequence = 1; sequence <= results; sequence++) {
+      const admission = clients.admit({ incarnation, sequence, acknowledgedBelow: 0 }, 0);
+      assert.ok(admission.type === 'apply');
+      clients.keep(admission.client, sequence, Uint8Array.of(1));
+    }
+  }
+  const kept = [...clients.inOrderOfUse()].map((client) => client.results.size);
+  const sum = kept.reduce((all, size) => all + size, 0);
+  assert.ok(sum <= maxKeptBytes / resultOverheadBytes, `${sum} results`);
+  assert.ok(sum > maxKeptBytes / resultOverheadBytes / 3, `${sum} results`);
+  assert.deepEqual([kept[0], kept.at(-1)], [0, results]);
+  const again = { incarnation: 1, sequence: 1, acknowledgedBelow: 0 };
+  assert.deepEqual(clients.admit(again, 0), { type: 'refuse', failure: 'sequence-forgotten' });
 });

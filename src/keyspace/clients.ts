@@ -10,8 +10,10 @@ import type { CommandFailure, CommandIdentity } from './types.ts';
 export const maxOutstanding = 1024;
 /** Of one result: above, only that there was one is kept, so that its command is not applied again. */
 export const maxKeptResultBytes = 256 * 1024;
-/** Of all results of all clients: above, those of clients that were used longest ago are reduced to the same. */
+/** Of all results of all clients: above, clients that were used longest ago lose theirs, the lowest sequences first. */
 export const maxKeptBytes = 64 * 1024 * 1024;
+/** What a result takes beside its bytes. */
+export const resultOverheadBytes = 256;
 export const maxClients = 100_000;
 export const idleLimitMs = 24 * 60 * 60 * 1000;
 
@@ -46,7 +48,7 @@ export class ClientTable {
   private readonly clients = new Map<number, Client>();
   private oldest: Client | undefined;
   private newest: Client | undefined;
-  /** Of all results. */
+  /** Of all results, with what they take beside. */
   private keptBytes = 0;
 
   get count(): number {
@@ -82,7 +84,7 @@ export class ClientTable {
   add(client: Client): void {
     this.clients.set(client.incarnation, client);
     this.linkNewest(client);
-    for (const result of client.results.values()) this.keptBytes += result.length;
+    for (const result of client.results.values()) this.keptBytes += costOf(result);
   }
 
   forgetIdle(timeMs: number): void {
@@ -111,7 +113,7 @@ export class ClientTable {
   keep(client: Client, sequence: number, result: Uint8Array): void {
     const kept = result.length > maxKeptResultBytes ? emptyBytes : result;
     client.results.set(sequence, kept);
-    this.keptBytes += kept.length;
+    this.keptBytes += costOf(kept);
     if (this.keptBytes > maxKeptBytes) this.makeRoom();
     if (client.results.size <= maxOutstanding) return;
     let lowest = sequence;
@@ -125,11 +127,14 @@ export class ClientTable {
       if (this.keptBytes <= maxKeptBytes / 2) return;
       if (client.results.size === 0) continue;
       this.beforeChange?.(client);
-      for (const [sequence, result] of client.results) {
-        if (this.keptBytes <= maxKeptBytes / 2) return;
-        this.keptBytes -= result.length;
-        client.results.set(sequence, emptyBytes);
+      let left = this.keptBytes;
+      let floor = client.forgottenBelow;
+      for (const sequence of [...client.results.keys()].sort((one, other) => one - other)) {
+        if (left <= maxKeptBytes / 2) break;
+        left -= costOf(client.results.get(sequence) ?? emptyBytes);
+        floor = sequence + 1;
       }
+      this.forgetBelow(client, floor);
     }
   }
 
@@ -143,7 +148,7 @@ export class ClientTable {
     this.beforeChange?.(client);
     this.unlink(client);
     this.clients.delete(client.incarnation);
-    for (const result of client.results.values()) this.keptBytes -= result.length;
+    for (const result of client.results.values()) this.keptBytes -= costOf(result);
   }
 
   private linkNewest(client: Client): void {
@@ -172,7 +177,9 @@ export class ClientTable {
   }
 
   private drop(results: Client['results'], sequence: number): void {
-    this.keptBytes -= results.get(sequence)?.length ?? 0;
+    const result = results.get(sequence);
+    if (result === undefined) return;
+    this.keptBytes -= costOf(result);
     results.delete(sequence);
   }
 
@@ -198,4 +205,8 @@ export class ClientTable {
     }
     return finishHash(hash);
   }
+}
+
+function costOf(result: Uint8Array): number {
+  return result.length + resultOverheadBytes;
 }
