@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { type Command, Option } from 'commander';
 import type { TlsOptions } from '../client/index.ts';
 import { CommandFailure } from './failure.ts';
@@ -43,6 +44,7 @@ export async function chooseSecurity(command: Command): Promise<void> {
     throw new CommandFailure('usage', '--cert and --key are of use only together.');
   }
   chosen = flags;
+  clientTls(); // Files of no use are told of now, not as members that cannot be reached.
   credentials = flags.user ? await credentialsOf(flags.user) : undefined;
 }
 
@@ -63,19 +65,33 @@ export function isSecured(): boolean {
   return chosen.cacert !== undefined || chosen.cert !== undefined || chosen.insecureSkipTlsVerify === true;
 }
 
-/** For https:// endpoints. @throws CommandFailure where a file cannot be read. */
+/** For https:// endpoints. @throws CommandFailure where a file cannot be read, or certificate and key are no pair. */
 export function clientTls(): TlsOptions | undefined {
   if (!isSecured()) return undefined;
   const { cacert, cert, key, insecureSkipTlsVerify } = chosen;
+  const pair =
+    cert !== undefined && key !== undefined
+      ? { certificate: pemOf('--cert', cert), key: pemOf('--key', key) }
+      : undefined;
+  if (pair !== undefined) checkPair(pair);
   return {
     ...(cacert !== undefined && { certificateAuthority: pemOf('--cacert', cacert) }),
-    ...(cert !== undefined && { certificate: pemOf('--cert', cert) }),
-    ...(key !== undefined && { key: pemOf('--key', key) }),
+    ...pair,
     ...(insecureSkipTlsVerify === true && { insecureSkipVerify: true }),
   };
 }
 
-function pemOf(flag: string, path: string): Uint8Array {
+/** Here, where the flags are known: a connection would only tell of OpenSSL's trouble with them. */
+function checkPair({ certificate, key }: { readonly certificate: Buffer; readonly key: Buffer }): void {
+  try {
+    createSecureContext({ cert: certificate, key });
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new CommandFailure('usage', `--cert and --key cannot be used together: ${why}.`, { cause: error });
+  }
+}
+
+function pemOf(flag: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

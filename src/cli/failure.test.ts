@@ -56,6 +56,17 @@ test("etcd's text of a refusal is followed by what to do", () => {
   assert.equal(told('role name not found'), 'etcdserver: role name not found');
 });
 
+test('where the last attempt got no answer, what tells which members answer is named', () => {
+  const told = (reason: string) => {
+    const text = `Putting a key did not succeed within 5000 ms. The last attempt failed: ${reason}`;
+    return reportOf(new ConclaveError('timeout', text)).message.endsWith('conclave check.');
+  };
+  assert.ok(told('http://127.0.0.1:2379 has not answered for 600 ms.'));
+  assert.ok(told('/etcdserverpb.KV/Put at http://127.0.0.1:2379: no answer in time.'));
+  assert.ok(told('/etcdserverpb.KV/Put at http://h:1: no connection (connect ECONNREFUSED 127.0.0.1:1).'));
+  assert.ok(!told('no connection (self-signed certificate). Give that authority (--cacert).'));
+});
+
 test('what is tried again is told as a sentence', () => {
   assert.equal(sentenceOf(new ConclaveError('unavailable', 'nobody there')), 'nobody there.');
   assert.equal(sentenceOf(new Error('All is lost.')), 'All is lost.');

@@ -76,7 +76,12 @@ const remedies: readonly (readonly [string, string])[] = [
   ],
 ];
 
+/** One member is named, the last that was tried; the cause may be another, or that too few answer. */
+const unanswered =
+  /did not succeed within \d+ ms\..*(no answer in time|has not answered for \d+ ms|ECONNREFUSED [^ ]+\))\.$/;
+
 function remedyOf({ message }: ConclaveError): string {
+  if (unanswered.test(message)) return ' Which members answer, and what is wrong: conclave check.';
   return remedies.find(([text]) => message.endsWith(text))?.[1] ?? '';
 }
 

@@ -269,7 +269,13 @@ export class ConclaveClient implements AsyncDisposable {
       } finally {
         timer.cancel();
       }
-      throw new ConclaveError('unavailable', `${link.endpoint} did not tell its state.`, { retryable: true });
+      throw new ConclaveError(
+        'unavailable',
+        `${link.endpoint} did not tell its state within ${timeoutMs} ms.`,
+        {
+          retryable: true,
+        },
+      );
     });
   }
 

@@ -427,10 +427,9 @@ export class Member implements MemberHandle {
   private fail(error: unknown): void {
     if (this.failure || this.stopping) return;
     this.failure = { error };
-    this.setup.logger.error(
-      { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
-      'The member stops.',
-    );
+    // To be removed is no fault: where that was noticed helps nobody.
+    const stack = ConclaveError.is(error, 'removed') ? undefined : error instanceof Error && error.stack;
+    this.setup.logger.error({ error: stack || String(error) }, 'The member stops.');
     this.stop().catch(() => undefined);
   }
 

@@ -79,6 +79,14 @@ describe('three members with mutual TLS', { skip: certificatesMissing ?? false, 
     assert.equal(status.stdout.match(/https:/g)?.length, 3, status.stdout);
   });
 
+  test('a key that is not that of the certificate is told of before anybody is asked', async () => {
+    const { certificateFile } = files();
+    const flags = ['--cert', certificateFile, '--key', foreign.sign('other').keyFile];
+    const { code, stderr } = await run(['status', '--endpoints', endpoints().join(), ...flags]);
+    assert.equal(code, 100, stderr);
+    assert.match(stderr, /--cert and --key cannot be used together: .*key values mismatch/);
+  });
+
   test('etcdctl does with its own flags', { skip: etcdctl.missing ?? false }, async () => {
     const { certificateFile, keyFile } = files();
     const flags = ['--cacert', authority.authorityFile, '--cert', certificateFile, '--key', keyFile];

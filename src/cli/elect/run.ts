@@ -165,7 +165,7 @@ function exitCodeOf(
     case 'exited':
       return end.signal === null ? (end.code ?? 0) : exitCodeOfSignal(constants.signals[end.signal]);
     case 'not-started':
-      process.stderr.write(`conclave: ${options.command[0]}: ${end.message}\n`);
+      process.stderr.write(`conclave: ${options.command[0]}: ${whyNotStarted(end)}\n`);
       return end.code === 'ENOENT' ? exitCodes.notFound.code : exitCodes.notExecutable.code;
     case 'guardian-failed':
       process.stderr.write('conclave: the guardian died; the command was killed.\n');
@@ -174,6 +174,14 @@ function exitCodeOf(
       tell(`leadership lost (${cause}); the command was ${end.killed ? 'killed' : 'stopped'}`);
       return options.once ? exitCodes.leadershipLost.code : undefined;
   }
+}
+
+function whyNotStarted({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (code === 'ENOENT')
+    return 'there is no such command, or the interpreter that it names is missing (ENOENT).';
+  if (code === 'EACCES')
+    return 'it may not be executed (EACCES): chmod +x, or put its interpreter before it.';
+  return message;
 }
 
 async function whyNotElected(

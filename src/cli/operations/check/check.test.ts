@@ -50,6 +50,8 @@ test('a member that does not answer is told with how many may still fail', () =>
     judgeCluster(observations)[0]?.advice ?? '',
     /2 of 3 answer; requests need 2, so none more may fail/,
   );
+  const said = judgeCluster(observations).map(({ what }) => what);
+  assert.ok(said.includes('all that answer have applied what is committed'));
   assert.equal(judgeCluster(cluster({ members: [gone] }))[0]?.level, 'problem');
 });
 
@@ -98,6 +100,9 @@ test('alarms and requests that fail or take long are told', () => {
     'problem: alarm NOSPACE of m1',
     'problem: alarm CORRUPT of member b7',
     'problem: alarm CORRUPT of the cluster',
+  ]);
+  assert.deepEqual(findings(cluster({ alarms: 'no answer in time.' })), [
+    'problem: the alarms could not be read: no answer in time.',
   ]);
   assert.deepEqual(findings(cluster({ writeMs: 'no leader' })), ['problem: a write failed: no leader']);
   assert.deepEqual(findings(cluster({ writeMs: 400 })), ['warning: a write took 400 ms']);

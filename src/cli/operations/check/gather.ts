@@ -39,7 +39,8 @@ export interface RaisedAlarm {
 
 export interface Observations {
   readonly members: readonly CheckedMember[];
-  readonly alarms: readonly RaisedAlarm[];
+  /** Or why they could not be read: a majority has to agree on them, and they take a user that may. */
+  readonly alarms: readonly RaisedAlarm[] | string;
   /** How long a read and a write took that a majority had to agree on; or why they failed. */
   readonly readMs: number | string;
   readonly writeMs: number | string;
@@ -64,17 +65,20 @@ export async function gather(
   await client.status({ timeoutMs }).catch(() => {});
   const readMs = await timed(() => client.get('\0', { timeoutMs }));
   const writeMs = await writeSome(client, timeoutMs);
-  const alarms = await client.maintenance.alarms({ timeoutMs }).catch(() => []);
+  const alarms = await client.maintenance.alarms({ timeoutMs }).catch(whyFailed);
   const leftMs = forMs - (performance.now() - startMs);
   if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
   const members = await Promise.all(targets.map((target, at) => look(target, first[at], timeoutMs)));
   return {
     members,
-    alarms: alarms.map(({ memberID, alarm }) => ({
-      member: memberID.toString(16),
-      name: targets.find(({ id }) => id === memberID.toString(16))?.name ?? '',
-      alarm: alarmNames[alarm] ?? String(alarm),
-    })),
+    alarms:
+      typeof alarms === 'string'
+        ? alarms
+        : alarms.map(({ memberID, alarm }) => ({
+            member: memberID.toString(16),
+            name: targets.find(({ id }) => id === memberID.toString(16))?.name ?? '',
+            alarm: alarmNames[alarm] ?? String(alarm),
+          })),
     readMs,
     writeMs,
   };

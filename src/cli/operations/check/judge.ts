@@ -30,13 +30,14 @@ export function judgeCluster(observations: Observations): Finding[] {
   const { members } = observations;
   const answering = members.filter((member): member is Answering => member.facts !== undefined);
   if (answering.length === 0) return silent(members);
+  const all = answering.length === members.length ? 'all' : 'all that answer';
   return [
     ...judgeReach(members, answering),
     ...judgeLeader(answering),
     ...judgeRequests(observations),
     ...judgeAlarms(observations),
-    ...judgeVersions(answering),
-    ...judgeProgress(answering),
+    ...judgeVersions(answering, all),
+    ...judgeProgress(answering, all),
     ...judgeDisks(answering),
     ...judgeLoops(answering),
     ...judgeClocks(answering),
@@ -108,9 +109,7 @@ function judgeRequests({ readMs, writeMs }: Observations): Finding[] {
       findings.push({
         level: 'problem',
         what: `${what.toLowerCase()} failed: ${took}`,
-        advice: took.endsWith('permission denied')
-          ? 'The check reads a key of its own and grants a lease: make it as a user that may, such as root (--user).'
-          : 'See the other findings; an alarm, or a missing majority, refuses requests.',
+        advice: whyRefused(took),
       });
       continue;
     }
@@ -125,17 +124,26 @@ function judgeRequests({ readMs, writeMs }: Observations): Finding[] {
   return findings;
 }
 
+const whyRefused = (error: string) =>
+  error.endsWith('permission denied')
+    ? 'The check reads a key and the alarms, and grants leases: make it as a user that may, such as root (--user).'
+    : 'See the other findings; an alarm, or a missing majority, refuses requests.';
+
 const alarmAdvice: Readonly<Record<string, string>> = {
   NOSPACE:
     'The quota is used up, and writes are refused. Delete keys, `conclave compact`, then `conclave alarm disarm`; or ' +
     'start the members with a larger --quota-backend-bytes first.',
   CORRUPT:
-    "Its data differs from the others'. Remove that member and add it anew with an empty folder; then " +
-    '`conclave alarm disarm`. Where it names no member, find out by `conclave snapshot status` of a backup of each, and ' +
+    "Its data differs from the others'. `conclave member replace` gives that member a new identity and an empty folder; " +
+    'then `conclave alarm disarm`. Where it names no member, find out by `conclave snapshot status` of a backup of each, and ' +
     'restore a good one.',
 };
 
 function judgeAlarms({ alarms }: Observations): Finding[] {
+  if (typeof alarms === 'string') {
+    const advice = `${whyRefused(alarms)} Whether an alarm is raised is not known until then.`;
+    return [{ level: 'problem', what: `the alarms could not be read: ${alarms}`, advice }];
+  }
   if (alarms.length === 0) return [{ level: 'ok', what: 'no alarm is raised' }];
   return alarms.map(({ member, name, alarm }) => ({
     level: 'problem',
@@ -144,17 +152,17 @@ function judgeAlarms({ alarms }: Observations): Finding[] {
   }));
 }
 
-function judgeVersions(answering: readonly Answering[]): Finding[] {
+function judgeVersions(answering: readonly Answering[], all: string): Finding[] {
   const versions = [...new Set(answering.map(({ facts }) => facts.version))].sort();
-  if (versions.length === 1) return [{ level: 'ok', what: `all run version ${versions[0]}` }];
+  if (versions.length === 1) return [{ level: 'ok', what: `${all} run version ${versions[0]}` }];
   const what = `members run different versions: ${versions.join(', ')}`;
   return [{ level: 'warning', what, advice: 'Finish the upgrade: this is meant to last hours, not weeks.' }];
 }
 
-function judgeProgress(answering: readonly Answering[]): Finding[] {
+function judgeProgress(answering: readonly Answering[], all: string): Finding[] {
   const most = Math.max(...answering.map(({ facts }) => facts.commitIndex));
   const behind = answering.filter(({ facts }) => most - facts.appliedIndex > limits.entriesBehind);
-  if (behind.length === 0) return [{ level: 'ok', what: 'all have applied what is committed' }];
+  if (behind.length === 0) return [{ level: 'ok', what: `${all} have applied what is committed` }];
   return behind.map((member) => ({
     level: 'warning',
     what: `${nameOf(member)} is ${most - member.facts.appliedIndex} entries behind`,
