@@ -271,7 +271,7 @@ export class ConclaveClient implements AsyncDisposable {
       }
       throw new ConclaveError(
         'unavailable',
-        `${link.endpoint} did not tell its state within ${timeoutMs} ms.`,
+        `${link.endpoint} did not tell its state within ${Math.round(timeoutMs)} ms.`,
         {
           retryable: true,
         },
