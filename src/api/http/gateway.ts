@@ -128,7 +128,7 @@ export class Gateway {
 
   /** The first value of the body; whatever follows is ignored, and an empty body is an empty message. */
   async #request(call: Call): Promise<unknown> {
-    return this.#decoded(call, (await call.body.next()) ?? '{}', statusCodes.invalidArgument);
+    return this.#decoded(call, (await call.body.only()) ?? '{}', statusCodes.invalidArgument);
   }
 
   /** The first is awaited, so that one that is no request fails the call before anything was answered. */

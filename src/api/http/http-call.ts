@@ -34,8 +34,9 @@ export interface HeldBytes {
   bytes: number;
 }
 
-/** Values decoded and not yet taken, above which the body is not read on. */
+/** Values decoded and not yet taken, above which the body is not read on: how many, and their characters. */
 const waitingValues = 64;
+const waitingCharacters = 256 * 1024;
 
 /**
  * The JSON values of a request's body, for one reader. Ends with the body; an incomplete value at its end, or one that
@@ -48,6 +49,7 @@ export class BodyValues implements AsyncIterable<string> {
   readonly #share: HeldBytes;
   readonly #values: JsonValues;
   #heldBytes = 0;
+  #waitingCharacters = 0;
   #failure: Error | undefined;
   #over = false;
 
@@ -59,9 +61,12 @@ export class BodyValues implements AsyncIterable<string> {
     request.on('data', (chunk: Uint8Array) => {
       if (this.#over) return;
       try {
-        this.#waiting.push(...values.push(chunk));
+        for (const value of values.push(chunk)) {
+          this.#waiting.push(value);
+          this.#waitingCharacters += value.length;
+        }
         this.#hold(values.heldBytes);
-        if (this.#waiting.length >= waitingValues) request.pause();
+        if (this.#isFull) request.pause();
       } catch (error) {
         this.#fail(error as StatusError);
       }
@@ -78,11 +83,19 @@ export class BodyValues implements AsyncIterable<string> {
   /** No more values are taken from the body; what is left of it is read and dropped. Idempotent. */
   end(): void {
     this.#over = true;
+    this.#release();
+    this.#request.resume();
+    this.#wakeup.notify();
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.length >= waitingValues || this.#waitingCharacters >= waitingCharacters;
+  }
+
+  #release(): void {
     this.#values.drop();
     this.#share.bytes -= this.#heldBytes;
     this.#heldBytes = 0;
-    this.#request.resume();
-    this.#wakeup.notify();
   }
 
   #hold(heldBytes: number): void {
@@ -94,6 +107,15 @@ export class BodyValues implements AsyncIterable<string> {
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#over = true;
+    this.#release();
+  }
+
+  /** The first value; undefined when there is none. Whatever follows is dropped as it comes: the call may wait for long. */
+  async only(): Promise<string | undefined> {
+    const value = await this.next();
+    this.#waiting.length = 0;
+    this.end();
+    return value;
   }
 
   /** The next value; undefined when there is none. */
@@ -101,7 +123,8 @@ export class BodyValues implements AsyncIterable<string> {
     for (;;) {
       const value = this.#waiting.shift();
       if (value !== undefined) {
-        if (this.#request.isPaused()) this.#request.resume();
+        this.#waitingCharacters -= value.length;
+        if (this.#request.isPaused() && !this.#isFull) this.#request.resume();
         return value;
       }
       if (this.#failure !== undefined) throw this.#failure;
