@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
-import type { Command } from '../keyspace/index.ts';
+import { type Command, Keyspace } from '../keyspace/index.ts';
 import type { Member } from './member.ts';
 import { ManualCluster } from './testing.ts';
 
@@ -38,4 +38,23 @@ test('who no longer waits for a compaction is let go', async (context) => {
   const member = await overwritten(cluster);
   const gone = member.upkeep.finishCompaction(AbortSignal.abort());
   await assert.rejects(cluster.settled(gone), (error) => ConclaveError.is(error, 'aborted'));
+});
+
+test('many who wait for a compaction take one step at a time together', async (context) => {
+  const cluster = await ManualCluster.start(1);
+  context.after(() => cluster.stop());
+  const member = await overwritten(cluster);
+  const { tidy } = Keyspace.prototype;
+  context.after(() => {
+    Keyspace.prototype.tidy = tidy;
+  });
+  let steps = 0;
+  Keyspace.prototype.tidy = function (this: Keyspace) {
+    steps += 1;
+    return tidy.call(this);
+  };
+  const waiting = Array.from({ length: 50 }, () => member.upkeep.finishCompaction());
+  assert.equal(steps, 1);
+  await cluster.settled(Promise.all(waiting));
+  assert.ok(steps > 1);
 });

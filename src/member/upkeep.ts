@@ -17,6 +17,8 @@ export interface UpkeepContext {
 /** What operators ask of one member, which serves on meanwhile. */
 export class Upkeep {
   private readonly context: UpkeepContext;
+  /** Of a compaction that somebody waits for. */
+  private step: Promise<void> | undefined;
 
   constructor(context: UpkeepContext) {
     this.context = context;
@@ -42,17 +44,24 @@ export class Upkeep {
    * @throws ConclaveError 'aborted'
    */
   async finishCompaction(signal?: AbortSignal): Promise<void> {
+    while (!this.context.group.keyspace.compactionDone) {
+      if (signal?.aborted) throw ConclaveError.aborted('Waiting for a compaction', signal);
+      this.step ??= this.takeStep();
+      await this.step;
+    }
+  }
+
+  /** Once for all who wait, so that they hold up other work no longer than one of them does. */
+  private async takeStep(): Promise<void> {
     const { group, setup } = this.context;
     const { timers } = setup.runtime;
-    while (!group.keyspace.compactionDone) {
-      if (signal?.aborted) throw ConclaveError.aborted('Waiting for a compaction', signal);
-      // Nothing is left to do now, and not all is done: a snapshot that is being written keeps it.
-      const waits = group.keyspace.tidy() && !group.keyspace.compactionDone;
-      await new Promise<void>((resolve) => {
-        if (waits) timers.after(snapshotPauseMs, resolve);
-        else timers.nextTurn(resolve);
-      });
-    }
+    // Nothing is left to do now, and not all is done: a snapshot that is being written keeps it.
+    const waits = group.keyspace.tidy() && !group.keyspace.compactionDone;
+    await new Promise<void>((resolve) => {
+      if (waits) timers.after(snapshotPauseMs, resolve);
+      else timers.nextTurn(resolve);
+    });
+    this.step = undefined;
   }
 
   /** A backup of everything that this member has applied. Dispose of it. @throws ConclaveError 'closed', 'unavailable' */
