@@ -103,3 +103,19 @@ test('a status comes through whole', () => {
     { code: 14, message: status.message, conclave: status.conclave },
   );
 });
+
+test('a call that waits does not keep the large message of another one beside it', () => {
+  const { writer, batches } = gathered();
+  for (const message of [Uint8Array.of(1, 2, 3), new Uint8Array(1_000_000)]) {
+    writer.begin(3, 4 + message.length);
+    writer.bytes(message);
+  }
+  writer.flush();
+  const reader = new BatchReader(batches[0] as ArrayBuffer);
+  assert.equal(reader.byte(), 3);
+  const small = reader.callBytes();
+  assert.deepEqual([...small], [1, 2, 3]);
+  assert.ok(small.buffer.byteLength < 100, `${small.buffer.byteLength} bytes`);
+  assert.equal(reader.byte(), 3);
+  assert.equal(reader.callBytes().length, 1_000_000);
+});

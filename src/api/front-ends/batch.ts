@@ -147,6 +147,11 @@ export class BatchReader {
     return view.length < this.#buffer.length * copiedBelow ? new Uint8Array(view) : view;
   }
 
+  /** For what may be kept for as long as a call waits: that of others beside it in a full batch, but no large message. */
+  callBytes(): Uint8Array {
+    return this.#buffer.length > firstBytes ? this.keptBytes() : this.bytes();
+  }
+
   text(): string {
     const length = this.whole();
     const from = this.#at;

@@ -92,7 +92,7 @@ export class ServedCalls {
     const flags = reader.byte();
     const deadlineMs = flags & callFlags.deadline ? reader.number() : undefined;
     const token = flags & callFlags.token ? reader.text() : undefined;
-    const message = flags & callFlags.message ? reader.bytes() : undefined;
+    const message = flags & callFlags.message ? reader.callBytes() : undefined;
     if (connection === undefined || method === undefined)
       throw new RangeError('a call of nobody, or of nothing');
     const requiresLeader = (flags & callFlags.requiresLeader) !== 0;
