@@ -74,3 +74,37 @@ test('of a mutation that may have been applied, a refusal for who asks says noth
   const isThere = new ConclaveError('already-exists', 'It is there.');
   assert.equal((await refused(lost('unknown'), isThere)).outcome, 'not-applied');
 });
+
+test('an endpoint that takes what may be repeated and does not answer leaves the others their share of the time', async () => {
+  const runtime = manualRuntime();
+  const endpoints = new Endpoints({
+    endpoints: ['a', 'b', 'c'],
+    transport: (endpoint) => ({ endpoint, onBreak: () => () => {}, close: () => {} }) as unknown as Transport,
+    runtime,
+    silence: { silenceMs: 1000, probeTimeoutMs: 1000 },
+    timeoutMs: 6000,
+  });
+  const asked: number[] = [];
+  const run = (options: AttemptOptions): Promise<unknown> => {
+    asked.length = 0;
+    return endpoints
+      .run('Putting a key', options, async (_link, { timeoutMs }) => {
+        asked.push(timeoutMs);
+        if (asked.length === 3) return 'done';
+        await new Promise<void>((resolve) => runtime.timers.after(timeoutMs, resolve));
+        throw new ConclaveError('timeout', 'No answer.', { retryable: true, outcome: 'unknown' });
+      })
+      .catch((error: unknown) => (error as ConclaveError).code);
+  };
+  const outcomeOf = async (options: AttemptOptions): Promise<unknown> => {
+    const outcome = run(options);
+    for (let passed = 0; passed < 70; passed++) await runtime.advance(100);
+    return await outcome;
+  };
+  assert.equal(await outcomeOf({ mayRepeat: true }), 'done');
+  assert.deepEqual(asked, [2000, 2000, 2000]);
+  assert.equal(await outcomeOf({ changesNothing: true, timeoutMs: 4000 }), 'done');
+  assert.deepEqual(asked, [1500, 1500, 1000]);
+  assert.equal(await outcomeOf({}), 'timeout', 'what may not be repeated has one attempt');
+  assert.deepEqual(asked, [6000]);
+});

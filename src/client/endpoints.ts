@@ -26,7 +26,18 @@ export interface AttemptOptions extends CallOptions {
   readonly endpoint?: string;
   /** A read: whatever became of an attempt, nothing was applied. Default false. */
   readonly changesNothing?: boolean;
+  /**
+   * Sent twice it is applied once: while an answer is late, another endpoint may be asked for it. Default: as
+   * `changesNothing`.
+   */
+  readonly mayRepeat?: boolean;
 }
+
+/**
+ * What may be repeated waits so long for one endpoint at least, and else for an even share of the time: a member that
+ * is cut off from the others takes requests and holds them until there is a leader, which here takes no longer.
+ */
+const leastShareMs = 1500;
 
 /** Which link to use: starts anywhere, stays with an endpoint that works, moves on from one that does not. */
 export class Endpoints {
@@ -159,7 +170,10 @@ export class Endpoints {
       let busy = false;
       try {
         link = options.endpoint === undefined ? this.choose() : this.linkTo(options.endpoint);
-        const result = await attempt(link, { timeoutMs: leftMs, ambiguous });
+        const result = await attempt(link, {
+          timeoutMs: this.#shareOf(leftMs, attempts, options),
+          ambiguous,
+        });
         this.worked(link);
         return result;
       } catch (caught) {
@@ -180,6 +194,14 @@ export class Endpoints {
         await pause(this.#runtime, Math.min(backoff.nextMs(), Math.max(leftMs, 1)), signal);
       }
     }
+  }
+
+  /** The last endpoint that is asked has all the time that is left. */
+  #shareOf(leftMs: number, attempts: number, options: AttemptOptions): number {
+    const { endpoint, changesNothing = false, mayRepeat = changesNothing } = options;
+    const others = this.#slots.length - attempts;
+    if (!mayRepeat || endpoint !== undefined || others <= 0) return leftMs;
+    return Math.min(leftMs, Math.max(leastShareMs, leftMs / (others + 1)));
   }
 
   close(cause: ConclaveError): void {

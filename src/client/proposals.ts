@@ -81,7 +81,8 @@ export class Proposals {
     // At once: whatever this caller asks for next must overtake and so annul what it gave up here.
     options.signal?.addEventListener('abort', forget, { once: true });
     try {
-      return await this.#endpoints.run(what, options, async (link, { timeoutMs, ambiguous }) => {
+      const repeatable = { ...options, mayRepeat: true };
+      return await this.#endpoints.run(what, repeatable, async (link, { timeoutMs, ambiguous }) => {
         // Empty only when the caller has given up, and then nothing is sent any more.
         const [acknowledgedBelow = sequence] = incarnation.pending;
         const proposal = { incarnation: incarnation.id, sequence, acknowledgedBelow, request };
@@ -118,8 +119,12 @@ export class Proposals {
   #register(): Registration {
     if (this.#registration !== undefined) return this.#registration;
     const promise = this.#endpoints
-      .run('Registering this client', { timeoutMs: this.#timeoutMs }, (link, { timeoutMs }) =>
-        link.unary(services.Conclave.registerClient, { name: this.#name }, { timeoutMs }),
+      .run(
+        'Registering this client',
+        // An incarnation more than needed is forgotten after a while.
+        { timeoutMs: this.#timeoutMs, mayRepeat: true },
+        (link, { timeoutMs }) =>
+          link.unary(services.Conclave.registerClient, { name: this.#name }, { timeoutMs }),
       )
       .then(
         ({ incarnation }): Incarnation => {
