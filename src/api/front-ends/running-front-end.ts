@@ -33,6 +33,8 @@ export class RunningFrontEnd {
   readonly #asked = new Map<number, Asked>();
   #lastRequest = 0;
   #over: ConclaveError | undefined;
+  /** It told what cannot be: nothing more of it is listened to. */
+  #nonsense: Error | undefined;
 
   constructor({ script, name, settings, methods, logger, nowMs }: RunningOptions) {
     const taken = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
@@ -47,7 +49,7 @@ export class RunningFrontEnd {
     this.#calls = new ServedCalls({ methods, writer, logger, nowMs });
     const data: FrontEndSettings = { ...settings, taken };
     this.#thread = new Thread(script, { name, data, onMessage: (message) => this.#take(message) });
-    this.ended = this.#thread.ended.then((failure) => {
+    this.ended = this.#thread.ended.then((failure = this.#nonsense) => {
       this.#end(failure);
       return failure;
     });
@@ -79,7 +81,7 @@ export class RunningFrontEnd {
     if (message instanceof ArrayBuffer) {
       Atomics.add(this.#taken, 0, message.byteLength);
       Atomics.notify(this.#taken, 0);
-      this.#calls.take(new BatchReader(message));
+      this.#takeBatch(message);
       return;
     }
     const told = message as FrontEndMessage;
@@ -91,6 +93,16 @@ export class RunningFrontEnd {
     this.#asked.delete(told.request);
     if (told.kind === 'answer') asked?.resolve(told.figures);
     else asked?.reject(fromThrown(told.error));
+  }
+
+  #takeBatch(batch: ArrayBuffer): void {
+    if (this.#nonsense !== undefined) return;
+    try {
+      this.#calls.take(new BatchReader(batch));
+    } catch (error) {
+      this.#nonsense = error instanceof Error ? error : new Error(String(error));
+      void this.terminate();
+    }
   }
 
   #end(failure: Error | undefined): void {

@@ -13,6 +13,7 @@ import type { Logger } from '../types.ts';
 import { standardLimits } from '../validate.ts';
 import { FrontEndThreads } from './front-end-threads.ts';
 import type { FrontEndSettings } from './messages.ts';
+import { RunningFrontEnd } from './running-front-end.ts';
 
 const local = { host: '127.0.0.1', port: 0 };
 const failing = new URL('./testing/failing-thread.ts', import.meta.url);
@@ -125,6 +126,19 @@ test('other front ends serve on while one is started again', async () => {
   );
   assert.ok(after.includes('0'), 'the other one has gone too');
   assert.ok(after.includes(undefined), 'no connection was lost');
+});
+
+test('a front end that tells what cannot be is ended, and its member goes on', async () => {
+  const running = new RunningFrontEnd({
+    ...{ name: 'nonsense', script: new URL('./testing/nonsense-thread.ts', import.meta.url) },
+    ...{ methods: [], logger: { debug() {}, info() {}, warn() {}, error() {} }, nowMs: () => 0 },
+    settings: {
+      ...{ methods: [], pages: [], limits: standardLimits, http2: {} },
+      ...{ corsOrigins: [], tls: undefined },
+    },
+  });
+  await assert.rejects(running.ask({ kind: 'figures' }), /a call of nobody/);
+  assert.match(String(await running.ended), /a call of nobody/);
 });
 
 test('while the core is behind, front ends stop reading, and later all that came is served', async () => {
