@@ -305,8 +305,10 @@ test('an attempt that a withdrawal overtakes takes no place in the queue afterwa
 test('options that name no cluster are refused by name, not by a TypeError', () => {
   const careless = conclaveStore as (options?: unknown) => unknown;
   const expected = { code: 'invalid-argument', message: /127\.0\.0\.1:2379/ };
-  for (const options of [undefined, null, 'http://127.0.0.1:2379', {}, { endpoint: 'http://127.0.0.1:2379' }])
+  for (const options of [undefined, null, 'http://127.0.0.1:2379', {}])
     assert.throws(() => careless(options), expected);
+  const misspelt = { ...expected, message: /must not contain "endpoint". Did you mean endpoints\?/ };
+  assert.throws(() => careless({ endpoint: 'http://127.0.0.1:2379' }), misspelt);
 });
 
 test('a watch of a cluster that nobody reaches fails, so that its observer hears of it', async () => {

@@ -40,9 +40,9 @@ export class JsonValues {
     return this.#heldBytes > 0;
   }
 
-  /** Of the value that is not complete. */
+  /** What the value that is not complete takes, with the room that it has to grow. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.length;
   }
 
   /** The values that end in `chunk`. @throws StatusError where one is beyond the bounds. */

@@ -398,7 +398,7 @@ describe('Watches', () => {
         startRevision: 2,
         prevKv: false,
       });
-      bench.history.endWatch(view, 'compacted');
+      bench.history.endWatch(view, 'compacted', 3);
       assert.equal(bench.verdict(), compacted ? undefined : '19-watches');
     }
   });
