@@ -192,8 +192,10 @@ test('an etcd that is too old is refused by its version', { skip }, async () => 
 test('options that name no etcd, or half a login, are refused before anything is sent', () => {
   const careless = etcdStore as (options?: unknown) => unknown;
   const endpoints = 'http://127.0.0.1:2379';
-  for (const options of [undefined, null, endpoints, {}, { endpoint: endpoints }])
+  for (const options of [undefined, null, endpoints, {}])
     assert.throws(() => careless(options), { code: 'invalid-argument', message: /127\.0\.0\.1:2379/ });
+  const misspelt = /must not contain "endpoint". Did you mean endpoints\?/;
+  assert.throws(() => careless({ endpoint: endpoints }), { code: 'invalid-argument', message: misspelt });
   for (const options of [
     { user: 'u' },
     { password: 'p' },
