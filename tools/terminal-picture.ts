@@ -1,5 +1,6 @@
 // A terminal's screen, as `tmux capture-pane -e -p` prints it, as an SVG that looks the same wherever it is shown:
 // each run of text has its place and width, and blocks of a bar are shapes, so no font can push things apart.
+import { escaped } from './markup.ts';
 
 interface Style {
   colour: number | undefined;
@@ -111,12 +112,4 @@ function shapes(run: Run, top: number): string[] {
 
 function left(column: number): number {
   return margin.side + column * cell.width;
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }

@@ -1,3 +1,4 @@
+import { escaped } from '../../tools/markup.ts';
 import type { Frame, Stack } from './cpu-profile.ts';
 
 interface Box {
@@ -87,12 +88,4 @@ function color(file: string): string {
     runtime: '#cdb4db',
   };
   return colors[layer] ?? '#dddddd';
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { observe } from '../election/index.ts';
 import {
@@ -9,8 +8,9 @@ import {
   whereElectionsAre,
 } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
-import { exitCodeOfSignal, exitCodes } from './exit-codes.ts';
+import { exitCodes } from './exit-codes.ts';
 import { sentenceOf } from './failure.ts';
+import { listenForInterruption } from './interruption.ts';
 import { toJsonLine } from './output.ts';
 import { openElections } from './wiring.ts';
 
@@ -61,14 +61,7 @@ async function printLeader(name: string, where: WhereElectionsAre, options: Prin
 }
 
 async function runObserve(name: string, where: WhereElectionsAre, options: PrintOptions): Promise<number> {
-  const interrupted = new AbortController();
-  let exitCode: number = exitCodes.ok.code;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      exitCode = exitCodeOfSignal(constants.signals[signal]);
-      interrupted.abort();
-    });
-  }
+  const interrupted = listenForInterruption();
   await using store = await openElections(where);
   const changes = observe(store, name, {
     signal: interrupted.signal,
@@ -78,7 +71,7 @@ async function runObserve(name: string, where: WhereElectionsAre, options: Print
     },
   });
   for await (const leader of changes) print(name, leader, options);
-  return exitCode;
+  return interrupted.exitCode;
 }
 
 type Leader = { readonly holder: string; readonly token: number; readonly metadata: string };

@@ -1,9 +1,8 @@
-import { constants } from 'node:os';
 import type { Command } from 'commander';
 import type { WatchOptions } from '../../client/index.ts';
 import { type Event, Event_EventType } from '../../wire/index.ts';
 import { addEndpoints, endpointsOf } from '../client-options.ts';
-import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
+import { listenForInterruption } from '../interruption.ts';
 import { toJsonLine } from '../output.ts';
 import { openClient } from '../wiring.ts';
 import { field, keyJson, parseRevision, printable, rangeOf } from './text.ts';
@@ -42,14 +41,7 @@ export function addWatch(program: Command, finish: (exitCode: number) => void): 
 }
 
 async function follow(endpoints: readonly string[], request: WatchOptions, json: boolean): Promise<number> {
-  const interrupted = new AbortController();
-  let exitCode: number = exitCodes.ok.code;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      exitCode = exitCodeOfSignal(constants.signals[signal]);
-      interrupted.abort();
-    });
-  }
+  const interrupted = listenForInterruption();
   await using client = openClient(endpoints);
   let stands = false;
   for await (const { events, revision } of client.watch(request, { signal: interrupted.signal })) {
@@ -57,7 +49,7 @@ async function follow(endpoints: readonly string[], request: WatchOptions, json:
     stands = true;
     if (events.length > 0) process.stdout.write(events.map((event) => `${lineOf(event, json)}\n`).join(''));
   }
-  return exitCode;
+  return interrupted.exitCode;
 }
 
 function lineOf({ type, kv }: Event, json: boolean): string {
