@@ -42,7 +42,7 @@ export class ClientServer {
     const { clock, timers, logger, limits, registry, pages, corsOrigins } = options;
     this.#grpc = new GrpcServer(options.methods, {
       ...{ clock, timers, logger, limits, http2: options.http2 },
-      onHttp: (exchange, connection) => serveOverHttp1(this.#http, exchange, connection),
+      onHttp: (exchange, connection) => serveOverHttp1(this.#http, exchange, connection, timers),
     });
     this.#http = new HttpServer({ registry, pages, timers, logger, limits, corsOrigins });
     this.#port = new ClientPort({ grpc: this.#grpc, http: this.#http, timers });

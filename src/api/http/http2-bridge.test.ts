@@ -91,27 +91,63 @@ inBothForms(
   },
 );
 
-/** Node's own client would not send such a header: a literal one without indexing, in a frame made by hand. */
-function requestWith(name: string, value: string): Buffer {
-  const fields = Object.entries({
-    ...{ ':method': 'GET', ':path': '/version', ':scheme': 'http', ':authority': 'x' },
-    [name]: value,
-  }).map(([key, text]) =>
+/** Node's own client would not send such headers: literal ones without indexing, in a frame made by hand. */
+function headersFrame(flags: number, headers: Record<string, string>): Buffer {
+  const fields = Object.entries(headers).map(([key, text]) =>
     Buffer.from(
       `\0${String.fromCharCode(key.length)}${key}${String.fromCharCode(text.length)}${text}`,
       'latin1',
     ),
   );
   const block = Buffer.concat(fields);
-  const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-  const head = [0, 0, block.length, 1, 5, 0, 0, 0, 1];
-  return Buffer.concat([
-    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-    Buffer.from(settings),
-    Buffer.from(head),
-    block,
-  ]);
+  return Buffer.concat([Buffer.from([0, 0, block.length, 1, flags, 0, 0, 0, 1]), block]);
 }
+
+const greeting = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0');
+const endHeaders = 4;
+const endStream = 1;
+const dataFrame = Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 1, 0x78]);
+const request = { ':method': 'POST', ':path': '/nowhere', ':scheme': 'http', ':authority': 'x' };
+
+function requestWith(name: string, value: string): Buffer {
+  const headers = { ...request, ':method': 'GET', ':path': '/version', [name]: value };
+  return Buffer.concat([greeting, headersFrame(endHeaders | endStream, headers)]);
+}
+
+/** Reads until `bytes` came. False: the connection ended without them. */
+async function receives(socket: AsyncIterator<Buffer>, ...bytes: readonly number[]): Promise<boolean> {
+  let received = Buffer.alloc(0);
+  for (;;) {
+    const { value, done } = await socket.next();
+    if (done) return false;
+    received = Buffer.concat([received, value]);
+    if (received.includes(Buffer.from(bytes))) return true;
+  }
+}
+
+test('what comes of a request after an answer that did not wait for it is still looked at', {
+  timeout: 30_000,
+}, async (t) => {
+  await using it = await open();
+  const socket = net.connect(it.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  const chunks: AsyncIterator<Buffer> = socket[Symbol.asyncIterator]();
+  socket.write(Buffer.concat([greeting, headersFrame(endHeaders, request), dataFrame]));
+  const answer = [1, endHeaders, 0, 0, 0, 1];
+  assert.ok(await receives(chunks, ...answer), 'no answer before the request has ended');
+  // Trailers that do not end the request: a broken rule (RFC 9113 §8.1).
+  socket.write(headersFrame(endHeaders, { x: 'y' }));
+  assert.ok(await receives(chunks, 0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 1), 'the stream was not reset');
+});
+
+test('an answer ends although the request never does', { timeout: 30_000 }, async (t) => {
+  await using it = await open();
+  const socket = net.connect(it.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write(Buffer.concat([greeting, headersFrame(endHeaders, request), dataFrame]));
+  const end = [0, 0, 0, 0, endStream, 0, 0, 0, 1];
+  assert.ok(await receives(socket[Symbol.asyncIterator](), ...end), 'the answer did not end');
+});
 
 for (const [name, value] of [
   [':authority', 'a\x01b'],
@@ -124,13 +160,8 @@ for (const [name, value] of [
     const socket = net.connect(it.port, '127.0.0.1');
     t.after(() => socket.destroy());
     socket.write(requestWith(name, value));
-    const resetFrame = Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 1]);
-    let received = Buffer.alloc(0);
-    for await (const chunk of socket) {
-      received = Buffer.concat([received, chunk as Buffer]);
-      if (received.includes(resetFrame)) break;
-    }
-    assert.ok(received.includes(resetFrame), 'the stream was not reset');
+    const reset = await receives(socket[Symbol.asyncIterator](), 0, 0, 4, 3, 0, 0, 0, 0, 1);
+    assert.ok(reset, 'the stream was not reset');
     assert.equal((await ask(it.session, 'GET', '/version')).status, 200);
   });
 }

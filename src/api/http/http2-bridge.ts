@@ -1,5 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { duplexPair } from 'node:stream';
+import type { Timers } from '../../runtime/types.ts';
 import type { HttpExchange } from '../http2/index.ts';
 import type { CallConnection } from '../types.ts';
 import { drained } from './http-call.ts';
@@ -14,6 +15,9 @@ const ofConnections = new Set([
   'proxy-connection',
 ]);
 
+/** Whoever was answered before its request had ended has this long to end it: then the answer ends without that. */
+const endWithinMs = 2000;
+
 /**
  * Serves a plain request that came over HTTP/2, such as a browser's or curl's by TLS, by what serves HTTP/1.1: over a
  * connection inside this process. What is not gRPC is not many requests, so this may cost what it costs.
@@ -22,6 +26,7 @@ export async function serveOverHttp1(
   server: HttpServer,
   exchange: HttpExchange,
   connection: CallConnection,
+  timers: Timers,
 ): Promise<void> {
   const [near, far] = duplexPair();
   const abandon = (): void => {
@@ -32,6 +37,7 @@ export async function serveOverHttp1(
   exchange.onAborted = abandon;
   server.accept(far, connection);
   const { method, path, authority, fields } = exchange.head;
+  let sent: Promise<void> = Promise.resolve();
   try {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = httpRequest({ createConnection: () => near, method, path });
@@ -41,23 +47,37 @@ export async function serveOverHttp1(
       if (authority !== '') request.setHeader('host', authority);
       for (const [name, value] of fields) if (name !== 'te') request.appendHeader(name, value);
       // Beside the answer, which may begin before the request has ended.
-      void sendContent(exchange, request);
+      sent = sendContent(exchange, request);
     });
     exchange.respond(answer.statusCode ?? 500, answerFields(answer));
     for await (const bytes of answer) await exchange.write(bytes as Uint8Array);
+    // Its end would reset a request that goes on, and what comes of that one still has to be looked at.
+    await within(endWithinMs, sent, timers);
     exchange.end();
   } finally {
     abandon();
   }
 }
 
-/** Never rejects: what goes wrong with the connection shows in the answer. */
+/**
+ * Resolves when all of the content has come; what the server does not want any more is passed over. Never rejects: what
+ * goes wrong with the connection shows in the answer.
+ */
 async function sendContent(exchange: HttpExchange, request: ClientRequest): Promise<void> {
   for await (const bytes of exchange.content()) {
-    if (request.destroyed) return;
-    if (!request.write(bytes)) await drained(request);
+    if (!request.destroyed && !request.write(bytes)) await drained(request);
   }
-  request.end();
+  if (!request.destroyed) request.end();
+}
+
+function within(ms: number, done: Promise<void>, timers: Timers): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = timers.after(ms, resolve, { background: true });
+    void done.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }
 
 function answerFields(answer: IncomingMessage): [name: string, value: string][] {
