@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
+import { loadCommands } from '../src/cli/commands.ts';
 import { exitCodes } from '../src/cli/exit-codes.ts';
 import { makeProgram } from '../src/cli/program.ts';
 import { serveFlags, variableOf } from '../src/cli/serve/flags.ts';
@@ -67,7 +68,7 @@ function* leaves(command: Command, path: readonly string[] = []): Generator<[str
   for (const child of command.commands) yield* leaves(child, [...path, child.name()]);
 }
 
-const commands = new Map(leaves(makeProgram(() => {})));
+const commands = new Map(leaves(makeProgram(await loadCommands(), () => {})));
 
 /** Flags and their texts as `--help` prints them, lines that were wrapped joined again. */
 function flagsOf(command: Command): [string, string][] {

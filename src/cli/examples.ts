@@ -35,7 +35,8 @@ const examples: Readonly<Record<string, string>> = {
 };
 
 /** Adds them to the help of all commands. */
-export function addExamples(program: Command): void {
+/** Gives to each command its example, and back those of commands that `program` does not have. */
+export function addExamples(program: Command): string[] {
   const commands = new Map<string, Command>();
   const walk = (parent: Command, path: readonly string[]): void => {
     for (const command of parent.commands) {
@@ -46,8 +47,7 @@ export function addExamples(program: Command): void {
   };
   walk(program, []);
   for (const [path, example] of Object.entries(examples)) {
-    const command = commands.get(path);
-    if (command === undefined) throw new Error(`There is an example of '${path}', which is no command.`);
-    command.addHelpText('after', `\nExample:\n  $ ${example}`);
+    commands.get(path)?.addHelpText('after', `\nExample:\n  $ ${example}`);
   }
+  return Object.keys(examples).filter((path) => !commands.has(path));
 }

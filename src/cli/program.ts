@@ -1,31 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../member/version.ts';
 import { chooseSecurity } from './client-security.ts';
-import { addDev } from './dev/command.ts';
-import { addElect } from './elect/command.ts';
+import { type CommandModule, loadCommands } from './commands.ts';
 import { addExamples } from './examples.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';
-import { addDel } from './keys/del.ts';
-import { addGet } from './keys/get.ts';
-import { addPut } from './keys/put.ts';
-import { addWatch } from './keys/watch.ts';
-import { addMigrate } from './migrate.ts';
-import { addObserve } from './observe.ts';
-import { addAlarm } from './operations/alarm.ts';
-import { addCheck } from './operations/check/command.ts';
-import { addCompact } from './operations/compact.ts';
-import { addDefrag } from './operations/defrag.ts';
-import { addMember } from './operations/member.ts';
-import { addMoveLeader } from './operations/move-leader.ts';
-import { addSnapshot } from './operations/snapshot.ts';
-import { addServe } from './serve/command.ts';
 import { refusalOfEtcdFlag, withDoubleDashes } from './serve/flags.ts';
-import { addSimulate } from './simulate/command.ts';
-import { addStatus } from './status.ts';
-import { addAuth } from './users/auth.ts';
-import { addRole } from './users/role.ts';
-import { addUser } from './users/user.ts';
 
 const help = `
 Start here:
@@ -42,7 +22,7 @@ export async function runProgram(words: readonly string[]): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  const program = makeProgram(finish);
+  const program = makeProgram(await loadCommands(words[0]), finish);
   try {
     const prepared = words[0] === 'serve' ? ['serve', ...withDoubleDashes(words.slice(1))] : [...words];
     if (prepared[0] === 'serve') refuseEtcdFlags(prepared);
@@ -57,8 +37,8 @@ export async function runProgram(words: readonly string[]): Promise<number> {
   }
 }
 
-/** All commands; `finish` hears what the process is to exit with. */
-export function makeProgram(finish: (exitCode: number) => void): Command {
+/** With these commands; `finish` hears what the process is to exit with. */
+export function makeProgram(loaded: readonly CommandModule[], finish: (exitCode: number) => void): Command {
   const program = new Command('conclave')
     .description('Leader election with fencing tokens, on a Raft cluster that speaks the etcd v3 API.')
     .version(version, '--version', 'Print the version.')
@@ -68,27 +48,7 @@ export function makeProgram(finish: (exitCode: number) => void): Command {
     .addHelpText('after', help)
     .exitOverride()
     .hook('preAction', (_program, command) => chooseSecurity(command));
-  addServe(program, finish);
-  addDev(program, finish);
-  addElect(program, finish);
-  addObserve(program, finish);
-  addGet(program, finish);
-  addPut(program, finish);
-  addDel(program, finish);
-  addWatch(program, finish);
-  addMigrate(program, finish);
-  addStatus(program, finish);
-  addCheck(program, finish);
-  addMember(program);
-  addMoveLeader(program);
-  addSnapshot(program, finish);
-  addCompact(program, finish);
-  addDefrag(program, finish);
-  addAlarm(program, finish);
-  addAuth(program, finish);
-  addUser(program, finish);
-  addRole(program, finish);
-  addSimulate(program, finish);
+  for (const { add } of loaded) add(program, finish);
   program
     .command('version')
     .description('Print the versions of Conclave, Node.js and the machine.')

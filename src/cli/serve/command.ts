@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { CommandFailure } from '../failure.ts';
+import { readConfigurationFile } from './configuration-file.ts';
 import { configFileFlag, serveFlags, variableOf } from './flags.ts';
 import { resolveOptions } from './options.ts';
 import { collectSettings, unknownVariables } from './settings.ts';
@@ -41,7 +40,7 @@ export function addServe(program: Command, finish: (exitCode: number) => void): 
     const { environment, flags, stopWithStdin } = { environment: process.env, ...givenFlags(command) };
     const path = flags[configFileFlag] ?? environment[variableOf(configFileFlag)];
     const file =
-      path === undefined || path === '' ? undefined : { path, text: await readConfiguration(path) };
+      path === undefined || path === '' ? undefined : { path, content: await readConfigurationFile(path) };
     const options = resolveOptions(collectSettings({ flags, environment, file }), process.cwd());
     // Loaded when needed: the other commands start without the server.
     const { runServe } = await import('./run.ts');
@@ -58,12 +57,4 @@ function givenFlags(command: Command): { flags: Record<string, string>; stopWith
     if (typeof value === 'string') flags[(option.long ?? '').replace(/^--/, '')] = value;
   }
   return { flags, stopWithStdin: values.stopWithStdin === true };
-}
-
-async function readConfiguration(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new CommandFailure('usage', `--config-file: ${(error as Error).message}`, { cause: error });
-  }
 }

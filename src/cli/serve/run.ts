@@ -2,6 +2,8 @@ import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { ConclaveError } from '../../errors/index.ts';
 import { hexId } from '../../member/index.ts';
+import { nodeRuntime } from '../../runtime/index.ts';
+import { releaseYoungGeneration } from '../../runtime/young-generation.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { reportOf } from '../failure.ts';
 import { makeLogger } from '../logging.ts';
@@ -76,6 +78,7 @@ async function serveUntil(
   logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir }, 'listening');
   // A member that has stopped before it saw a leader never gets ready.
   void member.ready.then(() => logger.info({ clients }, 'ready to serve client requests'));
+  using _releasing = releaseYoungGeneration({ timers: nodeRuntime().timers });
   const endTelling = tellWhileLeaderless(member.leaderless, (why) => logger.warn(why));
   const cause = await Promise.race([stopping, member.stopped.then(() => undefined)]).finally(endTelling);
   if (cause === undefined) return exitCodes.ok.code;

@@ -1,4 +1,3 @@
-import { parse } from 'yaml';
 import { CommandFailure } from '../failure.ts';
 import { configFileFlag, isServeFlag, otherVariables, type ServeFlagName, variableOf } from './flags.ts';
 
@@ -13,14 +12,15 @@ export type Settings = Readonly<Partial<Record<ServeFlagName, Setting>>>;
 export interface SettingSources {
   readonly flags: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly file: { readonly path: string; readonly text: string } | undefined;
+  /** What the file of `path` holds, parsed. */
+  readonly file: { readonly path: string; readonly content: unknown } | undefined;
 }
 
 /** A flag wins over its variable, and both over the file. An empty variable counts as absent, as in etcd. */
 export function collectSettings(sources: SettingSources): Settings {
   const settings: Partial<Record<ServeFlagName, Setting>> = {};
   if (sources.file !== undefined)
-    Object.assign(settings, settingsOfFile(sources.file.path, sources.file.text));
+    Object.assign(settings, settingsOfFile(sources.file.path, sources.file.content ?? {}));
   for (const [variable, text] of Object.entries(sources.environment)) {
     const name = flagOfVariable(variable);
     if (name !== undefined && text !== undefined && text !== '') settings[name] = { text, origin: variable };
@@ -48,13 +48,7 @@ function flagOfVariable(variable: string): ServeFlagName | undefined {
   return isServeFlag(name) ? name : undefined;
 }
 
-function settingsOfFile(path: string, text: string): Settings {
-  let content: unknown;
-  try {
-    content = parse(text) ?? {};
-  } catch (error) {
-    throw new CommandFailure('usage', `--config-file: ${path} is not YAML: ${(error as Error).message}`);
-  }
+function settingsOfFile(path: string, content: unknown): Settings {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new CommandFailure('usage', `--config-file: ${path} must hold keys and values, as 'name: m1'.`);
   }
