@@ -57,6 +57,11 @@ export class Subject {
     return this.process?.alive ?? false;
   }
 
+  /** It has done what the last round demands; it may go on. */
+  get completed(): boolean {
+    return this.done || (this.running && (this.#program?.completed ?? false));
+  }
+
   /** Without effect while it runs or when it is done. */
   start(): void {
     if (this.running || this.done) return;
@@ -91,9 +96,9 @@ export class Subject {
 
   /** In the last round: lets it end as soon as its program has done what is demanded. */
   endIfCompleted(): void {
-    if (this.#told || !this.#program?.completed || !this.running) return;
+    if (this.#told || !this.completed) return;
     this.#told = true;
-    this.#program.stop();
+    this.#program?.stop();
   }
 
   async #run(process: Process, program: Program): Promise<void> {

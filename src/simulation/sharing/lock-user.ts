@@ -8,6 +8,9 @@ type Kind = Entry['kind'];
 const kinds: readonly Kind[] = ['permit', 'read', 'write'];
 const names = { permit: 'permits', read: 'catalogue', write: 'catalogue' };
 
+/** Of those who waited in vain on a session that goes on: they never ask for that name again. */
+const goesElsewhereShare = 0.2;
+
 /** Takes permits of a semaphore and a read-write lock, holds them for a while and gives them back. */
 export class LockUserProgram {
   /** It had each of them since everything was healed. */
@@ -15,6 +18,8 @@ export class LockUserProgram {
   readonly #parts: SharerParts;
   readonly #stop = new AbortController();
   readonly #had = new Set<Kind>();
+  /** What it still comes for. */
+  #wanted = kinds;
   #entry: Entry | undefined;
 
   constructor(parts: SharerParts) {
@@ -36,11 +41,12 @@ export class LockUserProgram {
     const session = settings.oneSession ? new Session(store, options) : undefined;
     const asked = session === undefined ? options : { ...options, session };
     while (!signal.aborted) {
-      const missing = reports.healed ? kinds.filter((kind) => !this.#had.has(kind)) : [];
-      const kind = random.pick(missing.length > 0 ? missing : kinds);
+      const missing = this.#wanted.filter((kind) => !this.#had.has(kind));
+      const kind = random.pick(reports.healed && missing.length > 0 ? missing : this.#wanted);
       const held = await this.#take(kind, asked);
       if (held !== undefined) await this.#hold(kind, held);
-      this.completed = this.#had.size === kinds.length;
+      else if (settings.oneSession && !reports.healed) this.#goElsewhere(kind);
+      this.completed = this.#wanted.every((one) => this.#had.has(one));
       await pause(process.runtime, random.between(0, this.completed ? 500 : 150), signal);
     }
     await session?.[Symbol.asyncDispose]();
@@ -48,6 +54,12 @@ export class LockUserProgram {
 
   stop(): void {
     this.#stop.abort();
+  }
+
+  /** What it may have won as it gave up must not depend on its coming back. */
+  #goElsewhere(kind: Kind): void {
+    const others = this.#wanted.filter((one) => names[one] !== names[kind]);
+    if (others.length > 0 && this.#parts.random.chance(goesElsewhereShare)) this.#wanted = others;
   }
 
   async #take(kind: Kind, asked: object): Promise<Lock | undefined> {

@@ -87,6 +87,9 @@ export class SharingWorkload implements LastRound, Membership {
   /** Asked in the last round, after any event. */
   get finished(): boolean {
     if (this.balanced?.look()) for (const program of this.#members.values()) program.completed = true;
+    // What is held by a session that goes on must be in nobody's way, so none ends before all are served.
+    const together = this.#options.sharing?.kind === 'permits';
+    if (together && !this.subjects.every(({ completed }) => completed)) return false;
     let finished = true;
     for (const subject of this.subjects) {
       if (subject.done) continue;

@@ -237,7 +237,25 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: 'withdrawTransaction(keys, part.place, this.#lease, false);',
       },
     ],
-    life: { faults: 'process', clients: 0, candidates: 0, sharing: 'permits' },
+    life: { faults: 'network', clients: 0, candidates: 0, sharing: 'permits' },
+    // Who comes back finds what it forgot; so nobody does, all have a session that goes on, and hear late that they won.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'slow-candidate': 4,",
+        replace: "    'slow-candidate': 24,",
+      },
+      {
+        file: 'src/simulation/sharing/lock-user.ts',
+        find: 'const goesElsewhereShare = 0.2;',
+        replace: 'const goesElsewhereShare = 1;',
+      },
+      {
+        file: 'src/simulation/sharing/settings.ts',
+        find: 'oneSession: random.chance(0.6),',
+        replace: 'oneSession: random.chance(1),',
+      },
+    ],
     checkers: ['sharing-completes', 'permits-kept'],
   },
   {
