@@ -248,6 +248,24 @@ export const membershipBugs: readonly PlantedBug[] = [
       },
     ],
     life,
+    // Greetings must be on their way for long, while others arrive at once.
+    settings: [
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: 'lossRate: rate(0.3),',
+        replace: 'lossRate: 0.3,',
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'add-learner': 8,",
+        replace: "    'add-learner': 20,",
+      },
+      {
+        file: 'src/simulation/faults/options.ts',
+        find: "    'remove-member': 12,",
+        replace: "    'remove-member': 24,",
+      },
+    ],
     checkers: ['program'],
   },
   {
