@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime/types.ts';
 import { Access, Passwords, Tokens } from './auth/index.ts';
 import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
+import { HistoryTurns } from './history-turns.ts';
 import { Holders } from './holders.ts';
 import { createRegistry } from './registry.ts';
 import { RenewalBatch } from './renewals.ts';
@@ -56,6 +57,7 @@ export class Api implements AsyncDisposable {
       background: this.#background,
       holders: this.holders,
       renewals: new RenewalBatch(member, runtime),
+      historyTurns: new HistoryTurns(runtime.timers),
       tokens,
       access: new Access(member, tokens, this.#background),
       passwords: new Passwords(runtime, options.auth?.passwordCostLog2),

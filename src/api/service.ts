@@ -3,6 +3,7 @@ import type { Runtime } from '../runtime/types.ts';
 import type { Access, Passwords, Tokens } from './auth/index.ts';
 import type { BackgroundWork } from './background.ts';
 import type { Headers } from './headers.ts';
+import type { HistoryTurns } from './history-turns.ts';
 import type { Holders } from './holders.ts';
 import type { RenewalBatch } from './renewals.ts';
 import type { RequiredLeader } from './required-leader.ts';
@@ -18,6 +19,7 @@ export interface ApiServices {
   readonly background: BackgroundWork;
   readonly renewals: RenewalBatch;
   readonly holders: Holders;
+  readonly historyTurns: HistoryTurns;
   readonly limits: CheckedLimits;
   readonly leaders: RequiredLeader;
   readonly access: Access;

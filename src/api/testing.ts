@@ -13,6 +13,7 @@ import type { CloseCause, Runtime } from '../runtime/types.ts';
 import { Access, Passwords, Tokens } from './auth/index.ts';
 import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
+import { HistoryTurns } from './history-turns.ts';
 import { Holders } from './holders.ts';
 import { RenewalBatch } from './renewals.ts';
 import { RequiredLeader } from './required-leader.ts';
@@ -285,6 +286,7 @@ export function testingServices(member: MemberHandle, runtime: Runtime): ApiServ
     background,
     holders: new Holders(),
     renewals: new RenewalBatch(member, runtime),
+    historyTurns: new HistoryTurns(runtime.timers),
     limits: standardLimits,
     leaders: new RequiredLeader(member, runtime),
     watchProgressIntervalMs: 1000,

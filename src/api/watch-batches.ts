@@ -1,4 +1,4 @@
-import type { KeyValue, WatchBatch, Watcher } from '../keyspace/types.ts';
+import type { KeyValue, ReadBudget, WatchBatch, Watcher } from '../keyspace/types.ts';
 import { type Event, type WatchResponse, WatchResponse as WatchResponseCodec } from '../wire/index.ts';
 
 /** What one response carries, but for a revision that has more: a revision is never split. */
@@ -11,8 +11,8 @@ interface Sized {
 }
 
 /** The next revisions of a watcher, as many as one response carries. */
-export function gather(watcher: Watcher): WatchBatch | undefined {
-  return watcher.next(eventsInOneResponse, bytesInOneResponse);
+export function gather(watcher: Watcher, budget: ReadBudget): WatchBatch | undefined {
+  return watcher.next(eventsInOneResponse, bytesInOneResponse, budget);
 }
 
 function sum(events: readonly Sized[]): number {

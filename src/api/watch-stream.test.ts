@@ -189,3 +189,58 @@ test('requests that cannot be read end the stream with their error', async () =>
   const responses = new WatchStream(testingServices(member, runtime), new TestingCall()).responses(bad);
   await assert.rejects(responses.next(), /too large/);
 });
+
+test('a watch of what is rare in a long history is searched for in many turns, others go on, and progress waits for it', async (t) => {
+  const { runtime, next, create, progress, put } = open();
+  for (let at = 0; at < 52_000; at++) await put(at === 45_000 || at === 50_000 ? 'rare' : 'k');
+  let turns = 0;
+  const searching = new AbortController();
+  t.after(() => searching.abort());
+  const count = (): void => {
+    turns += 1;
+    if (!searching.signal.aborted) runtime.timers.nextTurn(count);
+  };
+  create({ key: bytes('rare'), startRevision: 2, watchId: 1 });
+  create({ key: bytes('k'), watchId: 2 });
+  progress();
+  runtime.timers.nextTurn(count);
+  assert.deepEqual([(await next()).watchId, (await next()).watchId], [1, 2]);
+  const found = next();
+  await put('k');
+  assert.deepEqual([(await found).watchId, turns], [2, 0]);
+  assert.deepEqual(revisions(await next()), [45_002]);
+  // 40,000 records in the first turn at most, whoever asks for them.
+  assert.ok(turns >= 1, `${turns}`);
+  assert.deepEqual(revisions(await next()), [50_002]);
+  const { watchId, header } = await next();
+  assert.deepEqual({ watchId, revision: header?.revision }, { watchId: -1, revision: 52_002 });
+});
+
+test('streams that search in history at the same time share what is looked at in one turn', async () => {
+  const { runtime, member, put } = open();
+  for (let at = 0; at < 20_000; at++) await put('k');
+  const services = testingServices(member, runtime);
+  const told: Promise<WatchResponse>[] = [];
+  let turns = 0;
+  for (let at = 0; at < 12; at++) {
+    const requests = new TestingRequests<WatchRequest>();
+    const responses = new WatchStream(services, new TestingCall()).responses(requests);
+    const value = WatchCreateRequest.create({ key: bytes(`none ${at}`), startRevision: 2 });
+    requests.send(
+      WatchRequest.create({ requestUnion: { $case: 'createRequest', value } }),
+      WatchRequest.create({ requestUnion: { $case: 'progressRequest', value: {} } }),
+    );
+    told.push(responses.next().then(async () => (await responses.next()).value as WatchResponse));
+  }
+  const all = Promise.all(told).then((responses) => {
+    assert.ok(responses.every(({ watchId }) => watchId === -1));
+    return true;
+  });
+  for (let done = false; !done; ) {
+    await new Promise<void>((resolve) => runtime.timers.nextTurn(resolve));
+    turns += 1;
+    done = await Promise.race([all, Promise.resolve().then(() => false)]);
+  }
+  // 12 × 20,000 records, of which 40,000 are looked at in each turn.
+  assert.ok(turns >= 6 && turns < 30, `${turns}`);
+});

@@ -2,12 +2,12 @@ import type { Watcher } from '../keyspace/types.ts';
 import type { Timer } from '../runtime/types.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
 import { type GuardedRange, neverAllowed, WatchGuard } from './auth/index.ts';
-import { compareBytes } from './convert.ts';
 import type { ApiServices } from './service.ts';
 import type { CallContext } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 import { fragments, gather } from './watch-batches.ts';
 import { eventsOf } from './watch-encoding.ts';
+import { isEmptyRange, watchedRange, watchResponse } from './watch-messages.ts';
 
 /** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
 const waitingAnswers = 128;
@@ -42,6 +42,8 @@ export class WatchStream {
   readonly #progressDue = new Set<Watch>();
   readonly #work = new Wakeup();
   readonly #room = new Wakeup();
+  /** A watch has history before it that there is no budget for in this turn. */
+  #searching = false;
   #progressRequests = 0;
   #nextId = 0;
   #failure: unknown;
@@ -109,10 +111,8 @@ export class WatchStream {
   }
 
   #create(request: WatchCreateRequest): WatchResponse {
-    const { rangeEnd } = request;
     const { key } = watchedRange(request);
-    const toTheEnd = rangeEnd.length === 1 && rangeEnd[0] === 0;
-    if (rangeEnd.length > 0 && !toTheEnd && compareBytes(key, rangeEnd) >= 0) {
+    if (isEmptyRange(request)) {
       return this.#refusal('mvcc: watcher range is empty');
     }
     if (request.watchId !== 0 && this.#watches.has(request.watchId)) {
@@ -188,10 +188,29 @@ export class WatchStream {
       this.#room.notify();
       return answer;
     }
-    return this.#fragments.shift() ?? this.#nextEvents() ?? this.#nextProgress();
+    return (
+      this.#fragments.shift() ??
+      this.#nextEvents() ??
+      (this.#ready.size > 0 ? undefined : this.#nextProgress())
+    );
   }
 
   #nextEvents(): WatchResponse | undefined {
+    const unfinished: Watch[] = [];
+    const response = this.#firstEvents(unfinished);
+    for (const watch of unfinished) this.#ready.add(watch);
+    if (unfinished.length > 0 && !this.#searching) {
+      this.#searching = true;
+      this.#api.historyTurns.wait(() => {
+        this.#searching = false;
+        this.#work.notify();
+      });
+    }
+    return response;
+  }
+
+  /** Of the watches that have some. Those that must go on searching in a later turn are put into `unfinished`. */
+  #firstEvents(unfinished: Watch[]): WatchResponse | undefined {
     for (const watch of this.#ready) {
       this.#ready.delete(watch);
       const refusal = this.#guard.stillRefusal(watch.range);
@@ -199,8 +218,12 @@ export class WatchStream {
         this.#end(watch);
         return this.#response(watch.id, { canceled: true, cancelReason: refusal });
       }
-      const batch = gather(watch.watcher);
+      const batch = gather(watch.watcher, this.#api.historyTurns.budget);
       if (batch === undefined) continue;
+      if (batch.type === 'unfinished') {
+        unfinished.push(watch);
+        continue;
+      }
       if (batch.type === 'compacted') return this.#compacted(watch, batch.compactRevision);
       this.#ready.add(watch);
       watch.sentSinceTick = true;
@@ -267,17 +290,7 @@ export class WatchStream {
   }
 
   #response(watchId: number, rest: Partial<WatchResponse>, revision?: number): WatchResponse {
-    return {
-      header: this.#api.headers.header(revision),
-      watchId,
-      created: false,
-      canceled: false,
-      compactRevision: 0,
-      cancelReason: '',
-      fragment: false,
-      events: [],
-      ...rest,
-    };
+    return watchResponse(this.#api.headers.header(revision), watchId, rest);
   }
 
   #close(): void {
@@ -288,9 +301,4 @@ export class WatchStream {
     this.#ready.clear();
     this.#room.notify();
   }
-}
-
-/** etcd watches the first key there can be where none is given. */
-function watchedRange({ key, rangeEnd }: WatchCreateRequest): { key: Uint8Array; rangeEnd: Uint8Array } {
-  return { key: key.length === 0 ? new Uint8Array(1) : key, rangeEnd };
 }

@@ -11,7 +11,7 @@ import type { Alarm, AlarmCommand } from './alarms.ts';
 import type { Watcher, WatchRequest } from './watch-types.ts';
 
 export type { Alarm, AlarmCommand, AlarmKind } from './alarms.ts';
-export type { WatchBatch, WatchEvent, Watcher, WatchRequest } from './watch-types.ts';
+export type { ReadBudget, WatchBatch, WatchEvent, Watcher, WatchRequest } from './watch-types.ts';
 
 export interface KeyValue {
   readonly key: Uint8Array;

@@ -1,6 +1,6 @@
 import { copyBytes, rangeContains } from './bytes.ts';
 import { none } from './tables.ts';
-import type { KeyValue, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
+import type { KeyValue, ReadBudget, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
 import { type Kept, mostKeptEventBytes, mostKeptEvents } from './watch-kept.ts';
 import { eventBytes, type Kind } from './watch-kinds.ts';
 import type { WatchHub } from './watches.ts';
@@ -47,7 +47,7 @@ export class Cursor implements Watcher {
     return this.idle ? this.hub.store.revision : this.nextRevision - 1;
   }
 
-  next(maxEvents: number, maxBytes = Number.POSITIVE_INFINITY): WatchBatch | undefined {
+  next(maxEvents: number, maxBytes = Number.POSITIVE_INFINITY, budget?: ReadBudget): WatchBatch | undefined {
     if (this.ended || this.idle) return undefined;
     if (this.kept.length > 0) return this.takeKept();
     const store = this.hub.store;
@@ -56,7 +56,7 @@ export class Cursor implements Watcher {
       return { type: 'compacted', compactRevision: store.compactRevision };
     }
     const { kind } = this;
-    if (kind.count === 1) return this.read(maxEvents, maxBytes);
+    if (kind.count === 1) return this.read(maxEvents, maxBytes, budget);
     const name = `${this.nextRevision} ${maxEvents} ${maxBytes}`;
     const known = kind.readings.get(name);
     if (known !== undefined) {
@@ -64,45 +64,61 @@ export class Cursor implements Watcher {
       this.idle = known.idle;
       return known.batch;
     }
-    const batch = this.read(maxEvents, maxBytes);
-    this.hub.kinds.keep(kind, name, { batch, nextRevision: this.nextRevision, idle: this.idle });
+    const from = this.nextRevision;
+    const batch = this.read(maxEvents, maxBytes, budget);
+    // Where there was no budget left nothing was read, which tells the others nothing.
+    if (batch?.type !== 'unfinished' || this.nextRevision > from) {
+      this.hub.kinds.keep(kind, name, { batch, nextRevision: this.nextRevision, idle: this.idle });
+    }
     return batch;
   }
 
-  private read(maxEvents: number, maxBytes: number): WatchBatch | undefined {
+  private read(maxEvents: number, maxBytes: number, budget: ReadBudget | undefined): WatchBatch | undefined {
     const { revision } = this.hub.store;
-    const { events, stoppedAt } = this.collect(this.nextRevision, revision + 1, maxEvents, maxBytes);
+    const { events, stoppedAt } = this.collect(this.nextRevision, revision + 1, maxEvents, maxBytes, budget);
     this.nextRevision = stoppedAt;
     this.idle = stoppedAt > revision;
-    if (this.idle && events.length === 0) return undefined;
+    if (events.length === 0) return this.idle ? undefined : { type: 'unfinished' };
     return { type: 'events', events, revision: stoppedAt - 1, shared: this.kind.count > 1 };
   }
 
-  /** Events of whole revisions below `end`, up to the revision at which there were enough, or to `end`. */
+  /** Events of whole revisions below `end`, up to the revision at which there were enough or the budget ended, or to `end`. */
   private collect(
     from: number,
     end: number,
     maxEvents: number,
     maxBytes: number,
+    budget?: ReadBudget,
   ): { readonly events: WatchEvent[]; readonly stoppedAt: number } {
     const { store } = this.hub;
     const events: WatchEvent[] = [];
     const tail = store.history.tail;
     let revision = 0;
     let bytes = 0;
-    for (let position = store.positionOf(from); position < tail; position++) {
+    const first = store.positionOf(from);
+    const free = budget === undefined || tail - first <= budget.free;
+    const last = free ? tail : first + Math.min(budget.left, budget.mostAtOnce);
+    let stoppedAt = end;
+    let position = first;
+    for (; position < tail; position++) {
       const record = store.history.at(position);
       const modRevision = store.records.modRevision(record);
       if (modRevision >= end) break;
-      const full = events.length >= maxEvents || bytes >= maxBytes;
-      if (modRevision !== revision && full && events.length > 0) return { events, stoppedAt: modRevision };
-      revision = modRevision;
+      if (modRevision !== revision) {
+        const full = events.length >= maxEvents || bytes >= maxBytes;
+        if ((full && events.length > 0) || position >= last) {
+          stoppedAt = modRevision;
+          break;
+        }
+        revision = modRevision;
+      }
       if (!this.wants(record)) continue;
       const event = this.event(record);
       bytes += eventBytes(event);
       events.push(event);
     }
-    return { events, stoppedAt: end };
+    if (!free) budget.left = Math.max(0, budget.left - (position - first));
+    return { events, stoppedAt };
   }
 
   /** From where on it lacks what a compaction to `revision` takes away; undefined: nothing, or it has been too late for long. */

@@ -25,8 +25,20 @@ export type WatchBatch =
       /** Other watchers may be given these very events. */
       readonly shared: boolean;
     }
+  /** The budget was used up before an event was found: ask again when other work had its turn. */
+  | { readonly type: 'unfinished' }
   /** The next event wanted is compacted away: the watcher is over. */
   | { readonly type: 'compacted'; readonly compactRevision: number };
+
+/** How much of history may be read before other work has its turn. */
+export interface ReadBudget {
+  /** Records that may still be looked at; reading takes from it. */
+  left: number;
+  /** Of these one call takes so many at most. */
+  readonly mostAtOnce: number;
+  /** Who has no more records than this to look at reads them at no cost: who is up to date never waits for others. */
+  readonly free: number;
+}
 
 /**
  * A cursor over history, not a queue: a slow reader costs no memory. `onReady` is called (inside `apply`, so do
@@ -35,9 +47,10 @@ export type WatchBatch =
 export interface Watcher {
   /**
    * The next batch, or undefined when there is nothing yet. It ends with the revision with which it has reached
-   * `maxEvents` or `maxBytes`, of keys and values.
+   * `maxEvents` or `maxBytes`, of keys and values, or with the budget, if one is given. A revision is always looked at as a
+   * whole.
    */
-  next(maxEvents: number, maxBytes?: number): WatchBatch | undefined;
+  next(maxEvents: number, maxBytes?: number, budget?: ReadBudget): WatchBatch | undefined;
   /** Everything at or below this revision was delivered or did not match. */
   readonly deliveredRevision: number;
   /** True when `next` has nothing to give now. */

@@ -17,16 +17,21 @@ import {
   txnRequest,
   watchRequest,
 } from './testing/requests.ts';
-import type { WatchEvent, Watcher, WatchRequest } from './types.ts';
+import type { ReadBudget, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
 
 /** Reads all there is; undefined when the watcher ended with 'compacted'. */
 function drain(watcher: Watcher, maxEvents = 100): WatchEvent[] | undefined {
   const events: WatchEvent[] = [];
   for (let batch = watcher.next(maxEvents); batch !== undefined; batch = watcher.next(maxEvents)) {
     if (batch.type === 'compacted') return undefined;
-    events.push(...batch.events);
+    events.push(...eventsBatch(batch).events);
   }
   return events;
+}
+
+function eventsBatch(batch: WatchBatch | undefined): Extract<WatchBatch, { type: 'events' }> {
+  assert.ok(batch?.type === 'events', batch?.type);
+  return batch;
 }
 
 function described(events: readonly WatchEvent[] | undefined): string[] | undefined {
@@ -50,12 +55,12 @@ class Follower {
   }
 
   /** False once the watcher has ended. */
-  read(model: Model, maxEvents: number): boolean {
+  read(model: Model, maxEvents: number, budget?: ReadBudget): boolean {
     const before = this.watcher.deliveredRevision;
     // Told, or never out of events: otherwise there must be nothing.
     const mayHave = this.ready > 0 || !this.starved;
     this.ready = 0;
-    const batch = this.watcher.next(maxEvents);
+    const batch = this.watcher.next(maxEvents, undefined, budget);
     this.starved = batch === undefined;
     if (batch === undefined) {
       assert.ok(this.watcher.synced);
@@ -68,6 +73,16 @@ class Follower {
       assert.equal(batch.compactRevision, model.compactRevision);
       assert.equal(this.watcher.next(1), undefined);
       return false;
+    }
+    if (batch.type === 'unfinished') {
+      assert.equal(this.watcher.synced, false);
+      assert.ok(this.watcher.deliveredRevision >= before);
+      assert.ok(
+        this.watcher.deliveredRevision > before || budget?.left === 0,
+        'a budget was used for nothing',
+      );
+      assert.deepEqual(this.seen, this.expected(model, this.watcher.deliveredRevision));
+      return true;
     }
     assert.ok(batch.events.length > 0);
     this.seen.push(...batch.events);
@@ -129,7 +144,10 @@ test('watchers see every matching event once, in order, revisions whole, also ac
           const request = drawWatch(tape, model);
           for (let twins = tape.draw(3); twins >= 0; twins--) followers.push(new Follower(watched, request));
         }
-        followers = followers.filter((follower) => tape.chance(3) || follower.read(model, 1 + tape.draw(4)));
+        const budget = { left: tape.draw(12), mostAtOnce: 1 + tape.draw(6), free: tape.draw(3) };
+        const read = (follower: Follower) =>
+          follower.read(model, 1 + tape.draw(4), tape.chance(2) ? budget : undefined);
+        followers = followers.filter((follower) => tape.chance(3) || read(follower));
       }
       for (const follower of followers) {
         while (!follower.watcher.synced && follower.read(model, 2)) {}
@@ -277,6 +295,35 @@ test('what a key was before the compact revision is not told, though it may not 
   const previous = drain(watcher)?.map(({ prevKv }) => prevKv && text(prevKv.value));
   assert.deepEqual(previous, [undefined, '1']);
   reader.close();
+});
+
+test('a watcher far behind looks at no more of history than its budget allows, and finds all of it in the end', () => {
+  const keyspace = new Keyspace();
+  for (let i = 0; i < 500; i++) applyOne(keyspace, putCommand(i === 300 ? 'a' : 'other'));
+  const request = watchRequest('a', '', { startRevision: 2 });
+  const watcher = keyspace.watch(request, () => {});
+  const twin = keyspace.watch(request, () => {});
+  const budget = { left: 100, mostAtOnce: 60, free: 0 };
+  assert.deepEqual(watcher.next(10, undefined, budget), { type: 'unfinished' });
+  assert.equal(watcher.deliveredRevision, 61);
+  assert.deepEqual([budget.left, watcher.synced], [40, false]);
+  watcher.next(10, undefined, budget);
+  assert.deepEqual(watcher.next(10, undefined, budget), { type: 'unfinished' });
+  assert.deepEqual([budget.left, watcher.deliveredRevision], [0, 101]);
+  // Who wants the same is given what was read, at no cost; a reading of nothing is not taken for one of something.
+  for (let at = 0; at < 3; at++) twin.next(10, undefined, budget);
+  assert.equal(twin.deliveredRevision, 101);
+  const seen: WatchEvent[] = [];
+  for (let rounds = 0; !watcher.synced && rounds < 20; rounds++) {
+    const batch = watcher.next(10, undefined, { left: 60, mostAtOnce: 60, free: 0 });
+    if (batch?.type === 'events') seen.push(...batch.events);
+  }
+  assert.equal(watcher.synced, true);
+  assert.deepEqual(described(seen), ['put a@302']);
+  // What is not far behind is read whatever others have used up.
+  applyOne(keyspace, putCommand('a'));
+  const none = { left: 0, mostAtOnce: 60, free: 1 };
+  assert.deepEqual(described([...eventsBatch(watcher.next(10, undefined, none)).events]), ['put a@502']);
 });
 
 test('a watcher that waits for a future revision stays silent until then', () => {
