@@ -14,7 +14,7 @@ export function longTime(ms: number): string {
   return `${grouped(Math.floor(minutes / 60))} h ${minutes % 60} min`;
 }
 
-/** Simulated seconds for each second that a core was busy with a life. */
-export function speedOf(block: Pick<Block, 'totals' | 'busyMs'>): number {
-  return block.busyMs === 0 ? 0 : block.totals.simulatedMs / block.busyMs;
+/** Simulated seconds for each second of processor time: neighbours on the machine do not count. */
+export function speedOf(block: Pick<Block, 'totals' | 'usedMs'>): number {
+  return block.usedMs === 0 ? 0 : block.totals.simulatedMs / block.usedMs;
 }

@@ -16,7 +16,7 @@ const options: SimulateOptions = {
 function blockOf(seeds: number): Block {
   const totals = new Totals();
   for (let seed = 1; seed <= seeds; seed++) totals.add(fakeResult({ seed }));
-  return { totals, failures: [], first: undefined, busyMs: seeds * 100, interrupted: false };
+  return { totals, failures: [], first: undefined, usedMs: seeds * 100, interrupted: false };
 }
 
 test('the heading has what is needed to live the same block again', () => {
@@ -49,7 +49,7 @@ test('the live view has all figures, in lines that fit', () => {
       '10 of 20 seeds',
       '10,000 steps',
       '5 min 0 s simulated',
-      '300 for each second and core',
+      '300 for each second of a core',
     ]) {
       assert.ok(text.includes(figure), `${figure} in ${text}`);
     }

@@ -43,7 +43,7 @@ export function figuresLine(options: SimulateOptions, block: Block, elapsedMs: n
   const figures = [
     `${grouped(totals.seeds)}${of} seeds`,
     `${grouped(totals.steps)} steps`,
-    `${longTime(totals.simulatedMs)} simulated, ${grouped(speedOf(block))} for each second and core`,
+    `${longTime(totals.simulatedMs)} simulated, ${grouped(speedOf(block))} for each second of a core`,
     `${grouped(totals.faultsInjected)} faults`,
     `${grouped(totals.of('elections'))} elections`,
   ];

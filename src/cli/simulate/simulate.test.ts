@@ -31,7 +31,7 @@ async function outcomeOf(options: Partial<SimulateOptions>, world: World = {}) {
     lived.push(one);
     if (lived.length === world.interruptAfter) interrupted.abort();
     const result = fakeResult(one, world.breaks?.(one));
-    return { result: { ...result, ...world.change?.(result, lived.length) }, tookMs: 100 };
+    return { result: { ...result, ...world.change?.(result, lived.length) } };
   };
   const outcome = await simulate(
     { ...usual, ...options },
@@ -43,6 +43,7 @@ async function outcomeOf(options: Partial<SimulateOptions>, world: World = {}) {
         program: 'conclave simulate',
       },
       monotonicMs: () => lived.length * 50,
+      processorMs: () => lived.length * 100,
       onFailure: ({ seed }) => told.push(seed),
     },
   );
@@ -64,7 +65,8 @@ test('a block in which every claim held says so, with what it covered and how fa
   assert.equal(outcome.ok, true);
   assert.match(text, /^OK\. Every claim held in 20 seeds from 1 on\.$/m);
   assert.match(text, /^simulated time {2}10 min 0 s$/m);
-  assert.match(text, /^speed {11}300 simulated seconds for each second and core$/m);
+  assert.match(text, /^processor time {2}2 s$/m);
+  assert.match(text, /^speed {11}300 simulated seconds for each second of a core$/m);
   assert.match(text, /^leaderships +40$/m);
   assert.match(text, /^kill +240$/m);
   const { ok, seeds, speed, coverage, failures } = data;

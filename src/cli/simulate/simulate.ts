@@ -12,6 +12,8 @@ export interface Stage {
   /** No further life is begun. */
   readonly enough: AbortSignal;
   readonly monotonicMs: () => number;
+  /** As `BlockOptions` have it. */
+  readonly processorMs?: () => number;
   /** How the command is called here. */
   readonly program: string;
   readonly onProgress?: (block: Block) => void;
@@ -61,6 +63,7 @@ export async function simulate(options: SimulateOptions, stage: Stage): Promise<
   const block = await liveBlock(stage.run, {
     ...{ life, firstSeed, seeds, jobs, keepGoing },
     ...{ enough: stage.enough, signal: stage.signal },
+    ...(stage.processorMs && { processorMs: stage.processorMs }),
     onLived: ({ result }, soFar) => {
       if (result.failure !== undefined && known++ < mostTold) stage.onFailure?.(result);
       stage.onProgress?.(soFar);

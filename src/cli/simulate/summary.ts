@@ -31,7 +31,8 @@ function figures({ block, elapsedMs, options }: Outcome): string {
     ['steps', grouped(totals.steps)],
     ['simulated time', longTime(totals.simulatedMs)],
     ['real time', `${longTime(elapsedMs)}, ${options.jobs} at a time`],
-    ['speed', `${grouped(speedOf(block))} simulated seconds for each second and core`],
+    ['processor time', longTime(block.usedMs)],
+    ['speed', `${grouped(speedOf(block))} simulated seconds for each second of a core`],
   ];
   return `${rows.map(([name = '', value]) => `${name.padEnd(16)}${value}`).join('\n')}\n`;
 }
@@ -128,7 +129,8 @@ export function summaryData(outcome: Outcome, program: string): object {
       jobs: options.jobs,
     },
     ...{ seeds: totals.seeds, steps: totals.steps, failed: totals.failures },
-    ...{ simulatedSeconds: totals.simulatedMs / 1000, realSeconds: elapsedMs / 1000, speed: speedOf(block) },
+    ...{ simulatedSeconds: totals.simulatedMs / 1000, realSeconds: elapsedMs / 1000 },
+    ...{ processorSeconds: block.usedMs / 1000, speed: speedOf(block) },
     ...{ coverage: Object.fromEntries(totals.coverage), faults: Object.fromEntries(totals.faults) },
     first: block.first ? { seed: block.first.seed, traceHash: block.first.traceHash } : null,
     ...{ missing, neverSeen: totals.neverSeen, unsteady: unsteady ?? null },

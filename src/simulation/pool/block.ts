@@ -1,3 +1,4 @@
+import { processorMs } from '../../runtime/process-figures.ts';
 import type { LifeOptions, LifeResult } from '../life/types.ts';
 import { Totals } from '../report/totals.ts';
 import type { Lived } from './messages.ts';
@@ -17,6 +18,8 @@ export interface BlockOptions {
   readonly enough?: AbortSignal;
   /** Also what is under way is not waited for. */
   readonly signal?: AbortSignal;
+  /** Of this process. Default: as the system counts it. */
+  readonly processorMs?: () => number;
   readonly onLived?: (lived: Lived, block: Block) => void;
 }
 
@@ -27,8 +30,8 @@ export interface Block {
   readonly failures: readonly LifeResult[];
   /** The result of the first seed, once it is there and if it went well, to compare another run with. */
   readonly first: LifeResult | undefined;
-  /** What the lives took, summed over all jobs. */
-  readonly busyMs: number;
+  /** Processor time of the whole process since the block began, or until it was over: collector and compiler too. */
+  readonly usedMs: number;
   /** `signal` ended it. */
   readonly interrupted: boolean;
 }
@@ -56,7 +59,7 @@ export async function liveBlock(
     // Whoever interrupts closes the pool, and that rejects what is under way.
     jobs.catch(() => {});
   } finally {
-    block.over = true;
+    block.end();
     signal?.removeEventListener('abort', abort);
   }
   return block;
@@ -66,16 +69,29 @@ class RunningBlock implements Block {
   readonly totals = new Totals();
   readonly failures: LifeResult[] = [];
   first: LifeResult | undefined;
-  busyMs = 0;
   over = false;
   readonly #run: (options: LifeOptions) => Promise<Lived>;
   readonly #options: BlockOptions;
+  readonly #processorMs: () => number;
+  readonly #sinceMs: number;
+  #usedMs: number | undefined;
   #next: number;
 
   constructor(run: (options: LifeOptions) => Promise<Lived>, options: BlockOptions) {
     this.#run = run;
     this.#options = options;
     this.#next = options.firstSeed;
+    this.#processorMs = options.processorMs ?? processorMs;
+    this.#sinceMs = this.#processorMs();
+  }
+
+  get usedMs(): number {
+    return this.#usedMs ?? this.#processorMs() - this.#sinceMs;
+  }
+
+  end(): void {
+    this.#usedMs = this.usedMs;
+    this.over = true;
   }
 
   get interrupted(): boolean {
@@ -100,8 +116,7 @@ class RunningBlock implements Block {
   }
 
   #take(lived: Lived): void {
-    const { result, tookMs } = lived;
-    this.busyMs += tookMs;
+    const { result } = lived;
     this.totals.add(result);
     if (result.failure !== undefined) this.#keep(result);
     else if (result.seed === this.#options.firstSeed) this.first = result;

@@ -1,9 +1,8 @@
 import type { LifeResult } from '../life/types.ts';
 
-/** A life's result, which is the same everywhere, and what this machine needed for it, starting a thread left out. */
+/** What came out of a life: the same on every machine. */
 export interface Lived {
   readonly result: LifeResult;
-  readonly tookMs: number;
 }
 
 /** What a thread is started with. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
-import { nodeRuntime } from '../../runtime/index.ts';
 import { fakeResult } from '../report/testing.ts';
 import { liveBlock, mostFailures } from './block.ts';
 import type { Lived } from './messages.ts';
@@ -16,7 +15,7 @@ after(() => pool[Symbol.asyncDispose]());
 function instantly(turns: (seed: number) => number = () => 1, failing: readonly number[] = []) {
   return async (options: { seed: number }): Promise<Lived> => {
     for (let left = turns(options.seed); left > 0; left--) await Promise.resolve();
-    return { result: fakeResult(options, failing.includes(options.seed) ? {} : undefined), tookMs: 2 };
+    return { result: fakeResult(options, failing.includes(options.seed) ? {} : undefined) };
   };
 }
 
@@ -47,22 +46,19 @@ test('what throws, leaves a rejection behind or ends the thread fails its own se
   assert.match(lived[1]?.result.failure?.stack ?? '', /TypeError[\s\S]*testing\.ts/);
 });
 
-test('a life that never ends is a failure, and the next one gets a new thread', async () => {
-  const timers: (() => void)[] = [];
-  const after = (_: number, callback: () => void) => {
-    timers.push(callback);
-    return { cancel() {} };
-  };
-  const { timers: real, ...others } = nodeRuntime();
-  const runtime = { ...others, timers: { ...real, after } };
-  await using impatient = new LifePool({ jobs: 1, runner, runtime });
-  const lives = [impatient.run({ seed: badSeeds.hangs }), impatient.run({ seed: 2 })];
-  timers[0]?.();
-  const [hung, next] = await Promise.all(lives);
-  assert.equal(hung?.result.failure?.checker, 'hang');
-  assert.match(hung?.result.failure?.message ?? '', /after 60 s/);
-  assert.equal(next?.result.failure, undefined);
-});
+for (const [how, seed, why] of [
+  ['computes', badSeeds.hangs, /after 1 s of processor time/],
+  ['waits', badSeeds.waits, /after 1 s in which it waited for something/],
+] as const) {
+  test(`a life that ${how} without end is a failure, and the next one gets a new thread`, async () => {
+    await using impatient = new LifePool({ jobs: 1, runner, patienceMs: 1000 });
+    const lives = [impatient.run({ seed }), impatient.run({ seed: 2 })];
+    const [hung, next] = await Promise.all(lives);
+    assert.equal(hung?.result.failure?.checker, 'hang');
+    assert.match(hung?.result.failure?.message ?? '', why);
+    assert.equal(next?.result.failure, undefined);
+  });
+}
 
 test('a closed pool rejects what is under way and what comes after', async () => {
   const closing = new LifePool({ jobs: 1, runner });
@@ -79,10 +75,10 @@ test('a block lives its seeds once each and sums them up', async () => {
   const onLived = ({ result }: Lived) => void seeds.push(result.seed);
   const done = await liveBlock(
     instantly((seed) => seed % 5),
-    { ...block, onLived },
+    { ...block, onLived, processorMs: () => 100 + 2 * seeds.length },
   );
   assert.deepEqual(seeds.toSorted(), [10, 11, 12, 13, 14, 15, 16, 17]);
-  assert.deepEqual([done.totals.seeds, done.busyMs, done.failures, done.interrupted], [8, 16, [], false]);
+  assert.deepEqual([done.totals.seeds, done.usedMs, done.failures, done.interrupted], [8, 16, [], false]);
   assert.equal(done.first?.seed, 10);
 });
 
@@ -103,7 +99,7 @@ test('the first failure of a block is its lowest seed, whatever fails sooner', a
 });
 
 test('a block in which everything fails keeps only so many failures', async () => {
-  const everything = async (options: { seed: number }) => ({ result: fakeResult(options, {}), tookMs: 1 });
+  const everything = async (options: { seed: number }) => ({ result: fakeResult(options, {}) });
   const done = await liveBlock(everything, { ...block, seeds: mostFailures + 500, keepGoing: true });
   assert.deepEqual([done.failures.length, done.totals.failures], [mostFailures, mostFailures + 500]);
 });

@@ -7,7 +7,7 @@ import { LifeThread } from './thread.ts';
 export interface PoolOptions {
   /** Threads, each living one life at a time. */
   readonly jobs: number;
-  /** How long a life may take on the host's clock, ms, before it counts as hanging. Default 60,000. */
+  /** How much processor time a life may take, ms, before it counts as hanging; or how long it may do nothing. Default 60,000. */
   readonly patienceMs?: number;
   /** Module that exports `runLife`. Default: the simulator's own. */
   readonly runner?: URL;

@@ -3,6 +3,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from '../life/types.ts';
 import type { Lived, WorkerMessage, WorkerSettings } from './messages.ts';
+import { Patience } from './patience.ts';
 
 /** Twice Node's own: most of what a life makes is gone before so much is full, and is never copied. */
 const youngGenerationMb = 96;
@@ -10,7 +11,7 @@ const youngGenerationMb = 96;
 export interface ThreadOptions {
   /** URL of the module whose `runLife` the thread calls. */
   readonly runner: string;
-  /** How long a life may take on the host's clock before it counts as hanging, ms. */
+  /** As `PoolOptions` have it. */
   readonly patienceMs: number;
   readonly runtime: Runtime;
   readonly name: string;
@@ -35,19 +36,18 @@ export class LifeThread {
 
   /** Resolves to a result whatever the life does. @throws ConclaveError 'closed' when closed meanwhile. */
   async live(options: LifeOptions): Promise<Lived> {
-    const { timers } = this.#options.runtime;
     const worker = this.#started();
     const ended = Promise.withResolvers<Lived | Breakdown>();
     this.#settle = ended.resolve;
     this.#fail = ended.reject;
-    const patience = timers.after(this.#options.patienceMs, () => this.#hang());
+    const patience = new Patience(worker, this.#options, (why) => this.#hang(why));
     try {
       if (this.#stray !== undefined) return failedLife(options, this.#stray);
       worker.postMessage(options);
       const end = await ended.promise;
       return 'result' in end ? end : failedLife(options, end);
     } finally {
-      patience.cancel();
+      patience.end();
       this.#stray = undefined;
       this.#settle = undefined;
       this.#fail = undefined;
@@ -97,11 +97,10 @@ export class LifeThread {
     else if (!this.#closed) this.#stray = breakdown;
   }
 
-  #hang(): void {
+  #hang(why: string): void {
     const worker = this.#worker;
     this.#worker = undefined;
-    const seconds = Math.round(this.#options.patienceMs / 1000);
-    const message = `The life had not ended after ${seconds} s on this machine's clock.`;
+    const message = `The life had not ended after ${why}.`;
     this.#settle?.({ checker: 'hang', claim: 'A life comes to its end.', message, stack: undefined });
     // How it ends is of no interest any more.
     worker?.terminate().catch(() => {});
@@ -121,7 +120,7 @@ function failedLife(options: LifeOptions, breakdown: Breakdown): Lived {
     ...{ coverage: {}, faults: {}, schedule: [], settings: 'unknown, as the life gave no result' },
     ...{ failure: { ...breakdown, atUs: 0 }, lines: undefined },
   };
-  return { result, tookMs: 0 };
+  return { result };
 }
 
 function closed(): ConclaveError {

@@ -10,7 +10,7 @@ type Runner = { readonly runLife: (options: LifeOptions) => Promise<LifeResult> 
 const port = parentPort;
 if (port === null) throw new ConclaveError('internal', 'A thread of the simulator was started as a program.');
 const { runner } = workerData as WorkerSettings;
-const { clock, timers } = nodeRuntime();
+const { timers } = nodeRuntime();
 // Loaded while the first message waits; a module that cannot be loaded fails each life that wants it.
 const loaded = import(runner) as Promise<Runner>;
 loaded.catch(() => {});
@@ -18,9 +18,7 @@ loaded.catch(() => {});
 async function live(options: LifeOptions): Promise<WorkerMessage> {
   try {
     const { runLife } = await loaded;
-    const sinceMs = clock.monotonicMs();
-    const result = await runLife(options);
-    return { kind: 'lived', lived: { result, tookMs: clock.monotonicMs() - sinceMs } };
+    return { kind: 'lived', lived: { result: await runLife(options) } };
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     return { kind: 'threw', error: { message, stack } };
