@@ -10,8 +10,12 @@ import type { Strike } from '../faults/targets.ts';
 import type { SimulatedCluster } from '../life/cluster.ts';
 import type { SimulatedMember } from '../life/simulated-member.ts';
 import { bytesOf, textOf } from '../workload/model-values.ts';
+import { eventKinds } from '../world/scheduler.ts';
 import type { World } from '../world/world.ts';
 import { firstKeptLease, keptLeaseLimit, keptPrefix, restingKey } from './kept.ts';
+
+/** What must be well for it is looked at so often. */
+const tryEveryUs = 100_000;
 
 /** How often members came to differ, by how. */
 export interface DivergenceCounts {
@@ -46,32 +50,53 @@ export class Divergence {
     this.#parts = parts;
   }
 
-  strike(fault: Fault, member: SimulatedMember): Strike {
-    const { cluster, mayStrike } = this.#parts;
+  /** As soon as it may, until it is undone. `done`: a member differs. */
+  strike(fault: Fault, whom: (fault: Fault) => SimulatedMember, done: () => void): Strike {
+    const { scheduler } = this.#parts.world;
+    let undo: Strike = this.#tried(fault, whom(fault), done);
+    let isOver = false;
+    const again = (): void => {
+      if (isOver || undo !== undefined) return;
+      undo = this.#tried(fault, whom(fault), done);
+      scheduler.after(tryEveryUs, eventKinds.fault, undefined, again);
+    };
+    again();
+    return () => {
+      isOver = true;
+      undo?.();
+    };
+  }
+
+  #tried(fault: Fault, member: SimulatedMember, done: () => void): Strike {
     const { keyspace } = member;
-    if (keyspace === undefined || !mayStrike() || !cluster.mayLose(member)) return undefined;
+    if (keyspace === undefined || !this.#isWell(member)) return undefined;
     switch (fault.how % 3) {
       case 0:
-        return this.#flip(member, keyspace);
+        return this.#flip(member, keyspace, () => {
+          this.counts.memory += 1;
+          done();
+        });
       case 1:
         return this.#misapply(member, keyspace, wrongValue, () => {
           this.counts.values += 1;
+          done();
         });
       default:
         return this.#misapply(member, keyspace, wrongLease, () => {
           this.counts.leases += 1;
+          done();
         });
     }
   }
 
   /** A bit in memory: no hash of what was written there shows it. */
-  #flip(member: SimulatedMember, keyspace: KeyspaceMachine): Strike {
+  #flip(member: SimulatedMember, keyspace: KeyspaceMachine, done: () => void): Strike {
     const { store } = (keyspace as unknown as Innards).state;
     const record = store.find(bytesOf(restingKey));
     const view = record < 0 ? undefined : store.valueView(record);
     if (view?.[0] === undefined) return undefined;
     view[0] ^= 1;
-    this.counts.memory += 1;
+    done();
     this.#differs(member, 'a bit in its memory flips');
     return () => {};
   }

@@ -9,7 +9,13 @@ import type { Fault } from './schedule.ts';
 import { type Strike, type Targets, whomFor } from './targets.ts';
 
 /** They count when data was harmed, or seen to be, and not only a member stopped for it. */
-const harms: ReadonlySet<FaultKind> = new Set(['lose-disk', 'bit-rot', 'misdirected-read', 'rotten-read']);
+const harms: ReadonlySet<FaultKind> = new Set([
+  'lose-disk',
+  'bit-rot',
+  'misdirected-read',
+  'rotten-read',
+  'diverge',
+]);
 
 /** After so long both ends know what befell their connection: TCP has given up, the longest lease and grace are over. */
 const oneSidedForUs = 26_000_000;
@@ -87,7 +93,7 @@ export class Nemesis {
       strikeData(fault, targets, () => this.#count(fault.kind)) ??
       strikeProcess(fault, targets, this.#overlaps) ??
       targets.change?.(fault) ??
-      (fault.kind === 'diverge' ? targets.diverge?.(fault) : undefined) ??
+      (fault.kind === 'diverge' ? targets.diverge?.(fault, () => this.#count(fault.kind)) : undefined) ??
       strikeClock(fault, targets)
     );
   }

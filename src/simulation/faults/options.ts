@@ -112,8 +112,10 @@ const familiesOf: Readonly<Record<Exclude<FaultPreset, 'none'>, readonly Family[
 /** Of the lives with all faults; in the others the members stay who they are. */
 const changingShare = 0.2;
 /** Of those in which they do not, lives in which the state of one comes to differ, and how often in a minute. */
-const divergingShare = 0.25;
-const divergesPerMinute = 6;
+const divergingShare = 0.35;
+const divergesPerMinute = 12;
+/** The membership changes less often then: only where nothing of it is under way may one differ. */
+const calmerChanges = 0.3;
 
 /** In a life that has it, a kind strikes about so often in a minute. */
 const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind, number>>>>> = {
@@ -176,6 +178,8 @@ const usualPerMinute: Readonly<Record<Family, Readonly<Partial<Record<FaultKind,
   },
 };
 
+const changeKinds = Object.keys(usualPerMinute.membership) as readonly FaultKind[];
+
 const calm: FaultOptions = {
   ...{ latencyUs: 150, jitterUs: 100, lossRate: 0, repeatRate: 0, reorderRate: 0, clockDriftRate: 0 },
   ...{ diskSlowness: [], perMinute: {}, leaderBias: 0.4, durationScale: 1 },
@@ -205,7 +209,10 @@ export function drawFaults(preset: FaultPreset, random: Draw, diverging?: boolea
   // The last, so that lives without it are drawn as they were before it was there.
   const changing = families.includes('membership') || (preset === 'all' && random.chance(changingShare));
   if (changing) Object.assign(perMinute, drawChanges(random));
-  if (diverging ?? (changing && random.chance(divergingShare))) perMinute.diverge = divergesPerMinute;
+  if (diverging ?? (changing && random.chance(divergingShare))) {
+    for (const kind of changeKinds) if (perMinute[kind] !== undefined) perMinute[kind] *= calmerChanges;
+    perMinute.diverge = divergesPerMinute;
+  }
   return { ...calm, ...qualities, perMinute };
 }
 
@@ -221,7 +228,7 @@ function drawChanges(random: Draw): Partial<Record<FaultKind, number>> {
 
 /** Whether members join and leave in such a life. */
 export function changesMembership({ perMinute }: Pick<FaultOptions, 'perMinute'>): boolean {
-  return Object.keys(usualPerMinute.membership).some((kind) => perMinute[kind as FaultKind] !== undefined);
+  return changeKinds.some((kind) => perMinute[kind] !== undefined);
 }
 
 export function isDiverging({ perMinute }: Pick<FaultOptions, 'perMinute'>): boolean {

@@ -60,8 +60,8 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'remove-member': [100, 3000],
   'replace-member': [1, 1500],
   'replace-at-once': [1, 800],
-  // Until the next command that can be applied wrongly.
-  diverge: [2000, 1],
+  // Until all are well who could tell, and the next command comes that can be applied wrongly.
+  diverge: [6000, 1],
 };
 
 /** Every fault of a life, in the order of their times, none before `fromMs` and none after `untilMs`. */

@@ -52,8 +52,8 @@ export interface Targets {
   harm(member: StrikableMember, how: () => void): boolean;
   /** Has the membership changed; absent: it stays as it is. */
   readonly change?: (fault: Fault) => Strike;
-  /** Has the state of a member differ from that of the others; absent: none does. */
-  readonly diverge?: (fault: Fault) => Strike;
+  /** Has the state of a member differ from that of the others, and calls `done` when it does; absent: none does. */
+  readonly diverge?: (fault: Fault, done: () => void) => Strike;
 }
 
 /** What a fault did, as far as it can be undone; undefined: it found nothing to strike. */

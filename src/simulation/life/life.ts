@@ -297,7 +297,7 @@ class Life {
       harm: ({ position }, how) =>
         !damage.damaged(position) && cluster.diverged === undefined && damage.harm(position, how),
       ...(operator !== undefined && { change: (fault) => operator.strike(fault, memberOf) }),
-      ...(divergence !== undefined && { diverge: (fault) => divergence.strike(fault, memberOf(fault)) }),
+      ...(divergence !== undefined && { diverge: (fault, done) => divergence.strike(fault, memberOf, done) }),
     };
     return targets;
   }

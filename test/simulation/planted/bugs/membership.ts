@@ -1,7 +1,10 @@
 import type { PlantedBug } from '../bug.ts';
 
 /** Small lives with nothing but the membership in them. */
-const life: PlantedBug['life'] = { faults: 'membership', clients: 3, candidates: 0, seconds: 20 };
+const life: PlantedBug['life'] = {
+  ...{ faults: 'membership', clients: 3, candidates: 0, seconds: 20 },
+  divergence: false,
+};
 
 /** Bugs in how members join, leave and change their part. */
 export const membershipBugs: readonly PlantedBug[] = [
