@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { Keyspace } from '../../keyspace/index.ts';
-import type {
-  Configuration,
-  Entry,
-  EntryKind,
-  PeerProgress,
-  PersistRequest,
-  RaftCore,
-  RaftEffects,
-  RaftMessage,
-  RaftStatus,
-  SnapshotMeta,
+import {
+  type Configuration,
+  type Entry,
+  type EntryKind,
+  encodeConfiguration,
+  type PeerProgress,
+  type PersistRequest,
+  type RaftCore,
+  type RaftEffects,
+  type RaftMessage,
+  type RaftStatus,
+  type SnapshotMeta,
 } from '../../raft/index.ts';
 import {
   type Checker,
@@ -22,6 +23,7 @@ import {
 } from '../observation.ts';
 import { Draw } from '../world/random.ts';
 import { CommittedEntries } from './committed-log.ts';
+import { Configurations } from './configurations.ts';
 
 /** For the tests of this folder: members whose memory and disk are what the test says. */
 
@@ -138,7 +140,7 @@ export type Watching = Required<Checker>;
 export function watching(factory: CheckerFactory, life: LifeSight): Watching {
   const deaf = (): void => {};
   const hooks = {
-    ...{ memberStarted: deaf, memberEnded: deaf, memberWiped: deaf, drained: deaf, sent: deaf },
+    ...{ memberStarted: deaf, memberEnded: deaf, memberWiped: deaf, asked: deaf, drained: deaf, sent: deaf },
     ...{ durable: deaf, applied: deaf, installed: deaf, committed: deaf, settled: deaf, ended: deaf },
   };
   return { ...hooks, ...factory(life) };
@@ -208,6 +210,21 @@ export function send<Type extends Kind>(
   const numbers = { previousIndex: 0, previousTerm: 0, entries: [], session: 1, readContext: 0, sentAtMs: 0 };
   const address = { group: 1, from: from.memberId, to: to.memberId, term, type };
   checker.sent(from, to, { ...rest, ...numbers, ...address, ...fields } as unknown as RaftMessage);
+}
+
+/** An entry that makes these the voters. */
+export function change(index: number, term: number, voters: readonly number[]): Entry {
+  return { ...entry(index, term), kind: 'configuration', data: encodeConfiguration({ voters }) };
+}
+
+/** The handmade life, in which configurations are read from the logs. */
+export function changingLife(): HandmadeLife & { readonly configurations: Configurations } {
+  const made = handmadeLife();
+  const configurations = new Configurations(made.committed);
+  configurations.begin(made.life.members);
+  for (const member of made.life.members) configurations.started(member);
+  Object.assign(made.life, { configurations });
+  return { ...made, configurations };
 }
 
 /** The claim is found broken, in these words. */

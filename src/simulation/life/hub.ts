@@ -28,6 +28,7 @@ export class Hub implements LifeSight {
   #started: With<'memberStarted'>[] = [];
   #endedLives: With<'memberEnded'>[] = [];
   #wiped: With<'memberWiped'>[] = [];
+  #asked: With<'asked'>[] = [];
   #drained: With<'drained'>[] = [];
   #sent: With<'sent'>[] = [];
   #durable: With<'durable'>[] = [];
@@ -60,6 +61,7 @@ export class Hub implements LifeSight {
     this.#started = this.#having('memberStarted');
     this.#endedLives = this.#having('memberEnded');
     this.#wiped = this.#having('memberWiped');
+    this.#asked = this.#having('asked');
     this.#drained = this.#having('drained');
     this.#sent = this.#having('sent');
     this.#durable = this.#having('durable');
@@ -103,6 +105,15 @@ export class Hub implements LifeSight {
 
   memberWiped(member: MemberSight): void {
     this.#tell(this.#wiped, (checker) => checker.memberWiped(member));
+  }
+
+  /** Whether anybody wants to know what is read. */
+  get listensToReads(): boolean {
+    return this.#asked.length > 0;
+  }
+
+  asked(member: MemberSight, readId: number): void {
+    this.#tell(this.#asked, (checker) => checker.asked(member, readId));
   }
 
   // Those that are called thousands of times in each simulated minute do without #tell's callback.

@@ -256,6 +256,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
         recovering = false;
         if (this.gone) hub.fail(new Error(`${this.name} was removed, has stopped for it, and runs again`));
         this.raft = raft;
+        if (hub.listensToReads) this.#tellReads(raft);
         this.keyspace = keyspace;
         this.running = true;
         this.disk.faults.readsAreRight();
@@ -272,6 +273,16 @@ export class SimulatedMember implements MemberSight, StrikableMember {
       installed: (snapshot) => {
         if (process.alive && !recovering) hub.installed(this, snapshot);
       },
+    };
+  }
+
+  /** What is asked of the core passes by here. */
+  #tellReads(raft: RaftCore): void {
+    const own = raft as { step: RaftCore['step'] };
+    const step = raft.step.bind(raft);
+    own.step = (event, nowMs) => {
+      if (event.type === 'read') this.#parts.hub.asked(this, event.readId);
+      step(event, nowMs);
     };
   }
 

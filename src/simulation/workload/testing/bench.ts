@@ -1,5 +1,6 @@
 import {
   type Command,
+  type CommandAuthor,
   type CommandIdentity,
   encodeBatch,
   Keyspace,
@@ -8,7 +9,7 @@ import {
 } from '../../../keyspace/index.ts';
 import type { Entry } from '../../../raft/index.ts';
 import { type Checker, type MemberSight, Violation } from '../../observation.ts';
-import { workloadCheckers } from '../checkers.ts';
+import { type WorkloadCheckerOptions, workloadCheckers } from '../checkers.ts';
 import { type Answer, type Call, History, type Operation, type Pair } from '../history.ts';
 import { bytesOf } from '../model-values.ts';
 import { TestingLife } from '../testing.ts';
@@ -22,7 +23,7 @@ export class CheckerBench {
   term = 1;
   #index = 0;
 
-  constructor(options: { leaseReads?: boolean } = {}) {
+  constructor(options: WorkloadCheckerOptions = {}) {
     this.checkers = workloadCheckers(this.life, this.history, options);
     const bench = this;
     this.life.members.push({
@@ -38,12 +39,15 @@ export class CheckerBench {
   }
 
   /** Commits and applies one command; `identity` as [incarnation, sequence]. Time goes on by 10 ms. */
-  commit(command: Command, options: { identity?: readonly [number, number]; timeMs?: number } = {}): number {
+  commit(
+    command: Command,
+    options: { identity?: readonly [number, number]; timeMs?: number; author?: CommandAuthor } = {},
+  ): number {
     this.life.nowUs += 10_000;
     const [incarnation, sequence] = options.identity ?? [0, 0];
     const identity: CommandIdentity | undefined =
       incarnation === 0 ? undefined : { incarnation, sequence, acknowledgedBelow: 0 };
-    const submitted: SubmittedCommand = { command, identity };
+    const submitted: SubmittedCommand = { command, identity, author: options.author };
     const timeMs = options.timeMs ?? this.life.nowUs / 1000;
     const data = encodeBatch({ timeMs, commands: [submitted] });
     const entry: Entry = { index: ++this.#index, term: this.term, kind: 'command', data };
