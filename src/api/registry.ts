@@ -11,11 +11,12 @@ import { unlessLearner } from './learner.ts';
 import { leaseService } from './lease.ts';
 import { lockService } from './lock.ts';
 import { maintenanceService } from './maintenance.ts';
+import { passing } from './ready-answers.ts';
 import { reflectionService } from './reflection.ts';
 import type { ApiServices } from './service.ts';
 import { shapeOf } from './shape.ts';
 import { failure, StatusError, statusCodes, unimplemented } from './status.ts';
-import type { AnyHandler, Registry, ServedMethod } from './types.ts';
+import type { Answers, AnyHandler, Registry, ServedMethod } from './types.ts';
 import { type CheckedLimits, checkDeleteRange, checkedTxn, checkPut } from './validate.ts';
 import { watchService } from './watch.ts';
 import { encodeWatchResponse } from './watch-encoding.ts';
@@ -91,10 +92,11 @@ function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['d
 /** What the method asks of its caller comes before the handler, for all transports. With auth off it is one look. */
 function guarded({ access }: ApiServices, descriptor: AnyMethod, handler: AnyHandler): AnyHandler {
   if (descriptor.responseStream) {
-    const afterCheck: AnyHandler = async function* (request, context) {
-      await access.require(requirementOf(descriptor, request), context);
-      yield* handler(request, context) as AsyncIterable<unknown>;
-    };
+    const afterCheck: AnyHandler = (request, context) =>
+      passing(async function* (began) {
+        await access.require(requirementOf(descriptor, request), context);
+        yield* began(handler(request, context) as Answers<unknown>);
+      });
     return (request, context) => (access.enabled ? afterCheck(request, context) : handler(request, context));
   }
   return (request, context) =>

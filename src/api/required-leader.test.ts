@@ -20,9 +20,10 @@ function setUp() {
   const open = () => {
     const requests = new TestingRequests<WatchRequest>();
     requests.send({ requestUnion: { $case: 'progressRequest', value: {} } });
-    return watch.handler(requests, call)[Symbol.asyncIterator]();
+    return answers(requests)[Symbol.asyncIterator]();
   };
-  return { runtime, member, call, ask, open };
+  const answers = (requests: AsyncIterable<unknown>) => watch.handler(requests, call);
+  return { runtime, member, call, ask, open, answers };
 }
 
 test('a call that requires a leader fails where none is known, and others are answered', async () => {
@@ -49,6 +50,27 @@ test('a stream that requires a leader ends when it was missing for three electio
   const ended = assert.rejects(next, noLeader);
   await runtime.advance(1300);
   await ended;
+});
+
+test('what a stream that requires a leader has ready is taken without waiting, until it ends', async () => {
+  const { runtime, member, answers } = setUp();
+  const requests = new TestingRequests<WatchRequest>();
+  const progress = (): void => requests.send({ requestUnion: { $case: 'progressRequest', value: {} } });
+  const stream = answers(requests);
+  assert.equal(stream.takeReady?.(), undefined);
+  progress();
+  progress();
+  const iterated = stream[Symbol.asyncIterator]();
+  await iterated.next();
+  await new Promise(setImmediate);
+  assert.notEqual(stream.takeReady?.(), undefined);
+  assert.equal(stream.takeReady?.(), undefined);
+  progress();
+  await new Promise(setImmediate);
+  member.led = false;
+  await runtime.advance(1300);
+  assert.equal(stream.takeReady?.(), undefined);
+  await assert.rejects(iterated.next(), noLeader);
 });
 
 test('a stream that does not require a leader goes on without one', async () => {

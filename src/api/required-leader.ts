@@ -1,12 +1,14 @@
 import type { MemberHandle, MemberStatus } from '../member/types.ts';
 import type { Runtime, Timer } from '../runtime/types.ts';
+import { passing } from './ready-answers.ts';
 import { failure } from './status.ts';
-import type { CallConnection, CallContext, ServedMethod, UnaryHandler } from './types.ts';
+import type { Answers, CallConnection, CallContext, ServedMethod, UnaryHandler } from './types.ts';
 
 /** As etcd: a stream is ended when the leader has been missing for so many election timeouts. */
 const patienceInTimeouts = 3;
 
 type Handler = ServedMethod['handler'];
+type StreamHandler = (requests: unknown, context: CallContext) => Answers<unknown>;
 
 /**
  * Calls that ask for it (etcd's clients do, by `WithRequireLeader`) fail where no Raft leader is known, and their
@@ -34,11 +36,12 @@ export class RequiredLeader implements Disposable {
         return unary(request, context);
       };
     }
-    const stream = handler as (requests: unknown, context: CallContext) => AsyncIterable<unknown>;
-    const guarded = this.#stream.bind(this);
+    const stream = handler as StreamHandler;
     return (requests: unknown, context: CallContext) => {
       if (!context.requiresLeader) return stream(requests, context);
-      return guarded(requests, context, stream);
+      return passing((began) =>
+        this.#stream((signal) => began(stream(requests, new EndedContext(context, signal)))),
+      );
     };
   }
 
@@ -47,16 +50,12 @@ export class RequiredLeader implements Disposable {
     this.#ending?.cancel();
   }
 
-  async *#stream(
-    requests: unknown,
-    context: CallContext,
-    handler: (requests: unknown, context: CallContext) => AsyncIterable<unknown>,
-  ): AsyncGenerator<unknown> {
+  async *#stream(begin: (signal: AbortSignal) => Answers<unknown>): AsyncGenerator<unknown> {
     if (!this.#leaderKnown) throw failure('noLeader');
     const controller = new AbortController();
     this.#streams.add(controller);
     try {
-      yield* handler(requests, new EndedContext(context, controller.signal));
+      yield* begin(controller.signal);
     } finally {
       this.#streams.delete(controller);
     }

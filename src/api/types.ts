@@ -30,12 +30,14 @@ export interface CallConnection {
 }
 
 export type UnaryHandler<Req, Res> = (request: Req, context: CallContext) => Promise<Res>;
-export type ServerStreamHandler<Req, Res> = (request: Req, context: CallContext) => AsyncIterable<Res>;
+/** The answers of a stream, made as they are taken. */
+export interface Answers<Res> extends AsyncIterable<Res> {
+  /** To be called between two steps of the iteration: what the next one would give at once, without a promise. */
+  takeReady?(): Res | undefined;
+}
+export type ServerStreamHandler<Req, Res> = (request: Req, context: CallContext) => Answers<Res>;
 /** Must keep its promises after the requests have ended: a caller may close its half and go on listening. */
-export type DuplexHandler<Req, Res> = (
-  requests: AsyncIterable<Req>,
-  context: CallContext,
-) => AsyncIterable<Res>;
+export type DuplexHandler<Req, Res> = (requests: AsyncIterable<Req>, context: CallContext) => Answers<Res>;
 
 /** The handler that fits a method's shape. */
 export type HandlerOf<M> =

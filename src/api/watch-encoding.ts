@@ -17,7 +17,12 @@ interface SharedEvents {
   headerBytes: Uint8Array;
 }
 
-const nothing = new Uint8Array(0);
+const slabBytes = 64 * 1024;
+const longestPart = 4096;
+
+const nothing: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+let slab = nothing;
+let used = 0;
 const byBatch = new WeakMap<readonly WatchEvent[], SharedEvents>();
 const byEvents = new WeakMap<readonly Event[], SharedEvents>();
 
@@ -41,7 +46,7 @@ export function encodeWatchResponse(response: WatchResponse): Uint8Array {
   shared.bytes ??= Codec.encode({ ...Codec.create(), events: shared.events }).finish();
   const header = headerOf(shared, response.header);
   const idBytes = response.watchId === 0 ? 0 : 1 + varintBytes(response.watchId);
-  const encoded = new Uint8Array(header.length + idBytes + shared.bytes.length);
+  const encoded = room(header.length + idBytes + shared.bytes.length);
   encoded.set(header);
   if (idBytes > 0) writeId(encoded, header.length, response.watchId);
   encoded.set(shared.bytes, header.length + idBytes);
@@ -58,6 +63,17 @@ function headerOf(shared: SharedEvents, header: ResponseHeader | undefined): Uin
     shared.headerBytes = Codec.encode({ ...Codec.create(), header }).finish();
   }
   return shared.headerBytes;
+}
+
+/** Of larger arrays, which costs a fraction of one with memory of its own. It was never given out before. */
+function room(bytes: number): Uint8Array {
+  if (bytes > longestPart) return new Uint8Array(bytes);
+  if (used + bytes > slab.length) {
+    slab = new Uint8Array(slabBytes);
+    used = 0;
+  }
+  used += bytes;
+  return slab.subarray(used - bytes, used);
 }
 
 function varintBytes(value: number): number {

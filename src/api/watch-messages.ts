@@ -1,4 +1,4 @@
-import type { ResponseHeader, WatchCreateRequest, WatchResponse } from '../wire/index.ts';
+import type { Event, ResponseHeader, WatchCreateRequest, WatchResponse } from '../wire/index.ts';
 import { compareBytes } from './convert.ts';
 
 /** etcd watches the first key there can be where none is given. */
@@ -22,6 +22,11 @@ export function watchResponse(
   watchId: number,
   rest: Partial<WatchResponse>,
 ): WatchResponse {
+  return { ...eventsResponse(header, watchId, []), ...rest };
+}
+
+/** Of events, and nothing else to tell: made often, so without `rest`. */
+export function eventsResponse(header: ResponseHeader, watchId: number, events: Event[]): WatchResponse {
   return {
     header,
     watchId,
@@ -30,7 +35,6 @@ export function watchResponse(
     compactRevision: 0,
     cancelReason: '',
     fragment: false,
-    events: [],
-    ...rest,
+    events,
   };
 }

@@ -19,7 +19,8 @@ function open() {
   const member = new TestingMember(runtime);
   const call = new TestingCall();
   const requests = new TestingRequests<WatchRequest>();
-  const responses = new WatchStream(testingServices(member, runtime), call).responses(requests);
+  const answers = new WatchStream(testingServices(member, runtime), call).responses(requests);
+  const responses = answers[Symbol.asyncIterator]();
   const next = async (): Promise<WatchResponse> => (await responses.next()).value as WatchResponse;
   const create = (request: Partial<Create>): void =>
     requests.send(
@@ -34,7 +35,7 @@ function open() {
       type: 'put',
       request: { key: bytes(key), value, lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false },
     });
-  return { runtime, member, call, requests, responses, next, create, progress, put };
+  return { runtime, member, call, requests, answers, responses, next, create, progress, put };
 }
 
 const revisions = (response: WatchResponse): number[] =>
@@ -169,6 +170,32 @@ test('the stream goes on after the caller closed its half', async () => {
   assert.deepEqual(revisions(await next()), [2]);
 });
 
+test('what is ready is taken without waiting, in one order with what is waited for', async () => {
+  const { call, answers, next, create, put } = open();
+  for (let watch = 0; watch < 3; watch++) create({ key: bytes('k') });
+  for (let watch = 0; watch < 3; watch++) await next();
+  assert.equal(answers.takeReady?.(), undefined);
+  const seen: [number, number[]][] = [];
+  const see = (response: WatchResponse): unknown => seen.push([response.watchId, revisions(response)]);
+  await put('k');
+  see(await next());
+  await put('k');
+  for (let response = answers.takeReady?.(); response !== undefined; response = answers.takeReady?.())
+    see(response);
+  await put('k');
+  see(await next());
+  assert.deepEqual(seen, [
+    [0, [2]],
+    [1, [2, 3]],
+    [2, [2, 3]],
+    [0, [3]],
+    [0, [4]],
+  ]);
+  call.abort(failure('cancelled'));
+  assert.equal(answers.takeReady?.(), undefined);
+  await assert.rejects(next(), /context canceled/);
+});
+
 test('a cancelled call ends the stream and leaves no watcher and no timer', async () => {
   const { runtime, member, call, responses, next, create } = open();
   create({ key: bytes('k'), progressNotify: true });
@@ -187,7 +214,7 @@ test('requests that cannot be read end the stream with their error', async () =>
     yield await Promise.reject(failure('requestTooLarge'));
   })();
   const responses = new WatchStream(testingServices(member, runtime), new TestingCall()).responses(bad);
-  await assert.rejects(responses.next(), /too large/);
+  await assert.rejects(responses[Symbol.asyncIterator]().next(), /too large/);
 });
 
 test('a watch of what is rare in a long history is searched for in many turns, others go on, and progress waits for it', async (t) => {

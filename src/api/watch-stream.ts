@@ -2,12 +2,13 @@ import type { Watcher } from '../keyspace/types.ts';
 import type { Timer } from '../runtime/types.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
 import { type GuardedRange, neverAllowed, WatchGuard } from './auth/index.ts';
+import { withReady } from './ready-answers.ts';
 import type { ApiServices } from './service.ts';
-import type { CallContext } from './types.ts';
+import type { Answers, CallContext } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 import { fragments, gather } from './watch-batches.ts';
 import { eventsOf } from './watch-encoding.ts';
-import { isEmptyRange, watchedRange, watchResponse } from './watch-messages.ts';
+import { eventsResponse, isEmptyRange, watchedRange, watchResponse } from './watch-messages.ts';
 
 /** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
 const waitingAnswers = 128;
@@ -57,9 +58,21 @@ export class WatchStream {
   }
 
   /** Goes on after the requests have ended, until the call is aborted. */
-  async *responses(requests: AsyncIterable<WatchRequest>): AsyncGenerator<WatchResponse> {
+  responses(requests: AsyncIterable<WatchRequest>): Answers<WatchResponse> {
+    return withReady(this.#responses(requests), () => this.#takeReady());
+  }
+
+  /** How a stream ends is told by its iteration. */
+  #takeReady(): WatchResponse | undefined {
+    return this.#closed || this.#failure !== undefined ? undefined : this.#next();
+  }
+
+  async *#responses(requests: AsyncIterable<WatchRequest>): AsyncGenerator<WatchResponse> {
     const { signal } = this.#context;
-    const wake = (): void => this.#work.notify();
+    const wake = (): void => {
+      this.#closed = true;
+      this.#work.notify();
+    };
     signal.addEventListener('abort', wake);
     const reading = this.#read(requests);
     try {
@@ -225,9 +238,10 @@ export class WatchStream {
         continue;
       }
       if (batch.type === 'compacted') return this.#compacted(watch, batch.compactRevision);
-      this.#ready.add(watch);
+      if (!watch.watcher.synced) this.#ready.add(watch);
       watch.sentSinceTick = true;
-      const response = this.#response(watch.id, { events: eventsOf(batch) }, batch.revision);
+      const header = this.#api.headers.header(batch.revision);
+      const response = eventsResponse(header, watch.id, eventsOf(batch));
       return watch.fragment ? this.#split(response) : response;
     }
     return undefined;

@@ -2,7 +2,7 @@ import { copyBytes, rangeContains } from './bytes.ts';
 import { none } from './tables.ts';
 import type { KeyValue, ReadBudget, WatchBatch, WatchEvent, Watcher, WatchRequest } from './types.ts';
 import { type Kept, mostKeptEventBytes, mostKeptEvents } from './watch-kept.ts';
-import { eventBytes, type Kind } from './watch-kinds.ts';
+import { eventBytes, type Kind, readingOf } from './watch-kinds.ts';
 import type { WatchHub } from './watches.ts';
 
 /** One watcher: where in history it stands. */
@@ -57,18 +57,17 @@ export class Cursor implements Watcher {
     }
     const { kind } = this;
     if (kind.count === 1) return this.read(maxEvents, maxBytes, budget);
-    const name = `${this.nextRevision} ${maxEvents} ${maxBytes}`;
-    const known = kind.readings.get(name);
+    const asked = { from: this.nextRevision, maxEvents, maxBytes };
+    const known = readingOf(kind, asked);
     if (known !== undefined) {
       this.nextRevision = known.nextRevision;
       this.idle = known.idle;
       return known.batch;
     }
-    const from = this.nextRevision;
     const batch = this.read(maxEvents, maxBytes, budget);
     // Where there was no budget left nothing was read, which tells the others nothing.
-    if (batch?.type !== 'unfinished' || this.nextRevision > from) {
-      this.hub.kinds.keep(kind, name, { batch, nextRevision: this.nextRevision, idle: this.idle });
+    if (batch?.type !== 'unfinished' || this.nextRevision > asked.from) {
+      this.hub.kinds.keep(kind, { asked, batch, nextRevision: this.nextRevision, idle: this.idle });
     }
     return batch;
   }

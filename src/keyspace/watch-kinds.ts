@@ -8,8 +8,16 @@ import type { WatchBatch, WatchEvent, WatchRequest } from './types.ts';
 const mostReadingBytes = 8 * 1024 * 1024;
 const readingOverhead = 200;
 
+/** Where a watcher stood, and what bounded it. */
+interface Asked {
+  readonly from: number;
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
 /** What one watcher was given, for those that want the same from the same revision on. */
 export interface Reading {
+  readonly asked: Asked;
   readonly batch: WatchBatch | undefined;
   readonly nextRevision: number;
   readonly idle: boolean;
@@ -19,8 +27,23 @@ export interface Reading {
 export interface Kind {
   readonly name: string;
   count: number;
-  /** Of the state as it is now, by where they began and what bounded them; dropped when more is written. */
+  /** Of the state as it is now, by what was asked; dropped when more is written. */
   readonly readings: Map<string, Reading>;
+  /** The last one, which is what most come for. */
+  latest: Reading | undefined;
+}
+
+/** What another watcher of the kind was given for this. */
+export function readingOf({ latest, readings }: Kind, asked: Asked): Reading | undefined {
+  return latest !== undefined && same(latest.asked, asked) ? latest : readings.get(nameOf(asked));
+}
+
+function same(one: Asked, other: Asked): boolean {
+  return one.from === other.from && one.maxEvents === other.maxEvents && one.maxBytes === other.maxBytes;
+}
+
+function nameOf({ from, maxEvents, maxBytes }: Asked): string {
+  return `${from} ${maxEvents} ${maxBytes}`;
 }
 
 export class WatchKinds {
@@ -33,7 +56,7 @@ export class WatchKinds {
   join({ key, rangeEnd, prevKv, noPut, noDelete }: WatchRequest): Kind {
     const flags = (prevKv ? 1 : 0) + (noPut ? 2 : 0) + (noDelete ? 4 : 0);
     const name = `${flags} ${key.length} ${latin(key)}${latin(rangeEnd)}`;
-    const kind = this.kinds.get(name) ?? { name, count: 0, readings: new Map() };
+    const kind = this.kinds.get(name) ?? { name, count: 0, readings: new Map(), latest: undefined };
     kind.count++;
     this.kinds.set(name, kind);
     return kind;
@@ -45,21 +68,25 @@ export class WatchKinds {
   }
 
   /** Until more is written, or more was read than is worth keeping: nobody may come for it. */
-  keep(kind: Kind, name: string, reading: Reading): void {
+  keep(kind: Kind, reading: Reading): void {
     const events = reading.batch?.type === 'events' ? reading.batch.events : [];
     let bytes = readingOverhead;
     for (const event of events) bytes += readingOverhead + eventBytes(event);
     if (this.readingBytes + bytes > mostReadingBytes) this.forgetReadings();
     if (bytes > mostReadingBytes) return;
     this.readingBytes += bytes;
-    kind.readings.set(name, reading);
+    kind.readings.set(nameOf(reading.asked), reading);
+    kind.latest = reading;
     this.readKinds.add(kind);
   }
 
   forgetReadings(): void {
     if (this.readKinds.size === 0) return;
     this.readingBytes = 0;
-    for (const kind of this.readKinds) kind.readings.clear();
+    for (const kind of this.readKinds) {
+      kind.readings.clear();
+      kind.latest = undefined;
+    }
     this.readKinds.clear();
   }
 }

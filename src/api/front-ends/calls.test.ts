@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloseCause } from '../../runtime/types.ts';
+import { withReady } from '../ready-answers.ts';
 import { failure } from '../status.ts';
 import { type CallContext, silentLogger } from '../types.ts';
 import { BatchReader, BatchWriter } from './batch.ts';
@@ -67,17 +68,24 @@ test('what a handler throws, and what cannot be decoded, are statuses', async ()
   );
 });
 
-test('a handler is asked for no more answers than fit between the threads, until some are read', async () => {
+for (const way of ['waiting for each', 'with all of them ready']) {
+  test(`a handler is asked for no more answers than fit between the threads, until some are read: ${way}`, () =>
+    asksForNoMore(way !== 'waiting for each'));
+}
+
+async function asksForNoMore(ready: boolean): Promise<void> {
   const answerBytes = 1000;
   let made = 0;
+  const make = () => {
+    made += 1;
+    return new Uint8Array(answerBytes);
+  };
+  const iterate = async function* () {
+    for (;;) yield make();
+  };
   const it = linked({
     shape: 'server-stream',
-    async *handler() {
-      for (;;) {
-        made += 1;
-        yield new Uint8Array(answerBytes);
-      }
-    },
+    handler: () => (ready ? withReady(iterate(), make) : iterate()),
   });
   const answers = it.core.stream(0, new Uint8Array(), it.caller());
   await turns();
@@ -87,7 +95,7 @@ test('a handler is asked for no more answers than fit between the threads, until
   await turns();
   assert.ok(made > stalled && made <= 3 * stalled);
   await answers.return(undefined);
-});
+}
 
 test('requests are read no faster than the handler takes them', async () => {
   const requestBytes = 1000;

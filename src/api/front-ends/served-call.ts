@@ -134,9 +134,14 @@ export class ServedStream extends ServedCall {
     }
   }
 
-  /** Resolves when the front end takes more, or the call is over. */
-  async sent(bytes: number): Promise<void> {
+  /** False: there is no room for the next one. */
+  sent(bytes: number): boolean {
     this.#unreadBytes += bytes + messageOverheadBytes;
+    return this.#unreadBytes <= windowBytes || this.#over;
+  }
+
+  /** Resolves when the front end takes more, or the call is over. */
+  async room(): Promise<void> {
     while (this.#unreadBytes > windowBytes && !this.#over) {
       await new Promise<void>((resolve) => {
         this.#wakeWriter = resolve;

@@ -2,7 +2,7 @@ import { NumberTable } from '../../collections/index.ts';
 import type { CloseCause } from '../../runtime/types.ts';
 import { statusOfCall } from '../failed-call.ts';
 import { failure } from '../status.ts';
-import type { CallConnection, Logger, ServedMethod } from '../types.ts';
+import type { Answers, CallConnection, Logger, ServedMethod } from '../types.ts';
 import type { BatchReader, BatchWriter } from './batch.ts';
 import { callFlags, cancelCauses, closeCauses, toCore, toFrontEnd, writeStatus } from './records.ts';
 import { ServedCall, ServedStream, type Serving } from './served-call.ts';
@@ -144,13 +144,15 @@ export class ServedCalls {
         method.shape === 'duplex'
           ? method.handler(call.requests(method.decode), call)
           : method.handler(method.decode(message ?? noBytes), call);
-      for await (const response of answers) {
+      for await (const first of answers) {
         if (call.isOver) break;
-        const answer = method.encode(response);
-        this.#writer.begin(toFrontEnd.message, 8 + answer.length);
-        this.#writer.whole(call.id);
-        this.#writer.bytes(answer);
-        await call.sent(answer.length);
+        for (let response = first; response !== undefined; response = takeReady(call, answers)) {
+          const answer = method.encode(response);
+          this.#writer.begin(toFrontEnd.message, 8 + answer.length);
+          this.#writer.whole(call.id);
+          this.#writer.bytes(answer);
+          if (!call.sent(answer.length)) await call.room();
+        }
       }
       if (call.failure !== undefined) throw call.failure;
       this.#streams.delete(call.id);
@@ -174,6 +176,10 @@ export class ServedCalls {
 }
 
 const noBytes = new Uint8Array(0);
+
+function takeReady(call: ServedStream, answers: Answers<unknown>): unknown {
+  return call.isOver ? undefined : answers.takeReady?.();
+}
 
 /** A connection that a front end holds. */
 class ClientConnection implements CallConnection {

@@ -87,17 +87,19 @@ test('who reads nothing is not read from, so that answers to it do not pile up',
   assert.deepEqual((await rig.answer(1)).messages, [message]);
 });
 
-test('a window of nothing holds up its own stream, and a handler goes no further than the queue', async () => {
-  const rig = new Rig({ greet: false });
-  rig.greet([[settingIds.initialWindowSize, 0]]);
-  rig.call(1, '/t/Many', Uint8Array.of(200, 0x40, 0));
-  await rig.ping();
-  await rig.ping();
-  assert.ok(rig.seen.finished < 20, `${rig.seen.finished} messages of 16 KiB were made`);
-  rig.send(frameTypes.windowUpdate, 0, 0, Uint8Array.of(0, 0xff, 0, 0));
-  rig.send(frameTypes.windowUpdate, 0, 1, Uint8Array.of(0, 0xff, 0, 0));
-  assert.equal((await rig.answer(1)).messages.length, 200);
-});
+for (const path of ['/t/Many', '/t/Ready']) {
+  test(`a window of nothing holds up its own stream, and a handler goes no further than the queue: ${path}`, async () => {
+    const rig = new Rig({ greet: false });
+    rig.greet([[settingIds.initialWindowSize, 0]]);
+    rig.call(1, path, Uint8Array.of(200, 0x40, 0));
+    await rig.ping();
+    await rig.ping();
+    assert.ok(rig.seen.finished < 20, `${rig.seen.finished} messages of 16 KiB were made`);
+    rig.send(frameTypes.windowUpdate, 0, 0, Uint8Array.of(0, 0xff, 0, 0));
+    rig.send(frameTypes.windowUpdate, 0, 1, Uint8Array.of(0, 0xff, 0, 0));
+    assert.equal((await rig.answer(1)).messages.length, 200);
+  });
+}
 
 test('incomplete requests of one connection hold no more than their bound together', async () => {
   const rig = new Rig({ limits: { maxPartialBytes: 100_000 } });

@@ -128,18 +128,20 @@ test('streams in both directions keep their order and end with the requests', as
   assert.equal(trailers.get('grpc-status'), '0');
 });
 
-test('answers wait for the windows of the other side, and nothing of them is lost or out of order', async () => {
-  const rig = new Rig({ greet: false });
-  rig.greet([[settingIds.initialWindowSize, 10]]);
-  rig.call(1, '/t/Many', Uint8Array.of(5, 0, 20));
-  const answer = rig.answer(1);
-  for (let widened = 0; widened < 30; widened++) {
-    await rig.ping();
-    rig.send(frameTypes.windowUpdate, 0, 1, Uint8Array.of(0, 0, 0, 7));
-  }
-  const expected = [0, 1, 2, 3, 4].map((number) => new Uint8Array(20).fill(number));
-  assert.deepEqual((await answer).messages, expected);
-});
+for (const path of ['/t/Many', '/t/Ready']) {
+  test(`answers wait for the windows of the other side, and nothing of them is lost or out of order: ${path}`, async () => {
+    const rig = new Rig({ greet: false });
+    rig.greet([[settingIds.initialWindowSize, 10]]);
+    rig.call(1, path, Uint8Array.of(5, 0, 20));
+    const answer = rig.answer(1);
+    for (let widened = 0; widened < 30; widened++) {
+      await rig.ping();
+      rig.send(frameTypes.windowUpdate, 0, 1, Uint8Array.of(0, 0, 0, 7));
+    }
+    const expected = [0, 1, 2, 3, 4].map((number) => new Uint8Array(20).fill(number));
+    assert.deepEqual((await answer).messages, expected);
+  });
+}
 
 test('a closing server ends streams, lets unary calls finish, and takes no new ones', async () => {
   const rig = new Rig();

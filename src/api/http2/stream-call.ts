@@ -2,7 +2,7 @@ import { detached, type Message } from './message-assembler.ts';
 import { RpcCall, type RpcServing } from './rpc-call.ts';
 import type { RpcHead } from './rpc-head.ts';
 import type { Http2Stream } from './stream.ts';
-import type { RpcMethod } from './types.ts';
+import type { RpcAnswers, RpcMethod } from './types.ts';
 
 type Streaming<Connection> = Exclude<RpcMethod<Connection>, { shape: 'unary' }>;
 
@@ -95,22 +95,25 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
     this.onOver();
   }
 
-  #start(answer: () => AsyncIterable<unknown>): void {
+  #start(answer: () => RpcAnswers): void {
     this.#started = true;
     this.serving.handlerStarted();
     void this.#answer(answer).finally(() => this.serving.handlerEnded());
   }
 
   /** Never rejects. */
-  async #answer(answer: () => AsyncIterable<unknown>): Promise<void> {
+  async #answer(answer: () => RpcAnswers): Promise<void> {
     try {
-      for await (const response of answer()) {
+      const answers = answer();
+      for await (const first of answers) {
         if (this.over) break;
         this.sendHead();
-        const message = this.#method.encode(response);
-        if (!this.stream.takes(message.length))
-          return this.refuse(resourceExhausted, 'grpc: too many answers wait to be read');
-        if (!this.stream.sendMessage(message)) await this.#room();
+        for (let response = first; response !== undefined; response = this.#takeReady(answers)) {
+          const message = this.#method.encode(response);
+          if (!this.stream.takes(message.length))
+            return this.refuse(resourceExhausted, 'grpc: too many answers wait to be read');
+          if (!this.stream.sendMessage(message)) await this.#room();
+        }
       }
       this.finish(undefined);
     } catch (error) {
@@ -119,6 +122,10 @@ export class StreamCall<Connection> extends RpcCall<Connection> {
       // A handler that ended while requests may still come reads no more of them.
       this.interrupted();
     }
+  }
+
+  #takeReady(answers: RpcAnswers): unknown {
+    return this.over ? undefined : answers.takeReady?.();
   }
 
   /** Resolves when the stream takes more, or is over. */

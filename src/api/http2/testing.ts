@@ -67,13 +67,22 @@ export function methodsFor(seen: Seen): Map<string, RpcMethod<string>> {
         ...identity,
         shape: 'server-stream',
         // As many messages as the first byte says, each with as many bytes as the next two say.
-        handler: async function* (request, context) {
+        handler: (request, context) => {
           watched(context);
-          const [count = 0, high = 0, low = 0] = request as Uint8Array;
-          for (let sent = 0; sent < count; sent++) {
-            yield new Uint8Array(high * 256 + low).fill(sent);
-            seen.finished += 1;
-          }
+          return asyncly(manyOf(request as Uint8Array, seen));
+        },
+      },
+    ],
+    [
+      '/t/Ready',
+      {
+        ...identity,
+        shape: 'server-stream',
+        // The same, all but the first without waiting.
+        handler: (request, context) => {
+          watched(context);
+          const many = manyOf(request as Uint8Array, seen);
+          return { [Symbol.asyncIterator]: () => asyncly(many), takeReady: () => many.next().value };
         },
       },
     ],
@@ -101,6 +110,17 @@ export interface Frame {
 }
 
 /** A server and one raw connection to it. Time stands still unless the test moves it. */
+function* manyOf([count = 0, high = 0, low = 0]: Uint8Array, seen: Seen): Generator<Uint8Array, undefined> {
+  for (let sent = 0; sent < count; sent++) {
+    yield new Uint8Array(high * 256 + low).fill(sent);
+    seen.finished += 1;
+  }
+}
+
+async function* asyncly(answers: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* answers;
+}
+
 export class Rig {
   readonly seen = new Seen();
   readonly runtime = manualRuntime();

@@ -12,6 +12,12 @@ export interface RpcContext<Connection> {
   header(name: string): string | undefined;
 }
 
+/** The answers of a stream, each when the other side can take it. */
+export interface RpcAnswers extends AsyncIterable<unknown> {
+  /** One that need not be waited for; undefined: there is none now, iterate on. It costs no promise. */
+  takeReady?(): unknown;
+}
+
 interface Method {
   decode(bytes: Uint8Array): unknown;
   encode(response: unknown): Uint8Array;
@@ -28,14 +34,11 @@ export type RpcMethod<Connection> = Method &
       }
     | {
         readonly shape: 'server-stream';
-        readonly handler: (request: unknown, context: RpcContext<Connection>) => AsyncIterable<unknown>;
+        readonly handler: (request: unknown, context: RpcContext<Connection>) => RpcAnswers;
       }
     | {
         readonly shape: 'duplex';
-        readonly handler: (
-          requests: AsyncIterable<unknown>,
-          context: RpcContext<Connection>,
-        ) => AsyncIterable<unknown>;
+        readonly handler: (requests: AsyncIterable<unknown>, context: RpcContext<Connection>) => RpcAnswers;
       }
   );
 
