@@ -251,7 +251,8 @@ test('streams that search in history at the same time share what is looked at in
   let turns = 0;
   for (let at = 0; at < 12; at++) {
     const requests = new TestingRequests<WatchRequest>();
-    const responses = new WatchStream(services, new TestingCall()).responses(requests);
+    const answers = new WatchStream(services, new TestingCall()).responses(requests);
+    const responses = answers[Symbol.asyncIterator]();
     const value = WatchCreateRequest.create({ key: bytes(`none ${at}`), startRevision: 2 });
     requests.send(
       WatchRequest.create({ requestUnion: { $case: 'createRequest', value } }),
