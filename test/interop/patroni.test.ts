@@ -11,7 +11,8 @@ import { type System, type SystemKind, systemKinds } from './systems.ts';
 
 const programs = { patroni: peer('patroni'), patronictl: peer('patronictl'), postgres: peer('postgres') };
 const missing = Object.values(programs).find((program) => program.missing !== undefined)?.missing;
-const ttlSeconds = 8;
+/** Enough for a store that needs some seconds for an election on a busy machine: Patroni gives up within less than half. */
+const ttlSeconds = 14;
 
 const leads = ({ role, state }: PatroniStatus): boolean => /primary|master/.test(role) && state === 'running';
 const follows = ({ role, state }: PatroniStatus): boolean => role === 'replica' && state === 'running';

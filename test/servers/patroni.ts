@@ -57,7 +57,14 @@ export class PatroniNode implements AsyncDisposable {
   #configuration({ endpoints, paths, ttlSeconds }: PatroniOptions): object {
     const rest = `127.0.0.1:${this.#restPort}`;
     const database = `127.0.0.1:${this.#postgresPort}`;
-    const dcs = { ttl: ttlSeconds, loop_wait: 1, retry_timeout: 3, maximum_lag_on_failover: 2 ** 20 };
+    const loopSeconds = 1;
+    const dcs = {
+      ttl: ttlSeconds,
+      loop_wait: loopSeconds,
+      // As long as Patroni allows: the loop and two of these have to fit into the lock's time.
+      retry_timeout: Math.floor((ttlSeconds - loopSeconds) / 2),
+      maximum_lag_on_failover: 2 ** 20,
+    };
     return {
       scope: 'interop',
       name: this.name,
