@@ -5,6 +5,7 @@
 import { compareBytes } from './bytes.ts';
 import { Deadlines, type HasDeadline } from './deadlines.ts';
 import { InvariantViolation } from './errors.ts';
+import { type HasRow, LeaseRows } from './lease-rows.ts';
 import type { Store } from './store.ts';
 import { none, rowInPage } from './tables.ts';
 import type { CommandFailure, LeaseInfo } from './types.ts';
@@ -12,10 +13,18 @@ import type { CommandFailure, LeaseInfo } from './types.ts';
 /** etcd's limit: 9,000,000,000 seconds. */
 export const maxTtlMs = 9_000_000_000_000;
 
-export class Lease implements HasDeadline {
+interface LeaseState {
   readonly id: bigint;
   readonly ttlMs: number;
-  deadlineMs: number;
+  readonly deadlineMs: number;
+  readonly attachment: number;
+  readonly attached: boolean;
+}
+
+export class Lease implements HasDeadline, HasRow {
+  readonly id: bigint;
+  readonly ttlMs: number;
+  row = -1;
   queuedMs = 0;
   /** Number of the last attachment; 0 before the first. */
   attachment: number;
@@ -23,18 +32,29 @@ export class Lease implements HasDeadline {
   /** First of the keys' list, which runs through the key table. */
   firstKey = none;
   keyCount = 0;
+  private readonly rows: LeaseRows<Lease>;
 
-  constructor(id: bigint, ttlMs: number, deadlineMs: number, attachment: number, attached: boolean) {
+  constructor({ id, ttlMs, attachment, attached }: LeaseState, rows: LeaseRows<Lease>) {
     this.id = id;
     this.ttlMs = ttlMs;
-    this.deadlineMs = deadlineMs;
     this.attachment = attachment;
     this.attached = attached;
+    this.rows = rows;
+  }
+
+  get deadlineMs(): number {
+    return this.rows.deadlinesMs[this.row] as number;
+  }
+
+  set deadlineMs(deadlineMs: number) {
+    this.rows.deadlinesMs[this.row] = deadlineMs;
   }
 }
 
 export class LeaseTable {
-  private readonly leases = new Map<bigint, Lease>();
+  /** In the order in which they were granted. */
+  private readonly leases = new Set<Lease>();
+  private readonly rows = new LeaseRows<Lease>();
   private readonly deadlines = new Deadlines<Lease>();
   private readonly store: Store;
 
@@ -48,11 +68,11 @@ export class LeaseTable {
   }
 
   has(id: bigint): boolean {
-    return this.leases.has(id);
+    return this.rows.find(id) !== undefined;
   }
 
   get(id: bigint): Lease | undefined {
-    return this.leases.get(id);
+    return this.rows.find(id);
   }
 
   /** In the order in which they were granted, which is the same on all replicas. */
@@ -63,27 +83,26 @@ export class LeaseTable {
   /** The failure, if any. */
   grant(id: bigint, ttlMs: number, timeMs: number): CommandFailure | undefined {
     if (!(ttlMs >= 1 && ttlMs <= maxTtlMs)) return 'ttl-out-of-range';
-    if (this.leases.has(id)) return 'lease-exists';
-    this.add(new Lease(id, ttlMs, timeMs + ttlMs, 0, false));
+    if (this.has(id)) return 'lease-exists';
+    this.add({ id, ttlMs, deadlineMs: timeMs + ttlMs, attachment: 0, attached: false });
     return undefined;
   }
 
-  add(lease: Lease): void {
-    this.leases.set(lease.id, lease);
+  add(state: LeaseState): void {
+    const lease = new Lease(state, this.rows);
+    this.leases.add(lease);
+    this.rows.add(state.id, state.ttlMs, state.deadlineMs, lease);
     this.deadlines.add(lease);
   }
 
   /** The lease's TTL, or 0 if it is not there. */
   renew(id: bigint, timeMs: number): number {
-    const lease = this.leases.get(id);
-    if (lease === undefined) return 0;
-    lease.deadlineMs = timeMs + lease.ttlMs;
-    return lease.ttlMs;
+    return this.rows.renew(id, timeMs);
   }
 
   /** The attachment's number, or undefined if there is no such lease. */
   attach(id: bigint, timeMs: number): number | undefined {
-    const lease = this.leases.get(id);
+    const lease = this.rows.find(id);
     if (lease === undefined) return undefined;
     lease.deadlineMs = timeMs + lease.ttlMs;
     lease.attachment++;
@@ -93,7 +112,7 @@ export class LeaseTable {
 
   /** False, with no effect, unless `attachment` is current: the last one, and not detached already. */
   detach(id: bigint, attachment: number, graceMs: number, timeMs: number): boolean {
-    const lease = this.leases.get(id);
+    const lease = this.rows.find(id);
     if (lease === undefined || !lease.attached || lease.attachment !== attachment) return false;
     lease.attached = false;
     const deadlineMs = timeMs + graceMs;
@@ -106,8 +125,9 @@ export class LeaseTable {
   }
 
   remove(lease: Lease): void {
-    this.leases.delete(lease.id);
+    this.leases.delete(lease);
     this.deadlines.remove(lease);
+    this.rows.remove(lease);
   }
 
   /** Takes the leases whose deadline is strictly before `timeMs`, earliest first, by id among equals. */
@@ -133,7 +153,7 @@ export class LeaseTable {
   }
 
   info(id: bigint, withKeys: boolean): LeaseInfo | undefined {
-    const lease = this.leases.get(id);
+    const lease = this.rows.find(id);
     if (lease === undefined) return undefined;
     return {
       lease: lease.id,
@@ -171,7 +191,7 @@ export class LeaseTable {
   }
 
   private need(id: bigint): Lease {
-    const lease = this.leases.get(id);
+    const lease = this.rows.find(id);
     if (lease === undefined) throw new InvariantViolation(`A key hangs on lease ${id}, which is not there.`);
     return lease;
   }

@@ -5,7 +5,7 @@ import { compareBytes, copyBytes } from './bytes.ts';
 import { readName } from './codec-batch.ts';
 import { Reader } from './encoding.ts';
 import { InvariantViolation, MalformedData } from './errors.ts';
-import { Lease, maxTtlMs } from './leases.ts';
+import { maxTtlMs } from './leases.ts';
 import { FrameParser, section, snapshotMagic } from './snapshot-format.ts';
 import { State } from './state.ts';
 import type { RecordFields } from './store.ts';
@@ -102,11 +102,11 @@ export class StateBuilder implements SnapshotWriter {
     const ttlMs = reader.varint();
     const deadlineMs = reader.varint();
     const attachment = reader.varint();
-    const lease = new Lease(id, ttlMs, deadlineMs, attachment, reader.varint() === 1);
+    const attached = reader.varint() === 1;
     if (ttlMs < 1 || ttlMs > maxTtlMs || this.state.leases.has(id)) {
       throw new MalformedData(`A snapshot has lease ${id} twice or with TTL ${ttlMs} ms.`);
     }
-    this.state.leases.add(lease);
+    this.state.leases.add({ id, ttlMs, deadlineMs, attachment, attached });
   }
 
   private readClient(reader: Reader): void {
