@@ -33,11 +33,12 @@ export function openFrame(writer: Writer, number: number): void {
   writer.byte(number);
 }
 
+/** The whole frame: valid until the next call on the writer. */
 export function closeFrame(writer: Writer): Uint8Array {
   const content = writer.written().subarray(frameHeaderBytes);
   writer.setUint32(0, content.length);
   writer.setUint32(4, hashBytes(content, 0, content.length, checksumSeed));
-  return writer.finish();
+  return writer.written();
 }
 
 /** Puts frames together out of chunks of any size, and checks each. */

@@ -95,6 +95,10 @@ export class StateSnapshot implements SnapshotReader {
   }
 
   next(): Uint8Array | undefined {
+    return this.nextView()?.slice();
+  }
+
+  nextView(): Uint8Array | undefined {
     if (this.closed) return undefined;
     openFrame(this.writer, this.current);
     const done = this.fill();

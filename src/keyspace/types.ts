@@ -289,6 +289,8 @@ export interface Verification {
 export interface SnapshotReader {
   readonly appliedIndex: number;
   next(): Uint8Array | undefined;
+  /** As `next`, in memory that is used again: valid until the next call. */
+  nextView(): Uint8Array | undefined;
   close(): void;
 }
 export interface SnapshotWriter {

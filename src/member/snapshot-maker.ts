@@ -90,7 +90,8 @@ export class SnapshotMaker {
       const sink = await snapshots.create(group, meta);
       try {
         let bytes = 0;
-        for (let chunk = reader.next(); chunk; chunk = reader.next()) {
+        // In the same memory again and again: buffers of so many bytes would bring full collections.
+        for (let chunk = reader.nextView(); chunk; chunk = reader.nextView()) {
           bytes += chunk.length;
           if (this.closed) return await sink.abort();
           await sink.write(chunk);
