@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { ConclaveError } from '../../errors/index.ts';
 import { hexId } from '../../member/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
+import { rarelyCollectAll } from '../../runtime/old-generation.ts';
 import { releaseYoungGeneration } from '../../runtime/young-generation.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { reportOf } from '../failure.ts';
@@ -78,7 +79,9 @@ async function serveUntil(
   logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir }, 'listening');
   // A member that has stopped before it saw a leader never gets ready.
   void member.ready.then(() => logger.info({ clients }, 'ready to serve client requests'));
-  using _releasing = releaseYoungGeneration({ timers: nodeRuntime().timers });
+  const { timers } = nodeRuntime();
+  using _releasing = releaseYoungGeneration({ timers });
+  using _sparing = rarelyCollectAll({ timers });
   const endTelling = tellWhileLeaderless(member.leaderless, (why) => logger.warn(why));
   const cause = await Promise.race([stopping, member.stopped.then(() => undefined)]).finally(endTelling);
   if (cause === undefined) return exitCodes.ok.code;
