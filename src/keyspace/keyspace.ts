@@ -2,11 +2,13 @@
 import type { Alarm } from './alarms.ts';
 import { applyAuthCommand, checkCommand } from './auth/index.ts';
 import { beginAnew } from './begin-anew.ts';
+import { emptyBytes } from './bytes.ts';
 import type { Client } from './clients.ts';
 import { decodeBatch } from './codec-batch.ts';
 import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
 import { InvariantViolation } from './errors.ts';
 import type { Lease } from './leases.ts';
+import { RangeTally } from './range-tally.ts';
 import { checkRevision, readRange } from './ranges.ts';
 import { StateSnapshot } from './snapshot-reader.ts';
 import { StateBuilder } from './snapshot-writer.ts';
@@ -38,6 +40,10 @@ import { WatchHub } from './watches.ts';
 
 /** How many compacted records each apply drops, besides two for each command. */
 const dropBudget = 2000;
+
+/** For commands whose results are not kept, all of them. */
+const answeredRanges = new RangeTally('answered');
+const unneededRanges = new RangeTally('none');
 
 const failed = (failure: CommandFailure): CommandOutcome => ({ type: 'failed', failure });
 
@@ -138,7 +144,7 @@ export class Keyspace implements KeyspaceMachine {
     return this.state.hash();
   }
 
-  apply(index: number, batch: Uint8Array): readonly CommandResult[] {
+  apply(index: number, batch: Uint8Array, rangesWanted = true): readonly CommandResult[] {
     const { state } = this;
     if (!Number.isSafeInteger(index) || index <= state.appliedIndex) {
       throw new InvariantViolation(`Entry ${index} came after entry ${state.appliedIndex} was applied.`);
@@ -160,7 +166,7 @@ export class Keyspace implements KeyspaceMachine {
     for (const lease of state.leases.takeDue(timeMs)) this.endLease(lease);
     state.clients.forgetIdle(timeMs);
     const results: CommandResult[] = [];
-    for (const submitted of commands) results.push(this.applySubmitted(submitted));
+    for (const submitted of commands) results.push(this.applySubmitted(submitted, rangesWanted));
     this.notifyWatchers();
     store.dropCompacted(dropBudget + 2 * commands.length);
     return results;
@@ -198,12 +204,13 @@ export class Keyspace implements KeyspaceMachine {
     };
   }
 
-  private applySubmitted(submitted: SubmittedCommand): CommandResult {
+  private applySubmitted(submitted: SubmittedCommand, rangesWanted: boolean): CommandResult {
     const { store, clients, timeMs } = this.state;
     const { command, identity } = submitted;
     if (identity === undefined) {
+      const tally = rangesWanted ? answeredRanges : unneededRanges;
       const refused = this.checkCommand(command, submitted.author);
-      const outcome = refused === undefined ? this.applyCommand(command, submitted) : failed(refused);
+      const outcome = refused === undefined ? this.applyCommand(command, submitted, tally) : failed(refused);
       return { outcome, revision: store.revision };
     }
     const admission = clients.admit(identity, timeMs);
@@ -212,13 +219,15 @@ export class Keyspace implements KeyspaceMachine {
     // What was applied before is answered as it was then; a refusal is not kept, so that it may be tried again.
     const refused = this.checkCommand(command, submitted.author);
     if (refused !== undefined) return { outcome: failed(refused), revision: store.revision };
-    const outcome = this.applyCommand(command, submitted);
+    const tally = new RangeTally(rangesWanted ? 'answered' : 'kept');
+    const outcome = this.applyCommand(command, submitted, tally);
     const result: CommandResult = { revision: store.revision, outcome };
-    clients.keep(admission.client, identity.sequence, encodeCommandResult(result));
+    const kept = tally.isTooMuchToKeep ? emptyBytes : encodeCommandResult(result);
+    clients.keep(admission.client, identity.sequence, kept);
     return result;
   }
 
-  private applyCommand(command: Command, { author }: SubmittedCommand): CommandOutcome {
+  private applyCommand(command: Command, { author }: SubmittedCommand, tally: RangeTally): CommandOutcome {
     const { transactions, clients, alarms, timeMs } = this.state;
     const refusal = alarms.all.length === 0 ? undefined : alarms.refusal(command);
     if (refusal !== undefined) return failed(refusal);
@@ -230,11 +239,11 @@ export class Keyspace implements KeyspaceMachine {
       case 'deleteRange':
         return { type: 'deleteRange', result: transactions.deleteRange(command.request) };
       case 'txn': {
-        const result = transactions.txn(command.request);
+        const result = transactions.txn(command.request, tally);
         return 'failed' in result ? failed(result.failed) : { type: 'txn', result };
       }
       case 'txnSequence':
-        return this.applySequence(command.requests);
+        return this.applySequence(command.requests, tally);
       case 'compact':
         return this.compact(command.revision);
       case 'tick':
@@ -282,12 +291,12 @@ export class Keyspace implements KeyspaceMachine {
   }
 
   /** All or nothing where one fails: what came before it in the sequence is taken back. */
-  private applySequence(requests: readonly TxnRequest[]): CommandOutcome {
+  private applySequence(requests: readonly TxnRequest[], tally: RangeTally): CommandOutcome {
     const { store, transactions } = this.state;
     const mark = store.mark();
     const results: { result: TxnResult; revision: number }[] = [];
     for (const request of requests) {
-      const result = transactions.txn(request);
+      const result = transactions.txn(request, tally);
       if ('failed' in result) {
         store.rollBack(mark);
         return failed(result.failed);

@@ -1,8 +1,10 @@
 /** Range reads with every option of etcd's Range, from the latest state or one not yet compacted. */
 import { compareBytes, isUnboundedEnd } from './bytes.ts';
+import type { RangeTally } from './range-tally.ts';
+import { firstSorted } from './sorting.ts';
 import type { Store } from './store.ts';
 import { none, rowInPage } from './tables.ts';
-import type { CommandFailure, RangeRequest, RangeResult, SortTarget } from './types.ts';
+import type { CommandFailure, KeyValue, RangeRequest, RangeResult } from './types.ts';
 
 /** Why a range at this revision cannot be read, if so. `ceiling` is the highest revision that may be asked. */
 export function checkRevision(store: Store, revision: number, ceiling: number): CommandFailure | undefined {
@@ -58,39 +60,12 @@ function withinBounds(store: Store, record: number, request: RangeRequest): bool
   );
 }
 
-function compareRecords(
-  store: Store,
-  target: Exclude<SortTarget, 'key'>,
-  left: number,
-  right: number,
-): number {
-  if (target === 'value') return compareBytes(store.valueView(left), store.valueView(right));
-  const leftPage = store.records.page(left);
-  const rightPage = store.records.page(right);
-  const column = target === 'version' ? 'version' : target === 'create' ? 'createRevision' : 'modRevision';
-  return (leftPage[column][rowInPage(left)] as number) - (rightPage[column][rowInPage(right)] as number);
-}
-
-/**
- * The order of etcd 3.4: keys in order unless asked otherwise; a sort target without an order means ascending. Ties
- * stay in key order, descending too.
- */
-function sortRecords(store: Store, records: number[], request: RangeRequest): void {
-  const { sortOrder, sortTarget } = request;
-  if (sortTarget === 'key') {
-    if (sortOrder === 'descend') records.reverse();
-    return;
-  }
-  const sign = sortOrder === 'descend' ? -1 : 1;
-  records.sort((left, right) => sign * compareRecords(store, sortTarget, left, right));
-}
-
 /**
  * Reads a range whose revision was checked. As in etcd, `count` counts every key of the range whatever the limit
  * and the revision bounds; a sort order or bounds look at all of them before the limit cuts, whereas a sort target
- * without an order sorts only what the limit let through, and one more.
+ * without an order sorts only what the limit let through, and one more. It stops where the tally is over.
  */
-export function readRange(store: Store, request: RangeRequest): RangeResult {
+export function readRange(store: Store, request: RangeRequest, tally?: RangeTally): RangeResult {
   const bounded = hasRevisionBounds(request);
   const limit = Math.max(0, request.limit);
   const cutEarly = limit > 0 && request.sortOrder === 'none' && !bounded;
@@ -99,12 +74,30 @@ export function readRange(store: Store, request: RangeRequest): RangeResult {
   let count = 0;
   visitRange(store, request.key, request.rangeEnd, request.revision, (record) => {
     count++;
+    if (tally !== undefined) {
+      tally.countKey();
+      if (tally.isOver) return false;
+    }
     if (request.countOnly || records.length >= wanted) return undefined;
     if (!bounded || withinBounds(store, record, request)) records.push(record);
     return undefined;
   });
-  sortRecords(store, records, request);
+  if (tally?.isOver === true) return notRead;
   const more = limit > 0 && records.length > limit;
-  if (more) records.length = limit;
-  return { kvs: records.map((record) => store.keyValue(record, !request.keysOnly)), more, count };
+  const first =
+    cutEarly && request.sortTarget !== 'key'
+      ? firstSorted(store, records, request, records.length).slice(0, limit)
+      : firstSorted(store, records, request, limit > 0 ? limit : records.length);
+  const kvs: KeyValue[] = [];
+  for (const record of first) {
+    const kv = store.keyValue(record, !request.keysOnly);
+    kvs.push(kv);
+    if (tally === undefined) continue;
+    tally.countBytes(kv.key.length + kv.value.length);
+    if (tally.isOver) return notRead;
+  }
+  return { kvs, more, count };
 }
+
+/** In place of a result that nobody needs. */
+export const notRead: RangeResult = { kvs: [], more: false, count: 0 };

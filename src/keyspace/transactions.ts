@@ -5,7 +5,8 @@
  */
 import { compareBytes } from './bytes.ts';
 import type { LeaseTable } from './leases.ts';
-import { checkRevision, readRange, visitRange } from './ranges.ts';
+import type { RangeTally } from './range-tally.ts';
+import { checkRevision, notRead, readRange, visitRange } from './ranges.ts';
 import type { Store } from './store.ts';
 import { none, rowInPage } from './tables.ts';
 import type {
@@ -115,13 +116,14 @@ export class Transactions {
     return result;
   }
 
-  txn(request: TxnRequest): TxnResult | Failed {
+  /** Ranges are read as far as the tally goes. */
+  txn(request: TxnRequest, tally: RangeTally): TxnResult | Failed {
     const path = choosePath(this.store, request, []);
     const failure =
       findFailure(request, path.values(), (operation) => this.checkPut(operation)) ??
       findFailure(request, path.values(), (operation) => this.checkRange(operation));
     if (failure !== undefined) return { failed: failure };
-    const result = this.applyTxn(request, path.values());
+    const result = this.applyTxn(request, path.values(), tally);
     this.store.commit();
     return result;
   }
@@ -141,18 +143,19 @@ export class Transactions {
     return checkRevision(this.store, operation.request.revision, this.store.revision);
   }
 
-  private applyTxn(request: TxnRequest, path: Iterator<boolean>): TxnResult {
+  private applyTxn(request: TxnRequest, path: Iterator<boolean>, tally: RangeTally): TxnResult {
     const succeeded = path.next().value === true;
     const responses: OperationResult[] = [];
     for (const operation of succeeded ? request.success : request.failure) {
       if (operation.type === 'put') {
         responses.push({ type: 'put', result: this.applyPut(operation.request) });
       } else if (operation.type === 'range') {
-        responses.push({ type: 'range', result: readRange(this.store, operation.request) });
+        const result = tally.isOver ? notRead : readRange(this.store, operation.request, tally);
+        responses.push({ type: 'range', result });
       } else if (operation.type === 'deleteRange') {
         responses.push({ type: 'deleteRange', result: this.applyDelete(operation.request) });
       } else {
-        responses.push({ type: 'txn', result: this.applyTxn(operation.request, path) });
+        responses.push({ type: 'txn', result: this.applyTxn(operation.request, path, tally) });
       }
     }
     return { succeeded, responses };

@@ -252,8 +252,12 @@ export interface KeyspaceReader {
 /** The replicated state machine. Same batches at the same indexes, same state and same results, on every replica. */
 export interface KeyspaceMachine extends KeyspaceReader {
   readonly appliedIndex: number;
-  /** `batch` as encoded by `encodeBatch`; empty data (a new leader's no-op) changes nothing but the index. */
-  apply(index: number, batch: Uint8Array): readonly CommandResult[];
+  /**
+   * `batch` as encoded by `encodeBatch`; empty data (a new leader's no-op) changes nothing but the index.
+   * Where `rangesWanted` is false, results of ranges in transactions may be left empty: nobody is answered by them. The
+   * state is the same.
+   */
+  apply(index: number, batch: Uint8Array, rangesWanted?: boolean): readonly CommandResult[];
   /**
    * The earliest lease deadline, in cluster time; Infinity when there are no leases. With `exactBelowMs` (the
    * cluster time now) it is cheaper with many leases: exact below that, and otherwise a time at or before the

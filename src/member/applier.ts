@@ -17,6 +17,8 @@ export interface ApplierContext {
   readonly group: number;
   readonly keyspace: KeyspaceMachine;
   readonly snapshots: SnapshotStore;
+  /** Whether somebody looks at the results of its commands. */
+  readonly isAwaited: (entry: Entry) => boolean;
   readonly onApplied: (entry: Entry, results: readonly CommandResult[]) => void;
   readonly onInstalled: (meta: SnapshotMeta) => void;
   /** Everything up to this index is applied. */
@@ -98,7 +100,7 @@ export class Applier {
 
   /** False when the time is up before the end. */
   private applySome(work: Work & { type: 'entries' }, untilMs: number): boolean {
-    const { keyspace, runtime, onApplied } = this.context;
+    const { keyspace, runtime, isAwaited, onApplied } = this.context;
     while (work.position < work.entries.length) {
       const entry = work.entries[work.position++] as Entry;
       if (entry.index <= keyspace.appliedIndex) continue;
@@ -107,7 +109,8 @@ export class Applier {
           `Entry ${entry.index} cannot be applied: the keyspace stands at ${keyspace.appliedIndex}.`,
         );
       }
-      const results = keyspace.apply(entry.index, entry.kind === 'command' ? entry.data : nothing);
+      const data = entry.kind === 'command' ? entry.data : nothing;
+      const results = keyspace.apply(entry.index, data, isAwaited(entry));
       this.appliedTerm = entry.term;
       onApplied(entry, results);
       if (work.position < work.entries.length && runtime.clock.monotonicMs() > untilMs) return false;

@@ -101,6 +101,11 @@ export class LocalProposals {
     for (const { done } of queue) done({ type: 'not-applied' });
   }
 
+  /** Somebody here waits for what comes of it. */
+  awaits(entry: Entry): boolean {
+    return this.accepted.get(entry.index) !== undefined;
+  }
+
   applied(entry: Entry, results: readonly CommandResult[]): void {
     const batches = this.accepted.get(entry.index);
     if (!batches) return;

@@ -114,13 +114,13 @@ export class Divergence {
     const rightAgain = (): void => {
       delete own.apply;
     };
-    own.apply = (index, batch) => {
+    own.apply = (index, batch, rangesWanted) => {
       const changed = batch.length === 0 || !this.#isWell(member) ? undefined : altered(batch, wrong);
-      if (changed === undefined) return rightly.call(keyspace, index, batch);
+      if (changed === undefined) return rightly.call(keyspace, index, batch, rangesWanted);
       rightAgain();
       done();
       this.#differs(member, `it applies entry ${index} otherwise than all others`);
-      return rightly.call(keyspace, index, changed);
+      return rightly.call(keyspace, index, changed, rangesWanted);
     };
     return rightAgain;
   }
