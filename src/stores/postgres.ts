@@ -22,12 +22,14 @@ import {
   type DocumentWrite,
   documentStore,
   documentStoreOptionNames,
+  type Led,
   type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
 import type { Answer, Row, SqlPool } from './sql/connections.ts';
 import { likePrefix, quoteTable } from './sql/failures.ts';
 import { type Listening, notifications } from './sql/notifications.ts';
+import { changeOf, payloadOf } from './sql/payloads.ts';
 import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './sql/postgres-clients.ts';
 import { statementsOn, whereNames } from './sql/postgres-migration.ts';
 import {
@@ -95,6 +97,7 @@ class PostgresDriver implements DocumentDriver {
       ...(this.#oneServer ? serverTraits : clusterTraits),
       consistency: 'linearizable',
       forgets: true,
+      changesAreOpen: true,
     };
     this.#statements = statementsOn(description, pool, where, runtime);
     this.#sweeper = new Sweeper(this.#statements, runtime, {
@@ -145,7 +148,7 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
   async write(
     key: DocumentKey,
     text: string,
-    { replaces, ttlMs, keepMs }: DocumentWrite,
+    { replaces, ttlMs, keepMs, leads }: DocumentWrite,
     { signal }: CallBounds,
   ): Promise<string | undefined> {
     const version = this.#newId();
@@ -159,7 +162,7 @@ WHERE stored.keep_until < clock_timestamp() RETURNING 1`
         : `UPDATE ${this.#name} SET text = $3, version = $4, expires_at = ${expires}, keep_until = ${keep}
 WHERE kind = $1 AND name = $2 AND version = $7 RETURNING 1`;
     const all = replaces === undefined ? values : [...values, replaces];
-    const changed = (await this.#change('Writing', key, change, all, signal)).length > 0;
+    const changed = (await this.#change('Writing', key, change, all, signal, leads)).length > 0;
     if (changed) this.#sweeper.sweepIfDue();
     return changed ? version : undefined;
   }
@@ -217,13 +220,14 @@ AND ${unforgotten}`;
     text: string,
     values: readonly (string | null)[],
     signal: AbortSignal,
+    leads?: Led,
   ): Promise<readonly Row[]> {
     const all = [...values];
     let whole = text;
     if (this.#oneServer) {
       // Nobody waits for a session or the counter: while this server's clock runs, their changes only put ends off.
       const told = kind === 'election';
-      if (told) all.push(this.#channel, `${kind} ${name}`);
+      if (told) all.push(this.#channel, payloadOf(name, leads));
       // A write that a crash may still take back must not be answered. The setting ends with this statement.
       whole = `WITH done AS (${text}) SELECT done.*, ${told ? `pg_notify($${all.length - 1}, $${all.length}), ` : ''}
 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END FROM done`;
@@ -249,8 +253,7 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
       ...{ description: this.description, runtime: this.#runtime, signal },
     });
     for await (const payload of payloads) {
-      const [, name] = /^election (.+)$/s.exec(payload ?? '') ?? [];
-      yield name === undefined ? 'all' : { kind: 'election', name };
+      yield changeOf(payload);
     }
   }
 

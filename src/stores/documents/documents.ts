@@ -7,6 +7,8 @@ export interface Leading {
   readonly holder: string;
   readonly token: number;
   readonly metadata: string;
+  /** As the place's. */
+  readonly key?: string | undefined;
 }
 
 export interface Place {
@@ -16,6 +18,8 @@ export interface Place {
   readonly priority: number;
   /** The document's version when it came. */
   readonly order: number;
+  /** The public key of its process, where proofs are needed. */
+  readonly key?: string | undefined;
 }
 
 export interface ElectionDocument {

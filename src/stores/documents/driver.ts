@@ -42,6 +42,8 @@ export interface Led {
   readonly session: string;
   /** As in the text. */
   readonly version: number;
+  /** That the leader said so which gave up, for the session's process alone. Only where `traits.changesAreOpen`. */
+  readonly proof?: string | undefined;
 }
 
 export interface DocumentWrite {
@@ -70,7 +72,8 @@ export interface Renewal extends DocumentWrite {
 
 /**
  * A document that may have changed. 'all': the stream begins or has a gap, so anything may have. `led`: what the change
- * did, so that the one who leads need not read it; only where nobody could say so who may not write the document.
+ * did, so that the one who leads need not read it; without a proof only where nobody could say so who may not write the
+ * document.
  */
 export type DocumentChange = (DocumentKey & { readonly led?: Led | undefined }) | 'all';
 
@@ -89,6 +92,8 @@ export interface DocumentTraits {
   readonly ownsClock: boolean;
   /** `keepMs` is honoured. */
   readonly forgets: boolean;
+  /** Others than those who may write documents can speak on `changes`, so `led` is believed with its proof alone. */
+  readonly changesAreOpen?: boolean | undefined;
 }
 
 /**

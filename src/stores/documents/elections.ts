@@ -11,6 +11,7 @@ import {
   place,
 } from './documents.ts';
 import type { DocumentKey, Led, StoredDocument } from './driver.ts';
+import type { Proofs } from './proofs.ts';
 
 export interface FoundElection {
   readonly document: ElectionDocument;
@@ -46,10 +47,13 @@ export class ElectionDocuments {
   #raised: Promise<unknown> = Promise.resolve();
   #writes = 0;
   readonly #author: string;
+  /** Where changes are open. */
+  readonly proofs: Proofs | undefined;
 
-  constructor(calls: DriverCalls, author: string) {
+  constructor(calls: DriverCalls, author: string, proofs: Proofs | undefined) {
     this.#calls = calls;
     this.#author = author;
+    this.proofs = proofs;
   }
 
   async read(name: string, within: Within): Promise<FoundElection> {
@@ -123,7 +127,7 @@ export class ElectionDocuments {
     const ttlMs = isOld ? (found.recordLeftMs ?? record.keepMs) : record?.keepMs;
     // One that nobody leads or waits for is missed by nobody: tokens go on from the counter.
     const keepMs = idle ? ttlMs : undefined;
-    const leads = succession(found.document, document);
+    const leads = this.#succession(name, found.document, document);
     const write = {
       replaces: found.stored,
       ...(leads === undefined ? {} : { leads }),
@@ -172,6 +176,22 @@ export class ElectionDocuments {
     }
   }
 
+  /** Of who comes to lead from among those that wait. Not with a record: the next one must read that. */
+  #succession(
+    name: string,
+    { leader: before, waiting }: ElectionDocument,
+    { leader, record, version }: ElectionDocument,
+  ): Led | undefined {
+    if (leader?.token !== version || record !== undefined) return undefined;
+    const led = { session: leader.session, version };
+    if (!waiting.some(({ session }) => session === led.session)) return undefined;
+    if (this.proofs === undefined) return led;
+    // Only who gives up can prove it.
+    if (before?.key !== this.proofs.publicKey) return undefined;
+    const proof = this.proofs.prove(leader.key, { name, session: before.session, token: before.token, led });
+    return proof === undefined ? undefined : { ...led, proof };
+  }
+
   #nextWrite(): string {
     this.#writes += 1;
     return `${this.#author}-${this.#writes}`;
@@ -187,14 +207,4 @@ export class ElectionDocuments {
 
 export function keyOf(name: string): DocumentKey {
   return { kind: 'election', name };
-}
-
-/** Of who comes to lead from among those that wait. Not with a record: the next one must read that. */
-function succession(
-  before: ElectionDocument,
-  { leader, record, version }: ElectionDocument,
-): Led | undefined {
-  if (leader?.token !== version || record !== undefined) return undefined;
-  const { session } = leader;
-  return before.waiting.some((place) => place.session === session) ? { session, version } : undefined;
 }

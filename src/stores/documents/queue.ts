@@ -5,18 +5,26 @@ import type { ElectionDocument, Leading, Place } from './documents.ts';
 export interface Contender {
   readonly id: string;
   readonly holder: string;
+  readonly key: string | undefined;
 }
 
 /** With this contender's place as the options say; the same object where it stands there already. */
 export function withPlace(
   document: ElectionDocument,
-  { id, holder }: Contender,
+  { id, holder, key }: Contender,
   { priority, metadata }: AcquireOptions,
   order: number,
 ): ElectionDocument {
   const before = document.waiting.find(({ session }) => session === id);
   if (before?.priority === priority && before.metadata === metadata) return document;
-  const place: Place = { session: id, holder, metadata, priority, order: before?.order ?? order };
+  const place: Place = {
+    session: id,
+    holder,
+    metadata,
+    priority,
+    order: before?.order ?? order,
+    ...keyed(key),
+  };
   const others = document.waiting.filter(({ session }) => session !== id);
   const waiting = [...others, place].sort(
     (left, right) => right.priority - left.priority || left.order - right.order,
@@ -44,8 +52,13 @@ export function ledBy(
     holder: place.holder,
     token: version,
     metadata: place.metadata,
+    ...keyed(place.key),
   };
   return { ...document, leader, waiting: document.waiting.filter((other) => other !== place) };
+}
+
+function keyed(key: string | undefined): { readonly key?: string } {
+  return key === undefined ? {} : { key };
 }
 
 export function withRecord(document: ElectionDocument, options: RecordOptions = {}): ElectionDocument {

@@ -28,6 +28,7 @@ export class DocumentSession implements StoreSession {
   readonly id: string;
   readonly holder: string;
   readonly ttlMs: number;
+  readonly key: string | undefined;
   readonly #parts: DocumentStoreParts;
   readonly #owned: OwnedSession;
   readonly #onEnd: (session: DocumentSession) => void;
@@ -46,6 +47,7 @@ export class DocumentSession implements StoreSession {
     this.id = owned.id;
     this.holder = owned.holder;
     this.ttlMs = owned.ttlMs;
+    this.key = parts.elections.proofs?.publicKey;
   }
 
   async renew(options?: StoreCallOptions): Promise<void> {

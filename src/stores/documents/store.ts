@@ -16,6 +16,7 @@ import { DriverCalls, type Within } from './calling.ts';
 import type { DocumentStoreParts } from './changes.ts';
 import type { DocumentDriver } from './driver.ts';
 import { ElectionDocuments, type FoundElection } from './elections.ts';
+import { Proofs } from './proofs.ts';
 import { DocumentSession } from './session.ts';
 import { SessionDocuments } from './sessions.ts';
 import { electionState, sessionsIn } from './state.ts';
@@ -54,7 +55,8 @@ class DocumentStore implements LeaseStore {
     const pollMs = checkMs('pollMs', options.pollMs ?? 1000, 10);
     const runtime = options.runtime ?? nodeRuntime();
     const calls = new DriverCalls(driver, runtime, timeoutMs);
-    const elections = new ElectionDocuments(calls, newId(runtime));
+    const proofs = driver.traits.changesAreOpen ? new Proofs(runtime.random) : undefined;
+    const elections = new ElectionDocuments(calls, newId(runtime), proofs);
     const sessions = new SessionDocuments(calls);
     const views = new ElectionViews(calls, elections, sessions, pollMs);
     this.#driver = driver;

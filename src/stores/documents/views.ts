@@ -134,7 +134,7 @@ export class ElectionViews {
     } else if (change.kind === 'election') {
       const view = this.#watched.get(change.name);
       if (view === undefined) return;
-      if (change.led !== undefined) tellTurn(view, change.led);
+      if (change.led !== undefined && this.#believes(view, change.led)) tellTurn(view, change.led);
       this.#lookAt(view, 0, this.#stream.live);
     } else if (change.kind === 'session' && !this.#calls.driver.traits.ownsClock) {
       // Seen soon, a renewal makes the end of a session known soon: it counts from when it was seen.
@@ -142,6 +142,15 @@ export class ElectionViews {
         if (view.latest?.found.document.leader?.session === change.name) this.#lookAt(view, 0);
       }
     }
+  }
+
+  /** Where anybody may speak: what the leader that was seen last says to one who waits here. */
+  #believes({ name, attending, latest }: Watched, led: Led): boolean {
+    const { proofs } = this.#elections;
+    if (proofs === undefined) return true;
+    const leader = latest?.found.document.leader;
+    if (leader === undefined || ![...attending].some(({ session }) => session === led.session)) return false;
+    return proofs.holds(leader.key, { name, session: leader.session, token: leader.token, led });
   }
 
   #lookAt(view: Watched, inMs: number, isTold = false): void {
