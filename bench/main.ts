@@ -44,6 +44,21 @@ function machine(): string {
   return `${cpus().length} cores (${first?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}, Node ${process.version}`;
 }
 
+const usage = `npm run bench [-- ROW…] [--quick] [--write]   these rows, or all, beside etcd where it is on PATH
+npm run bench -- stores …                   elections on other stores
+npm run bench -- --profile …                where a request's time goes
+
+--quick   shorter, to see that it runs
+--write   also into docs/reference/benchmarks.md
+
+${rows.map(({ name, what }) => `  ${name.padEnd(24)} ${what}`).join('\n')}
+`;
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+
 if (process.argv.includes('--profile')) {
   build();
   await benchProfile(
@@ -63,6 +78,12 @@ if (process.argv[2] === 'stores') {
   }
 }
 
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+const strange = flags.filter((flag) => flag !== '--quick' && flag !== '--write');
+if (strange.length > 0) {
+  process.stderr.write(`There is no option ${strange.join(', ')}.\n\n${usage}`);
+  process.exit(2);
+}
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const unknown = wanted.filter((name) => !rows.some((row) => row.name === name));
 if (unknown.length > 0) {
