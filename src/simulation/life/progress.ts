@@ -28,12 +28,12 @@ export interface ProgressParts {
 }
 
 /** Connections that TCP holds on to are given up after at most so long, and members that hang are restarted. */
-const leaderWithinMs = 30_000;
+const leaderWithinMs = 15_000;
 /** On top, where members join and leave: what is lost is removed, and what was removed stops. */
-const changedWithinMs = 30_000;
-const writeWithinMs = 10_000;
-const operationsEndWithinMs = 15_000;
-const equalWithinMs = 15_000;
+const changedWithinMs = 15_000;
+const writeWithinMs = 5000;
+const operationsEndWithinMs = 8000;
+const equalWithinMs = 5000;
 /** On top, where members may differ until they are compared, and are taken out and removed. */
 const takenOutWithinMs = 20_000;
 const quietMs = 1500;
