@@ -52,8 +52,9 @@ export class GroupSnapshots {
       appliedIndex: () => keyspace.appliedIndex,
       acknowledge: (to, acknowledgement) => {
         const payload = encodeSnapshotAcknowledgement(acknowledgement);
-        transport().send(to, frameKinds.snapshotAcknowledgement, group, payload);
+        const sent = transport().send(to, frameKinds.snapshotAcknowledgement, group, payload);
         transport().flush();
+        return sent;
       },
     });
   }
@@ -65,6 +66,10 @@ export class GroupSnapshots {
     else if (frame.kind === frameKinds.snapshotAcknowledgement) {
       this.sender.acknowledged(from, decodeSnapshotAcknowledgement(frame.payload));
     }
+  }
+
+  linkUp(peer: number): void {
+    this.receiver.linkUp(peer);
   }
 
   linkDown(peer: number): void {

@@ -198,9 +198,8 @@ export class Group {
   }
 
   linkChanged(peer: number, state: 'up' | 'down'): void {
-    if (state === 'down') {
-      this.snapshots.linkDown(peer);
-    }
+    if (state === 'up') this.snapshots.linkUp(peer);
+    else this.snapshots.linkDown(peer);
     this.step({ type: state === 'up' ? 'peer-connected' : 'peer-disconnected', peer });
   }
 

@@ -15,13 +15,17 @@ async function receiver(appliedIndex: number) {
   await snapshots.start();
   const events: RaftEvent[] = [];
   const acknowledged: SnapshotAcknowledgement[] = [];
+  const link = { up: true };
   const made = new SnapshotReceiver({
     ...{ logger: silentLogger, group: 1, snapshots, appliedIndex: () => appliedIndex },
-    acknowledge: (_to, acknowledgement) => acknowledged.push(acknowledgement),
+    acknowledge: (_to, acknowledgement) => {
+      if (link.up) acknowledged.push(acknowledgement);
+      return link.up;
+    },
     step: (event) => events.push(event),
     fail: (error) => assert.fail(String(error)),
   });
-  return { made, runtime, snapshots, events, acknowledged };
+  return { made, runtime, snapshots, events, acknowledged, link };
 }
 
 test('a snapshot is told to the core when all of it is durable', async () => {
@@ -43,4 +47,18 @@ test('a snapshot that is not needed is refused, and the core hears of it, to tel
   assert.deepEqual(acknowledged, [{ session: 4, sequence: 0, ok: false }]);
   assert.deepEqual(events, [{ type: 'snapshot-received', from: 2, term: 3, session: 4, snapshot: meta }]);
   assert.equal(await snapshots.latest(1), undefined);
+});
+
+test('what could not be acknowledged is when the connection to the leader stands', async () => {
+  const { made, runtime, acknowledged, link } = await receiver(9);
+  const chunk = { session: 4, term: 3, meta, sequence: 0, last: false, data: Uint8Array.of(1) };
+  link.up = false;
+  made.receive(2, chunk);
+  await runtime.advance(1);
+  assert.deepEqual(acknowledged, []);
+  link.up = true;
+  made.linkUp(3);
+  made.linkUp(2);
+  made.linkUp(2);
+  assert.deepEqual(acknowledged, [{ session: 4, sequence: 0, ok: false }]);
 });

@@ -8,7 +8,8 @@ export interface SnapshotReceiverContext {
   readonly group: number;
   readonly snapshots: SnapshotStore;
   readonly appliedIndex: () => number;
-  readonly acknowledge: (to: number, acknowledgement: SnapshotAcknowledgement) => void;
+  /** False where it could not be sent: our own connection to that member does not stand. */
+  readonly acknowledge: (to: number, acknowledgement: SnapshotAcknowledgement) => boolean;
   readonly step: (event: RaftEvent) => void;
   /** The disk refused: the member stops. */
   readonly fail: (error: unknown) => void;
@@ -28,6 +29,11 @@ interface Incoming {
 export class SnapshotReceiver {
   private readonly context: SnapshotReceiverContext;
   private incoming: Incoming | undefined;
+  /**
+   * The latest to each member that could not be sent. One can hear a leader whom one cannot answer yet, since each
+   * direction has its own connection; the leader would wait for the answer for long.
+   */
+  private readonly unsent = new Map<number, SnapshotAcknowledgement>();
   private closed = false;
 
   constructor(context: SnapshotReceiverContext) {
@@ -44,7 +50,7 @@ export class SnapshotReceiver {
       incoming.session !== chunk.session ||
       incoming.nextSequence !== chunk.sequence
     ) {
-      this.context.acknowledge(from, { session: chunk.session, sequence: chunk.sequence, ok: false });
+      this.acknowledge(from, { session: chunk.session, sequence: chunk.sequence, ok: false });
       return;
     }
     incoming.nextSequence++;
@@ -83,7 +89,7 @@ export class SnapshotReceiver {
       await sink.finish();
       this.arrived(incoming.from, chunk);
     }
-    this.context.acknowledge(incoming.from, { session: chunk.session, sequence: chunk.sequence, ok: true });
+    this.acknowledge(incoming.from, { session: chunk.session, sequence: chunk.sequence, ok: true });
   }
 
   private arrived(from: number, { term, session, meta }: SnapshotChunk): void {
@@ -100,7 +106,18 @@ export class SnapshotReceiver {
       .catch((error: unknown) => this.context.fail(error));
   }
 
+  private acknowledge(to: number, acknowledgement: SnapshotAcknowledgement): void {
+    if (this.context.acknowledge(to, acknowledgement)) this.unsent.delete(to);
+    else this.unsent.set(to, acknowledgement);
+  }
+
+  linkUp(peer: number): void {
+    const unsent = this.unsent.get(peer);
+    if (unsent !== undefined) this.acknowledge(peer, unsent);
+  }
+
   linkDown(peer: number): void {
+    this.unsent.delete(peer);
     if (this.incoming?.from === peer) this.drop();
   }
 
