@@ -1,7 +1,7 @@
 // Blocks of seeds, lived on all cores, and what is demanded of each.
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import {
   describeFailure,
   type LifeOptions,
@@ -14,6 +14,9 @@ import {
 /** How a checkout calls the command; a printed replay must work as it stands. */
 const program = 'node src/cli/main.ts';
 const shownFailures = 3;
+/** One for all tests of a file: each new thread has to compile everything again, which takes as long as several lives. */
+const pool = new LifePool({ jobs: availableParallelism(), patienceMs: 120_000 });
+after(() => pool[Symbol.asyncDispose]());
 
 export interface BlockToLive {
   readonly life: Omit<LifeOptions, 'seed'>;
@@ -23,7 +26,6 @@ export interface BlockToLive {
 
 /** Lives the blocks one after the other; fails with the report of what failed, and where nothing was covered. */
 export async function demandBlocks(context: TestContext, blocks: readonly BlockToLive[]): Promise<Totals> {
-  await using pool = new LifePool({ jobs: availableParallelism(), patienceMs: 120_000 });
   const all = new Totals();
   const reports: string[] = [];
   for (const { life, firstSeed, seeds } of blocks) {
