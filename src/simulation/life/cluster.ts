@@ -95,6 +95,9 @@ export class SimulatedCluster {
     const { configuration, index } = hub.configurations.committed;
     const { voters, outgoing } = configuration;
     if (outgoing !== undefined || voters.length < 3 || !voters.includes(member.memberId)) return false;
+    // Whoever is still to be started may be sent a snapshot of one that differs.
+    if (!membersOf(configuration).every((id) => this.#all.some(({ memberId }) => memberId === id)))
+      return false;
     return this.lasting.every((other) => {
       const isWell = other.running && !other.lost && !other.damaged && !other.diverged;
       return isWell && hub.configurations.of(other).index === index;

@@ -69,6 +69,8 @@ export class Operator {
 
   strike(fault: Fault, whom: (fault: Fault) => SimulatedMember): Strike {
     const { how, durationMs } = fault;
+    // Whoever joins is sent a snapshot, and one of a member that differs would make the new one wrong with it.
+    if (this.#parts.cluster.diverged !== undefined) return undefined;
     switch (fault.kind) {
       case 'add-learner':
       case 'add-voter':
