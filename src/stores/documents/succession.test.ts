@@ -130,9 +130,16 @@ describe('A release in documents', () => {
 
 describe('A service that tells who came to lead', () => {
   /** One leads, the other waits on a store whose reads of the election can be kept from being answered. */
-  async function stageOfTwo({ record }: { readonly record?: Uint8Array } = {}) {
+  async function stageOfTwo({
+    record,
+    open,
+  }: {
+    readonly record?: Uint8Array;
+    readonly open?: boolean;
+  } = {}) {
     const runtime = manualRuntime();
-    const service = new MemoryService({ runtime, ownsClock: true, tells: true, many: false, tellsLed: true });
+    const about = { ownsClock: true, tells: true, many: false, tellsLed: true, open };
+    const service = new MemoryService({ runtime, ...about });
     const driver = service.driver();
     let held = Promise.withResolvers<void>();
     held.resolve();
@@ -167,6 +174,26 @@ describe('A service that tells who came to lead', () => {
     assert(given?.status === 'acquired' && given.token > token);
     const { text = '{}' } = service.read({ kind: 'election', name }) ?? {};
     assert.deepEqual(JSON.parse(text).leader.token, given.token);
+  });
+
+  test('is believed where anybody may tell only if the leader that gave up proves it', async () => {
+    const { runtime, service, first, second, token, wait, hold } = await stageOfTwo({ open: true });
+    const turn = wait();
+    let settled = false;
+    turn.then(() => {
+      settled = true;
+    });
+    await runtime.advance(0);
+    const forged = { session: second.id, version: 10_000 };
+    for (const proof of [undefined, 'A'.repeat(43)]) {
+      service.tell({ kind: 'election', name, led: { ...forged, proof } });
+    }
+    await runtime.advance(10);
+    assert.equal(settled, false);
+    hold();
+    assert.equal(await first.release(name, token), true);
+    const given = await turn;
+    assert(given?.status === 'acquired' && given.token > token && given.token < forged.version);
   });
 
   test('lets it read all the same where there is a record', async () => {

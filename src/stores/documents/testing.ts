@@ -26,6 +26,8 @@ export interface MemoryServiceOptions {
   readonly many: boolean;
   /** Tells who came to lead, too. */
   readonly tellsLed?: boolean | undefined;
+  /** Anybody may tell. */
+  readonly open?: boolean | undefined;
 }
 
 export class MemoryService {
@@ -110,13 +112,14 @@ class MemoryDriver implements DocumentDriver {
 
   constructor(service: MemoryService) {
     this.#service = service;
-    const { ownsClock, tells, many } = service.options;
+    const { ownsClock, tells, many, open } = service.options;
     this.traits = {
       consistency: 'linearizable',
       note: 'in one process',
       minTtlMs: 100,
       ownsClock,
       forgets: ownsClock,
+      changesAreOpen: open,
     };
     if (tells) this.changes = (signal) => this.#changes(signal);
     if (!many) return;
