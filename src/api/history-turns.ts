@@ -1,27 +1,26 @@
 import type { ReadBudget } from '../keyspace/types.ts';
 import type { Timers } from '../runtime/types.ts';
 
-/** Records of history that all watches that are behind look at in one turn of the loop: some 2 ms. */
-const mostSearchedRecords = 40_000;
-/** Of these, one watch in one go. */
-const mostSearchedAtOnce = 10_000;
+/** Records of history that a stream whose watches are behind looks at when it has its go: some 0.5 ms. */
+const searchedRecords = 10_000;
+/** The same where more than that is written between two goes: else the watch would never be up to date. */
+const mostSearchedRecords = 100_000;
 /** Who is no further behind than this many records waits for nobody. */
 const freeRecords = 1000;
-/** Streams that go on in one turn. */
+/** Streams that go on in one turn of the loop. */
 const streamsInOneTurn = 4;
 
 /**
  * The turns of watches that begin far back in history. What they want may be rare in it, so that much must be looked at for
- * little: they share a budget for each turn of the loop, and who finds it used up waits for one of the next, first come first.
+ * little: who has looked at its share waits for one of the next turns of the loop, first come first. Each stream has a share
+ * of its own, however many watches it has, and each watch gains on history however fast that grows.
  */
 export class HistoryTurns {
-  readonly budget: ReadBudget = {
-    left: mostSearchedRecords,
-    mostAtOnce: mostSearchedAtOnce,
-    free: freeRecords,
-  };
+  readonly budget: ReadBudget = { left: searchedRecords, most: mostSearchedRecords, free: freeRecords };
   readonly #timers: Timers;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
+  /** Callbacks that are asked for and did not come yet. What a stream does in its go is done before the next one comes. */
+  #asked = 0;
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -30,14 +29,17 @@ export class HistoryTurns {
   /** Calls back in a later turn, in which there is a budget again. */
   wait(goOn: () => void): void {
     this.#waiting.push(goOn);
-    if (this.#waiting.length === 1) this.#next();
+    this.#ask();
   }
 
-  #next(): void {
+  #ask(): void {
+    if (this.#asked >= Math.min(streamsInOneTurn, this.#waiting.length)) return;
+    this.#asked += 1;
     this.#timers.nextTurn(() => {
-      this.budget.left = mostSearchedRecords;
-      for (const goOn of this.#waiting.splice(0, streamsInOneTurn)) goOn();
-      if (this.#waiting.length > 0) this.#next();
+      this.#asked -= 1;
+      this.budget.left = searchedRecords;
+      this.#waiting.shift()?.();
+      this.#ask();
     });
   }
 }

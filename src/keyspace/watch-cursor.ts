@@ -20,6 +20,8 @@ export class Cursor implements Watcher {
   /** It was idle, and was told of what came since. */
   live = false;
   private endedAt = 0;
+  /** Where history ended when it last looked at it within a budget. */
+  private searchedTail: number;
   /** What compactions took out of history before it was read, and up to where that goes. */
   private kept: Kept[] = [];
   private keptBelow = 0;
@@ -33,7 +35,8 @@ export class Cursor implements Watcher {
     };
     this.onReady = onReady;
     this.kind = hub.kinds.join(this.request);
-    const revision = hub.store.revision;
+    const { revision, history } = hub.store;
+    this.searchedTail = history.tail;
     this.nextRevision = request.startRevision > 0 ? request.startRevision : revision + 1;
     this.idle = this.nextRevision > revision;
   }
@@ -96,7 +99,7 @@ export class Cursor implements Watcher {
     let bytes = 0;
     const first = store.positionOf(from);
     const free = budget === undefined || tail - first <= budget.free;
-    const last = free ? tail : first + Math.min(budget.left, budget.mostAtOnce);
+    const last = free ? tail : first + this.allowed(budget, tail);
     let stoppedAt = end;
     let position = first;
     for (; position < tail; position++) {
@@ -118,6 +121,14 @@ export class Cursor implements Watcher {
     }
     if (!free) budget.left = Math.max(0, budget.left - (position - first));
     return { events, stoppedAt };
+  }
+
+  /** Records that it may look at, of a history that ends at `tail`. */
+  private allowed({ left, most }: ReadBudget, tail: number): number {
+    if (left === 0) return 0;
+    const written = tail - this.searchedTail;
+    this.searchedTail = tail;
+    return Math.max(left, Math.min(most, 2 * written));
   }
 
   /** From where on it lacks what a compaction to `revision` takes away; undefined: nothing, or it has been too late for long. */

@@ -32,10 +32,13 @@ export type WatchBatch =
 
 /** How much of history may be read before other work has its turn. */
 export interface ReadBudget {
-  /** Records that may still be looked at; reading takes from it. */
+  /** Records that may still be looked at; reading takes from it. At 0 nothing is read. */
   left: number;
-  /** Of these one call takes so many at most. */
-  readonly mostAtOnce: number;
+  /**
+   * Else a call reads on to twice of what was written since the last one of its watcher that ended with the budget, so
+   * that it gains on history; to so many at most.
+   */
+  readonly most: number;
   /** Who has no more records than this to look at reads them at no cost: who is up to date never waits for others. */
   readonly free: number;
 }

@@ -144,7 +144,7 @@ test('watchers see every matching event once, in order, revisions whole, also ac
           const request = drawWatch(tape, model);
           for (let twins = tape.draw(3); twins >= 0; twins--) followers.push(new Follower(watched, request));
         }
-        const budget = { left: tape.draw(12), mostAtOnce: 1 + tape.draw(6), free: tape.draw(3) };
+        const budget = { left: tape.draw(12), most: tape.draw(6), free: tape.draw(3) };
         const read = (follower: Follower) =>
           follower.read(model, 1 + tape.draw(4), tape.chance(2) ? budget : undefined);
         followers = followers.filter((follower) => tape.chance(3) || read(follower));
@@ -303,27 +303,44 @@ test('a watcher far behind looks at no more of history than its budget allows, a
   const request = watchRequest('a', '', { startRevision: 2 });
   const watcher = keyspace.watch(request, () => {});
   const twin = keyspace.watch(request, () => {});
-  const budget = { left: 100, mostAtOnce: 60, free: 0 };
+  const budget = { left: 100, most: 60, free: 0 };
   assert.deepEqual(watcher.next(10, undefined, budget), { type: 'unfinished' });
-  assert.equal(watcher.deliveredRevision, 61);
-  assert.deepEqual([budget.left, watcher.synced], [40, false]);
-  watcher.next(10, undefined, budget);
+  assert.deepEqual([watcher.deliveredRevision, budget.left, watcher.synced], [101, 0, false]);
   assert.deepEqual(watcher.next(10, undefined, budget), { type: 'unfinished' });
-  assert.deepEqual([budget.left, watcher.deliveredRevision], [0, 101]);
+  assert.equal(watcher.deliveredRevision, 101);
   // Who wants the same is given what was read, at no cost; a reading of nothing is not taken for one of something.
   for (let at = 0; at < 3; at++) twin.next(10, undefined, budget);
   assert.equal(twin.deliveredRevision, 101);
   const seen: WatchEvent[] = [];
   for (let rounds = 0; !watcher.synced && rounds < 20; rounds++) {
-    const batch = watcher.next(10, undefined, { left: 60, mostAtOnce: 60, free: 0 });
+    const batch = watcher.next(10, undefined, { left: 60, most: 0, free: 0 });
     if (batch?.type === 'events') seen.push(...batch.events);
   }
   assert.equal(watcher.synced, true);
   assert.deepEqual(described(seen), ['put a@302']);
   // What is not far behind is read whatever others have used up.
   applyOne(keyspace, putCommand('a'));
-  const none = { left: 0, mostAtOnce: 60, free: 1 };
+  const none = { left: 0, most: 60, free: 1 };
   assert.deepEqual(described([...eventsBatch(watcher.next(10, undefined, none)).events]), ['put a@502']);
+});
+
+test('a watcher far behind looks at twice of what is written in between, to a bound, whatever is left of its budget', () => {
+  const keyspace = new Keyspace();
+  const write = (count: number) => {
+    for (let i = 0; i < count; i++) applyOne(keyspace, putCommand('other'));
+  };
+  write(500);
+  const watcher = keyspace.watch(watchRequest('a', '', { startRevision: 2 }), () => {});
+  const look = (left: number): number => {
+    const before = watcher.deliveredRevision;
+    watcher.next(10, undefined, { left, most: 60, free: 0 });
+    return watcher.deliveredRevision - before;
+  };
+  assert.equal(look(5), 5);
+  write(20);
+  assert.deepEqual([look(0), look(5), look(5)], [0, 40, 5]);
+  write(100);
+  assert.equal(look(5), 60);
 });
 
 test('a watcher that waits for a future revision stays silent until then', () => {
