@@ -34,8 +34,7 @@ const examples: Readonly<Record<string, string>> = {
   version: 'conclave version',
 };
 
-/** Adds them to the help of all commands. */
-/** Gives to each command its example, and back those of commands that `program` does not have. */
+/** Adds to the help of each command its example. Returns the names of the commands that `program` does not have. */
 export function addExamples(program: Command): string[] {
   const commands = new Map<string, Command>();
   const walk = (parent: Command, path: readonly string[]): void => {

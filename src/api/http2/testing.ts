@@ -109,7 +109,6 @@ export interface Frame {
   readonly fields: readonly HeaderField[];
 }
 
-/** A server and one raw connection to it. Time stands still unless the test moves it. */
 function* manyOf([count = 0, high = 0, low = 0]: Uint8Array, seen: Seen): Generator<Uint8Array, undefined> {
   for (let sent = 0; sent < count; sent++) {
     yield new Uint8Array(high * 256 + low).fill(sent);
@@ -121,6 +120,7 @@ async function* asyncly(answers: Iterable<Uint8Array>): AsyncGenerator<Uint8Arra
   yield* answers;
 }
 
+/** A server and one raw connection to it. Time stands still unless the test moves it. */
 export class Rig {
   readonly seen = new Seen();
   readonly runtime = manualRuntime();
