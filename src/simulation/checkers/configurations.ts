@@ -90,7 +90,7 @@ export class Configurations implements ConfigurationSight {
       // By log matching an equal end means that all before it is as it was.
       const isSame = lastIndex >= known.lastIndex && this.#termAt(member, known) === known.lastTerm;
       if (!isSame) {
-        while (known.versions.length > 1 && !stands(known.versions.at(-1), member, firstIndex))
+        while (known.versions.length > 1 && !stands(known.versions.at(-1), member, firstIndex, this.#log))
           known.versions.pop();
       }
       const from = isSame ? known.lastIndex + 1 : (known.versions.at(-1)?.index ?? 0) + 1;
@@ -139,8 +139,11 @@ function stands(
   version: { readonly index: number; readonly term: number } | undefined,
   member: MemberSight,
   firstIndex: number,
+  log: CommittedLog,
 ): boolean {
-  if (version === undefined || version.index < firstIndex) return true;
+  if (version === undefined) return true;
+  // A leader's snapshot may stand in place of what was never committed.
+  if (version.index < firstIndex) return (log.entryAt(version.index)?.term ?? version.term) === version.term;
   return member.raft?.entryAt(version.index)?.term === version.term;
 }
 
