@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../../src/cli/dev/ports.ts';
@@ -52,10 +55,21 @@ test("the command's own exit code is conclave's, and the token is in its environ
   assert.ok(Number(two.split(' ')[1]) > Number(one.split(' ')[1]));
 });
 
-test('a command that does not exist gives 127, and the leadership up', patience, async () => {
+test('a command that does not exist gives 127 before it leads', patience, async () => {
   const { code, stderr } = await run(['elect', 'missing', '--', '/no/such/command'], { environment });
   assert.equal(code, 127);
   assert.match(stderr, /\/no\/such\/command: there is no such command.*ENOENT/);
+  assert.doesNotMatch(stderr, /leading/);
+});
+
+test('a command that turns out not to run gives 127, and the leadership up', patience, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-elect-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const script = join(folder, 'job');
+  await writeFile(script, '#!/no/such/interpreter\n', { mode: 0o755 });
+  const { code, stderr } = await run(['elect', 'missing', '--', script], { environment });
+  assert.equal(code, 127);
+  assert.match(stderr, /leading missing(.|\n)*the interpreter that it names is missing/);
   assert.equal((await run(['elect', 'missing', '--timeout', '10s', '--', 'true'], { environment })).code, 0);
 });
 

@@ -6,6 +6,7 @@ import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { CommandFailure, sentenceOf } from '../failure.ts';
 import { openElections } from '../wiring.ts';
 import type { StopTimes } from './deadlines.ts';
+import { whyNotExecutable } from './executable.ts';
 import { type CommandEnd, GuardedCommand } from './guarded-command.ts';
 
 export interface ElectOptions {
@@ -69,6 +70,9 @@ export async function runElect(options: ElectOptions): Promise<number> {
   const tell = (text: string) => {
     if (!options.quiet) process.stderr.write(`conclave: ${text}\n`);
   };
+  // Before it takes a token, and the leadership from somebody who could do the job.
+  const code = whyNotExecutable(options.command[0] ?? '', process.env.PATH);
+  if (code !== undefined) return notStarted(options, { code, message: code });
   await using store = await openElections(options.where);
   if (store.capabilities.consistency === 'advisory' && options.acceptAdvisory === undefined) {
     const message = `On ${store.description} two may lead at once, and tokens may fall (${store.capabilities.note}). Use another store, or say with --accept-advisory WHY why that will do.`;
@@ -165,8 +169,7 @@ function exitCodeOf(
     case 'exited':
       return end.signal === null ? (end.code ?? 0) : exitCodeOfSignal(constants.signals[end.signal]);
     case 'not-started':
-      process.stderr.write(`conclave: ${options.command[0]}: ${whyNotStarted(end)}\n`);
-      return end.code === 'ENOENT' ? exitCodes.notFound.code : exitCodes.notExecutable.code;
+      return notStarted(options, end);
     case 'guardian-failed':
       process.stderr.write('conclave: the guardian died; the command was killed.\n');
       return exitCodes.guardianFailed.code;
@@ -176,7 +179,17 @@ function exitCodeOf(
   }
 }
 
-function whyNotStarted({ code, message }: { readonly code: string; readonly message: string }): string {
+interface WhyNotStarted {
+  readonly code: string;
+  readonly message: string;
+}
+
+function notStarted({ command }: ElectOptions, end: WhyNotStarted): number {
+  process.stderr.write(`conclave: ${command[0]}: ${whyNotStarted(end)}\n`);
+  return end.code === 'ENOENT' ? exitCodes.notFound.code : exitCodes.notExecutable.code;
+}
+
+function whyNotStarted({ code, message }: WhyNotStarted): string {
   if (code === 'ENOENT')
     return 'there is no such command, or the interpreter that it names is missing (ENOENT).';
   if (code === 'EACCES')

@@ -1,0 +1,22 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/**
+ * Why a command cannot be run, as exec(3) would say it; undefined: it can, as far as can be told before. It is searched on
+ * `path`, unless its name has a slash.
+ */
+export function whyNotExecutable(command: string, path: string | undefined): 'ENOENT' | 'EACCES' | undefined {
+  const places = command.includes('/')
+    ? [command]
+    : (path ?? '').split(delimiter).map((folder) => join(folder === '' ? '.' : folder, command));
+  let forbidden = false;
+  for (const place of places) {
+    try {
+      accessSync(place, constants.X_OK);
+      return undefined;
+    } catch (error) {
+      forbidden ||= (error as NodeJS.ErrnoException).code === 'EACCES';
+    }
+  }
+  return forbidden ? 'EACCES' : 'ENOENT';
+}
