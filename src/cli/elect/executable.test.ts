@@ -17,4 +17,6 @@ test('a command is searched as the shell searches it, before anything depends on
   assert.equal(whyNotExecutable('nothing', path), 'ENOENT');
   assert.equal(whyNotExecutable('job', '/nowhere'), 'ENOENT');
   assert.equal(whyNotExecutable('./job', path), 'ENOENT');
+  assert.equal(whyNotExecutable('sh', undefined), undefined);
+  assert.equal(whyNotExecutable('job', undefined), 'ENOENT');
 });
