@@ -51,6 +51,29 @@ describe('A client over a message port', () => {
     await assert.rejects(client.put('', 'x'), (error) => ConclaveError.is(error, 'invalid-argument'));
   });
 
+  test('is sent no more than the answer, which may lie within a larger array', async () => {
+    const { port1, port2 } = new MessageChannel();
+    servers.push(new PortServer(api.registry, new ThreadPort(port2), runtime));
+    const held: number[] = [];
+    port1.on('message', ({ body }: { readonly body?: Uint8Array }) =>
+      held.push(body?.buffer.byteLength ?? 0),
+    );
+    const transport = new PortTransport('here', new ThreadPort(port1), runtime);
+    await using own = connectClient({ endpoints: 'here', runtime, transport: () => transport });
+    const stop = new AbortController();
+    let watching = 0;
+    const watches = ['one', 'another'].map(async () => {
+      for await (const { events } of own.watch({ key: toBytes('shared') }, { signal: stop.signal })) {
+        if (events.length > 0) return;
+        if (++watching === 2) await client.put('shared', 'x');
+      }
+    });
+    await Promise.all(watches);
+    stop.abort();
+    assert.ok(held.length >= 4, `${held}`);
+    assert.ok(Math.max(...held) < 1000, `${held} bytes came with messages`);
+  });
+
   test('gets every event of a watch though it reads slowly', async () => {
     const count = 700;
     const seen: string[] = [];

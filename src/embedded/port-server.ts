@@ -186,7 +186,7 @@ export class PortServer {
 
   #answer(id: number, call: ServedCall, response: unknown): void {
     if (this.#calls.get(id) !== call) return;
-    this.#reply({ kind: 'message', call: id, body: call.method.encode(response) });
+    this.#reply({ kind: 'message', call: id, body: withoutOthers(call.method.encode(response)) });
   }
 
   /** The caller hears of it now; the handler ends when it notices. */
@@ -212,6 +212,11 @@ export class PortServer {
     // By us: what was under way is told how it ends.
     if (this.#endedBy === undefined || this.#endedBy === 'local') this.#port.post(reply);
   }
+}
+
+/** Threads are given a copy of the array in which it lies, all of it, and short messages are parts of larger ones. */
+function withoutOthers(message: Uint8Array): Uint8Array {
+  return message.length === message.buffer.byteLength ? message : new Uint8Array(message);
 }
 
 /** A class for its getter: an object with one of its own is made many times slower. */
