@@ -112,8 +112,8 @@ const familiesOf: Readonly<Record<Exclude<FaultPreset, 'none'>, readonly Family[
 /** Of the lives with all faults; in the others the members stay who they are. */
 const changingShare = 0.2;
 /** Of those in which they do not, lives in which the state of one comes to differ, and how often in a minute. */
-const divergingShare = 0.2;
-const divergesPerMinute = 6;
+const divergingShare = 0.35;
+const divergesPerMinute = 12;
 /** The membership changes less often then: only where nothing of it is under way may one differ. */
 const calmerChanges = 0.3;
 

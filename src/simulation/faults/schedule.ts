@@ -61,7 +61,7 @@ const durations: Readonly<Partial<Record<FaultKind, readonly [number, number]>>>
   'replace-member': [1, 1500],
   'replace-at-once': [1, 800],
   // Until all are well who could tell, and the next command comes that can be applied wrongly.
-  diverge: [3000, 1],
+  diverge: [6000, 1],
 };
 
 /** Every fault of a life, in the order of their times, none before `fromMs` and none after `untilMs`. */

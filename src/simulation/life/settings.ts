@@ -79,15 +79,20 @@ function drawCompaction(random: Draw, asked: LifeOptions['compaction']): AutoCom
 }
 
 /**
- * Members that are to find whoever differs. The log is kept for so long that nobody is ever sent a snapshot: one of a member that
- * differs would make its receiver differ, too, which no comparison can tell from the others being wrong.
+ * Members that are to find whoever differs. All of the log is kept, by those that start again too, so that nobody is ever
+ * sent a snapshot: one of a member that differs would make its receiver differ, too, which no comparison can tell from the
+ * others being wrong.
  */
 export function comparing(
   { compareEveryMs }: Pick<ClusterSettings, 'compareEveryMs'>,
   random: Draw,
 ): Partial<ClusterSettings> {
   const drawnMs = random.pick([300, 1000, 2500]);
-  return { compareEveryMs: compareEveryMs > 0 ? compareEveryMs : drawnMs, snapshotCatchUpEntries: 100_000 };
+  return {
+    compareEveryMs: compareEveryMs > 0 ? compareEveryMs : drawnMs,
+    snapshotCount: 100_000,
+    snapshotCatchUpEntries: 100_000,
+  };
 }
 
 function describeCompaction(setting: AutoCompaction): string {
