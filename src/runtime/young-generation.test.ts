@@ -21,3 +21,30 @@ test('room for young objects that a busy time needed is given back when idle', {
     await new Promise<void>((resolve) => timers.after(500, resolve));
   }
 });
+
+test('room for young objects is given back after a busy time, however long that was', {
+  timeout: 60_000,
+}, async () => {
+  const { timers } = nodeRuntime();
+  let look = (): void => {};
+  const after = (_ms: number, callback: () => void) => {
+    look = callback;
+    return { cancel: () => {} };
+  };
+  using _releasing = releaseYoungGeneration({ timers: { ...timers, after } });
+  beBusy();
+  const busyBytes = youngGenerationBytes();
+  assert.ok(busyBytes > 8 * 1024 * 1024, `${busyBytes} bytes: not busy enough to tell`);
+  // The loop has no rest meanwhile.
+  for (let looks = 0; looks < 30; looks++) {
+    for (const endMs = performance.now() + 5; performance.now() < endMs; );
+    await new Promise<void>((resolve) => timers.nextTurn(resolve));
+    look();
+  }
+  // After some nine seconds V8 does so by itself, where the process is as idle as this one.
+  for (let looks = 0; looks < 6 && youngGenerationBytes() > 4 * 1024 * 1024; looks++) {
+    await new Promise<void>((resolve) => timers.after(1000, resolve));
+    look();
+  }
+  assert.ok(youngGenerationBytes() <= 4 * 1024 * 1024, `${youngGenerationBytes()} bytes`);
+});

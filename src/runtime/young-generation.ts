@@ -40,9 +40,13 @@ export function releaseYoungGeneration({
     const { utilization } = performance.eventLoopUtilization(now, last);
     last = now;
     const bytes = youngGenerationBytes();
-    fruitless = bytes === lastBytes ? fruitless + 1 : 0;
+    if (bytes !== lastBytes) fruitless = 0;
     lastBytes = bytes;
-    if (bytes > smallBytes && utilization < idleUtilization && fruitless < fruitlessLooks) collect();
+    // Only looks that collected can be fruitless: a busy time may last for long.
+    if (bytes > smallBytes && utilization < idleUtilization && fruitless < fruitlessLooks) {
+      fruitless += 1;
+      collect();
+    }
     timer = timers.after(everyMs, look, { background: true });
   };
   timer = timers.after(everyMs, look, { background: true });
