@@ -13,7 +13,7 @@ import { copyBytes, encodeUtf8 } from './bytes.ts';
 import type { Client } from './clients.ts';
 import { Writer } from './encoding.ts';
 import { closeFrame, frameTargetBytes, openFrame, section, snapshotMagic } from './snapshot-format.ts';
-import { baseRecord, type State } from './state.ts';
+import type { State } from './state.ts';
 import type { Store } from './store.ts';
 import { none, rowInPage, tombstoneLength } from './tables.ts';
 import type { SnapshotReader } from './types.ts';
@@ -60,6 +60,9 @@ export class StateSnapshot implements SnapshotReader {
   /** Next item of the current section: a number, or for the base the key after which to go on. */
   private position = 0;
   private afterKey: Uint8Array | undefined;
+  /** In the base: the key whose records were gone through last, and how far. */
+  private walked = none;
+  private walkedTo = none;
   private baseCount = 0;
   private historyCount = 0;
   private closed = false;
@@ -179,15 +182,18 @@ export class StateSnapshot implements SnapshotReader {
     if (this.compactRevision === 0) return true;
     let full = false;
     let last = none;
+    let left = recordsInOneFrame;
     const start = this.afterKey === undefined ? written : successor(this.afterKey);
     store.index.scan(start, undefined, (key) => {
-      if (this.writer.length >= frameTargetBytes) {
+      left--;
+      left -= this.walkBack(key, left);
+      if (left <= 0 || this.writer.length >= frameTargetBytes) {
         full = true;
         return false;
       }
       last = key;
-      const record = baseRecord(store, key, this.compactRevision);
-      if (record === none) return undefined;
+      const record = this.walkedTo;
+      if (record === none || !this.isBase(record)) return undefined;
       store.keys.write(this.writer, key);
       writeRecord(this.writer, store, record);
       this.baseCount++;
@@ -195,6 +201,29 @@ export class StateSnapshot implements SnapshotReader {
     });
     if (last !== none) this.afterKey = store.keys.copy(last);
     return !full;
+  }
+
+  /**
+   * To the record of the key that was current at the compact revision, from where the last frame left it, over so many that
+   * are newer at most. Returns how many: a key that is written all the time has very many.
+   */
+  private walkBack(key: number, most: number): number {
+    const { keys, records } = this.state.store;
+    let record = key === this.walked ? this.walkedTo : keys.newest(key);
+    let passed = 0;
+    while (passed < most && record !== none && records.modRevision(record) > this.compactRevision) {
+      record = records.previous(record);
+      passed++;
+    }
+    this.walked = key;
+    this.walkedTo = record;
+    return passed;
+  }
+
+  /** Written before the compact revision; history has the others. */
+  private isBase(record: number): boolean {
+    const { records } = this.state.store;
+    return !records.isTombstone(record) && records.modRevision(record) !== this.compactRevision;
   }
 
   private fillHistory(): boolean {
@@ -228,6 +257,9 @@ export class StateSnapshot implements SnapshotReader {
 }
 
 const written = new Uint8Array(0);
+
+/** How many keys and records are looked at for one frame, however few go into it: some milliseconds. */
+const recordsInOneFrame = 20_000;
 
 /** The smallest key above this one. */
 function successor(key: Uint8Array): Uint8Array {

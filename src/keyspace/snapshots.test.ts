@@ -87,6 +87,41 @@ test('random bytes are never taken for a snapshot', () => {
   );
 });
 
+test('however often its keys were written, a snapshot looks at a bounded number of records for each chunk', () => {
+  const keyspace = new Keyspace();
+  for (const key of ['a', 'often', 'z']) applyOne(keyspace, putCommand(key, 'base'));
+  applyOne(keyspace, putCommand('last'));
+  applyOne(keyspace, { type: 'compact', revision: keyspace.revision });
+  const often = Array.from({ length: 100_000 }, () => putCommand('often'));
+  applyAll(keyspace, often);
+  const hash = keyspace.stateHash();
+  const { records } = (keyspace as unknown as { state: { store: { records: Records } } }).state.store;
+  const previous = records.previous.bind(records);
+  let looked = 0;
+  records.previous = (record) => {
+    looked++;
+    return previous(record);
+  };
+  const reader = keyspace.snapshot();
+  const target = new Keyspace();
+  const writer = target.restore();
+  let most = 0;
+  for (let chunk = reader.next(); chunk !== undefined; chunk = reader.next()) {
+    most = Math.max(most, looked);
+    looked = 0;
+    writer.write(chunk);
+    applyAll(keyspace, [putCommand('often'), putCommand(`new ${most}`)]);
+  }
+  writer.finish();
+  assert.ok(most > 1000 && most <= 20_000, `${most} records looked at for one chunk`);
+  assert.equal(target.stateHash(), hash);
+  assert.deepEqual(keysOf(target, { ...all, revision: target.compactRevision }), ['a', 'last', 'often', 'z']);
+});
+
+interface Records {
+  previous: (record: number) => number;
+}
+
 test('a large store is written in many bounded chunks while it changes and is compacted', () => {
   const keyspace = new Keyspace();
   const value = 'v'.repeat(2000);

@@ -5,7 +5,6 @@ import { finishHash, mixBigInt, mixHash, mixNumber } from './bytes.ts';
 import { ClientTable } from './clients.ts';
 import { LeaseTable } from './leases.ts';
 import { Store } from './store.ts';
-import { none } from './tables.ts';
 import { Transactions } from './transactions.ts';
 
 export class State {
@@ -47,10 +46,4 @@ export class State {
     }
     return sum;
   }
-}
-
-/** The record of a key that was current at `compactRevision` and written before it; history has the others. */
-export function baseRecord(store: Store, key: number, compactRevision: number): number {
-  const record = store.visibleAt(key, compactRevision);
-  return record === none || store.records.modRevision(record) === compactRevision ? none : record;
 }

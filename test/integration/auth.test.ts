@@ -47,6 +47,15 @@ async function put(url: string, token: string | undefined, key = 'a'): Promise<s
   return 'response' in answer ? 'ok' : `${answer.code} ${answer.message}`;
 }
 
+async function listening(url: string): Promise<void> {
+  const answers = () =>
+    fetch(`${url}/version`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 async function login(url: string, name: string, password: string): Promise<string> {
   using caller = new Caller(url.replace('http://', ''));
   const answer = await caller.unary(Auth.authenticate, AuthenticateRequest.create({ name, password }), {
@@ -69,6 +78,8 @@ test('a token of one member is good on all, also after all have started anew', p
   for (const member of cluster.members) cluster.run(member);
   await using root = as(cluster, 'root', 'of root');
   await root.put('z', '');
+  // Two of three were enough for that.
+  for (const { clientUrl } of cluster.members) await listening(clientUrl);
   assert.deepEqual(await everywhere(), ['ok', 'ok', 'ok']);
   // Whichever member is asked next has heard of it, or makes sure before it refuses or lets pass.
   await root.users.changePassword('ann', 'another');
