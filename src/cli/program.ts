@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../member/version.ts';
 import { chooseSecurity } from './client-security.ts';
-import { type CommandModule, loadCommands } from './commands.ts';
+import { type AddCommand, loadCommands } from './commands.ts';
 import { addExamples } from './examples.ts';
 import { describeExitCodes, exitCodes } from './exit-codes.ts';
 import { CommandFailure, reportOf } from './failure.ts';
@@ -38,7 +38,7 @@ export async function runProgram(words: readonly string[]): Promise<number> {
 }
 
 /** With these commands; `finish` hears what the process is to exit with. */
-export function makeProgram(loaded: readonly CommandModule[], finish: (exitCode: number) => void): Command {
+export function makeProgram(commands: readonly AddCommand[], finish: (exitCode: number) => void): Command {
   const program = new Command('conclave')
     .description('Leader election with fencing tokens, on a Raft cluster that speaks the etcd v3 API.')
     .version(version, '--version', 'Print the version.')
@@ -48,7 +48,7 @@ export function makeProgram(loaded: readonly CommandModule[], finish: (exitCode:
     .addHelpText('after', help)
     .exitOverride()
     .hook('preAction', (_program, command) => chooseSecurity(command));
-  for (const { add } of loaded) add(program, finish);
+  for (const add of commands) add(program, finish);
   program
     .command('version')
     .description('Print the versions of Conclave, Node.js and the machine.')

@@ -41,8 +41,7 @@ import { WatchHub } from './watches.ts';
 /** How many compacted records each apply drops, besides two for each command. */
 const dropBudget = 2000;
 
-/** For commands whose results are not kept, all of them. */
-const answeredRanges = new RangeTally('answered');
+/** For all commands whose results nobody wants and nobody keeps. */
 const unneededRanges = new RangeTally('none');
 
 const failed = (failure: CommandFailure): CommandOutcome => ({ type: 'failed', failure });
@@ -208,7 +207,7 @@ export class Keyspace implements KeyspaceMachine {
     const { store, clients, timeMs } = this.state;
     const { command, identity } = submitted;
     if (identity === undefined) {
-      const tally = rangesWanted ? answeredRanges : unneededRanges;
+      const tally = rangesWanted ? undefined : unneededRanges;
       const refused = this.checkCommand(command, submitted.author);
       const outcome = refused === undefined ? this.applyCommand(command, submitted, tally) : failed(refused);
       return { outcome, revision: store.revision };
@@ -227,7 +226,7 @@ export class Keyspace implements KeyspaceMachine {
     return result;
   }
 
-  private applyCommand(command: Command, { author }: SubmittedCommand, tally: RangeTally): CommandOutcome {
+  private applyCommand(command: Command, { author }: SubmittedCommand, tally?: RangeTally): CommandOutcome {
     const { transactions, clients, alarms, timeMs } = this.state;
     const refusal = alarms.all.length === 0 ? undefined : alarms.refusal(command);
     if (refusal !== undefined) return failed(refusal);
@@ -291,7 +290,7 @@ export class Keyspace implements KeyspaceMachine {
   }
 
   /** All or nothing where one fails: what came before it in the sequence is taken back. */
-  private applySequence(requests: readonly TxnRequest[], tally: RangeTally): CommandOutcome {
+  private applySequence(requests: readonly TxnRequest[], tally?: RangeTally): CommandOutcome {
     const { store, transactions } = this.state;
     const mark = store.mark();
     const results: { result: TxnResult; revision: number }[] = [];

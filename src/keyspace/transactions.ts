@@ -116,8 +116,8 @@ export class Transactions {
     return result;
   }
 
-  /** Ranges are read as far as the tally goes. */
-  txn(request: TxnRequest, tally: RangeTally): TxnResult | Failed {
+  /** Ranges are read as far as the tally goes; without one, all of them. */
+  txn(request: TxnRequest, tally?: RangeTally): TxnResult | Failed {
     const path = choosePath(this.store, request, []);
     const failure =
       findFailure(request, path.values(), (operation) => this.checkPut(operation)) ??
@@ -143,14 +143,14 @@ export class Transactions {
     return checkRevision(this.store, operation.request.revision, this.store.revision);
   }
 
-  private applyTxn(request: TxnRequest, path: Iterator<boolean>, tally: RangeTally): TxnResult {
+  private applyTxn(request: TxnRequest, path: Iterator<boolean>, tally?: RangeTally): TxnResult {
     const succeeded = path.next().value === true;
     const responses: OperationResult[] = [];
     for (const operation of succeeded ? request.success : request.failure) {
       if (operation.type === 'put') {
         responses.push({ type: 'put', result: this.applyPut(operation.request) });
       } else if (operation.type === 'range') {
-        const result = tally.isOver ? notRead : readRange(this.store, operation.request, tally);
+        const result = tally?.isOver ? notRead : readRange(this.store, operation.request, tally);
         responses.push({ type: 'range', result });
       } else if (operation.type === 'deleteRange') {
         responses.push({ type: 'deleteRange', result: this.applyDelete(operation.request) });

@@ -1,5 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import type { Timer, Timers } from './types.ts';
+import { regularly } from './regularly.ts';
+import type { Timers } from './types.ts';
 
 export interface OldGenerationOptions {
   readonly timers: Timers;
@@ -21,17 +22,16 @@ const defaultEveryMs = 5000;
  */
 export function rarelyCollectAll({ timers, everyMs = defaultEveryMs }: OldGenerationOptions): Disposable {
   let roomy = false;
-  let timer: Timer;
   const look = (): void => {
     const small = getHeapStatistics().used_heap_size <= mostBytes;
     if (small !== roomy) setFlagsFromString(`--heap-growing-percent=${small ? roomPercent : 0}`);
     roomy = small;
-    timer = timers.after(everyMs, look, { background: true });
   };
   look();
+  const looking = regularly(timers, everyMs, look);
   return {
     [Symbol.dispose]: () => {
-      timer.cancel();
+      looking[Symbol.dispose]();
       setFlagsFromString('--heap-growing-percent=0');
     },
   };

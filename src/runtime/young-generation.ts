@@ -1,6 +1,7 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Timer, Timers } from './types.ts';
+import { regularly } from './regularly.ts';
+import type { Timers } from './types.ts';
 
 export interface YoungGenerationOptions {
   readonly timers: Timers;
@@ -34,8 +35,7 @@ export function releaseYoungGeneration({
   let fruitless = 0;
   let last = performance.eventLoopUtilization();
   let lastBytes = 0;
-  let timer: Timer;
-  const look = (): void => {
+  return regularly(timers, everyMs, () => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, last);
     last = now;
@@ -47,10 +47,7 @@ export function releaseYoungGeneration({
       fruitless += 1;
       collect();
     }
-    timer = timers.after(everyMs, look, { background: true });
-  };
-  timer = timers.after(everyMs, look, { background: true });
-  return { [Symbol.dispose]: () => timer.cancel() };
+  });
 }
 
 /** A collection of young objects only. Where V8 gives none, nothing is done. */

@@ -1,5 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { duplexPair } from 'node:stream';
+import { pause } from '../../runtime/pause.ts';
 import type { Timers } from '../../runtime/types.ts';
 import type { HttpExchange } from '../http2/index.ts';
 import type { CallConnection } from '../types.ts';
@@ -37,7 +38,7 @@ export async function serveOverHttp1(
   exchange.onAborted = abandon;
   server.accept(far, connection);
   const { method, path, authority, fields } = exchange.head;
-  let sent: Promise<void> = Promise.resolve();
+  const sent = new AbortController();
   try {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = httpRequest({ createConnection: () => near, method, path });
@@ -47,12 +48,12 @@ export async function serveOverHttp1(
       if (authority !== '') request.setHeader('host', authority);
       for (const [name, value] of fields) if (name !== 'te') request.appendHeader(name, value);
       // Beside the answer, which may begin before the request has ended.
-      sent = sendContent(exchange, request);
+      void sendContent(exchange, request).then(() => sent.abort());
     });
     exchange.respond(answer.statusCode ?? 500, answerFields(answer));
     for await (const bytes of answer) await exchange.write(bytes as Uint8Array);
     // Its end would reset a request that goes on, and what comes of that one still has to be looked at.
-    await within(endWithinMs, sent, timers);
+    await pause(timers, endWithinMs, sent.signal, { background: true });
     exchange.end();
   } finally {
     abandon();
@@ -68,16 +69,6 @@ async function sendContent(exchange: HttpExchange, request: ClientRequest): Prom
     if (!request.destroyed && !request.write(bytes)) await drained(request);
   }
   if (!request.destroyed) request.end();
-}
-
-function within(ms: number, done: Promise<void>, timers: Timers): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = timers.after(ms, resolve, { background: true });
-    void done.then(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
 }
 
 function answerFields(answer: IncomingMessage): [name: string, value: string][] {

@@ -53,14 +53,14 @@ export class Divergence {
   /** As soon as it may, until it is undone. `done`: a member differs. */
   strike(fault: Fault, whom: (fault: Fault) => SimulatedMember, done: () => void): Strike {
     const { scheduler } = this.#parts.world;
-    let undo: Strike = this.#tried(fault, whom(fault), done);
+    let undo: Strike;
     let isOver = false;
-    const again = (): void => {
-      if (isOver || undo !== undefined) return;
+    const attempt = (): void => {
+      if (isOver) return;
       undo = this.#tried(fault, whom(fault), done);
-      scheduler.after(tryEveryUs, eventKinds.fault, undefined, again);
+      if (undo === undefined) scheduler.after(tryEveryUs, eventKinds.fault, undefined, attempt);
     };
-    again();
+    attempt();
     return () => {
       isOver = true;
       undo?.();

@@ -23,7 +23,7 @@ export function withPlace(
     metadata,
     priority,
     order: before?.order ?? order,
-    ...keyed(key),
+    key,
   };
   const others = document.waiting.filter(({ session }) => session !== id);
   const waiting = [...others, place].sort(
@@ -52,13 +52,9 @@ export function ledBy(
     holder: place.holder,
     token: version,
     metadata: place.metadata,
-    ...keyed(place.key),
+    key: place.key,
   };
   return { ...document, leader, waiting: document.waiting.filter((other) => other !== place) };
-}
-
-function keyed(key: string | undefined): { readonly key?: string } {
-  return key === undefined ? {} : { key };
 }
 
 export function withRecord(document: ElectionDocument, options: RecordOptions = {}): ElectionDocument {
