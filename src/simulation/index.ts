@@ -28,7 +28,6 @@ export {
   type Block,
   type BlockOptions,
   LifePool,
-  type Lived,
   liveBlock,
   type PoolOptions,
 } from './pool/index.ts';

@@ -31,11 +31,11 @@ export async function demandBlocks(context: TestContext, blocks: readonly BlockT
   for (const { life, firstSeed, seeds } of blocks) {
     const { totals, failures } = await liveBlock((options) => pool.run(options), {
       ...{ life, firstSeed, seeds, jobs: pool.jobs, keepGoing: true },
-      onLived: ({ result }) => all.add(result),
+      onLived: (result) => all.add(result),
     });
     for (const failed of failures.slice(0, shownFailures)) {
       const options = { ...life, seed: failed.seed };
-      const { result } = await pool.run({ ...options, keepTrace: true });
+      const result = await pool.run({ ...options, keepTrace: true });
       reports.push(describeFailure(result.failure ? result : failed, replayCommand(options, program)));
     }
     const name = `${life.members} members, faults ${life.faults}, ${seeds} seeds from ${firstSeed} on`;

@@ -25,7 +25,7 @@ for (const life of lives) {
     const again = await runLife({ ...life, keepTrace: true });
     assert.equal(shownBy(again), shownBy(first), 'in the same process, with its lines kept');
     await using pool = new LifePool({ jobs: 1 });
-    assert.equal(shownBy((await pool.run(life)).result), shownBy(first), 'in a thread');
+    assert.equal(shownBy(await pool.run(life)), shownBy(first), 'in a thread');
     assert.equal(inAnotherProcess(life), first.traceHash, 'in another process');
   });
 }

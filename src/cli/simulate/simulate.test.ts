@@ -31,7 +31,7 @@ async function outcomeOf(options: Partial<SimulateOptions>, world: World = {}) {
     lived.push(one);
     if (lived.length === world.interruptAfter) interrupted.abort();
     const result = fakeResult(one, world.breaks?.(one));
-    return { result: { ...result, ...world.change?.(result, lived.length) } };
+    return { ...result, ...world.change?.(result, lived.length) };
   };
   const outcome = await simulate(
     { ...usual, ...options },

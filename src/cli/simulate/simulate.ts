@@ -1,12 +1,12 @@
 import type { LifeOptions, LifeResult } from '../../simulation/life/types.ts';
-import { type Block, type Lived, liveBlock } from '../../simulation/pool/index.ts';
+import { type Block, liveBlock } from '../../simulation/pool/index.ts';
 import { replayCommand } from '../../simulation/report/replay.ts';
 import { type Shrunk, shrink } from '../../simulation/report/shrink.ts';
 import type { SimulateOptions } from './options.ts';
 
 /** What a run needs of the world around it; tests give it lives that were never lived. */
 export interface Stage {
-  readonly run: (options: LifeOptions) => Promise<Lived>;
+  readonly run: (options: LifeOptions) => Promise<LifeResult>;
   /** Ends with what is there. */
   readonly signal: AbortSignal;
   /** No further life is begun. */
@@ -64,7 +64,7 @@ export async function simulate(options: SimulateOptions, stage: Stage): Promise<
     ...{ life, firstSeed, seeds, jobs, keepGoing },
     ...{ enough: stage.enough, signal: stage.signal },
     ...(stage.processorMs && { processorMs: stage.processorMs }),
-    onLived: ({ result }, soFar) => {
+    onLived: (result, soFar) => {
       if (result.failure !== undefined && known++ < mostTold) stage.onFailure?.(result);
       stage.onProgress?.(soFar);
     },
@@ -95,7 +95,7 @@ function firstOfEach(failures: readonly LifeResult[]): LifeResult[] {
 async function liveAgain(first: LifeResult, options: SimulateOptions, stage: Stage): Promise<LifeResult> {
   stage.onStep?.(`Lives seed ${first.seed} again, to see that it is the same life.`);
   const keepTrace = options.trace !== undefined && options.seeds === 1;
-  return (await stage.run({ ...options.life, seed: first.seed, keepTrace })).result;
+  return await stage.run({ ...options.life, seed: first.seed, keepTrace });
 }
 
 async function examine(failed: LifeResult, options: SimulateOptions, stage: Stage): Promise<Examined> {
@@ -112,7 +112,7 @@ async function examine(failed: LifeResult, options: SimulateOptions, stage: Stag
   const shrunk = options.shrink ? await makeSmaller(life, failed, stage) : undefined;
   const small = shrunk?.options ?? life;
   stage.onStep?.(`Lives seed ${seed} again, to see what led to the failure.`);
-  const { result: shown } = await stage.run({ ...small, keepTrace: true });
+  const shown = await stage.run({ ...small, keepTrace: true });
   const unsteady = compare(shrunk?.result ?? failed, shown);
   return {
     ...{ failed, shrunk, unsteady, options: small, replay: describe(small) },
@@ -123,7 +123,7 @@ async function examine(failed: LifeResult, options: SimulateOptions, stage: Stag
 
 async function makeSmaller(life: LifeOptions, failed: LifeResult, stage: Stage): Promise<Shrunk> {
   return await shrink(life, failed, {
-    run: async (options) => (await stage.run(options)).result,
+    run: stage.run,
     signal: stage.signal,
     onTry: (tries, _, faults) => {
       stage.onStep?.(

@@ -1,7 +1,6 @@
 import { processorMs } from '../../runtime/process-figures.ts';
 import type { LifeOptions, LifeResult } from '../life/types.ts';
 import { Totals } from '../report/totals.ts';
-import type { Lived } from './messages.ts';
 
 export interface BlockOptions {
   /** What all lives share. */
@@ -20,7 +19,7 @@ export interface BlockOptions {
   readonly signal?: AbortSignal;
   /** Of this process. Default: as the system counts it. */
   readonly processorMs?: () => number;
-  readonly onLived?: (lived: Lived, block: Block) => void;
+  readonly onLived?: (result: LifeResult, block: Block) => void;
 }
 
 /** What came out of a block of seeds so far. */
@@ -44,7 +43,7 @@ export const mostFailures = 1000;
  * begun before, so the first of `failures` is the lowest seed that fails, however many jobs there are.
  */
 export async function liveBlock(
-  run: (options: LifeOptions) => Promise<Lived>,
+  run: (options: LifeOptions) => Promise<LifeResult>,
   options: BlockOptions,
 ): Promise<Block> {
   const block = new RunningBlock(run, options);
@@ -70,14 +69,14 @@ class RunningBlock implements Block {
   readonly failures: LifeResult[] = [];
   first: LifeResult | undefined;
   over = false;
-  readonly #run: (options: LifeOptions) => Promise<Lived>;
+  readonly #run: (options: LifeOptions) => Promise<LifeResult>;
   readonly #options: BlockOptions;
   readonly #processorMs: () => number;
   readonly #sinceMs: number;
   #usedMs: number | undefined;
   #next: number;
 
-  constructor(run: (options: LifeOptions) => Promise<Lived>, options: BlockOptions) {
+  constructor(run: (options: LifeOptions) => Promise<LifeResult>, options: BlockOptions) {
     this.#run = run;
     this.#options = options;
     this.#next = options.firstSeed;
@@ -101,9 +100,9 @@ class RunningBlock implements Block {
   async work(): Promise<void> {
     while (this.#more()) {
       const seed = this.#next++;
-      const lived = await this.#run({ ...this.#options.life, seed });
+      const result = await this.#run({ ...this.#options.life, seed });
       if (this.over) return;
-      this.#take(lived);
+      this.#take(result);
     }
   }
 
@@ -115,12 +114,11 @@ class RunningBlock implements Block {
     return seeds === undefined || this.#next < firstSeed + seeds;
   }
 
-  #take(lived: Lived): void {
-    const { result } = lived;
+  #take(result: LifeResult): void {
     this.totals.add(result);
     if (result.failure !== undefined) this.#keep(result);
     else if (result.seed === this.#options.firstSeed) this.first = result;
-    this.#options.onLived?.(lived, this);
+    this.#options.onLived?.(result, this);
   }
 
   #keep(result: LifeResult): void {

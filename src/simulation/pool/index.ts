@@ -7,5 +7,4 @@
  * Must not: look into lives, or judge them: that is for their checkers.
  */
 export { type Block, type BlockOptions, liveBlock, mostFailures } from './block.ts';
-export type { Lived } from './messages.ts';
 export { LifePool, type PoolOptions } from './pool.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { ConclaveError } from '../../errors/index.ts';
+import type { LifeResult } from '../life/types.ts';
 import { fakeResult } from '../report/testing.ts';
 import { liveBlock, mostFailures } from './block.ts';
-import type { Lived } from './messages.ts';
 import { LifePool } from './pool.ts';
 import { badSeeds } from './testing.ts';
 
@@ -13,9 +13,9 @@ after(() => pool[Symbol.asyncDispose]());
 
 /** Lives in this thread that take as many turns as `turns` says. */
 function instantly(turns: (seed: number) => number = () => 1, failing: readonly number[] = []) {
-  return async (options: { seed: number }): Promise<Lived> => {
+  return async (options: { seed: number }): Promise<LifeResult> => {
     for (let left = turns(options.seed); left > 0; left--) await Promise.resolve();
-    return { result: fakeResult(options, failing.includes(options.seed) ? {} : undefined) };
+    return fakeResult(options, failing.includes(options.seed) ? {} : undefined);
   };
 }
 
@@ -25,7 +25,7 @@ test('each seed gets its own result, more seeds than threads too', async () => {
   const seeds = [1, 2, 3, 4, 5];
   const lived = await Promise.all(seeds.map((seed) => pool.run({ seed, members: 5 })));
   assert.deepEqual(
-    lived.map(({ result }) => result),
+    lived,
     seeds.map((seed) => fakeResult({ seed, members: 5 })),
   );
 });
@@ -34,16 +34,16 @@ test('what throws, leaves a rejection behind or ends the thread fails its own se
   const { throws, rejects, exits, breaksClaim } = badSeeds;
   const seeds = [1, throws, 2, rejects, 3, exits, 4, breaksClaim, 5];
   const lived = await Promise.all(seeds.map((seed) => pool.run({ seed })));
-  const failures = lived.map(({ result }) => [result.seed, result.failure?.checker]);
+  const failures = lived.map(({ seed, failure }) => [seed, failure?.checker]);
   const expected = new Map([throws, rejects, exits].map((seed) => [seed, 'program'] as const));
   assert.deepEqual(
     failures,
     seeds.map((seed) => [seed, seed === breaksClaim ? 'planted' : expected.get(seed)]),
   );
-  const messages = lived.map(({ result }) => result.failure?.message ?? '');
+  const messages = lived.map(({ failure }) => failure?.message ?? '');
   assert.equal(messages[1], 'no such thing');
   assert.equal(messages[3], 'left alone');
-  assert.match(lived[1]?.result.failure?.stack ?? '', /TypeError[\s\S]*testing\.ts/);
+  assert.match(lived[1]?.failure?.stack ?? '', /TypeError[\s\S]*testing\.ts/);
 });
 
 for (const [how, seed, why] of [
@@ -54,9 +54,9 @@ for (const [how, seed, why] of [
     await using impatient = new LifePool({ jobs: 1, runner, patienceMs: 1000 });
     const lives = [impatient.run({ seed }), impatient.run({ seed: 2 })];
     const [hung, next] = await Promise.all(lives);
-    assert.equal(hung?.result.failure?.checker, 'hang');
-    assert.match(hung?.result.failure?.message ?? '', why);
-    assert.equal(next?.result.failure, undefined);
+    assert.equal(hung?.failure?.checker, 'hang');
+    assert.match(hung?.failure?.message ?? '', why);
+    assert.equal(next?.failure, undefined);
   });
 }
 
@@ -72,7 +72,7 @@ test('a closed pool rejects what is under way and what comes after', async () =>
 
 test('a block lives its seeds once each and sums them up', async () => {
   const seeds: number[] = [];
-  const onLived = ({ result }: Lived) => void seeds.push(result.seed);
+  const onLived = ({ seed }: LifeResult) => void seeds.push(seed);
   const done = await liveBlock(
     instantly((seed) => seed % 5),
     { ...block, onLived, processorMs: () => 100 + 2 * seeds.length },
@@ -99,7 +99,7 @@ test('the first failure of a block is its lowest seed, whatever fails sooner', a
 });
 
 test('a block in which everything fails keeps only so many failures', async () => {
-  const everything = async (options: { seed: number }) => ({ result: fakeResult(options, {}) });
+  const everything = async (options: { seed: number }) => fakeResult(options, {});
   const done = await liveBlock(everything, { ...block, seeds: mostFailures + 500, keepGoing: true });
   assert.deepEqual([done.failures.length, done.totals.failures], [mostFailures, mostFailures + 500]);
 });
@@ -118,12 +118,12 @@ test('a block without a number of seeds goes on until it is enough; what is unde
 
 test('an interrupted block does not wait for a life that hangs', async () => {
   const interrupted = new AbortController();
-  const hang = async (options: { seed: number }): Promise<Lived> =>
-    options.seed === 12 ? await new Promise<Lived>(() => {}) : await instantly()(options);
+  const hang = async (options: { seed: number }): Promise<LifeResult> =>
+    options.seed === 12 ? await new Promise<LifeResult>(() => {}) : await instantly()(options);
   const done = await liveBlock(hang, {
     ...{ ...block, seeds: undefined, signal: interrupted.signal },
-    onLived: ({ result }) => {
-      if (result.seed === 30) interrupted.abort();
+    onLived: ({ seed }) => {
+      if (seed === 30) interrupted.abort();
     },
   });
   assert.equal(done.interrupted, true);

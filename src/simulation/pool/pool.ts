@@ -1,7 +1,6 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../../runtime/index.ts';
-import type { LifeOptions } from '../life/types.ts';
-import type { Lived } from './messages.ts';
+import type { LifeOptions, LifeResult } from '../life/types.ts';
 import { LifeThread } from './thread.ts';
 
 export interface PoolOptions {
@@ -43,7 +42,7 @@ export class LifePool implements AsyncDisposable {
   }
 
   /** Lives one life as soon as a thread is free. @throws ConclaveError 'closed' when the pool was closed. */
-  async run(options: LifeOptions): Promise<Lived> {
+  async run(options: LifeOptions): Promise<LifeResult> {
     const thread = this.#idle.pop() ?? (await this.#free());
     try {
       return await thread.live(options);

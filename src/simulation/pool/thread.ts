@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from '../life/types.ts';
-import type { Lived, WorkerMessage, WorkerSettings } from './messages.ts';
+import type { WorkerMessage, WorkerSettings } from './messages.ts';
 import { Patience } from './patience.ts';
 
 /** Twice Node's own: most of what a life makes is gone before so much is full, and is never copied. */
@@ -24,7 +24,7 @@ type Breakdown = Pick<LifeFailure, 'checker' | 'claim' | 'message' | 'stack'>;
 export class LifeThread {
   readonly #options: ThreadOptions;
   #worker: Worker | undefined;
-  #settle: ((end: Lived | Breakdown) => void) | undefined;
+  #settle: ((end: LifeResult | Breakdown) => void) | undefined;
   #fail: ((error: ConclaveError) => void) | undefined;
   #closed = false;
   /** What went wrong after a life's result was there: it fails the next one rather than nothing. */
@@ -35,9 +35,9 @@ export class LifeThread {
   }
 
   /** Resolves to a result whatever the life does. @throws ConclaveError 'closed' when closed meanwhile. */
-  async live(options: LifeOptions): Promise<Lived> {
+  async live(options: LifeOptions): Promise<LifeResult> {
     const worker = this.#started();
-    const ended = Promise.withResolvers<Lived | Breakdown>();
+    const ended = Promise.withResolvers<LifeResult | Breakdown>();
     this.#settle = ended.resolve;
     this.#fail = ended.reject;
     const patience = new Patience(worker, this.#options, (why) => this.#hang(why));
@@ -45,7 +45,7 @@ export class LifeThread {
       if (this.#stray !== undefined) return failedLife(options, this.#stray);
       worker.postMessage(options);
       const end = await ended.promise;
-      return 'result' in end ? end : failedLife(options, end);
+      return 'seed' in end ? end : failedLife(options, end);
     } finally {
       patience.end();
       this.#stray = undefined;
@@ -86,7 +86,7 @@ export class LifeThread {
 
   #take(worker: Worker, message: WorkerMessage): void {
     if (worker !== this.#worker) return;
-    this.#settle?.(message.kind === 'lived' ? message.lived : { ...program, ...message.error });
+    this.#settle?.(message.kind === 'lived' ? message.result : { ...program, ...message.error });
   }
 
   #break(worker: Worker, breakdown: Breakdown): void {
@@ -114,13 +114,12 @@ function describe(error: unknown): Breakdown {
   return { ...program, message: error.message, stack: error.stack };
 }
 
-function failedLife(options: LifeOptions, breakdown: Breakdown): Lived {
-  const result: LifeResult = {
+function failedLife(options: LifeOptions, breakdown: Breakdown): LifeResult {
+  return {
     ...{ seed: options.seed, traceHash: '', steps: 0, simulatedMs: 0, members: options.members ?? 3 },
     ...{ coverage: {}, faults: {}, schedule: [], settings: 'unknown, as the life gave no result' },
     ...{ failure: { ...breakdown, atUs: 0 }, lines: undefined },
   };
-  return { result };
 }
 
 function closed(): ConclaveError {

@@ -18,7 +18,7 @@ loaded.catch(() => {});
 async function live(options: LifeOptions): Promise<WorkerMessage> {
   try {
     const { runLife } = await loaded;
-    return { kind: 'lived', lived: { result: await runLife(options) } };
+    return { kind: 'lived', result: await runLife(options) };
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     return { kind: 'threw', error: { message, stack } };
