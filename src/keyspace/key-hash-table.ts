@@ -1,4 +1,5 @@
-/** Finds a key's row by its hash: open addressing with linear probing, rows in one typed array. */
+/** Finds a key's row by its hash: open addressing in groups, rows in one typed array. Clients choose the keys. */
+import { freeSlot, nextSlot, placeRow, slotOfRow } from './slot-groups.ts';
 import type { KeyTable } from './tables.ts';
 
 const smallest = 1024;
@@ -8,20 +9,29 @@ export class KeyHashTable {
   /** Row + 1; 0 is free. */
   private slots = new Int32Array(smallest);
   private count = 0;
+  /** Rows whose group was full. They are not found here. */
+  private readonly spilled = new Set<number>();
 
   constructor(keys: KeyTable) {
     this.keys = keys;
   }
 
-  /** The row of `key`, or -1. */
+  get hasSpilled(): boolean {
+    return this.spilled.size > 0;
+  }
+
+  /** The row of `key`, or -1: there is none, or it was spilled. */
   find(key: Uint8Array, hash: number): number {
     const { slots, keys } = this;
-    const mask = slots.length - 1;
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
+    const home = hash & (slots.length - 1);
+    let at = home;
+    do {
       const row = (slots[at] as number) - 1;
       if (row < 0) return -1;
       if (keys.hash(row) === hash && keys.compare(key, row) === 0) return row;
-    }
+      at = nextSlot(at);
+    } while (at !== home);
+    return -1;
   }
 
   add(row: number): void {
@@ -31,33 +41,31 @@ export class KeyHashTable {
   }
 
   remove(row: number): void {
-    const { slots, keys } = this;
-    const mask = slots.length - 1;
-    let hole = keys.hash(row) & mask;
-    while (slots[hole] !== row + 1) hole = (hole + 1) & mask;
     this.count--;
-    // What follows moves up, unless that would put it before the place where its search starts.
-    for (let at = (hole + 1) & mask; slots[at] !== 0; at = (at + 1) & mask) {
-      const home = keys.hash((slots[at] as number) - 1) & mask;
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      slots[hole] = slots[at] as number;
-      hole = at;
+    if (!this.spilled.delete(row)) {
+      freeSlot(this.slots, slotOfRow(this.slots, this.home(row), row), this.homeOf);
     }
-    slots[hole] = 0;
-    if (slots.length > smallest && this.count * 8 < slots.length) this.resize(slots.length / 2);
+    const { length } = this.slots;
+    if (length > smallest && this.count * 8 < length) this.resize(length / 2);
   }
 
+  /** Where the search for a row begins. */
+  private home(row: number): number {
+    return this.keys.hash(row) & (this.slots.length - 1);
+  }
+
+  private readonly homeOf = (row: number): number => this.home(row);
+
   private place(row: number): void {
-    const { slots } = this;
-    const mask = slots.length - 1;
-    let at = this.keys.hash(row) & mask;
-    while (slots[at] !== 0) at = (at + 1) & mask;
-    slots[at] = row + 1;
+    if (!placeRow(this.slots, this.home(row), row)) this.spilled.add(row);
   }
 
   private resize(length: number): void {
-    const old = this.slots;
+    const { slots } = this;
+    const spilled = [...this.spilled];
     this.slots = new Int32Array(length);
-    for (const slot of old) if (slot !== 0) this.place(slot - 1);
+    this.spilled.clear();
+    for (const slot of slots) if (slot !== 0) this.place(slot - 1);
+    for (const row of spilled) this.place(row);
   }
 }

@@ -53,7 +53,16 @@ export class KeyIndex {
 
   /** The row of `key`, or -1. */
   find(key: Uint8Array, hash: number): number {
-    return this.hashTable.find(key, hash);
+    const found = this.hashTable.find(key, hash);
+    return found < 0 && this.hashTable.hasSpilled ? this.findInOrder(key) : found;
+  }
+
+  private findInOrder(key: Uint8Array): number {
+    this.locate(key);
+    const leaf = this.leaf(this.foundLeaf);
+    if (this.foundAt === leaf.count) return -1;
+    const row = leaf.rows[this.foundAt] as number;
+    return this.keys.compare(key, row) === 0 ? row : -1;
   }
 
   /** Puts in the row of a `key` that is not there yet. */

@@ -1,9 +1,11 @@
 /**
  * What a renewal touches of each lease, in columns: its id, its TTL and its deadline, and where an id stands (open
- * addressing with linear probing). All replicas renew every lease all the time, and with objects behind a Map nearly all of
- * that is waiting for memory: five places for each, all over the heap.
+ * addressing, in groups). All replicas renew every lease all the time, and with objects behind a Map nearly all of
+ * that is waiting for memory: five places for each, all over the heap. Clients may choose the ids.
  */
 import { finishHash } from './bytes.ts';
+import { IdTree } from './id-tree.ts';
+import { freeSlot, nextSlot, placeRow, slotOfRow } from './slot-groups.ts';
 
 export interface HasRow {
   /** Where it stands now; set here. */
@@ -24,6 +26,8 @@ export class LeaseRows<T extends HasRow> {
   /** Row + 1; 0 is free. */
   private slots = new Int32Array(fewestRows * 2);
   private readonly items: T[] = [];
+  /** Those whose group was full. */
+  private readonly spilled = new IdTree<T>();
 
   get count(): number {
     return this.items.length;
@@ -60,11 +64,14 @@ export class LeaseRows<T extends HasRow> {
   /** One that is there. The last one takes its row. */
   remove(item: T): void {
     const { row } = item;
-    this.free(row);
+    const slot = slotOfRow(this.slots, this.home(row), row);
+    if (slot >= 0) freeSlot(this.slots, slot, this.homeOf);
+    else this.spilled.remove(this.ids[row * 2] as number, this.ids[row * 2 + 1] as number);
     const last = this.items.length - 1;
     const moved = this.items.pop() as T;
     if (row !== last) {
-      this.slots[this.slotOf(last)] = row + 1;
+      const slotOfLast = slotOfRow(this.slots, this.home(last), last);
+      if (slotOfLast >= 0) this.slots[slotOfLast] = row + 1;
       this.ids.copyWithin(row * 2, last * 2, last * 2 + 2);
       this.ttlsMs[row] = this.ttlsMs[last] as number;
       this.deadlinesMs[row] = this.deadlinesMs[last] as number;
@@ -80,11 +87,15 @@ export class LeaseRows<T extends HasRow> {
     const first = halves[0] as number;
     const second = halves[1] as number;
     const { slots, ids } = this;
-    const mask = slots.length - 1;
-    for (let at = hashOf(first, second) & mask; ; at = (at + 1) & mask) {
+    const home = hashOf(first, second) & (slots.length - 1);
+    let at = home;
+    do {
       const row = (slots[at] as number) - 1;
-      if (row < 0 || (ids[row * 2] === first && ids[row * 2 + 1] === second)) return row;
-    }
+      if (row < 0) break;
+      if (ids[row * 2] === first && ids[row * 2 + 1] === second) return row;
+      at = nextSlot(at);
+    } while (at !== home);
+    return this.spilled.size === 0 ? -1 : (this.spilled.find(first, second)?.row ?? -1);
   }
 
   /** Where the search for a row begins. */
@@ -93,32 +104,11 @@ export class LeaseRows<T extends HasRow> {
     return hash & (this.slots.length - 1);
   }
 
-  private slotOf(row: number): number {
-    const mask = this.slots.length - 1;
-    let at = this.home(row);
-    while (this.slots[at] !== row + 1) at = (at + 1) & mask;
-    return at;
-  }
+  private readonly homeOf = (row: number): number => this.home(row);
 
   private place(row: number): void {
-    const mask = this.slots.length - 1;
-    let at = this.home(row);
-    while (this.slots[at] !== 0) at = (at + 1) & mask;
-    this.slots[at] = row + 1;
-  }
-
-  private free(row: number): void {
-    const { slots } = this;
-    const mask = slots.length - 1;
-    let hole = this.slotOf(row);
-    // What follows moves up, unless that would put it before the place where its search starts.
-    for (let at = (hole + 1) & mask; slots[at] !== 0; at = (at + 1) & mask) {
-      const home = this.home((slots[at] as number) - 1);
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      slots[hole] = slots[at] as number;
-      hole = at;
-    }
-    slots[hole] = 0;
+    if (placeRow(this.slots, this.home(row), row)) return;
+    this.spilled.add(this.ids[row * 2] as number, this.ids[row * 2 + 1] as number, this.items[row] as T);
   }
 
   private resize(rows: number): void {
@@ -126,6 +116,7 @@ export class LeaseRows<T extends HasRow> {
     this.ttlsMs = resized(this.ttlsMs, new Float64Array(rows));
     this.ids = resized(this.ids, new Int32Array(rows * 2));
     this.slots = new Int32Array(rows * 2);
+    this.spilled.clear();
     for (let row = 0; row < this.items.length; row++) this.place(row);
   }
 }
