@@ -33,10 +33,11 @@ export class FrontEndThread {
   readonly #methods: HandedMethods;
   readonly #server: ClientServer;
   readonly #logRefusal: (remote: string, reason: string) => void;
-  readonly #listeners = new Map<string, Listener>();
+  /** By their places; also those that begin to listen just now. */
+  readonly #listeners = new Map<string, Promise<Listener>>();
   readonly #delays = new RecentDelays();
   readonly #taken: Int32Array<SharedArrayBuffer>;
-  #tls: TlsIdentity | undefined;
+  #tls: Promise<TlsIdentity> | undefined;
   #sentBytes = 0;
   #refused = 0;
   #lastConnection = 0;
@@ -95,28 +96,59 @@ export class FrontEndThread {
 
   async #do(ask: Ask): Promise<void> {
     if (ask.kind === 'listen') {
-      this.#listeners.set(placeOf(ask.address), await this.#listen(ask.address, ask.maxConnections));
+      await this.#listenOnce(ask.address, ask.maxConnections);
     } else if (ask.kind === 'unlisten') {
-      await this.#listeners.get(placeOf(ask.address))?.close();
-      this.#listeners.delete(placeOf(ask.address));
+      await this.#unlisten(placeOf(ask.address));
     } else if (ask.kind === 'close') {
-      await Promise.all([...this.#listeners.values()].map((listener) => listener.close()));
+      await Promise.all([...this.#listeners.keys()].map((place) => this.#unlisten(place)));
       await this.#server.close(ask.graceMs);
       this.#writer.flush();
-      this.#tls?.[Symbol.dispose]();
+      (await this.#tls)?.[Symbol.dispose]();
     }
   }
 
+  /** Whoever asks twice, as for a front end that is started again while all begin to listen, has one listener. */
+  async #listenOnce(address: Address, maxConnections: number): Promise<void> {
+    const place = placeOf(address);
+    let listener = this.#listeners.get(place);
+    if (listener === undefined) {
+      listener = this.#listen(address, maxConnections);
+      this.#listeners.set(place, listener);
+    }
+    try {
+      await listener;
+    } catch (error) {
+      if (this.#listeners.get(place) === listener) this.#listeners.delete(place);
+      throw error;
+    }
+  }
+
+  /** Also one that only begins to listen. */
+  async #unlisten(place: string): Promise<void> {
+    const listener = this.#listeners.get(place);
+    this.#listeners.delete(place);
+    await (await listener?.catch(() => undefined))?.close();
+  }
+
   async #listen(address: Address, maxConnections: number): Promise<Listener> {
-    const { tls } = this.#settings;
-    if (tls !== undefined) this.#tls ??= await TlsIdentity.load(tls);
+    const tls = await this.#identity();
     return listenSockets(address, (socket, info) => this.#server.accept(socket, this.#connected(info)), {
-      ...{ maxConnections, tls: this.#tls, protocols: clientProtocols, shared: true },
+      ...{ maxConnections, tls, protocols: clientProtocols, shared: true },
       onRefused: (remote, reason) => {
         this.#refused += 1;
         this.#logRefusal(remote, reason);
       },
     });
+  }
+
+  #identity(): Promise<TlsIdentity> | undefined {
+    const { tls } = this.#settings;
+    if (tls === undefined) return undefined;
+    this.#tls ??= TlsIdentity.load(tls).catch((error: unknown) => {
+      this.#tls = undefined;
+      throw error;
+    });
+    return this.#tls;
   }
 
   #connected(info: SocketInfo): HeldConnection {

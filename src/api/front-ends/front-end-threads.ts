@@ -84,15 +84,17 @@ export class FrontEndThreads implements ClientCarrier {
 
   async listen(address: Address): Promise<Listener> {
     const listening = await sharePort(address, async (shared) => {
+      // Before any listens: one that is started again meanwhile has to listen here too.
+      this.#addresses.add(shared);
       try {
-        for (const { running } of this.#places) await this.#listenBy(running, shared);
+        for (const place of this.#places) await this.#listenBy(place.running, shared);
       } catch (error) {
+        this.#addresses.delete(shared);
         await this.#unlisten(shared);
         throw error;
       }
       return shared;
     });
-    this.#addresses.add(listening);
     const close = async (): Promise<void> => {
       if (this.#addresses.delete(listening)) await this.#unlisten(listening);
     };

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
+import * as net from 'node:net';
 import { test } from 'node:test';
+import { BroadcastChannel } from 'node:worker_threads';
 import { nodeRuntime } from '../../runtime/index.ts';
 import { sharePort } from '../../runtime/shared-port.ts';
 import { Thread } from '../../runtime/threads.ts';
@@ -12,8 +14,9 @@ import { TestingMember } from '../testing.ts';
 import type { Logger } from '../types.ts';
 import { standardLimits } from '../validate.ts';
 import { FrontEndThreads } from './front-end-threads.ts';
-import type { FrontEndSettings } from './messages.ts';
+import type { Ask, FrontEndSettings } from './messages.ts';
 import { RunningFrontEnd } from './running-front-end.ts';
+import { listeningChannel, type ToListening } from './testing/listening-channel.ts';
 
 const local = { host: '127.0.0.1', port: 0 };
 const failing = new URL('./testing/failing-thread.ts', import.meta.url);
@@ -51,17 +54,20 @@ const putOf = (key: string, value: Uint8Array) =>
   PutRequest.encode(PutRequest.create({ key: bytes(key), value })).finish();
 const rangeOf = (key: string) => RangeRequest.encode(RangeRequest.create({ key: bytes(key) })).finish();
 
-async function open(count: number) {
-  const member = new TestingMember(nodeRuntime());
-  const api = new Api(member);
+function servingOf(api: Api, logged: object[]): ClientServing {
   const { clock, timers } = nodeRuntime();
-  const logged: object[] = [];
   const logger: Logger = { debug() {}, info() {}, warn() {}, error: (fields) => logged.push(fields) };
-  const serving: ClientServing = {
+  return {
     ...{ registry: api.registry, pages: new Map(), clock, timers, logger, limits: standardLimits },
     ...{ http2: {}, corsOrigins: [], tls: undefined, maxConnections: 100, onRefused() {} },
   };
-  const threads = new FrontEndThreads(count, serving, failing);
+}
+
+async function open(count: number) {
+  const member = new TestingMember(nodeRuntime());
+  const api = new Api(member);
+  const logged: object[] = [];
+  const threads = new FrontEndThreads(count, servingOf(api, logged), failing);
   const { address } = await threads.listen(local);
   const sessions: http2.ClientHttp2Session[] = [];
   return {
@@ -126,6 +132,77 @@ test('other front ends serve on while one is started again', async () => {
   );
   assert.ok(after.includes('0'), 'the other one has gone too');
   assert.ok(after.includes(undefined), 'no connection was lost');
+});
+
+test('a front end that fails while others only begin to listen listens too once it is started again', async () => {
+  const api = new Api(new TestingMember(nodeRuntime()));
+  const channel = new BroadcastChannel(listeningChannel);
+  const asked: number[] = [];
+  let heard: () => void = () => {};
+  channel.onmessage = (event) => {
+    asked.push((event as { data: number }).data);
+    heard();
+  };
+  /** The thread that is asked to listen as the so-and-so-many-th. */
+  const askedAs = async (count: number): Promise<number> => {
+    while (asked.length < count) {
+      await new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+    }
+    return asked[count - 1] as number;
+  };
+  const tell = (what: ToListening): void => channel.postMessage(what);
+  const threads = new FrontEndThreads(
+    2,
+    servingOf(api, []),
+    new URL('./testing/held-thread.ts', import.meta.url),
+  );
+  try {
+    const listening = threads.listen(local);
+    const first = await askedAs(1);
+    tell({ thread: first, then: 'listen' });
+    const second = await askedAs(2);
+    tell({ thread: first, then: 'fail' });
+    const again = await askedAs(3);
+    assert.ok(again !== first && again !== second);
+    tell({ thread: second, then: 'listen' });
+    await listening;
+    tell({ thread: again, then: 'listen' });
+  } finally {
+    channel.close();
+    await threads.close(0);
+    await api[Symbol.asyncDispose]();
+  }
+});
+
+test('a front end that is asked twice to listen, and no more before it does, listens once and then not at all', async () => {
+  const settings: FrontEndSettings = {
+    ...{ methods: [], pages: [], limits: standardLimits, http2: {} },
+    ...{ corsOrigins: [], tls: undefined, taken: new SharedArrayBuffer(4) },
+  };
+  const answers = new Map<number, () => void>();
+  const thread = new Thread(own, {
+    ...{ name: 'front end', data: settings },
+    onMessage: (message) => answers.get((message as { request: number }).request)?.(),
+  });
+  const ask = (request: number, it: Ask): Promise<void> => {
+    const answered = new Promise<void>((resolve) => answers.set(request, resolve));
+    thread.post({ request, ask: it });
+    return answered;
+  };
+  try {
+    await sharePort(local, async (address) => {
+      const listen = { kind: 'listen', address, maxConnections: 10 } as const;
+      await Promise.all([ask(1, listen), ask(2, listen), ask(3, { kind: 'unlisten', address })]);
+      const socket = net.connect(address.port, address.host);
+      socket.once('connect', () => socket.destroy(new Error('it listens')));
+      const [error] = await once(socket, 'error');
+      assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+    });
+  } finally {
+    await thread.terminate();
+  }
 });
 
 test('a front end that tells what cannot be is ended, and its member goes on', async () => {
