@@ -161,14 +161,14 @@ test('a front end that fails while others only begin to listen listens too once 
   try {
     const listening = threads.listen(local);
     const first = await askedAs(1);
-    tell({ thread: first, then: 'listen' });
+    tell({ thread: first, does: 'listen' });
     const second = await askedAs(2);
-    tell({ thread: first, then: 'fail' });
+    tell({ thread: first, does: 'fail' });
     const again = await askedAs(3);
     assert.ok(again !== first && again !== second);
-    tell({ thread: second, then: 'listen' });
+    tell({ thread: second, does: 'listen' });
     await listening;
-    tell({ thread: again, then: 'listen' });
+    tell({ thread: again, does: 'listen' });
   } finally {
     channel.close();
     await threads.close(0);

@@ -10,9 +10,9 @@ const own = ownThread();
 const channel = new BroadcastChannel(listeningChannel);
 let listen = (): void => {};
 channel.onmessage = (event) => {
-  const { thread, then } = (event as { data: ToListening }).data;
+  const { thread, does } = (event as { data: ToListening }).data;
   if (thread !== threadId) return;
-  if (then === 'fail') throw new Error('a failure that a test has planted');
+  if (does === 'fail') throw new Error('a failure that a test has planted');
   listen();
 };
 const onMessage = (listener: (message: unknown) => void): void =>

@@ -4,5 +4,5 @@ export const listeningChannel = 'front ends that are asked to listen';
 /** What the one of that number does now. */
 export interface ToListening {
   readonly thread: number;
-  readonly then: 'listen' | 'fail';
+  readonly does: 'listen' | 'fail';
 }
