@@ -257,17 +257,34 @@ test('changes that etcd refuses are refused, with nothing changed', async () => 
   await cluster.stop();
 });
 
-test('who greets is let in, refused for now, or told that it has no place here any more', () => {
+function unstarted() {
   const setup = setUp({
     ...{ name: 'm0', dataDir: '/data', peerListenUrls: [], clientAdvertiseUrls: [] },
     initialCluster: [{ name: 'm0', peerUrls: ['http://h:1'] }],
   });
+  const status = () => ({ term: 1, lastIndex: 9 });
   const membership = new Membership({
     setup,
-    group: () => ({ role: { role: 'follower', term: 1, leader: 0 } }) as Group,
+    group: () => ({ role: { role: 'follower', term: 1, leader: 0 }, raft: { status } }) as unknown as Group,
     ...{ follow() {}, isConnected: () => false, announced: () => undefined, fail() {} },
     markRemoved: () => Promise.reject(new Error('it was not removed')),
   });
+  return { setup, membership };
+}
+
+test('a member whose log does not name it yet says where it is as it was started', () => {
+  const { setup, membership } = unstarted();
+  const others = { voters: [5, 6], context: encodeClusterRecord({ members: [], removed: [] }) };
+  membership.begin({ index: 3, configuration: others }, others);
+  assert.deepEqual(membership.greeting().peerUrls, ['http://h:1']);
+  const record = { memberId: setup.memberId, name: 'm0', clientUrls: [], hasData: true };
+  const context = encodeClusterRecord({ members: [{ ...record, peerUrls: ['http://h:2'] }], removed: [] });
+  membership.configured({ index: 4, configuration: { voters: [setup.memberId, 5, 6], context } });
+  assert.deepEqual(membership.greeting().peerUrls, ['http://h:2']);
+});
+
+test('who greets is let in, refused for now, or told that it has no place here any more', () => {
+  const { setup, membership } = unstarted();
   const record = (memberId: number, hasData: boolean): MemberRecord => ({
     ...{ memberId, hasData, name: `m${memberId}`, peerUrls: [], clientUrls: [] },
   });

@@ -118,10 +118,12 @@ export class Membership {
   greeting(): SaidOfItself {
     const { setup, group } = this.context;
     const { term, lastIndex } = group().raft.status();
+    // Before the log says that it joins, it is what it was started as: who lets it in must be able to answer it.
+    const known = [...this.known, ...setup.members];
     return {
       fresh: term === 0 && lastIndex === 0 && !setup.returnsWithoutData,
       configurationIndex: this.inForce.index,
-      peerUrls: this.known.find(({ memberId }) => memberId === setup.memberId)?.peerUrls ?? [],
+      peerUrls: known.find(({ memberId }) => memberId === setup.memberId)?.peerUrls ?? [],
     };
   }
 

@@ -241,6 +241,24 @@ test('one that is let in unknown is reached where its greeting says, as long as 
   assert.equal(one.transport.send(3, frameKinds.raft, 9, Buffer.from('hello')), false);
 });
 
+test('one that is let in unknown and did not say where it is is reached when it greets again and does', async (context) => {
+  const [first, third] = [await freePort(), await freePort()];
+  const one = member(1, new Map([[1, first]]), { admit: () => undefined });
+  const silent = member(3, new Map([...[[1, first] as const], [3, third]]));
+  const three = member(3, new Map([...[[1, first] as const], [3, third]]), {
+    greeting: () => ({ fresh: false, configurationIndex: 9, peerUrls: [String(third)] }),
+    listen: [],
+  });
+  context.after(async () => {
+    for (const { transport } of [one, silent, three]) await transport.close();
+  });
+  await one.transport.start();
+  await silent.transport.start();
+  // Its connection stands, and is replaced by that of the other one.
+  await three.transport.start();
+  await one.journal.until('3 up');
+});
+
 test('who is no peer any more keeps its connections for a while, is not dialled again, and can come back', async () => {
   const { manual, one, two } = await manualPair();
   one.transport.setPeers([]);

@@ -9,6 +9,7 @@ import {
   FrameSplitter,
   frameHead,
   frameKinds,
+  type Greeting,
   maxFrameBytes,
   protocolVersion,
   type Refusal,
@@ -237,9 +238,7 @@ export class PeerTransport {
       connection.end();
       return 0;
     }
-    const link =
-      this.links.get(greeting.from) ??
-      this.addLink(greeting.from, this.options.addressesOf(greeting.peerUrls), true);
+    const link = this.linkOf(greeting);
     const said = this.options.greeting();
     const answer = encodeGreeting({
       ...{ version: protocolVersion, clusterId, from: memberId, to: greeting.from },
@@ -258,6 +257,13 @@ export class PeerTransport {
     link.outbound.dialNow();
     this.reviewLink(greeting.from);
     return greeting.from;
+  }
+
+  /** Of a guest only its greeting says where it is, and the last one counts. */
+  private linkOf({ from, peerUrls }: Greeting): Link {
+    const link = this.links.get(from) ?? this.addLink(from, [], true);
+    if (link.guest && peerUrls.length > 0) link.outbound.moved(this.options.addressesOf(peerUrls));
+    return link;
   }
 
   private tellMembers(connection: Connection): number {
