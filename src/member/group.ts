@@ -108,7 +108,7 @@ export class Group {
       group,
       keyspace: this.keyspace,
       snapshots,
-      isAwaited: (entry) => setup.observer.applied !== undefined || this.local.awaits(entry),
+      isAwaited: (entry) => this.local.awaits(entry),
       onApplied: (entry, results) => {
         this.snapshots.maker.applied(Math.max(1, results.length));
         this.local.applied(entry, results);

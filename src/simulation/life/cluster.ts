@@ -7,8 +7,9 @@ import type { SimulatedNetwork } from '../network/index.ts';
 import type { Host } from '../world/host.ts';
 import type { World } from '../world/world.ts';
 import type { Hub } from './hub.ts';
+import { clientPort, dataDir, type MemberSettings, peerPort } from './member-parts.ts';
 import type { ClusterSettings } from './settings.ts';
-import { clientPort, dataDir, type MemberSettings, peerPort, SimulatedMember } from './simulated-member.ts';
+import { SimulatedMember } from './simulated-member.ts';
 
 /** The keyspace that clients see; the first group of every member. */
 const firstGroup = 1;

@@ -17,7 +17,6 @@ import {
 import { Nemesis, setDisks, setLinks } from '../faults/nemesis.ts';
 import { changesMembership, drawFaults, type FaultOptions, isDiverging } from '../faults/options.ts';
 import { drawSchedule, type Fault } from '../faults/schedule.ts';
-import { memberFor, type Strikable, type Targets } from '../faults/targets.ts';
 import { Operator } from '../membership/index.ts';
 import { SimulatedNetwork } from '../network/index.ts';
 import type { Checker } from '../observation.ts';
@@ -46,10 +45,10 @@ import { checkLifeOptions, checkOnly } from './check-options.ts';
 import { SimulatedCluster } from './cluster.ts';
 import { Coverage } from './coverage.ts';
 import { describeFailure, withoutStacks } from './failures.ts';
+import { faultTargets } from './fault-targets.ts';
 import { Hub } from './hub.ts';
 import { Progress } from './progress.ts';
 import { type ClusterSettings, comparing, describeSettings, drawCluster } from './settings.ts';
-import type { SimulatedMember } from './simulated-member.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from './types.ts';
 import { wireTap } from './wire-tap.ts';
 
@@ -178,7 +177,11 @@ class Life {
       this.#keeper = new Keeper(standing);
       this.#cluster.onTakenOut = (member) => operator.replace(member);
     }
-    const targets = this.#targets();
+    const targets = faultTargets({
+      ...{ world, network: this.#network, cluster: this.#cluster, shared, operator },
+      ...{ clients: this.#clients, candidates: this.#candidates, sharers: this.#sharers },
+      divergence: this.#divergence,
+    });
     setLinks(targets, this.#faults);
     setDisks(targets, this.#faults);
     const { only } = options;
@@ -267,39 +270,6 @@ class Life {
     hub.add(electionsCompleteChecker(reports, this.#candidates));
     hub.add(...sharingCheckers(this.#sharing?.kind, this.#sharers, this.#sharingReports, { oneSided }));
     hub.add(() => this.#coverage);
-  }
-
-  #targets(): Targets {
-    const cluster = this.#cluster;
-    const operator = this.#operator;
-    const divergence = this.#divergence;
-    const { damage } = cluster;
-    const clients = Array.from({ length: this.#clients.size }, (_none, at): Strikable => {
-      const workload = this.#clients;
-      return {
-        name: `client-${at + 1}`,
-        host: workload.hostOf(at),
-        get process() {
-          return workload.processOf(at);
-        },
-        kill: () => workload.kill(at),
-        start: () => workload.restart(at),
-      };
-    });
-    const memberOf = (fault: Fault): SimulatedMember => memberFor(fault, targets) as SimulatedMember;
-    const targets: Targets = {
-      ...{ world: this.#world, network: this.#network, clients },
-      get members() {
-        return cluster.present;
-      },
-      ...{ candidates: [...this.#candidates.subjects, ...this.#sharers.subjects], shared: this.#shared },
-      // Once at a time: what is on a new disk is trusted again.
-      harm: ({ position }, how) =>
-        !damage.damaged(position) && cluster.diverged === undefined && damage.harm(position, how),
-      ...(operator !== undefined && { change: (fault) => operator.strike(fault, memberOf) }),
-      ...(divergence !== undefined && { diverge: (fault, done) => divergence.strike(fault, memberOf, done) }),
-    };
-    return targets;
   }
 
   #result(failure: LifeFailure | undefined): LifeResult {

@@ -1,56 +1,22 @@
-import { ConclaveError } from '../../errors/index.ts';
 import type { KeyspaceMachine } from '../../keyspace/index.ts';
-import { type Logger, Member, type MemberOptions } from '../../member/index.ts';
+import { Member } from '../../member/index.ts';
 import type { MemberObserver } from '../../member/observer.ts';
 import type { RaftCore } from '../../raft/index.ts';
 import { serveCalls } from '../calls/index.ts';
-import type { DamageRecord, DurableReader, SimulatedDisk } from '../disk/index.ts';
+import type { DurableReader, SimulatedDisk } from '../disk/index.ts';
 import type { StrikableMember } from '../faults/targets.ts';
-import type { SimulatedNetwork } from '../network/index.ts';
 import type { MemberSight } from '../observation.ts';
 import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
 import { eventKinds } from '../world/scheduler.ts';
-import type { World } from '../world/world.ts';
-import type { Hub } from './hub.ts';
-
-export const clientPort = 2379;
-export const peerPort = 2380;
-export const dataDir = '/data';
+import { loggerOf, observerOf } from './member-observer.ts';
+import { clientPort, type MemberSettings, type SimulatedMemberParts } from './member-parts.ts';
+import { OwnEnds } from './own-end.ts';
 
 /** An operator starts a member again after it failed; a supervisor waits so long. */
 const restartAfterUs = 300_000;
 /** A member that was asked to stop and did not is killed, as supervisors do. */
 const stopWithinUs = 5_000_000;
-
-export interface SimulatedMemberParts {
-  readonly world: World;
-  readonly hub: Hub;
-  readonly network: SimulatedNetwork;
-  readonly host: Host;
-  readonly disk: SimulatedDisk;
-  readonly durable: DurableReader;
-  readonly damage: () => DamageRecord;
-  readonly position: number;
-  readonly memberId: number;
-  readonly options: MemberSettings;
-  /** In lives in which members join and leave. */
-  readonly membership?: MemberOfMany | undefined;
-}
-
-export type MemberSettings = Omit<MemberOptions, 'runtime' | 'observer' | 'logger'>;
-
-/** How a member is part of a cluster whose members change. */
-export interface MemberOfMany {
-  /** It was added while the cluster ran. */
-  readonly joined: boolean;
-  /** How it joins now, with an empty disk. */
-  joining(): MemberSettings;
-  /** Whether the last committed configuration is without it. */
-  isRemoved(): boolean;
-  /** It found that its state is not that of the others, and serves no more. */
-  takenOut(): void;
-}
 
 interface Served {
   close(): Promise<void>;
@@ -70,9 +36,8 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   process: Process | undefined;
   member: Member | undefined;
   readonly #parts: SimulatedMemberParts;
+  readonly #ownEnds: OwnEnds;
   #served: Served | undefined;
-  /** What its disk had been made to do when this life began: that excuses nothing now. */
-  #before = { fullDisk: 0, failedOperations: 0, rottenReads: 0 };
   /** As many faults want it down. */
   #heldDown = 0;
   /** It is not to run any more: lost, or removed and stopped. */
@@ -91,6 +56,7 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     this.memberId = parts.memberId;
     this.host = parts.host;
     this.disk = parts.disk;
+    this.#ownEnds = new OwnEnds(parts.disk.faults);
     this.durable = parts.durable;
   }
 
@@ -123,18 +89,17 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     process.attach({ disk: disk.of(process), network: network.of(process) });
     this.process = process;
     this.life += 1;
-    const { fullDisk, failedOperations, rottenReads } = this.disk.faults.counts;
-    this.#before = { fullDisk, failedOperations, rottenReads };
+    this.#ownEnds.lifeBegins();
     this.disk.faults.recovering = true;
     world.note(this.name, () => `starts, life ${this.life}`);
     Member.start({
       ...options,
       runtime: process.runtime,
       observer: this.#observer(process),
-      logger: this.#logger(process),
+      logger: loggerOf(process, world),
     }).then(
       (member) => this.#startedAs(process, member),
-      (error: unknown) => this.#refused(process, error),
+      (error: unknown) => this.#endsByItself(process, error, 'refused to start'),
     );
   }
 
@@ -248,55 +213,27 @@ export class SimulatedMember implements MemberSight, StrikableMember {
   }
 
   #observer(process: Process): MemberObserver {
-    const { hub } = this.#parts;
-    let recovering = true;
-    return {
+    const { hub, damage } = this.#parts;
+    return observerOf(process, {
+      hub,
+      member: this,
+      isPresent: () => this.process === process,
       recovered: (raft, keyspace) => {
-        if (this.process !== process) return;
-        recovering = false;
         if (this.gone) hub.fail(new Error(`${this.name} was removed, has stopped for it, and runs again`));
         this.raft = raft;
-        if (hub.listensToReads) this.#tellReads(raft);
         this.keyspace = keyspace;
         this.running = true;
         this.disk.faults.readsAreRight();
         this.disk.faults.recovering = false;
-        this.#parts.damage().review();
-        hub.memberStarted(this);
+        damage().review();
       },
-      drained: (effects) => {
-        if (process.alive) hub.drained(this, effects);
-      },
-      applied: (entry, results) => {
-        if (process.alive) hub.applied(this, entry, results);
-      },
-      installed: (snapshot) => {
-        if (process.alive && !recovering) hub.installed(this, snapshot);
-      },
-    };
-  }
-
-  /** What is asked of the core passes by here. */
-  #tellReads(raft: RaftCore): void {
-    const own = raft as { step: RaftCore['step'] };
-    const step = raft.step.bind(raft);
-    own.step = (event, nowMs) => {
-      if (event.type === 'read') this.#parts.hub.asked(this, event.readId);
-      step(event, nowMs);
-    };
-  }
-
-  #logger(process: Process): Logger {
-    const { world } = this.#parts;
-    const write = (fields: object, message: string): void =>
-      world.note(process.name, () => `${message} ${JSON.stringify(fields)}`);
-    return { debug() {}, info: write, warn: write, error: write };
+    });
   }
 
   #startedAs(process: Process, member: Member): void {
     if (this.process !== process) return;
     this.member = member;
-    member.stopped.catch((error: unknown) => this.#failed(process, error));
+    member.stopped.catch((error: unknown) => this.#endsByItself(process, error, 'stopped by itself'));
     serveCalls(member, {
       address: { host: this.host.address, port: clientPort },
       runtime: process.runtime,
@@ -310,67 +247,34 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     );
   }
 
-  /** It stopped by itself: only a disk that was made to fail may bring that about. */
-  #failed(process: Process, error: unknown): void {
-    if (this.process !== process || this.#leaves(error) || this.#isTakenOut(error)) return;
-    if (!this.#excused(error)) {
-      this.#parts.hub.fail(new Error(`${this.name} stopped by itself: ${describe(error)}`, { cause: error }));
+  #endsByItself(process: Process, error: unknown, how: 'stopped by itself' | 'refused to start'): void {
+    if (this.process !== process) return;
+    const { world, hub, membership } = this.#parts;
+    const { diverged, damaged, joined } = this;
+    const starting = how === 'refused to start';
+    const end = this.#ownEnds.judge(error, { starting, membership, diverged, damaged, joined });
+    if (end === 'wrong') {
+      hub.fail(new Error(`${this.name} ${how}: ${describe(error)}`, { cause: error }));
       return;
     }
+    world.note(this.name, () => `${how} (${end}): ${describe(error)}`);
     this.#end();
-    this.#startLater();
-  }
-
-  #refused(process: Process, error: unknown): void {
-    if (this.process !== process || this.#leaves(error) || this.#isTakenOut(error)) return;
-    if (!this.#excused(error) && !this.#cannotJoin(error)) {
-      this.#parts.hub.fail(new Error(`${this.name} refused to start: ${describe(error)}`, { cause: error }));
-      return;
-    }
-    this.#parts.world.note(this.name, () => `refused to start: ${describe(error)}`);
-    this.#end();
-    if (ConclaveError.is(error, 'data-damaged') && this.damaged) this.#replaceDisk();
+    if (end === 'removed') this.#hasGone();
+    else if (end === 'taken-out') {
+      // Its folder never counts again.
+      this.holdDown();
+      this.gone = true;
+      this.lost = true;
+      membership?.takenOut();
+    } else if (starting && end === 'disk-damaged') this.#replaceDisk();
     else this.#startLater();
   }
 
-  /** Whether it has stopped, or not started, because it was removed, which it must have been. */
-  #leaves(error: unknown): boolean {
-    const { membership, world } = this.#parts;
-    if (!ConclaveError.is(error, 'removed') || membership?.isRemoved() !== true) return false;
-    world.note(this.name, () => 'has left');
-    this.#end();
+  #hasGone(): void {
     this.gone = true;
     this.hasLeft = true;
     this.#onRefusal?.();
     this.#onRefusal = undefined;
-    return true;
-  }
-
-  /** Whether it has stopped, or not started, because its state differs, as it does: its folder never counts again. */
-  #isTakenOut(error: unknown): boolean {
-    const { membership, world } = this.#parts;
-    if (!ConclaveError.is(error, 'data-damaged') || !this.diverged || membership === undefined) return false;
-    world.note(this.name, () => 'is taken out');
-    this.#end();
-    this.holdDown();
-    this.gone = true;
-    this.lost = true;
-    membership.takenOut();
-    return true;
-  }
-
-  /** Nobody was there to ask, or who was asked does not expect it, or not any more. */
-  #cannotJoin(error: unknown): boolean {
-    if (!this.joined) return false;
-    return ConclaveError.is(error, 'unavailable') || ConclaveError.is(error, 'failed-precondition');
-  }
-
-  #excused(error: unknown): boolean {
-    if (!ConclaveError.is(error)) return false;
-    const { fullDisk, failedOperations, rottenReads } = this.disk.faults.counts;
-    if (error.code === 'disk-full') return fullDisk > this.#before.fullDisk;
-    if (error.code === 'disk-failed') return failedOperations > this.#before.failedOperations;
-    return error.code === 'data-damaged' && (this.damaged || rottenReads > this.#before.rottenReads);
   }
 
   #startLater(): void {

@@ -247,4 +247,33 @@ export const readBugs: readonly PlantedBug[] = [
     life: { faults: 'all' },
     checkers: ['19-watches'],
   },
+  {
+    id: 'skipped-ranges-are-kept',
+    title:
+      'A replica that answers nobody keeps, for when a transaction comes again, a result without what its ranges read',
+    seen: 'nowhere yet: what skipping unneeded reads would do',
+    edits: [
+      {
+        file: 'src/keyspace/keyspace.ts',
+        find: "const tally = new RangeTally(rangesWanted ? 'answered' : 'kept');",
+        replace: "const tally = new RangeTally(rangesWanted ? 'answered' : 'none');",
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['05-same-state-at-same-index', 'log-witness', 'progress'],
+  },
+  {
+    id: 'awaited-ranges-are-skipped',
+    title: 'The replica whose client waits for a transaction does not read its ranges either',
+    seen: 'nowhere yet: what skipping unneeded reads would do',
+    edits: [
+      {
+        file: 'src/member/group.ts',
+        find: 'isAwaited: (entry) => this.local.awaits(entry),',
+        replace: "isAwaited: (entry) => this.local.awaits(entry) && this.state.role === 'leader',",
+      },
+    ],
+    life: { faults: 'none' },
+    checkers: ['log-witness', 'linearizability'],
+  },
 ];
