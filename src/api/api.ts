@@ -6,6 +6,7 @@ import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
 import { HistoryTurns } from './history-turns.ts';
 import { Holders } from './holders.ts';
+import { LargeRanges } from './large-ranges.ts';
 import { createRegistry } from './registry.ts';
 import { RenewalBatch } from './renewals.ts';
 import { RequiredLeader } from './required-leader.ts';
@@ -58,6 +59,7 @@ export class Api implements AsyncDisposable {
       holders: this.holders,
       renewals: new RenewalBatch(member, runtime),
       historyTurns: new HistoryTurns(runtime.timers),
+      largeRanges: new LargeRanges(runtime.timers),
       tokens,
       access: new Access(member, tokens, this.#background),
       passwords: new Passwords(runtime, options.auth?.passwordCostLog2),

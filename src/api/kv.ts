@@ -1,7 +1,8 @@
-import type { Command, CommandOutcome, CommandResult } from '../keyspace/types.ts';
+import type { Command, CommandOutcome, CommandResult, RangeResult } from '../keyspace/types.ts';
 import type { ProposeOptions } from '../member/types.ts';
-import type { services } from '../wire/index.ts';
+import type { ResponseHeader, services } from '../wire/index.ts';
 import { deleteRangeResponse, rangeRequest, rangeResponse, txnResponse } from './convert.ts';
+import { partOfRange } from './large-ranges.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
@@ -22,15 +23,22 @@ export async function proposeFor<Type extends Command['type']>(
 }
 
 export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[Name]> } {
-  const { member, headers } = api;
+  const { member, headers, largeRanges } = api;
+  const large = async (result: RangeResult, header: ResponseHeader, context: CallContext) => {
+    const answer = await largeRanges.answer(result, header, context.signal);
+    // By now this member may know that what it has is not to be trusted.
+    headers.header();
+    return answer;
+  };
   return {
     async range(request, context) {
       checkRange(request);
       if (!request.serializable) await member.readBarrier();
       const read = () => {
-        const result = member.keyspace.range(rangeRequest(request));
+        const header = headers.header();
+        const result = member.keyspace.range(rangeRequest(request), partOfRange);
         if ('failed' in result) throw commandFailure(result.failed);
-        return rangeResponse(result, headers.header());
+        return result.rest === undefined ? rangeResponse(result, header) : large(result, header, context);
       };
       return api.access.enabled ? api.access.reading(context, request, read) : read();
     },

@@ -7,6 +7,7 @@ import { electionService } from './election.ts';
 import { hasTooManyElements, proposalPlace, txnPlace } from './elements.ts';
 import { healthService } from './health.ts';
 import { kvService } from './kv.ts';
+import { encodeRangeResponse } from './large-ranges.ts';
 import { unlessLearner } from './learner.ts';
 import { leaseService } from './lease.ts';
 import { lockService } from './lock.ts';
@@ -25,6 +26,12 @@ import { encodeWatchResponse } from './watch-encoding.ts';
 const places = new Map<AnyMethod, typeof txnPlace>([
   [services.KV.txn, txnPlace],
   [services.Conclave.propose, proposalPlace],
+]);
+
+/** Of answers that may have been encoded before. */
+const encoders = new Map<AnyMethod, unknown>([
+  [services.Watch.watch, encodeWatchResponse],
+  [services.KV.range, encodeRangeResponse],
 ]);
 
 type Handlers = Readonly<Record<string, unknown>>;
@@ -82,7 +89,7 @@ function served(descriptor: AnyMethod, handler: unknown, decode: ServedMethod['d
     descriptor,
     calls: new CallCounts(),
     decode,
-    encode: descriptor === services.Watch.watch ? encodeWatchResponse : descriptor.encodeResponse,
+    encode: encoders.get(descriptor) ?? descriptor.encodeResponse,
     handler,
   };
   // The handlers' types were checked against the descriptors where the services were made.

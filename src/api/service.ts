@@ -5,6 +5,7 @@ import type { BackgroundWork } from './background.ts';
 import type { Headers } from './headers.ts';
 import type { HistoryTurns } from './history-turns.ts';
 import type { Holders } from './holders.ts';
+import type { LargeRanges } from './large-ranges.ts';
 import type { RenewalBatch } from './renewals.ts';
 import type { RequiredLeader } from './required-leader.ts';
 import type { Logger } from './types.ts';
@@ -20,6 +21,7 @@ export interface ApiServices {
   readonly renewals: RenewalBatch;
   readonly holders: Holders;
   readonly historyTurns: HistoryTurns;
+  readonly largeRanges: LargeRanges;
   readonly limits: CheckedLimits;
   readonly leaders: RequiredLeader;
   readonly access: Access;

@@ -15,6 +15,7 @@ import { BackgroundWork } from './background.ts';
 import { Headers } from './headers.ts';
 import { HistoryTurns } from './history-turns.ts';
 import { Holders } from './holders.ts';
+import { LargeRanges } from './large-ranges.ts';
 import { RenewalBatch } from './renewals.ts';
 import { RequiredLeader } from './required-leader.ts';
 import type { ApiServices } from './service.ts';
@@ -287,6 +288,7 @@ export function testingServices(member: MemberHandle, runtime: Runtime): ApiServ
     holders: new Holders(),
     renewals: new RenewalBatch(member, runtime),
     historyTurns: new HistoryTurns(runtime.timers),
+    largeRanges: new LargeRanges(runtime.timers),
     limits: standardLimits,
     leaders: new RequiredLeader(member, runtime),
     watchProgressIntervalMs: 1000,

@@ -8,6 +8,7 @@ import { decodeBatch } from './codec-batch.ts';
 import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
 import { InvariantViolation } from './errors.ts';
 import type { Lease } from './leases.ts';
+import type { PartBounds } from './range-rest.ts';
 import { RangeTally } from './range-tally.ts';
 import { checkRevision, readRange } from './ranges.ts';
 import { StateSnapshot } from './snapshot-reader.ts';
@@ -85,10 +86,10 @@ export class Keyspace implements KeyspaceMachine {
     return this.state.store.sizeBytes;
   }
 
-  range(request: RangeRequest): RangeResult | { readonly failed: CommandFailure } {
+  range(request: RangeRequest, bounds?: PartBounds): RangeResult | { readonly failed: CommandFailure } {
     const { store } = this.state;
     const failure = checkRevision(store, request.revision, store.revision);
-    return failure === undefined ? readRange(store, request) : { failed: failure };
+    return failure === undefined ? readRange(store, request, undefined, bounds) : { failed: failure };
   }
 
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined {

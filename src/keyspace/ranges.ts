@@ -1,5 +1,6 @@
 /** Range reads with every option of etcd's Range, from the latest state or one not yet compacted. */
 import { compareBytes, isUnboundedEnd } from './bytes.ts';
+import { type PartBounds, RangeRest } from './range-rest.ts';
 import type { RangeTally } from './range-tally.ts';
 import { firstSorted } from './sorting.ts';
 import type { Store } from './store.ts';
@@ -63,9 +64,15 @@ function withinBounds(store: Store, record: number, request: RangeRequest): bool
 /**
  * Reads a range whose revision was checked. As in etcd, `count` counts every key of the range whatever the limit
  * and the revision bounds; a sort order or bounds look at all of them before the limit cuts, whereas a sort target
- * without an order sorts only what the limit let through, and one more. It stops where the tally is over.
+ * without an order sorts only what the limit let through, and one more. It stops where the tally is over. With
+ * `bounds` its result holds a first part, and what is left of it where that is not all.
  */
-export function readRange(store: Store, request: RangeRequest, tally?: RangeTally): RangeResult {
+export function readRange(
+  store: Store,
+  request: RangeRequest,
+  tally?: RangeTally,
+  bounds?: PartBounds,
+): RangeResult {
   const bounded = hasRevisionBounds(request);
   const limit = Math.max(0, request.limit);
   const cutEarly = limit > 0 && request.sortOrder === 'none' && !bounded;
@@ -88,6 +95,13 @@ export function readRange(store: Store, request: RangeRequest, tally?: RangeTall
     cutEarly && request.sortTarget !== 'key'
       ? firstSorted(store, records, request, records.length).slice(0, limit)
       : firstSorted(store, records, request, limit > 0 ? limit : records.length);
+  if (bounds !== undefined && first.length > fewKeyValues) {
+    const rest = new RangeRest(store, first, !request.keysOnly, bounds);
+    const kvs = rest.next();
+    if (!rest.atEnd) return { kvs, more, count, rest };
+    rest.close();
+    return { kvs, more, count };
+  }
   const kvs: KeyValue[] = [];
   for (const record of first) {
     const kv = store.keyValue(record, !request.keysOnly);
@@ -98,6 +112,9 @@ export function readRange(store: Store, request: RangeRequest, tally?: RangeTall
   }
   return { kvs, more, count };
 }
+
+/** So many are copied at once whatever they hold: their values are no longer than requests. */
+const fewKeyValues = 8;
 
 /** In place of a result that nobody needs. */
 export const notRead: RangeResult = { kvs: [], more: false, count: 0 };

@@ -40,7 +40,7 @@ export class Store {
   readonly history = new History();
   revision = 1;
   compactRevision = 0;
-  /** While above 0, nothing is dropped: snapshots are being read. */
+  /** While above 0, nothing is dropped: snapshots, or ranges in parts, are being read. */
   openSnapshots = 0;
   /** Sum of the hashes of all records ever appended; differences of it give the hash of a stretch of history. */
   historyHash = 0;

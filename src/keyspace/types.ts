@@ -8,9 +8,11 @@ import type { AuthChange, AuthFailure, AuthReader, CommandAuthor, Login } from '
 export type * from './auth/types.ts';
 
 import type { Alarm, AlarmCommand } from './alarms.ts';
+import type { PartBounds, RangeRest } from './range-rest.ts';
 import type { Watcher, WatchRequest } from './watch-types.ts';
 
 export type { Alarm, AlarmCommand, AlarmKind } from './alarms.ts';
+export type { PartBounds } from './range-rest.ts';
 export type { ReadBudget, WatchBatch, WatchEvent, Watcher, WatchRequest } from './watch-types.ts';
 
 export interface KeyValue {
@@ -46,6 +48,8 @@ export interface RangeRequest {
 }
 export interface RangeResult {
   readonly kvs: readonly KeyValue[];
+  /** The key-values that follow `kvs`, where those are not all. To be closed. */
+  readonly rest?: RangeRest;
   readonly more: boolean;
   readonly count: number;
 }
@@ -231,8 +235,8 @@ export interface KeyspaceReader {
   readonly watcherCount: number;
   /** Approximate bytes of keys and values with history. */
   readonly sizeBytes: number;
-  /** `failed` only with 'compacted' or 'future-revision'. */
-  range(request: RangeRequest): RangeResult | { readonly failed: CommandFailure };
+  /** `failed` only with 'compacted' or 'future-revision'. With `bounds` a large one is given in parts: see `rest`. */
+  range(request: RangeRequest, bounds?: PartBounds): RangeResult | { readonly failed: CommandFailure };
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined;
   leases(): bigint[];
   /** Those that stand, by kind and member. */

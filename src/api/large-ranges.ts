@@ -1,0 +1,126 @@
+import type { PartBounds, RangeResult } from '../keyspace/types.ts';
+import type { Timers } from '../runtime/types.ts';
+import { type KeyValue, RangeResponse, type ResponseHeader, services } from '../wire/index.ts';
+
+/** What is copied out of the store and encoded in one turn of the loop: some milliseconds. */
+export const partOfRange: PartBounds = { keyValues: 500, bytes: 256 * 1024 };
+/** Bytes of parts that are put together in one turn. */
+const joinedAtOnce = 1024 * 1024;
+/** Answers in the making at one time. Others wait for their turn without a copy of anything. */
+const answersAtOnce = 4;
+
+/** An answer that was encoded as it was read. */
+class EncodedRange implements RangeResponse {
+  readonly header: ResponseHeader;
+  readonly more: boolean;
+  readonly count: number;
+  readonly encoded: Uint8Array;
+
+  constructor(header: ResponseHeader, { more, count }: RangeResult, encoded: Uint8Array) {
+    this.header = header;
+    this.more = more;
+    this.count = count;
+    this.encoded = encoded;
+  }
+
+  get kvs(): KeyValue[] {
+    return RangeResponse.decode(this.encoded).kvs;
+  }
+}
+
+/**
+ * Answers to ranges of many key-values, which would hold up the loop for seconds: they are read and encoded in many turns of
+ * it, all at the revision of the first. All of a member's share what is done in one turn, first come first.
+ */
+export class LargeRanges {
+  readonly #timers: Timers;
+  readonly #waiting: (() => void)[] = [];
+  #asked = false;
+  #making = 0;
+  readonly #toBegin: (() => void)[] = [];
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  /** `result` with a rest, which this closes. @throws the signal's reason */
+  async answer(result: RangeResult, header: ResponseHeader, signal: AbortSignal): Promise<RangeResponse> {
+    try {
+      if (this.#making === answersAtOnce) await new Promise<void>((resolve) => this.#toBegin.push(resolve));
+      else this.#making += 1;
+      try {
+        return new EncodedRange(header, result, await this.#encoded(result, header, signal));
+      } finally {
+        // Who waits takes the place.
+        const next = this.#toBegin.shift();
+        if (next !== undefined) next();
+        else this.#making -= 1;
+      }
+    } finally {
+      result.rest?.close();
+    }
+  }
+
+  async #encoded(
+    { kvs, rest, more, count }: RangeResult,
+    header: ResponseHeader,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    // Messages that follow each other are one with the fields of all.
+    const parts = [encoded({ header, kvs: kvs as KeyValue[], more: false, count: 0 })];
+    for (;;) {
+      await this.#turn(signal);
+      const part = rest?.next() ?? [];
+      if (part.length === 0) break;
+      parts.push(encoded({ header: undefined, kvs: part as KeyValue[], more: false, count: 0 }));
+    }
+    parts.push(encoded({ header: undefined, kvs: [], more, count }));
+    return this.#joined(parts, signal);
+  }
+
+  async #joined(parts: Uint8Array[], signal: AbortSignal): Promise<Uint8Array> {
+    const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    let untilTurn = joinedAtOnce;
+    for (const [number, part] of parts.entries()) {
+      whole.set(part, at);
+      parts[number] = none;
+      at += part.length;
+      untilTurn -= part.length;
+      if (untilTurn > 0) continue;
+      untilTurn = joinedAtOnce;
+      await this.#turn(signal);
+    }
+    return whole;
+  }
+
+  /** Resolves in a later turn of the loop, in which nobody else goes on. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+      this.#ask();
+    });
+    signal.throwIfAborted();
+  }
+
+  #ask(): void {
+    if (this.#asked || this.#waiting.length === 0) return;
+    this.#asked = true;
+    this.#timers.nextTurn(() => {
+      this.#asked = false;
+      this.#waiting.shift()?.();
+      this.#ask();
+    });
+  }
+}
+
+const none = new Uint8Array(0);
+
+function encoded(response: RangeResponse): Uint8Array {
+  return RangeResponse.encode(response).finish();
+}
+
+/** As it is sent. */
+export function encodeRangeResponse(response: RangeResponse): Uint8Array {
+  return response instanceof EncodedRange ? response.encoded : services.KV.range.encodeResponse(response);
+}
