@@ -43,6 +43,21 @@ test('a folder in use is refused, and free again after close or a crash', async 
   await (await openDataFolder(options(disk))).close();
 });
 
+test("a folder of etcd's is refused, and another one that holds something is not", async () => {
+  const { disk } = manualRuntime();
+  await disk.makeFolder(`${path}/member/wal`);
+  await assert.rejects(openDataFolder(options(disk)), (error) => {
+    assert.ok(ConclaveError.is(error, 'data-incompatible'), String(error));
+    assert.match(error.message, /'\/var\/lib\/member' belongs to a member of etcd.*moving-from-etcd/);
+    return true;
+  });
+  assert.equal(await readIdentity(disk, path), undefined);
+  const other = '/var/lib/other';
+  await disk.makeFolder(`${other}/member/notes`);
+  await disk.makeFolder(`${other}/lost+found`);
+  await (await openDataFolder(options(disk, { path: other }))).close();
+});
+
 test('a folder of another cluster, another member or a newer format is refused, and the lock given up', async () => {
   const { disk } = manualRuntime();
   await (await openDataFolder(options(disk))).close();

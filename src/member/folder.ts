@@ -89,7 +89,14 @@ async function syncFoldersAbove(disk: Disk, path: string): Promise<void> {
 
 async function initialize(options: DataFolderOptions): Promise<Identity> {
   const { disk, path } = options;
-  const found = (await disk.list(path)).filter((name) => name === 'log' || name === 'snapshots');
+  const names = await disk.list(path);
+  if (names.includes('member') && (await isOfEtcd(disk, `${path}/member`))) {
+    throw incompatible(
+      path,
+      'belongs to a member of etcd, and only etcd reads it: use another folder. To move from etcd, copy its keys while it runs: docs/guides/moving-from-etcd.md',
+    );
+  }
+  const found = names.filter((name) => name === 'log' || name === 'snapshots');
   if (found.length > 0) {
     throw new ConclaveError(
       'data-damaged',
@@ -104,6 +111,16 @@ async function initialize(options: DataFolderOptions): Promise<Identity> {
   const identity = { formatVersion: folderFormatVersion, clusterId, memberId, name, started: false, ...kept };
   await writeIdentity(disk, path, identity);
   return identity;
+}
+
+/** Beside etcd's files ours would do no harm, but whoever starts us there takes etcd's data for ours. */
+async function isOfEtcd(disk: Disk, path: string): Promise<boolean> {
+  try {
+    return (await disk.list(path)).some((name) => name === 'wal' || name === 'snap');
+  } catch (error) {
+    if (ConclaveError.is(error, 'not-found') || ConclaveError.is(error, 'disk-failed')) return false;
+    throw error;
+  }
 }
 
 async function writeIdentity(disk: Disk, path: string, identity: Identity): Promise<void> {

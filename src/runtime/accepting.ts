@@ -80,6 +80,8 @@ function secureServer(
       socket.destroy();
     },
   );
+  // Node asks for an address when it is first wanted. Of a connection whose certificate failed it is gone by then.
+  server.prependListener('connection', (tcp) => tcp.remoteAddress);
   server.on('tlsClientError', (error, socket) => {
     // Where the certificate is what fails, Node tells no more by the error than that the connection is gone.
     const code: unknown = socket.authorizationError;
@@ -87,10 +89,16 @@ function secureServer(
       typeof code === 'string' ? Object.assign(new Error(code), { code }) : error,
     );
     // Not of a connection that merely went away.
-    if (reason !== undefined) onRefused?.(remoteOf(socket), reason);
+    if (reason !== undefined) onRefused?.(remoteOf(below(socket)), reason);
     socket.destroy();
   });
   return server;
+}
+
+/** The TCP socket that TLS runs on; Node has no public name for it. */
+function below(socket: tls.TLSSocket): net.Socket {
+  const { _parent: parent } = socket as tls.TLSSocket & { readonly _parent?: unknown };
+  return parent instanceof net.Socket ? parent : socket;
 }
 
 function remoteOf(socket: net.Socket): string {

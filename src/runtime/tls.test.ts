@@ -36,7 +36,8 @@ describe('TLS between members', { skip: certificatesMissing ?? false }, () => {
     const heard = Promise.withResolvers<void>();
     const network = new NodeNetwork({
       tls,
-      onRefused: (_remote, reason) => {
+      onRefused: (remote, reason) => {
+        assert.match(remote, /^127\.0\.0\.1:[1-9]\d*$/);
         refused.push(reason);
         heard.resolve();
       },

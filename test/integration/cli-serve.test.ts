@@ -159,7 +159,7 @@ test('joining a cluster without a member of it to ask is refused in clear words'
   const { words } = await flagsFor(join(folder, 'joins'));
   const { code, stderr } = await run([...words, '--initial-cluster-state', 'existing']);
   assert.equal(code, 101);
-  assert.match(failure(stderr).msg, /none is given in --initial-cluster/);
+  assert.match(failure(stderr).msg, /none but this one is given in --initial-cluster/);
 });
 
 test('a second signal ends a member at once', patience, async () => {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { readConfigurationFile } from './configuration-file.ts';
 import { configFileFlag, serveFlags, variableOf } from './flags.ts';
 import { resolveOptions } from './options.ts';
-import { collectSettings, unknownVariables } from './settings.ts';
+import { collectSettings, unknownVariables, variablesOfEtcd } from './settings.ts';
 
 const examples = `
 A flag wins over its environment variable (--data-dir is CONCLAVE_DATA_DIR), and that over the file.
@@ -44,7 +44,11 @@ export function addServe(program: Command, finish: (exitCode: number) => void): 
     const options = resolveOptions(collectSettings({ flags, environment, file }), process.cwd());
     // Loaded when needed: the other commands start without the server.
     const { runServe } = await import('./run.ts');
-    finish(await runServe(options, { stopWithStdin, unknownVariables: unknownVariables(environment) }));
+    const ignored = {
+      unknownVariables: unknownVariables(environment),
+      variablesOfEtcd: variablesOfEtcd(environment),
+    };
+    finish(await runServe(options, { stopWithStdin, ...ignored }));
   });
 }
 

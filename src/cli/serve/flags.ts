@@ -196,14 +196,16 @@ const etcdOnlyFlags: readonly [pattern: RegExp, why: string][] = [
   ],
   [/^pre-vote$/, 'pre-vote is always on'],
   [/^(wal-dir|max-snapshots|max-wals|backend-)/, 'it sets something that is fixed here'],
+  [/^initial-election-tick-advance$/, 'elections are quick at the start as it is'],
+  [/^strict-reconfig-check$/, 'it is always so'],
+  [/^host-whitelist$/, 'no page of another origin is answered unless --cors names it'],
   [
-    /^(initial-election-tick-advance|strict-reconfig-check|enable-v2|host-whitelist)/,
-    'it has no counterpart here',
+    /^(proxy|enable-v2|v2-deprecation|experimental-enable-v2v3)/,
+    "etcd's v2 API and proxy are gone from etcd too",
   ],
-  [
-    /^(proxy|experimental-|force-new-cluster|socket-reuse-|v2-deprecation|feature-gates)/,
-    'it has no counterpart here',
-  ],
+  [/^force-new-cluster$/, 'start a new one from a backup: conclave snapshot restore'],
+  [/^socket-reuse-/, 'one process listens on a port'],
+  [/^(experimental-|feature-gates)/, 'it has no counterpart here'],
   [/^(raft-(read|write)-timeout|self-signed-cert-validity)$/, 'it sets something that is fixed here'],
   [
     /^(enable-grpc-gateway|listen-client-http-urls)$/,

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly stopWithStdin: boolean;
   /** Variables that look like ours and mean nothing. */
   readonly unknownVariables: readonly string[];
+  /** etcd's, which nothing reads, each with the name that it has here. */
+  readonly variablesOfEtcd: readonly (readonly [string, string])[];
 }
 
 /** Runs a member until a signal or a failure ends it, and resolves to the exit code. */
@@ -25,6 +27,8 @@ export async function runServe(options: ServeOptions, run: RunOptions): Promise<
   for (const warning of options.warnings) logger.warn(warning);
   for (const variable of run.unknownVariables)
     logger.warn({ variable }, 'Unknown environment variable; ignored.');
+  for (const [variable, ours] of run.variablesOfEtcd)
+    logger.warn({ variable }, `A variable of etcd, which is not read here; write ${ours}.`);
   try {
     const stopping = stopRequest(run.stopWithStdin, logger);
     const member = await started(stopping, options, logger);

@@ -66,7 +66,8 @@ async function askUntilExpected(
 ): Promise<Expectation> {
   const { runtime, name, signal } = setup;
   const untilMs = runtime.clock.monotonicMs() + askWithinMs;
-  let reason = 'none is given in --initial-cluster';
+  let reason =
+    'none but this one is given in --initial-cluster. Name those that run, as conclave member add printed them';
   let told: ToldCluster | undefined;
   do {
     let answers = 0;
