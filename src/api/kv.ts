@@ -3,6 +3,7 @@ import type { ProposeOptions } from '../member/types.ts';
 import type { ResponseHeader, services } from '../wire/index.ts';
 import { deleteRangeResponse, rangeRequest, rangeResponse, txnResponse } from './convert.ts';
 import { partOfRange } from './large-ranges.ts';
+import { checkReach } from './reach.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
@@ -68,10 +69,9 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
 
     // One that only reads goes through the log too: that is linearizable on every member, and changes no revision.
     async txn(request, context) {
-      const { revision, outcome } = await proposeFor<'txn'>(api, context, {
-        type: 'txn',
-        request: checkedTxn(request, api.limits),
-      });
+      const txn = checkedTxn(request, api.limits);
+      checkReach(member.keyspace, [txn]);
+      const { revision, outcome } = await proposeFor<'txn'>(api, context, { type: 'txn', request: txn });
       return txnResponse(outcome.result, headers.header(revision));
     },
 

@@ -3,7 +3,9 @@ import type { Timers } from '../runtime/types.ts';
 import { type KeyValue, RangeResponse, type ResponseHeader, services } from '../wire/index.ts';
 
 /** What is copied out of the store and encoded in one turn of the loop: some milliseconds. */
-export const partOfRange: PartBounds = { keyValues: 500, bytes: 256 * 1024 };
+const keyValuesAtOnce = 500;
+const bytesAtOnce = 256 * 1024;
+export const partOfRange: PartBounds = { keyValues: keyValuesAtOnce, bytes: bytesAtOnce };
 /** Bytes of parts that are put together in one turn. */
 const joinedAtOnce = 1024 * 1024;
 /** Answers in the making at one time. Others wait for their turn without a copy of anything. */

@@ -2,6 +2,7 @@ import type { Command, CommandIdentity, CommandOutcome } from '../keyspace/types
 import type { ProposeRequest, ProposeResponse, ResponseHeader } from '../wire/index.ts';
 import { deleteRangeResponse, txnResponse } from './convert.ts';
 import { randomLeaseId } from './lease.ts';
+import { checkReach } from './reach.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure, failure, invalidArgument } from './status.ts';
 import type { CallContext } from './types.ts';
@@ -42,8 +43,11 @@ function commandOf(api: ApiServices, request: Request): Command {
     case 'deleteRange':
       checkDeleteRange(request.value);
       return { type: 'deleteRange', request: request.value };
-    case 'txn':
-      return { type: 'txn', request: checkedTxn(request.value, api.limits) };
+    case 'txn': {
+      const txn = checkedTxn(request.value, api.limits);
+      checkReach(api.member.keyspace, [txn]);
+      return { type: 'txn', request: txn };
+    }
     case 'compaction':
       return { type: 'compact', revision: request.value.revision };
     case 'leaseGrant': {
@@ -54,11 +58,11 @@ function commandOf(api: ApiServices, request: Request): Command {
     }
     case 'leaseRevoke':
       return { type: 'leaseRevoke', lease: request.value.ID };
-    case 'txnSequence':
-      return {
-        type: 'txnSequence',
-        requests: request.value.requests.map((one) => checkedTxn(one, api.limits)),
-      };
+    case 'txnSequence': {
+      const requests = request.value.requests.map((one) => checkedTxn(one, api.limits));
+      checkReach(api.member.keyspace, requests);
+      return { type: 'txnSequence', requests };
+    }
   }
 }
 

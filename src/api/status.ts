@@ -57,6 +57,7 @@ const rows = {
   tooManyOperations: [3, 'etcdserver: too many operations in txn request', 'invalid-argument'],
   duplicateKey: [3, 'etcdserver: duplicate key given in txn request', 'invalid-argument'],
   requestTooLarge: [3, 'etcdserver: request is too large', 'too-large'],
+  rangesTooLarge: [8, 'conclave: the ranges of this transaction are too large', 'too-large'],
   compacted: [11, 'etcdserver: mvcc: required revision has been compacted', 'out-of-range'],
   futureRevision: [11, 'etcdserver: mvcc: required revision is a future revision', 'out-of-range'],
   leaseNotFound: [5, 'etcdserver: requested lease not found', 'lease-lost'],

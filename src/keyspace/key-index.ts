@@ -110,6 +110,21 @@ export class KeyIndex {
     this.leaves.splice(leftNumber + 1, 1);
   }
 
+  /** How many rows there are from `start` on, below `end` (undefined: to the last), without a look at each. */
+  count(start: Uint8Array, end: Uint8Array | undefined): number {
+    let lastLeaf = this.leaves.length - 1;
+    let count = this.leaf(lastLeaf).count;
+    if (end !== undefined) {
+      this.locate(end);
+      lastLeaf = this.foundLeaf;
+      count = this.foundAt;
+    }
+    this.locate(start);
+    count -= this.foundAt;
+    for (let number = this.foundLeaf; number < lastLeaf; number++) count += this.leaf(number).count;
+    return count;
+  }
+
   /**
    * Visits the rows from `start` on, below `end` (undefined: to the last), in order, until `visit` returns false.
    * The index must not change meanwhile.

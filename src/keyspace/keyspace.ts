@@ -11,6 +11,7 @@ import type { Lease } from './leases.ts';
 import type { PartBounds } from './range-rest.ts';
 import { RangeTally } from './range-tally.ts';
 import { checkRevision, readRange } from './ranges.ts';
+import { type Reach, reachOf } from './reach.ts';
 import { StateSnapshot } from './snapshot-reader.ts';
 import { StateBuilder } from './snapshot-writer.ts';
 import { State } from './state.ts';
@@ -62,6 +63,10 @@ export class Keyspace implements KeyspaceMachine {
     return this.state.appliedIndex;
   }
 
+  get keyCount(): number {
+    return this.state.store.keys.count;
+  }
+
   get revision(): number {
     return this.state.store.revision;
   }
@@ -90,6 +95,10 @@ export class Keyspace implements KeyspaceMachine {
     const { store } = this.state;
     const failure = checkRevision(store, request.revision, store.revision);
     return failure === undefined ? readRange(store, request, undefined, bounds) : { failed: failure };
+  }
+
+  reach(request: TxnRequest): Reach {
+    return reachOf(this.state.store.index, request);
   }
 
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined {

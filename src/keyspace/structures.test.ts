@@ -79,6 +79,8 @@ test('the key index keeps keys in order through insertions, removals and scans',
           scanned.push(row);
           return undefined;
         });
+        if (compareBytes(name(from), name(to)) < 0)
+          assert.equal(index.count(name(from), name(to)), scanned.length);
         const inRange = [...expected].filter(([key]) => rangeContains(name(from), name(to), bytes(key)));
         const sorted = inRange.sort(([left], [right]) => compareBytes(bytes(left), bytes(right)));
         assert.deepEqual(scanned, compareBytes(name(from), name(to)) < 0 ? sorted.map(([, row]) => row) : []);

@@ -9,10 +9,12 @@ export type * from './auth/types.ts';
 
 import type { Alarm, AlarmCommand } from './alarms.ts';
 import type { PartBounds, RangeRest } from './range-rest.ts';
+import type { Reach } from './reach.ts';
 import type { Watcher, WatchRequest } from './watch-types.ts';
 
 export type { Alarm, AlarmCommand, AlarmKind } from './alarms.ts';
 export type { PartBounds } from './range-rest.ts';
+export type { Reach } from './reach.ts';
 export type { ReadBudget, WatchBatch, WatchEvent, Watcher, WatchRequest } from './watch-types.ts';
 
 export interface KeyValue {
@@ -237,6 +239,10 @@ export interface KeyspaceReader {
   readonly sizeBytes: number;
   /** `failed` only with 'compacted' or 'future-revision'. With `bounds` a large one is given in parts: see `rest`. */
   range(request: RangeRequest, bounds?: PartBounds): RangeResult | { readonly failed: CommandFailure };
+  /** Keys that have a value, or had one that is not dropped yet. */
+  readonly keyCount: number;
+  /** What the transaction would look at now. */
+  reach(request: TxnRequest): Reach;
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined;
   leases(): bigint[];
   /** Those that stand, by kind and member. */
