@@ -14,9 +14,13 @@ type Listener = (error?: unknown) => void;
 
 const lost = 'Connection terminated unexpectedly';
 
-/** One connection: what has no answer breaks it, since nobody knows any more which answer would be whose. */
+/**
+ * One connection: what has no answer breaks it, since nobody knows any more which answer would be whose. Drivers send
+ * one statement after the other, also behind one that nobody waits for any more.
+ */
 class Connection {
   broken = false;
+  #last: Promise<unknown> = Promise.resolve();
   readonly #parts: SqlClientParts;
   readonly #session: SqlSession;
   readonly #listeners = new Map<string, Set<Listener>>();
@@ -31,7 +35,13 @@ class Connection {
     process.onDeath.push(() => server.clientGone(session, true));
   }
 
-  async run(text: string, values: readonly Value[]): Promise<Value[][]> {
+  run(text: string, values: readonly Value[]): Promise<Value[][]> {
+    const answer = this.#last.then(() => this.#send(text, values));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #send(text: string, values: readonly Value[]): Promise<Value[][]> {
     if (this.broken) throw new NoAnswer('reset');
     const { wire, process, server } = this.#parts;
     const what = text.trimStart().split(/\s/)[0] ?? '';

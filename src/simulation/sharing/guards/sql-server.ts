@@ -153,7 +153,9 @@ export class SqlServer {
         this.#rollback(session);
         return [];
       case 'savepoint':
-        this.#transactionOf(session).savepoints.add(statement.name);
+        // Outside of a transaction it is over as soon as it is made.
+        if (!session.autocommit || session.transaction !== undefined)
+          this.#transactionOf(session).savepoints.add(statement.name);
         return [];
       case 'release':
         if (!session.transaction?.savepoints.delete(statement.name)) throw new SqlRefusal('no-savepoint');
