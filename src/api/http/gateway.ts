@@ -5,7 +5,8 @@ import { failure, StatusError, statusCodes } from '../status.ts';
 import type { CallConnection, Logger, Registry, ServedMethod } from '../types.ts';
 import type { CheckedLimits } from '../validate.ts';
 import { gatewayPaths } from './gateway-paths.ts';
-import { BodyValues, drained, type HeldBytes, HttpCallContext } from './http-call.ts';
+import { HeldBodies } from './held-bodies.ts';
+import { BodyValues, drained, HttpCallContext } from './http-call.ts';
 import { httpStatusOf } from './http-status.ts';
 import type { JsonBounds } from './json-values.ts';
 
@@ -43,7 +44,7 @@ export class Gateway {
   readonly #logger: Logger;
   readonly #bounds: JsonBounds;
   readonly #streams = new Set<HttpCallContext>();
-  readonly #held: HeldBytes = { maxBytes: mostHeldBytes, bytes: 0 };
+  readonly #held = new HeldBodies(mostHeldBytes);
 
   constructor(registry: Registry, logger: Logger, limits: CheckedLimits) {
     this.#bounds = {
@@ -72,7 +73,7 @@ export class Gateway {
     const method = this.#methods.get(path);
     const [requestType, responseType] = schema.methods[method?.descriptor.path ?? ''] ?? [];
     if (method === undefined || requestType === undefined || responseType === undefined) return;
-    const body = new BodyValues(request, this.#bounds, this.#held);
+    const body = new BodyValues(request, connection, this.#bounds, this.#held);
     const context = new HttpCallContext(request, response, connection);
     const call = { method, requestType, responseType, body, response, context };
     method.calls.started += 1;

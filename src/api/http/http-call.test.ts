@@ -3,15 +3,23 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { BodyValues, type HeldBytes } from './http-call.ts';
+import { TestingCall } from '../testing.ts';
+import type { CallConnection } from '../types.ts';
+import { HeldBodies } from './held-bodies.ts';
+import { BodyValues } from './http-call.ts';
 
 const value = `"${'x'.repeat(100_000)}"`;
 
 function bodyOf(maxBytes: number) {
   const request = new PassThrough({ highWaterMark: 1024 * 1024 });
-  const share: HeldBytes = { maxBytes, bytes: 0 };
+  const share = new HeldBodies(maxBytes);
+  const body = bodyOn(request, new TestingCall().connection, share);
+  return { request, share, body };
+}
+
+function bodyOn(request: PassThrough, connection: CallConnection, share: HeldBodies): BodyValues {
   const bounds = { maxBytes: 10_000_000, maxMembers: 100 };
-  return { request, share, body: new BodyValues(request as unknown as IncomingMessage, bounds, share) };
+  return new BodyValues(request as unknown as IncomingMessage, connection, bounds, share);
 }
 
 test('values that nobody takes are not read on above a bound, and none of them is lost', async () => {
@@ -65,5 +73,30 @@ test('a body that is refused holds nothing any more, though its call goes on', a
   request.write(value);
   request.end();
   await once(request, 'end');
+  assert.equal(share.bytes, 0);
+});
+
+test('bodies of one connection that never end keep no others out, and are refused together', async () => {
+  const share = new HeldBodies(300_000);
+  const begin = (connection: CallConnection, bytes: number) => {
+    const request = new PassThrough({ highWaterMark: 1024 * 1024 });
+    const body = bodyOn(request, connection, share);
+    request.write(value.slice(0, bytes));
+    return { request, body };
+  };
+  const greedy = new TestingCall().connection;
+  // Each no larger than what others send, and so slowly that none ends.
+  const endless = Array.from({ length: 4 }, () => begin(greedy, 50_000));
+  const others = Array.from({ length: 3 }, () => begin(new TestingCall().connection, 60_000));
+  for (const { body } of endless) await assert.rejects(body.next(), /too many requests/);
+  for (const { request, body } of others) {
+    request.end(value.slice(60_000));
+    assert.equal(await body.next(), value);
+  }
+  assert.equal(share.bytes, 0);
+  // Who was refused may come again.
+  const again = begin(greedy, 50_000);
+  again.request.end(value.slice(50_000));
+  assert.equal(await again.body.next(), value);
   assert.equal(share.bytes, 0);
 });

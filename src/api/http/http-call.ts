@@ -3,6 +3,7 @@ import { WireError } from '../../wire/index.ts';
 import { failure, type StatusError } from '../status.ts';
 import type { CallConnection, CallContext } from '../types.ts';
 import { Wakeup } from '../wakeup.ts';
+import type { HeldBodies, HeldBody } from './held-bodies.ts';
 import { type JsonBounds, JsonValues } from './json-values.ts';
 
 /** What a handler knows of a call that came as an HTTP request. */
@@ -28,12 +29,6 @@ export class HttpCallContext implements CallContext {
   }
 }
 
-/** What requests that are not complete hold together. */
-export interface HeldBytes {
-  readonly maxBytes: number;
-  bytes: number;
-}
-
 /** Values decoded and not yet taken, above which the body is not read on: how many, and their characters. */
 const waitingValues = 64;
 const waitingCharacters = 256 * 1024;
@@ -42,20 +37,22 @@ const waitingCharacters = 256 * 1024;
  * The JSON values of a request's body, for one reader. Ends with the body; an incomplete value at its end, or one that
  * is too long, is thrown in its turn.
  */
-export class BodyValues implements AsyncIterable<string> {
+export class BodyValues implements AsyncIterable<string>, HeldBody {
   readonly #request: IncomingMessage;
   readonly #waiting: string[] = [];
   readonly #wakeup = new Wakeup();
-  readonly #share: HeldBytes;
+  readonly #connection: CallConnection;
+  readonly #held: HeldBodies;
   readonly #values: JsonValues;
   #heldBytes = 0;
   #waitingCharacters = 0;
   #failure: Error | undefined;
   #over = false;
 
-  constructor(request: IncomingMessage, bounds: JsonBounds, share: HeldBytes) {
+  constructor(request: IncomingMessage, connection: CallConnection, bounds: JsonBounds, held: HeldBodies) {
     this.#request = request;
-    this.#share = share;
+    this.#connection = connection;
+    this.#held = held;
     const values = new JsonValues(bounds);
     this.#values = values;
     request.on('data', (chunk: Uint8Array) => {
@@ -94,14 +91,18 @@ export class BodyValues implements AsyncIterable<string> {
 
   #release(): void {
     this.#values.drop();
-    this.#share.bytes -= this.#heldBytes;
-    this.#heldBytes = 0;
+    this.#hold(0);
   }
 
   #hold(heldBytes: number): void {
-    this.#share.bytes += heldBytes - this.#heldBytes;
+    if (heldBytes === this.#heldBytes) return;
     this.#heldBytes = heldBytes;
-    if (this.#share.bytes > this.#share.maxBytes) this.#fail(failure('tooManyRequests'));
+    this.#held.hold(this.#connection, this, heldBytes);
+  }
+
+  cut(): void {
+    this.#fail(failure('tooManyRequests'));
+    this.#wakeup.notify();
   }
 
   #fail(error: Error): void {

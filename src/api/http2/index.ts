@@ -9,5 +9,6 @@
  */
 export { ConnectionError } from './frames.ts';
 export type { HttpExchange } from './http-exchange.ts';
+export { type Holder, PartialBudget } from './partial-budget.ts';
 export { Http2Server, type Http2ServerOptions } from './server.ts';
 export * from './types.ts';

@@ -17,6 +17,11 @@ export class PartialBudget {
     this.#maxBytes = maxBytes;
   }
 
+  /** What all hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** That many more bytes, or fewer, are held. */
   count(holder: Holder, bytes: number): void {
     if (bytes === 0) return;
