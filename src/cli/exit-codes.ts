@@ -34,7 +34,10 @@ export const exitCodes = {
     meaning: 'serve, snapshot: stored data failed its checks; the message names where.',
   },
   diskFailed: { code: 114, meaning: 'serve, snapshot: the disk refused a read, a write or a sync.' },
-  diskFull: { code: 115, meaning: 'serve, snapshot: the disk has no space left.' },
+  diskFull: {
+    code: 115,
+    meaning: 'serve, snapshot: the disk has no space left. Others: the quota of the members is used up.',
+  },
   removed: {
     code: 116,
     meaning: 'serve: the member was removed from its cluster, or lost its data: it must be added anew.',

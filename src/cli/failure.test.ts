@@ -53,6 +53,9 @@ test("etcd's text of a refusal is followed by what to do", () => {
   assert.match(told('user name is empty'), /CONCLAVE_USER=NAME:PASSWORD\.$/);
   assert.match(told('root user does not exist'), /conclave user add root/);
   assert.match(told('root user does not have root role'), /conclave user grant-role root root\.$/);
+  assert.match(told('mvcc: database space exceeded'), /conclave compact, conclave alarm disarm\.$/);
+  assert.match(told('can only promote a learner member which is in sync with leader'), /caught up/);
+  assert.match(told('can only promote a learner member'), /voter already\.$/);
   assert.equal(told('role name not found'), 'etcdserver: role name not found');
 });
 

@@ -74,6 +74,40 @@ const remedies: readonly (readonly [string, string])[] = [
     'etcdserver: root user does not have root role',
     '. Before auth can be enabled: conclave user grant-role root root.',
   ],
+  [
+    'etcdserver: mvcc: database space exceeded',
+    ': the quota is used up, or was (alarm NOSPACE). Delete what is not needed, then: conclave compact, conclave alarm disarm.',
+  ],
+  [
+    'etcdserver: mvcc: required revision has been compacted',
+    ': its history is gone. The present state can be read, and the revisions since.',
+  ],
+  [
+    'etcdserver: mvcc: required revision is a future revision',
+    ': the cluster is not there yet. conclave status shows its revision.',
+  ],
+  [
+    'etcdserver: requested lease not found',
+    ': it has ended, or never was. Take one that lives, or --ttl for a new one.',
+  ],
+  [
+    'etcdserver: request is too large',
+    ': members take as much as their --max-request-bytes, 1.5 MiB by default.',
+  ],
+  [
+    'etcdserver: re-configuration failed due to not enough started members',
+    ': the voters that run would be no majority then. conclave check says who does not run: start it, or remove it first.',
+  ],
+  [
+    'etcdserver: can only promote a learner member which is in sync with leader',
+    ': it lacks some of the log yet. Try again when it has caught up, which conclave status shows.',
+  ],
+  ['etcdserver: can only promote a learner member', ': this one is a voter already.'],
+  ['etcdserver: too many learner members in cluster', '. Promote or remove the one that is there first.'],
+  [
+    'etcdserver: Peer URLs already exists',
+    ': a member has one of them already. Which: conclave member list.',
+  ],
 ];
 
 /** One member is named, the last that was tried; the cause may be another, or that too few answer. */

@@ -5,12 +5,14 @@ import { addEndpoints, endpointsOf } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
 import { exitCodes } from './exit-codes.ts';
 import { sentenceOf } from './failure.ts';
-import { findMembers, type Target } from './members.ts';
+import { calledOf, findMembers, type Target, whyNoEndpoint } from './members.ts';
 import { formatTable, toJsonLine } from './output.ts';
 import { openClient } from './wiring.ts';
 
 /** One member as `conclave status` tells it; `error` where it did not answer. */
 export interface MemberReport {
+  /** In hexadecimal; absent where no member could say. */
+  readonly id?: string;
   readonly endpoint: string;
   readonly name: string;
   readonly state?: {
@@ -64,8 +66,10 @@ async function readMembers(endpoints: readonly string[], timeoutMs: number): Pro
   return await Promise.all(targets.map((target) => readMember(target, timeoutMs)));
 }
 
-async function readMember({ name, endpoint }: Target, timeoutMs: number): Promise<MemberReport> {
-  if (endpoint === '') return { endpoint, name, error: 'it has not told an address for clients' };
+async function readMember(target: Target, timeoutMs: number): Promise<MemberReport> {
+  const { id, name, endpoint } = target;
+  const known = { ...(id !== '' && { id }), endpoint, name };
+  if (endpoint === '') return { ...known, error: `${whyNoEndpoint(target)}.` };
   await using client: ConclaveClient = openClient([endpoint]);
   try {
     const options = { endpoint, timeoutMs };
@@ -73,7 +77,7 @@ async function readMember({ name, endpoint }: Target, timeoutMs: number): Promis
     const { memberId, role, term, commitIndex, appliedIndex, revision, leases, watchers, version } = state;
     const sizeBytes = status.dbSize;
     return {
-      endpoint,
+      ...known,
       name: state.name,
       state: {
         memberId: memberId.toString(16),
@@ -91,7 +95,7 @@ async function readMember({ name, endpoint }: Target, timeoutMs: number): Promis
   } catch (error) {
     const cause = (error as Error).cause ?? error;
     const refused = ConclaveError.is(cause) && /^(permission-denied|unauthenticated)$/.test(cause.code);
-    return { endpoint, name, error: sentenceOf(cause), ...(refused && { refused }) };
+    return { ...known, error: sentenceOf(cause), ...(refused && { refused }) };
   }
 }
 
@@ -108,8 +112,8 @@ export function table(reports: readonly MemberReport[]): string {
     'LEASES',
     'VERSION',
   ];
-  const rows = reports.map(({ name, endpoint, state, refused }) => [
-    name === '' ? '-' : name,
+  const rows = reports.map(({ id = '', name, endpoint, state, refused }) => [
+    [name, id].find((text) => text !== '') ?? '-',
     endpoint === '' ? '-' : endpoint,
     state?.role ?? (refused ? 'refused' : 'unreachable'),
     state?.term ?? '-',
@@ -120,8 +124,8 @@ export function table(reports: readonly MemberReport[]): string {
     state?.leases ?? '-',
     state?.version ?? '-',
   ]);
-  const errors = reports.flatMap(({ name, endpoint, error }) =>
-    error === undefined ? [] : [`${name === '' ? endpoint : name}: ${error}\n`],
+  const errors = reports.flatMap(({ id = '', name, endpoint, error }) =>
+    error === undefined ? [] : [`${calledOf({ id, name, endpoint })}: ${error}\n`],
   );
   return formatTable(heading, rows) + errors.join('');
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { addEndpoints, endpointsOf } from '../client-options.ts';
 import { formatDuration, parseDurationMs } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { findMembers, type Target, whyFailed } from '../members.ts';
+import { calledOf, findMembers, type Target, whyFailed, whyNoEndpoint } from '../members.ts';
 import { openClient } from '../wiring.ts';
 
 const help = `
@@ -36,8 +36,13 @@ export function addDefrag(program: Command, finish: (exitCode: number) => void):
   });
 }
 
-async function defragment({ name, endpoint }: Target, timeoutMs: number): Promise<boolean> {
-  const who = name === '' ? endpoint : `${name} (${endpoint})`;
+async function defragment(target: Target, timeoutMs: number): Promise<boolean> {
+  const { name, endpoint } = target;
+  const who = name === '' || endpoint === '' ? calledOf(target) : `${name} (${endpoint})`;
+  if (endpoint === '') {
+    process.stderr.write(`conclave: ${who}: ${whyNoEndpoint(target)}\n`);
+    return false;
+  }
   try {
     await using client = openClient([endpoint]);
     const startMs = performance.now();

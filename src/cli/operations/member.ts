@@ -97,6 +97,10 @@ export function addMember(program: Command): void {
           timeoutMs,
           options: { ...options, learner: found.isLearner },
         });
+        process.stderr.write(
+          'conclave: start it with these and an empty data folder: move the old one away first, and one that a start ' +
+            'without its data has left.\n',
+        );
       }),
     );
 }

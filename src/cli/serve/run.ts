@@ -37,7 +37,9 @@ export async function runServe(options: ServeOptions, run: RunOptions): Promise<
   } catch (error) {
     const { exitCode, message } = reportOf(error);
     const code = ConclaveError.is(error) ? error.code : undefined;
-    logger.fatal({ ...(code !== undefined && { code }), exitCode }, message);
+    // What is to be moved away, as often as not.
+    const folder = code === 'removed' ? { dataDir: options.dataDir } : {};
+    logger.fatal({ ...(code !== undefined && { code }), exitCode, ...folder }, message);
     return exitCode;
   }
 }

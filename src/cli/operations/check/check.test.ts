@@ -55,6 +55,21 @@ test('a member that does not answer is told with how many may still fail', () =>
   assert.equal(judgeCluster(cluster({ members: [gone] }))[0]?.level, 'problem');
 });
 
+test('learners do not count, and who was never started is told by its id', () => {
+  const silent: CheckedMember = { id: 'a4', name: '', endpoint: '', learner: true, error: 'it was added' };
+  const [first, ...others] = judgeCluster(
+    cluster({ members: [member(1), { ...member(2), learner: true }, silent] }),
+  );
+  assert.deepEqual([first?.level, first?.what], ['warning', 'a4 does not answer: it was added']);
+  assert.match(first?.advice ?? '', /what it was added with; it is a learner/);
+  assert.ok(others.every(({ level }) => level === 'ok'));
+  const gone: CheckedMember = { id: 'a3', name: 'm3', endpoint: 'http://10.0.0.3:2379', error: 'refused' };
+  const [voter] = judgeCluster(
+    cluster({ members: [member(1), member(2), gone, { ...member(4), learner: true }] }),
+  );
+  assert.match(voter?.advice ?? '', /2 of 3 voters answer; requests need 2, so none more may fail/);
+});
+
 test('leaders that differ or are not known, and links that are cut, are problems', () => {
   const one = (changes: Partial<MemberFacts>) =>
     findings(cluster({ members: [member(1), member(2), member(3, changes)] }));

@@ -1,5 +1,5 @@
 import type { ConclaveClient } from '../../../client/index.ts';
-import { findMembers, type Target, whyFailed } from '../../members.ts';
+import { findMembers, type Target, whyFailed, whyNoEndpoint } from '../../members.ts';
 import { openClient } from '../../wiring.ts';
 import { bestReading, type ClockRate, type ClockReading, clockRate } from './clock-rate.ts';
 
@@ -132,7 +132,7 @@ async function look(
   timeoutMs: number,
 ): Promise<CheckedMember> {
   const { endpoint } = target;
-  if (endpoint === '') return { ...target, error: 'it has not told an address for clients' };
+  if (endpoint === '') return { ...target, error: whyNoEndpoint(target) };
   const after = await readClock(target, timeoutMs);
   try {
     await using client = openClient([endpoint]);

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../durations.ts';
+import { calledOf } from '../../members.ts';
 import { formatBytes } from '../../status.ts';
 import { deviations } from './clock-rate.ts';
 import type { CheckedMember, MemberFacts, Observations } from './gather.ts';
@@ -46,7 +47,7 @@ export function judgeCluster(observations: Observations): Finding[] {
   ];
 }
 
-const nameOf = ({ name, endpoint }: CheckedMember) => (name === '' ? endpoint : name);
+const nameOf: (member: CheckedMember) => string = calledOf;
 
 function silent(members: readonly CheckedMember[]): Finding[] {
   return members.map((member) => ({
@@ -57,15 +58,21 @@ function silent(members: readonly CheckedMember[]): Finding[] {
 }
 
 function judgeReach(members: readonly CheckedMember[], answering: readonly Answering[]): Finding[] {
-  const majority = Math.floor(members.length / 2) + 1;
+  const voters = members.filter(({ learner }) => !learner).length;
+  const up = answering.filter(({ learner }) => !learner).length;
+  const majority = Math.floor(voters / 2) + 1;
+  const counted = voters < members.length ? `${voters} voters` : `${voters}`;
+  const rest =
+    `${up} of ${counted} answer; requests need ${majority}` +
+    (up === majority && voters > 1 ? ', so none more may fail.' : '.');
   const findings: Finding[] = members
     .filter((member) => member.facts === undefined)
     .map((member) => ({
-      level: 'problem',
+      level: member.learner ? 'warning' : 'problem',
       what: `${nameOf(member)} does not answer: ${member.error}`,
-      advice:
-        `Look at its log and start it. ${answering.length} of ${members.length} answer; requests need ${majority}` +
-        (answering.length === majority && members.length > 1 ? ', so none more may fail.' : '.'),
+      advice: `${member.name === '' && member.endpoint === '' ? 'Start it with what it was added with' : 'Look at its log and start it'}${
+        member.learner ? '; it is a learner, and requests do without it.' : `. ${rest}`
+      }`,
     }));
   for (const member of answering) {
     const missing = member.facts.disconnectedFrom.filter((name) =>
