@@ -158,15 +158,23 @@ export class Arena {
     return this.slab(slab).bytes.subarray(offset, offset + length);
   }
 
-  /** As compareBytes(bytes, the string at this place). */
-  compare(bytes: Uint8Array, slab: number, offset: number, length: number): number {
+  /** As compareBytes(bytes[start, end), the string at this place). */
+  compare(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    slab: number,
+    offset: number,
+    length: number,
+  ): number {
     const stored = this.slab(slab).bytes;
-    const shared = bytes.length < length ? bytes.length : length;
+    const given = end - start;
+    const shared = given < length ? given : length;
     for (let i = 0; i < shared; i++) {
-      const difference = (bytes[i] as number) - (stored[offset + i] as number);
+      const difference = (bytes[start + i] as number) - (stored[offset + i] as number);
       if (difference !== 0) return difference;
     }
-    return bytes.length - length;
+    return given - length;
   }
 
   compareStored(

@@ -178,7 +178,7 @@ function readIdentity(reader: Reader): CommandIdentity {
   };
 }
 
-function readSubmitted(reader: Reader): SubmittedCommand {
+export function readSubmitted(reader: Reader): SubmittedCommand {
   const flags = reader.byte();
   if (flags > 3) throw new MalformedData(`A submitted command has unknown flags ${flags}.`);
   if (flags < 2) {
@@ -189,6 +189,9 @@ function readSubmitted(reader: Reader): SubmittedCommand {
   const identity = (flags & 1) !== 0 ? readIdentity(reader) : undefined;
   return { command: readCommand(reader), identity, author };
 }
+
+/** What a put begins with that has no identity, no author, no lease and no options: flags, type, flags. */
+export const plainPutHead = Uint8Array.of(0, commandTypes.indexOf('put'), 0);
 
 /** Used again and again: what is written there is copied out before the next use. */
 const scratch = new Writer();
@@ -237,7 +240,7 @@ export function encodeBatch(batch: CommandBatch): Uint8Array {
   return encodeBatchOf(batch.timeMs, batch.commands.map(encodeSubmittedCommand));
 }
 
-function openBatch(data: Uint8Array): Reader {
+export function openBatch(data: Uint8Array): Reader {
   const reader = new Reader(data);
   const version = reader.byte();
   if (version !== batchFormatVersion) {

@@ -200,14 +200,21 @@ export class Reader {
 
   /** A view of the data, not a copy. */
   bytes(): Uint8Array {
+    const start = this.skipBytes();
+    return this.position === start ? emptyBytes : this.data.subarray(start, this.position);
+  }
+
+  /** Passes over what `bytes` would give a view of, and gives where that begins; it ends at the new position. */
+  skipBytes(): number {
     const length = this.varint();
     const start = this.position;
-    if (length > this.end - start) {
-      throw new MalformedData(`A field claims ${length} bytes, but only ${this.end - start} are left.`);
-    }
-    if (length === 0) return emptyBytes;
+    if (length > this.end - start) throw this.tooShort(length);
     this.position = start + length;
-    return this.data.subarray(start, start + length);
+    return start;
+  }
+
+  private tooShort(claimed: number): MalformedData {
+    return new MalformedData(`A field claims ${claimed} bytes, but only ${this.remaining} are left.`);
   }
 
   uint32(): number {

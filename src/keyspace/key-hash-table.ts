@@ -20,15 +20,15 @@ export class KeyHashTable {
     return this.spilled.size > 0;
   }
 
-  /** The row of `key`, or -1: there is none, or it was spilled. */
-  find(key: Uint8Array, hash: number): number {
+  /** The row of the key bytes[start, end), or -1: there is none, or it was spilled. */
+  find(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const { slots, keys } = this;
     const home = hash & (slots.length - 1);
     let at = home;
     do {
       const row = (slots[at] as number) - 1;
       if (row < 0) return -1;
-      if (keys.hash(row) === hash && keys.compare(key, row) === 0) return row;
+      if (keys.hash(row) === hash && keys.comparePart(bytes, start, end, row) === 0) return row;
       at = nextSlot(at);
     } while (at !== home);
     return -1;

@@ -53,8 +53,14 @@ export class KeyIndex {
 
   /** The row of `key`, or -1. */
   find(key: Uint8Array, hash: number): number {
-    const found = this.hashTable.find(key, hash);
-    return found < 0 && this.hashTable.hasSpilled ? this.findInOrder(key) : found;
+    return this.findPart(key, 0, key.length, hash);
+  }
+
+  /** The row of the key bytes[start, end), or -1. */
+  findPart(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const found = this.hashTable.find(bytes, start, end, hash);
+    if (found >= 0 || !this.hashTable.hasSpilled) return found;
+    return this.findInOrder(bytes.subarray(start, end));
   }
 
   private findInOrder(key: Uint8Array): number {

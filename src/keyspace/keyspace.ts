@@ -1,10 +1,10 @@
 /** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
 import type { Alarm } from './alarms.ts';
 import { applyAuthCommand, checkCommand } from './auth/index.ts';
+import { BatchReader } from './batch-reader.ts';
 import { beginAnew } from './begin-anew.ts';
 import { emptyBytes } from './bytes.ts';
 import type { Client } from './clients.ts';
-import { decodeBatch } from './codec-batch.ts';
 import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
 import { InvariantViolation } from './errors.ts';
 import type { Lease } from './leases.ts';
@@ -46,12 +46,15 @@ const dropBudget = 2000;
 /** For all commands whose results nobody wants and nobody keeps. */
 const unneededRanges = new RangeTally('none');
 
+const plainPutDone: CommandOutcome = { type: 'put', result: { prevKv: undefined } };
+
 const failed = (failure: CommandFailure): CommandOutcome => ({ type: 'failed', failure });
 
 export class Keyspace implements KeyspaceMachine {
   private state = new State();
   private readonly hub = new WatchHub(this.state.store);
   private readonly snapshots = new Set<StateSnapshot>();
+  private readonly commands = new BatchReader();
   /** Watchers have been told of everything in history before this position. */
   private notifiedTo = 0;
 
@@ -162,7 +165,9 @@ export class Keyspace implements KeyspaceMachine {
       state.appliedIndex = index;
       return [];
     }
-    const { timeMs, commands } = decodeBatch(batch);
+    const { commands } = this;
+    commands.read(batch);
+    const { timeMs, count } = commands;
     if (timeMs < state.timeMs) {
       throw new InvariantViolation(
         `Entry ${index} is stamped ${timeMs} ms, but cluster time has reached ${state.timeMs} ms.`,
@@ -175,9 +180,10 @@ export class Keyspace implements KeyspaceMachine {
     for (const lease of state.leases.takeDue(timeMs)) this.endLease(lease);
     state.clients.forgetIdle(timeMs);
     const results: CommandResult[] = [];
-    for (const submitted of commands) results.push(this.applySubmitted(submitted, rangesWanted));
+    for (let i = 0; i < count; i++) results.push(this.applyOne(commands, i, rangesWanted));
+    commands.clear();
     this.notifyWatchers();
-    store.dropCompacted(dropBudget + 2 * commands.length);
+    store.dropCompacted(dropBudget + 2 * count);
     return results;
   }
 
@@ -211,6 +217,17 @@ export class Keyspace implements KeyspaceMachine {
     state.clients.beforeChange = (client: Client) => {
       for (const snapshot of this.snapshots) if (snapshot.isOf(state)) snapshot.preserve(client);
     };
+  }
+
+  private applyOne(commands: BatchReader, number: number, rangesWanted: boolean): CommandResult {
+    const { store, auth, alarms } = this.state;
+    // Who may put, and whether there is room, is asked for a command as a whole.
+    if (auth.enabled || alarms.all.length > 0 || !commands.selectPlain(number)) {
+      return this.applySubmitted(commands.command(number), rangesWanted);
+    }
+    store.putPlain(commands);
+    store.commit();
+    return { outcome: plainPutDone, revision: store.revision };
   }
 
   private applySubmitted(submitted: SubmittedCommand, rangesWanted: boolean): CommandResult {

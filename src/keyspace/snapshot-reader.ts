@@ -277,7 +277,7 @@ function usersAndRoles(state: State): Uint8Array {
 function writeRecord(writer: Writer, store: Store, record: number): void {
   const page = store.records.page(record);
   const i = rowInPage(record);
-  const lease = page.lease[i] as bigint;
+  const lease = page.leaseOf(i);
   const isTombstone = page.length[i] === tombstoneLength;
   writer.byte((isTombstone ? 1 : 0) | (lease === 0n ? 0 : 2));
   writer.varint(page.modRevision[i] as number);

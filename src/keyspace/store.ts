@@ -19,6 +19,7 @@ import type { KeyValue } from './types.ts';
 /** What a record takes besides its key and value. */
 const recordBytes = 80;
 const keyHashSeed = 0x5bd1e995;
+const noValue = new Uint8Array(0);
 
 /** Hears when the lease that a key belongs to changes. */
 export type LeaseChange = (key: number, from: bigint, to: bigint) => void;
@@ -30,6 +31,23 @@ export interface RecordFields {
   readonly lease: bigint;
   /** Undefined: a tombstone. */
   readonly value: Uint8Array | undefined;
+}
+
+/** A key and a value that lie in one array. */
+export interface PlainPut {
+  readonly data: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+class Draft implements RecordFields {
+  createRevision = 0;
+  modRevision = 0;
+  version = 0;
+  lease = 0n;
+  value: Uint8Array | undefined = noValue;
 }
 
 export class Store {
@@ -46,6 +64,8 @@ export class Store {
   historyHash = 0;
   onLeaseChange: LeaseChange = () => {};
   private readonly compaction = new Compaction(this);
+  /** What `putRow` fills in: an object for each put would be garbage at once. */
+  private readonly draft = new Draft();
   private committedTail = 0;
   private contentBytes = 0;
   /** Place of the last record within its revision. */
@@ -90,20 +110,34 @@ export class Store {
   }
 
   put(key: Uint8Array, value: Uint8Array, lease: bigint): void {
-    const row = this.rowOf(key);
+    this.putRow(this.rowOf(key), lease, value, 0, value.length);
+  }
+
+  /** Without a lease. */
+  putPlain({ data, keyStart, keyEnd, valueStart, valueEnd }: PlainPut): void {
+    this.putRow(this.rowOfPart(data, keyStart, keyEnd), 0n, data, valueStart, valueEnd);
+  }
+
+  /** The value is bytes[start, end). */
+  private putRow(row: number, lease: bigint, bytes: Uint8Array, start: number, end: number): void {
+    const { draft } = this;
     const modRevision = this.revision + 1;
     const current = this.current(row);
-    let createRevision = modRevision;
-    let version = 1;
+    draft.modRevision = modRevision;
+    draft.createRevision = modRevision;
+    draft.version = 1;
+    draft.lease = lease;
+    draft.value = bytes;
     let oldLease = 0n;
     if (current !== none) {
       const page = this.records.page(current);
       const i = rowInPage(current);
-      createRevision = page.createRevision[i] as number;
-      version = (page.version[i] as number) + 1;
-      oldLease = page.lease[i] as bigint;
+      draft.createRevision = page.createRevision[i] as number;
+      draft.version = (page.version[i] as number) + 1;
+      oldLease = page.leaseOf(i);
     }
-    this.append(row, { createRevision, modRevision, version, lease, value });
+    this.appendPart(row, draft, start, end);
+    draft.value = noValue;
     if (oldLease !== lease) this.onLeaseChange(row, oldLease, lease);
   }
 
@@ -117,18 +151,26 @@ export class Store {
 
   /** The row of a key, made if there is none. */
   rowOf(key: Uint8Array): number {
-    const hash = Store.keyHash(key);
-    const found = this.index.find(key, hash);
+    return this.rowOfPart(key, 0, key.length);
+  }
+
+  private rowOfPart(bytes: Uint8Array, start: number, end: number): number {
+    const hash = hashBytes(bytes, start, end, keyHashSeed);
+    const found = this.index.findPart(bytes, start, end, hash);
     if (found >= 0) return found;
-    const row = this.keys.add(key, hash);
-    this.index.insert(key, row);
-    this.contentBytes += key.length;
+    const row = this.keys.addPart(bytes, start, end, hash);
+    this.index.insert(this.keys.view(row), row);
+    this.contentBytes += end - start;
     return row;
   }
 
   /** Adds a record at the end of history. */
   append(key: number, fields: RecordFields): void {
-    const record = this.addRecord(key, fields);
+    this.appendPart(key, fields, 0, fields.value?.length ?? 0);
+  }
+
+  private appendPart(key: number, fields: RecordFields, start: number, end: number): void {
+    const record = this.addRecord(key, fields, start, end);
     const page = this.records.page(record);
     page.hashBefore[rowInPage(record)] = this.historyHash;
     const tail = this.history.tail;
@@ -143,10 +185,11 @@ export class Store {
 
   /** Adds a record that is older than history: what was current at the compact revision. */
   appendBase(key: number, fields: RecordFields): void {
-    this.compaction.addBase(this.addRecord(key, fields));
+    this.compaction.addBase(this.addRecord(key, fields, 0, fields.value?.length ?? 0));
   }
 
-  private addRecord(key: number, fields: RecordFields): number {
+  /** Its value is what stands from `start` to `end` in that of the fields. */
+  private addRecord(key: number, fields: RecordFields, start: number, end: number): number {
     const record = this.records.add();
     const page = this.records.page(record);
     const i = rowInPage(record);
@@ -155,17 +198,17 @@ export class Store {
     page.version[i] = fields.version;
     page.lease[i] = fields.lease;
     page.key[i] = key;
-    page.hash[i] = recordHash(this.keys.hash(key), fields);
+    page.hash[i] = recordHash(this.keys.hash(key), fields, start, end);
     page.previous[i] = this.keys.newest(key);
     if (fields.value === undefined) {
       page.length[i] = tombstoneLength;
     } else {
-      page.length[i] = fields.value.length;
-      if (fields.value.length > 0) {
-        this.arena.allocate(record * 2, fields.value, 0, fields.value.length);
+      page.length[i] = end - start;
+      if (end > start) {
+        this.arena.allocate(record * 2, fields.value, start, end);
         page.slab[i] = this.arena.lastSlab;
         page.offset[i] = this.arena.lastOffset;
-        this.contentBytes += fields.value.length;
+        this.contentBytes += end - start;
       }
     }
     this.keys.setNewest(key, record);
@@ -315,7 +358,7 @@ export class Store {
       modRevision: page.modRevision[i] as number,
       version: page.version[i] as number,
       value: withValue ? this.valueCopy(record) : noValue,
-      lease: page.lease[i] as bigint,
+      lease: page.leaseOf(i),
     };
   }
 
@@ -327,10 +370,8 @@ export class Store {
       createRevision: page.createRevision[i] as number,
       modRevision: page.modRevision[i] as number,
       version: page.version[i] as number,
-      lease: page.lease[i] as bigint,
+      lease: page.leaseOf(i),
       value: page.length[i] === tombstoneLength ? undefined : this.valueView(record),
     };
   }
 }
-
-const noValue = new Uint8Array(0);

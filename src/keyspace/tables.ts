@@ -19,6 +19,8 @@ export class RecordPage {
   readonly createRevision = new Float64Array(pageRows);
   readonly version = new Float64Array(pageRows);
   readonly lease = new BigInt64Array(pageRows);
+  /** The same in halves: reading one as a bigint makes a new bigint. */
+  readonly leaseHalves = new Int32Array(this.lease.buffer);
   /** Row of the key. */
   readonly key = new Int32Array(pageRows);
   /** The version of the same key before this one, or `none`. */
@@ -31,6 +33,12 @@ export class RecordPage {
   readonly hash = new Uint32Array(pageRows);
   /** Sum of the hashes of all records that were appended before. */
   readonly hashBefore = new Uint32Array(pageRows);
+
+  /** 0n: none. */
+  leaseOf(i: number): bigint {
+    if (this.leaseHalves[2 * i] === 0 && this.leaseHalves[2 * i + 1] === 0) return 0n;
+    return this.lease[i] as bigint;
+  }
 }
 
 export class KeyPage {
@@ -105,7 +113,7 @@ export class RecordTable {
   }
 
   lease(row: number): bigint {
-    return this.page(row).lease[row & rowMask] as bigint;
+    return this.page(row).leaseOf(row & rowMask);
   }
 }
 
@@ -128,14 +136,19 @@ export class KeyTable {
   }
 
   add(key: Uint8Array, hash: number): number {
+    return this.addPart(key, 0, key.length, hash);
+  }
+
+  /** The key is bytes[start, end). */
+  addPart(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const row = this.rows.take();
     if (row >>> pageBits === this.pages.length) this.pages.push(new KeyPage());
     const page = this.page(row);
     const i = row & rowMask;
-    this.arena.allocate(row * 2 + 1, key, 0, key.length);
+    this.arena.allocate(row * 2 + 1, bytes, start, end);
     page.slab[i] = this.arena.lastSlab;
     page.offset[i] = this.arena.lastOffset;
-    page.length[i] = key.length;
+    page.length[i] = end - start;
     page.hash[i] = hash;
     page.newest[i] = none;
     page.nextOfLease[i] = none;
@@ -157,10 +170,17 @@ export class KeyTable {
 
   /** As compareBytes(bytes, this key). */
   compare(bytes: Uint8Array, row: number): number {
+    return this.comparePart(bytes, 0, bytes.length, row);
+  }
+
+  /** As compareBytes(bytes[start, end), this key). */
+  comparePart(bytes: Uint8Array, start: number, end: number, row: number): number {
     const page = this.pages[row >>> pageBits] as KeyPage;
     const i = row & rowMask;
     return this.arena.compare(
       bytes,
+      start,
+      end,
       page.slab[i] as number,
       page.offset[i] as number,
       page.length[i] as number,

@@ -88,6 +88,16 @@ check('a truncated file is shorter, and longer with zeros', async (disk, folder)
   assert.deepEqual(await file.readAt(0, 10), bytes('ab\0\0'));
 });
 
+check('an extended file is longer by zeros', async (disk, folder) => {
+  await using file = await disk.open(join(folder, 'file'), { create: true, durableWrites: true });
+  await file.writeAt(0, [bytes('ab')]);
+  await file.extend(2, 150_000);
+  assert.equal(await file.size(), 150_000);
+  await file.writeAt(149_999, [bytes('c')]);
+  const found = await file.readAt(0, 200_000);
+  assert.deepEqual(found, bytes(`ab${'\0'.repeat(149_997)}c`));
+});
+
 check('opening says not-found and already-exists, and names the path', async (disk, folder) => {
   const path = join(folder, 'file');
   const failsWith = (code: 'not-found' | 'already-exists') => (error: unknown) => {

@@ -108,6 +108,7 @@ async function attempt<T>(
 
 /** The system takes at most this many buffers in one call (IOV_MAX on Linux and macOS). */
 const mostBuffersInOneCall = 1024;
+const zeros = new Uint8Array(64 * 1024);
 
 /** Bare descriptors and callbacks: this is on the path of every write that is acknowledged. */
 class NodeFile implements File {
@@ -168,6 +169,12 @@ class NodeFile implements File {
 
   truncate(size: number): Promise<void> {
     return this.#call('truncate', 'unknown', (done) => fs.ftruncate(this.#descriptor, size, done));
+  }
+
+  async extend(from: number, to: number): Promise<void> {
+    const chunks: Uint8Array[] = [];
+    for (let at = from; at < to; at += zeros.length) chunks.push(zeros.subarray(0, to - at));
+    await this.writeAt(from, chunks);
   }
 
   close(): Promise<void> {

@@ -86,6 +86,11 @@ export interface File extends AsyncDisposable {
   /** Makes data (and the size) durable: fdatasync. */
   sync(): Promise<void>;
   truncate(size: number): Promise<void>;
+  /**
+   * The file ends at `from`; now at `to`, and reads as zeros between. Unlike with `truncate` the system has found room for
+   * them, so that writing there changes nothing but their content.
+   */
+  extend(from: number, to: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -250,6 +250,10 @@ class MemoryFile implements File {
     return this.#perform('truncate', () => this.#data.truncate(size));
   }
 
+  extend(_from: number, to: number): Promise<void> {
+    return this.truncate(to);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }

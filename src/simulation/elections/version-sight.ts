@@ -98,6 +98,7 @@ function watchWrites(file: File, onWritten: (bytes: Uint8Array) => void): File {
     append: (data) => file.append(data),
     sync: () => file.sync(),
     truncate: (size) => file.truncate(size),
+    extend: (from, to) => file.extend(from, to),
     close: () => file.close(),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
     async writeAt(position, chunks) {
