@@ -41,7 +41,7 @@ export interface MemberOptions {
   readonly electionTimeoutMs?: number;
   /**
    * Commands applied between two snapshots. Default 100,000, as etcd's. Where the last one has more than 8 MiB, the log
-   * has also to grow by half of it.
+   * has also to grow by as much.
    */
   readonly snapshotCount?: number;
   /** Bytes of log on disk after which a snapshot is made anyway. Default 256 MiB. */

@@ -74,7 +74,7 @@ test('a snapshot under way is given up when the member stops', async () => {
   await log.close();
 });
 
-test('a large state is written again only when the log has grown by half of it', async () => {
+test('a large state is written again only when the log has grown by as much', async () => {
   const { runtime, keyspace, log, maker, made } = await world();
   let index = 3;
   const put = async (bytes: number) => {
@@ -95,9 +95,9 @@ test('a large state is written again only when the log has grown by half of it',
     made.map((meta) => meta.index),
     [4],
   );
-  await put(4 * 2 ** 20);
+  await put(8 * 2 ** 20);
   assert.equal(made.length, 1);
-  await put(4 * 2 ** 20);
+  await put(8 * 2 ** 20);
   assert.deepEqual(
     made.map((meta) => meta.index),
     [4, 6],

@@ -7,10 +7,10 @@ import type { Logger } from './logger.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
 
 /**
- * A snapshot has all of the state, however little has changed: until the log has grown by this share of the last one,
- * to write it again would cost more than it saves at the next start.
+ * A snapshot has all of the state, however little has changed: until the log has grown by as much as the last one, to
+ * write it again would cost more than it saves at the next start.
  */
-const logShare = 1 / 2;
+const logShare = 1;
 /** A state of so many bytes is written whenever it is due otherwise. */
 const smallBytes = 8 * 1024 * 1024;
 /** Of the entries kept in memory behind a snapshot. */

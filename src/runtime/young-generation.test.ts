@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { nodeRuntime } from './node.ts';
 import { releaseYoungGeneration, youngGenerationBytes } from './young-generation.ts';
 
@@ -47,4 +50,31 @@ test('room for young objects is given back after a busy time, however long that 
     look();
   }
   assert.ok(youngGenerationBytes() <= 4 * 1024 * 1024, `${youngGenerationBytes()} bytes`);
+});
+
+/** What helpers did in the collections of a program that first does this, in ms. */
+function helpersMs(first: string): number[] {
+  const module = fileURLToPath(new URL('young-generation.ts', import.meta.url));
+  const program = `
+    const { collectYoungAlone } = await import(${JSON.stringify(module)});
+    ${first}
+    const kept = [];
+    for (let made = 0; made < 3_000_000; made++) kept[made % 200_000] = { made };`;
+  const flags = ['--trace-gc-nvp', '--input-type=module', '--eval', program];
+  const told = execFileSync(process.execPath, flags, { encoding: 'utf8' });
+  return [...told.matchAll(/background\.scavenge\.parallel=([\d.]+)/g)].map(([, ms]) => Number(ms));
+}
+
+test('where processors are few, young objects are collected by one thread', { timeout: 60_000 }, () => {
+  const alone = helpersMs('collectYoungAlone(2);');
+  assert.ok(alone.length > 2);
+  assert.ok(alone.every((ms) => ms === 0));
+});
+
+test('where there are many, V8 has its helpers', {
+  timeout: 60_000,
+  skip: availableParallelism() === 1 && 'one processor',
+}, () => {
+  assert.ok(helpersMs('collectYoungAlone(16);').some((ms) => ms > 0));
+  assert.ok(helpersMs('{ using _alone = collectYoungAlone(2); }').some((ms) => ms > 0));
 });

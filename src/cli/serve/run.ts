@@ -4,7 +4,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import { hexId } from '../../member/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import { rarelyCollectAll } from '../../runtime/old-generation.ts';
-import { releaseYoungGeneration } from '../../runtime/young-generation.ts';
+import { collectYoungAlone, releaseYoungGeneration } from '../../runtime/young-generation.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { reportOf } from '../failure.ts';
 import { makeLogger } from '../logging.ts';
@@ -86,6 +86,7 @@ async function serveUntil(
   // A member that has stopped before it saw a leader never gets ready.
   void member.ready.then(() => logger.info({ clients }, 'ready to serve client requests'));
   const { timers } = nodeRuntime();
+  using _alone = collectYoungAlone();
   using _releasing = releaseYoungGeneration({ timers });
   using _sparing = rarelyCollectAll({ timers });
   const endTelling = tellWhileLeaderless(member.leaderless, (why) => logger.warn(why));
