@@ -62,5 +62,6 @@ function response(status: MemberStatus): MemberStateResponse {
     uptimeMs: status.uptimeMs,
     version: status.version,
     diskSyncP99Ms: status.diskSyncP99Ms,
+    diskSyncs: status.diskSync.counts.reduce((sum, count) => sum + count, 0),
   };
 }

@@ -97,6 +97,7 @@ export const schema: Schema = {
       [17, 'uptime_ms', 'uptimeMs', 'double', false],
       [18, 'version', 'version', 'string', false],
       [19, 'disk_sync_p99_ms', 'diskSyncP99Ms', 'double', false],
+      [20, 'disk_syncs', 'diskSyncs', 'uint64', false],
     ],
     'authpb.UserAddOptions': [[1, 'no_password', 'noPassword', 'bool', false]],
     'authpb.User': [

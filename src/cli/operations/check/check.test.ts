@@ -7,7 +7,14 @@ import { judgeCluster } from './judge.ts';
 
 const well: MemberFacts = {
   ...{ memberId: 1, role: 'follower', term: 4, leader: 1, commitIndex: 100, appliedIndex: 100 },
-  ...{ version: '1.0.0', loopDelayP99Ms: 1, diskSyncP99Ms: 2, sizeBytes: 1024, quotaBytes: 2 ** 31 },
+  ...{
+    version: '1.0.0',
+    loopDelayP99Ms: 1,
+    diskSyncP99Ms: 2,
+    diskSyncs: 512,
+    sizeBytes: 1024,
+    quotaBytes: 2 ** 31,
+  },
   ...{ clock: { rate: 0.00001, uncertainty: 0.0001 }, disconnectedFrom: [] },
 };
 
@@ -88,6 +95,12 @@ test('slow disks, late loops, clocks, sizes, lag and versions are told from thei
     'warning: m3 takes 31 ms to make a write durable (99th percentile)',
   ]);
   assert.match(one({ diskSyncP99Ms: 500 })[0] ?? '', /^problem/);
+  // The one slow write of a member that has just started is not its 99th percentile.
+  assert.deepEqual(one({ diskSyncP99Ms: 500, diskSyncs: 199 }), []);
+  assert.match(
+    textOf(judgeCluster(cluster({ members: [member(1, { diskSyncP99Ms: 500, diskSyncs: 21 })] })), false),
+    /^ok {7}m1 has made too few writes durable to tell of its disk \(21 since its start\)$/m,
+  );
   assert.deepEqual(one({ loopDelayP99Ms: 80 }), ['warning: m3 reacts 80 ms late (99th percentile)']);
   assert.match(
     one({ clock: { rate: 0.02, uncertainty: 0.001 } })[0] ?? '',

@@ -15,6 +15,8 @@ export interface MemberFacts {
   readonly loopDelayP99Ms: number;
   /** 0: it has written nothing yet. */
   readonly diskSyncP99Ms: number;
+  /** Since its start. */
+  readonly diskSyncs: number;
   readonly sizeBytes: number;
   /** 0: none. */
   readonly quotaBytes: number;
@@ -139,12 +141,12 @@ async function look(
     const options = { endpoint, timeoutMs };
     const [state, status] = await Promise.all([client.memberState(options), client.status(options)]);
     const { memberId, role, term, leader, commitIndex, appliedIndex, version } = state;
-    const { loopDelayP99Ms, diskSyncP99Ms } = state;
+    const { loopDelayP99Ms, diskSyncP99Ms, diskSyncs } = state;
     // A member that was started anew meanwhile counts from 0.
     const measurable = before !== undefined && after !== undefined && after.memberMs > before.memberMs;
     const facts: MemberFacts = {
       ...{ memberId, role, term, leader, commitIndex, appliedIndex, version, loopDelayP99Ms, diskSyncP99Ms },
-      ...{ sizeBytes: status.dbSize, quotaBytes: status.dbSizeQuota },
+      ...{ diskSyncs, sizeBytes: status.dbSize, quotaBytes: status.dbSizeQuota },
       clock: measurable ? clockRate(before, after) : undefined,
       disconnectedFrom: state.peers.filter((peer) => !peer.connected).map((peer) => peer.name),
     };

@@ -20,6 +20,8 @@ const limits = {
   clock: { warning: 0.002, problem: 0.01 },
   entriesBehind: 5000,
   quotaShare: 0.8,
+  /** Of fewer writes the 99th percentile is the slowest one, as the first one after a start often is. */
+  fewestSyncs: 200,
 };
 
 interface Answering extends CheckedMember {
@@ -178,7 +180,14 @@ function judgeProgress(answering: readonly Answering[], all: string): Finding[] 
 }
 
 function judgeDisks(answering: readonly Answering[]): Finding[] {
-  return judgeEach(answering, {
+  const measured = answering.filter(({ facts }) => facts.diskSyncs >= limits.fewestSyncs);
+  const few = answering.filter((member) => !measured.includes(member));
+  const untold: Finding[] = few.map((member) => ({
+    level: 'ok',
+    what: `${nameOf(member)} has made too few writes durable to tell of its disk (${member.facts.diskSyncs} since its start)`,
+  }));
+  if (measured.length === 0) return untold;
+  const judged = judgeEach(measured, {
     value: ({ facts }) => facts.diskSyncP99Ms,
     limits: limits.diskMs,
     good: (worst) => `writes are durable within ${formatDuration(worst)} (99th percentile, slowest member)`,
@@ -187,6 +196,7 @@ function judgeDisks(answering: readonly Answering[]): Finding[] {
       'Put its data folder on a local solid-state disk that nothing else uses heavily; every write waits for a majority of ' +
       'the disks.',
   });
+  return [...judged, ...untold];
 }
 
 function judgeLoops(answering: readonly Answering[]): Finding[] {

@@ -152,6 +152,8 @@ export interface MemberStateResponse {
   version: string;
   /** From handing a write to the log until it is durable, 99th percentile of the last 512. 0: none yet. */
   diskSyncP99Ms: number;
+  /** How many such writes there were since the start: a high end of few of them says nothing. */
+  diskSyncs: number;
 }
 
 function createBaseRegisterClientRequest(): RegisterClientRequest {
@@ -1559,6 +1561,7 @@ function createBaseMemberStateResponse(): MemberStateResponse {
     uptimeMs: 0,
     version: '',
     diskSyncP99Ms: 0,
+    diskSyncs: 0,
   };
 }
 
@@ -1620,6 +1623,9 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
     }
     if (message.diskSyncP99Ms !== 0) {
       writer.uint32(153).double(message.diskSyncP99Ms);
+    }
+    if (message.diskSyncs !== 0) {
+      writer.uint32(160).uint64(BigInt(message.diskSyncs));
     }
     return writer;
   },
@@ -1789,6 +1795,14 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
             message.diskSyncP99Ms = reader.double();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.diskSyncs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1825,6 +1839,7 @@ export const MemberStateResponse: MessageFns<MemberStateResponse> = {
     message.uptimeMs = object.uptimeMs ?? 0;
     message.version = object.version ?? '';
     message.diskSyncP99Ms = object.diskSyncP99Ms ?? 0;
+    message.diskSyncs = object.diskSyncs ?? 0;
     return message;
   },
 };
