@@ -1,6 +1,7 @@
 // `npm run check`: types, lint and format, layer rules. All steps run; the exit code tells whether all passed.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { noArguments } from './arguments.ts';
 import { runSteps, type Step } from './steps.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -20,4 +21,7 @@ export const checks: readonly Step[] = [
   { name: 'layers', command: process.execPath, args: [join(root, 'tools/layers.ts')] },
 ];
 
-if (process.argv[1] === import.meta.filename) process.exitCode = runSteps(checks) ? 0 : 1;
+if (process.argv[1] === import.meta.filename) {
+  noArguments();
+  process.exitCode = runSteps(checks) ? 0 : 1;
+}

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type ElectionSettings, electionTimes } from '../src/simulation/experiments/index.ts';
+import { countOf, options } from './arguments.ts';
 import { groups, type Row } from './election-times/groups.ts';
 import { plot } from './election-times/plot.ts';
 import { type Measured, table } from './election-times/table.ts';
@@ -15,14 +15,10 @@ const pageFile = join(root, 'docs/internals/election-times.md');
 const plotFile = join(root, 'docs/images/election-times.svg');
 const firstSeed = 2014;
 
-const { values } = parseArgs({
+const values = options({
   options: { crashes: { type: 'string', default: '1000' }, write: { type: 'boolean', default: false } },
 });
-const crashes = Number(values.crashes);
-if (!Number.isInteger(crashes) || crashes < 1) {
-  console.error(`--crashes is ${values.crashes}; it must be a whole number from 1 up.`);
-  process.exit(2);
-}
+const crashes = countOf('--crashes', values.crashes);
 
 let seed = firstSeed;
 async function measure(row: Row): Promise<Measured> {

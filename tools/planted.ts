@@ -7,7 +7,6 @@
 //   npm run planted -- --journal FILE                            goes on where a run of the same source was cut off
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { PlantedBug } from '../test/simulation/planted/bug.ts';
 import { bugs } from '../test/simulation/planted/bugs.ts';
 import {
@@ -20,8 +19,9 @@ import {
 } from '../test/simulation/planted/hunt.ts';
 import { root } from '../test/simulation/planted/plant.ts';
 import { describeTable } from '../test/simulation/planted/table.ts';
+import { countOf, options } from './arguments.ts';
 
-const { values } = parseArgs({
+const values = options({
   options: {
     only: { type: 'string' },
     jobs: { type: 'string', default: '1' },
@@ -32,11 +32,15 @@ const { values } = parseArgs({
 });
 const wanted = values.only?.split(',');
 const unknown = wanted?.filter((id) => !bugs.some((bug) => bug.id === id)) ?? [];
-if (unknown.length > 0) throw new Error(`There is no planted bug ${unknown.join(', ')}.`);
+if (unknown.length > 0) {
+  console.error(`There is no planted bug ${unknown.join(', ')}.`);
+  process.exit(2);
+}
 const chosen = bugs.filter(({ id, outOfReach }) => wanted?.includes(id) ?? outOfReach === undefined);
 const notLookedFor = bugs.filter((bug) => wanted === undefined && !chosen.includes(bug));
-const jobs = Math.max(1, Number(values.jobs));
-const from = Number(values.from);
+const jobs = countOf('--jobs', values.jobs);
+const from = countOf('--from', values.from);
+const seconds = countOf('--seconds', values.seconds);
 
 const journal = values.journal;
 const known = new Map<string, Outcome>(
@@ -54,7 +58,7 @@ await atOnce(chosen, async (bug) => {
     hunts.push({ bug, outcome, found: bug.checkers.includes(outcome.caught.checker) });
     return;
   }
-  const done = await hunt(bug, { seconds: Number(values.seconds), from });
+  const done = await hunt(bug, { seconds, from });
   hunts.push(done);
   note(bug.id, done.outcome);
   console.log(describeHunt(done));
