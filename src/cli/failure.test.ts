@@ -65,8 +65,8 @@ test('where the last attempt got no answer, what tells which members answer is n
     return reportOf(new ConclaveError('timeout', text)).message.endsWith('conclave check.');
   };
   assert.ok(told('http://127.0.0.1:2379 has not answered for 600 ms.'));
-  assert.ok(told('/etcdserverpb.KV/Put at http://127.0.0.1:2379: no answer in time.'));
-  assert.ok(told('/etcdserverpb.KV/Put at http://h:1: no connection (connect ECONNREFUSED 127.0.0.1:1).'));
+  assert.ok(told('Put at http://127.0.0.1:2379: no answer in time.'));
+  assert.ok(told('Put at http://h:1: no connection (connect ECONNREFUSED 127.0.0.1:1).'));
   assert.ok(!told('no connection (self-signed certificate). Give that authority (--cacert).'));
 });
 

@@ -11,7 +11,7 @@ import {
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
-import { abortedOnTheWay, neverSent } from './call-errors.ts';
+import { abortedOnTheWay, nameOfCall, neverSent } from './call-errors.ts';
 import { connectionHint } from './connection-hints.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
@@ -73,7 +73,7 @@ export class GrpcTransport implements Transport {
 
   unary<Req, Res>(method: MethodDescriptor<Req, Res>, request: Req, options: UnaryOptions): Promise<Res> {
     const { signal, timeoutMs } = options;
-    if (signal?.aborted) return Promise.reject(ConclaveError.aborted(method.path, signal));
+    if (signal?.aborted) return Promise.reject(ConclaveError.aborted(nameOfCall(method), signal));
     if (this.#broken !== undefined) return Promise.reject(neverSent(this.#broken));
     return new Promise<Res>((resolve, reject) => {
       let ended: ConclaveError | undefined;
@@ -89,16 +89,16 @@ export class GrpcTransport implements Transport {
           this.#active.delete(end);
           signal?.removeEventListener('abort', abort);
           if (error === null && response !== undefined) resolve(response);
-          else reject(ended ?? this.#errorFrom(error, method.path));
+          else reject(ended ?? this.#errorFrom(error, nameOfCall(method)));
         },
       );
       const end = (cause: ConclaveError): void => {
         ended = cause;
         call.cancel();
       };
-      const abort = (): void => end(abortedOnTheWay(method.path, signal));
+      const abort = (): void => end(abortedOnTheWay(nameOfCall(method), signal));
       // gRPC's own deadlines go by the wall clock, which may jump.
-      const timer = this.#runtime.timers.after(timeoutMs, () => end(this.#lateError(method.path)));
+      const timer = this.#runtime.timers.after(timeoutMs, () => end(this.#lateError(nameOfCall(method))));
       this.#active.add(end);
       signal?.addEventListener('abort', abort, { once: true });
     });
@@ -110,7 +110,7 @@ export class GrpcTransport implements Transport {
   ): TransportStream<Req, Res> {
     const { signal } = options;
     const early = signal?.aborted
-      ? ConclaveError.aborted(method.path, signal)
+      ? ConclaveError.aborted(nameOfCall(method), signal)
       : this.#broken && neverSent(this.#broken);
     if (early !== undefined) return endedStream(early);
     const call: ClientDuplexStream<Req, Res> = this.#client.makeBidiStreamRequest(
@@ -139,11 +139,11 @@ export class GrpcTransport implements Transport {
       finish(cause);
       call.cancel();
     };
-    const abort = (): void => end(abortedOnTheWay(method.path, signal));
+    const abort = (): void => end(abortedOnTheWay(nameOfCall(method), signal));
     this.#active.add(end);
     signal?.addEventListener('abort', abort, { once: true });
     call.on('data', (message: Res) => inbox.push(message));
-    call.on('error', (error: ServiceError) => finish(this.#errorFrom(error, method.path)));
+    call.on('error', (error: ServiceError) => finish(this.#errorFrom(error, nameOfCall(method))));
     call.on('end', () => finish(undefined));
     return {
       send: (message) => {
@@ -215,15 +215,15 @@ export class GrpcTransport implements Transport {
     this.#breakListeners.clear();
   }
 
-  #lateError(path: string): ConclaveError {
+  #lateError(call: string): ConclaveError {
     const late = { status: status.DEADLINE_EXCEEDED, text: 'no answer in time.', trailer: () => undefined };
-    return errorFromStatus(late, `${path} at ${this.endpoint}`);
+    return errorFromStatus(late, `${call} at ${this.endpoint}`);
   }
 
-  #errorFrom(error: ServiceError | null, path: string): ConclaveError {
+  #errorFrom(error: ServiceError | null, call: string): ConclaveError {
     if (error === null)
-      return new ConclaveError('internal', `${path} was answered with nothing.`, { outcome: 'unknown' });
-    const what = `${path} at ${this.endpoint}`;
+      return new ConclaveError('internal', `${call} was answered with nothing.`, { outcome: 'unknown' });
+    const what = `${call} at ${this.endpoint}`;
     if (error.code === status.UNAVAILABLE && this.#broken !== undefined) return mayHaveLeft(this.#broken);
     const received = errorFromStatus(
       { status: error.code, text: error.details, trailer: (name) => trailerOf(error.metadata, name) },

@@ -1,7 +1,7 @@
 import { ConclaveError, type ErrorCode, type ErrorOutcome } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import type { MethodDescriptor } from '../wire/index.ts';
-import { abortedOnTheWay, neverSent } from './call-errors.ts';
+import { abortedOnTheWay, nameOfCall, neverSent } from './call-errors.ts';
 import { deferred } from './deferred.ts';
 import { endedStream } from './ended-stream.ts';
 import { Inbox } from './inbox.ts';
@@ -69,7 +69,7 @@ export class PortTransport implements Transport {
 
   unary<Req, Res>(method: MethodDescriptor<Req, Res>, request: Req, options: UnaryOptions): Promise<Res> {
     const { signal, timeoutMs } = options;
-    if (signal?.aborted) return Promise.reject(ConclaveError.aborted(method.path, signal));
+    if (signal?.aborted) return Promise.reject(ConclaveError.aborted(nameOfCall(method), signal));
     if (this.#broken !== undefined) return Promise.reject(neverSent(this.#broken));
     return new Promise<Res>((resolve, reject) => {
       let answer: Uint8Array | undefined;
@@ -81,7 +81,7 @@ export class PortTransport implements Transport {
         else if (answer !== undefined) resolve(method.decodeResponse(answer));
         else
           reject(
-            new ConclaveError('internal', `${method.path} was answered with nothing.`, {
+            new ConclaveError('internal', `${nameOfCall(method)} was answered with nothing.`, {
               outcome: 'unknown',
             }),
           );
@@ -90,8 +90,10 @@ export class PortTransport implements Transport {
         this.#post({ kind: 'cancel', call });
         finish(error);
       };
-      const abort = (): void => giveUp(abortedOnTheWay(method.path, signal));
-      const timer = this.#runtime.timers.after(timeoutMs, () => giveUp(timedOut(method.path, timeoutMs)));
+      const abort = (): void => giveUp(abortedOnTheWay(nameOfCall(method), signal));
+      const timer = this.#runtime.timers.after(timeoutMs, () =>
+        giveUp(timedOut(nameOfCall(method), timeoutMs)),
+      );
       signal?.addEventListener('abort', abort, { once: true });
       const call = this.#begin({
         onMessage: (body) => {
@@ -110,7 +112,7 @@ export class PortTransport implements Transport {
     options: StreamOptions = {},
   ): TransportStream<Req, Res> {
     const { signal } = options;
-    if (signal?.aborted) return endedStream(ConclaveError.aborted(method.path, signal));
+    if (signal?.aborted) return endedStream(ConclaveError.aborted(nameOfCall(method), signal));
     if (this.#broken !== undefined) return endedStream(neverSent(this.#broken));
     const { promise: closed, resolve: settle } = deferred<ConclaveError | undefined>();
     let sending = true;
@@ -124,7 +126,7 @@ export class PortTransport implements Transport {
       if (this.#calls.has(call)) this.#post({ kind: 'cancel', call });
       finish(cause);
     };
-    const abort = (): void => drop(abortedOnTheWay(method.path, signal));
+    const abort = (): void => drop(abortedOnTheWay(nameOfCall(method), signal));
     const inbox = new Inbox<Res>({
       flow: {
         pause: () => this.#post({ kind: 'pause', call }),

@@ -36,6 +36,10 @@ describe('three members with front ends in threads', patience, () => {
   after(() => cluster?.[Symbol.asyncDispose]());
   const member = (at: number) => cluster.members[at] as ClusterMember;
 
+  test('the log says how many there are', () => {
+    for (const each of cluster.members) assert.match(each.output, /"frontEnds":2.*"msg":"listening"/);
+  });
+
   test('every member reads, writes, watches and grants leases', async () => {
     await using watching = connectClient({ endpoints: member(0).clientUrl });
     const seen: string[] = [];

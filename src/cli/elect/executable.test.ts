@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
@@ -14,6 +14,11 @@ test('a command is searched as the shell searches it, before anything depends on
   assert.equal(whyNotExecutable('job', path), undefined);
   assert.equal(whyNotExecutable(join(folder, 'job'), undefined), undefined);
   assert.equal(whyNotExecutable('text', path), 'EACCES');
+  // A folder is no command, and one of the same name further on is.
+  await mkdir(join(folder, 'before', 'job'), { recursive: true });
+  assert.equal(whyNotExecutable(folder, undefined), 'EACCES');
+  assert.equal(whyNotExecutable('job', join(folder, 'before')), 'EACCES');
+  assert.equal(whyNotExecutable('job', [join(folder, 'before'), folder].join(delimiter)), undefined);
   assert.equal(whyNotExecutable('nothing', path), 'ENOENT');
   assert.equal(whyNotExecutable('job', '/nowhere'), 'ENOENT');
   assert.equal(whyNotExecutable('./job', path), 'ENOENT');

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Where exec(3) of Linux's libraries and of macOS searches without a PATH, as in a unit or job that has none. */
@@ -16,7 +16,9 @@ export function whyNotExecutable(command: string, path: string | undefined): 'EN
   for (const place of places) {
     try {
       accessSync(place, constants.X_OK);
-      return undefined;
+      // A folder may be searched, which is the same permission.
+      if (statSync(place).isFile()) return undefined;
+      forbidden = true;
     } catch (error) {
       forbidden ||= (error as NodeJS.ErrnoException).code === 'EACCES';
     }

@@ -82,7 +82,9 @@ async function serveUntil(
   const [memberId, clusterId] = [hexId(member.memberId), hexId(member.clusterId)];
   const clients = options.listenClientEndpoints.map((endpoint) => endpoint.url).join(',');
   const peers = options.listenPeerEndpoints.map((endpoint) => endpoint.url).join(',');
-  logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir }, 'listening');
+  const { frontEnds } = options.connections;
+  const threads = frontEnds > 0 ? { frontEnds } : {};
+  logger.info({ clients, peers, memberId, clusterId, dataDir: options.dataDir, ...threads }, 'listening');
   // A member that has stopped before it saw a leader never gets ready.
   void member.ready.then(() => logger.info({ clients }, 'ready to serve client requests'));
   const { timers } = nodeRuntime();
