@@ -122,6 +122,8 @@ test('TLS is what https:// and the files ask for together', () => {
   assert.match(refusal(urls), /https:\/\/10\.0\.0\.1:2379 asks for TLS: give --cert-file and --key-file/);
   assert.match(refusal({ ...urls, 'key-file': 'x' }), /asks for TLS/);
   assert.match(refusal({ 'trusted-ca-file': 'x' }), /--trusted-ca-file does nothing without/);
+  assert.match(refusal({ 'client-cert-auth': 'true' }), /--client-cert-auth does nothing without/);
+  resolve({ 'client-cert-auth': 'false', 'peer-client-cert-auth': 'false' });
   assert.match(refusal({ ...files, 'client-cert-auth': 'true' }), /give --trusted-ca-file/);
   assert.match(refusal({ ...files, 'client-cert-auth': 'yes' }), /neither true nor false/);
   assert.match(refusal({ ...files, 'client-cert-allowed-cn': 'x' }), /need --trusted-ca-file/);

@@ -80,7 +80,11 @@ export function tlsOptions(
 
 function refuseHalf(settings: Settings, side: 'client' | 'peer', endpoints: readonly Endpoint[]): void {
   const flags = flagNames[side];
-  const given = Object.values(flags).filter((name) => settings[name] !== undefined);
+  // That nobody must show a certificate needs none, and etcd's own file says so of both sides.
+  const off = booleanOf(settings[flags.required]) === false;
+  const given = Object.values(flags).filter(
+    (name) => settings[name] !== undefined && !(off && name === flags.required),
+  );
   const pair = `--${flags.certificate} and --${flags.key}`;
   const secure = endpoints.find((endpoint) => endpoint.secure);
   if (secure !== undefined) throw usage(`${secure.url} asks for TLS: give ${pair}, or write http://.`);
