@@ -7,6 +7,7 @@ import {
   WatchRequest,
   type WatchResponse,
 } from '../wire/index.ts';
+import { HistoryTurns } from './history-turns.ts';
 import { failure } from './status.ts';
 import { TestingCall, TestingMember, TestingRequests, testingServices } from './testing.ts';
 import { WatchStream } from './watch-stream.ts';
@@ -241,6 +242,42 @@ test('a watch of what is rare in a long history is searched for in many turns, o
   assert.deepEqual(revisions(await next()), [50_002]);
   const { watchId, header } = await next();
   assert.deepEqual({ watchId, revision: header?.revision }, { watchId: -1, revision: 52_002 });
+});
+
+test('a watch that is up to date is notified of progress while another of its stream still searches in history', async () => {
+  const { runtime, member, put } = open();
+  for (let at = 0; at < 15_000; at++) await put('k');
+  const held: (() => void)[] = [];
+  class HeldTurns extends HistoryTurns {
+    override wait(goOn: () => void): void {
+      held.push(goOn);
+    }
+  }
+  const historyTurns = new HeldTurns(runtime.timers);
+  const services = { ...testingServices(member, runtime), historyTurns };
+  const requests = new TestingRequests<WatchRequest>();
+  const answers = new WatchStream(services, new TestingCall()).responses(requests);
+  const responses = answers[Symbol.asyncIterator]();
+  const next = async (): Promise<WatchResponse> => (await responses.next()).value as WatchResponse;
+  const watch = (watchId: number, more: Partial<Create>): void => {
+    const value = WatchCreateRequest.create({ key: bytes('rare'), watchId, progressNotify: true, ...more });
+    requests.send(WatchRequest.create({ requestUnion: { $case: 'createRequest', value } }));
+  };
+  watch(1, {});
+  watch(2, { startRevision: 2 });
+  requests.send(WatchRequest.create({ requestUnion: { $case: 'progressRequest', value: {} } }));
+  assert.deepEqual([(await next()).watchId, (await next()).watchId], [1, 2]);
+  const notified = next();
+  await runtime.advance(1100);
+  const { watchId, header } = await notified;
+  assert.deepEqual({ watchId, revision: header?.revision }, { watchId: 1, revision: 15_001 });
+  // What is asked of all watches, and told of the other, waits for it.
+  const all = next();
+  await runtime.advance(0);
+  assert.equal(held.length, 1);
+  historyTurns.budget.left = 10_000;
+  held.shift()?.();
+  assert.deepEqual([(await all).watchId, (await next()).watchId], [-1, 2]);
 });
 
 test('streams that search in history at the same time share what is looked at in one turn', async () => {

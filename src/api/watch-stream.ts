@@ -201,11 +201,7 @@ export class WatchStream {
       this.#room.notify();
       return answer;
     }
-    return (
-      this.#fragments.shift() ??
-      this.#nextEvents() ??
-      (this.#ready.size > 0 ? undefined : this.#nextProgress())
-    );
+    return this.#fragments.shift() ?? this.#nextEvents() ?? this.#nextProgress();
   }
 
   #nextEvents(): WatchResponse | undefined {
@@ -247,12 +243,14 @@ export class WatchStream {
     return undefined;
   }
 
+  /** Of all watches where none has anything left, and of each that has not. */
   #nextProgress(): WatchResponse | undefined {
-    if (this.#progressRequests > 0) {
+    if (this.#progressRequests > 0 && this.#ready.size === 0) {
       this.#progressRequests -= 1;
       return this.#response(noWatch, {});
     }
     for (const watch of this.#progressDue) {
+      if (this.#ready.has(watch)) continue;
       this.#progressDue.delete(watch);
       return this.#response(watch.id, {});
     }
