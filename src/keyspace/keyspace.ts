@@ -1,13 +1,13 @@
 /** The state machine's surface: applies batches, answers reads, hands out watchers and snapshots. */
 import type { Alarm } from './alarms.ts';
-import { applyAuthCommand, checkCommand } from './auth/index.ts';
+import { checkCommand } from './auth/index.ts';
 import { BatchReader } from './batch-reader.ts';
 import { beginAnew } from './begin-anew.ts';
 import { emptyBytes } from './bytes.ts';
 import type { Client } from './clients.ts';
 import { decodeCommandResult, encodeCommandResult } from './codec-results.ts';
 import { InvariantViolation } from './errors.ts';
-import type { Lease } from './leases.ts';
+import { failed, Outcomes } from './outcomes.ts';
 import type { PartBounds } from './range-rest.ts';
 import { RangeTally } from './range-tally.ts';
 import { checkRevision, readRange } from './ranges.ts';
@@ -32,7 +32,6 @@ import type {
   SnapshotWriter,
   SubmittedCommand,
   TxnRequest,
-  TxnResult,
   Verification,
   Watcher,
   WatchRequest,
@@ -48,13 +47,12 @@ const unneededRanges = new RangeTally('none');
 
 const plainPutDone: CommandOutcome = { type: 'put', result: { prevKv: undefined } };
 
-const failed = (failure: CommandFailure): CommandOutcome => ({ type: 'failed', failure });
-
 export class Keyspace implements KeyspaceMachine {
   private state = new State();
   private readonly hub = new WatchHub(this.state.store);
   private readonly snapshots = new Set<StateSnapshot>();
   private readonly commands = new BatchReader();
+  private outcomes = this.outcomesOf(this.state);
   /** Watchers have been told of everything in history before this position. */
   private notifiedTo = 0;
 
@@ -147,6 +145,7 @@ export class Keyspace implements KeyspaceMachine {
   restore(): SnapshotWriter {
     return new StateBuilder((state) => {
       this.state = state;
+      this.outcomes = this.outcomesOf(state);
       this.listenToClients();
       this.hub.moveTo(state.store);
     });
@@ -177,7 +176,7 @@ export class Keyspace implements KeyspaceMachine {
     state.timeMs = timeMs;
     const { store } = state;
     this.notifiedTo = store.history.tail;
-    for (const lease of state.leases.takeDue(timeMs)) this.endLease(lease);
+    for (const lease of state.leases.takeDue(timeMs)) this.state.leases.end(lease);
     state.clients.forgetIdle(timeMs);
     const results: CommandResult[] = [];
     for (let i = 0; i < count; i++) results.push(this.applyOne(commands, i, rangesWanted));
@@ -208,8 +207,15 @@ export class Keyspace implements KeyspaceMachine {
   }
 
   beginAnew(): void {
-    for (const lease of [...this.state.leases.all()]) this.endLease(lease);
+    for (const lease of [...this.state.leases.all()]) this.state.leases.end(lease);
     beginAnew(this.state);
+  }
+
+  private outcomesOf(state: State): Outcomes {
+    return new Outcomes(state, (revision) => {
+      this.notifyWatchers();
+      this.hub.keepUnread(revision);
+    });
   }
 
   private listenToClients(): void {
@@ -236,7 +242,7 @@ export class Keyspace implements KeyspaceMachine {
     if (identity === undefined) {
       const tally = rangesWanted ? undefined : unneededRanges;
       const refused = this.checkCommand(command, submitted.author);
-      const outcome = refused === undefined ? this.applyCommand(command, submitted, tally) : failed(refused);
+      const outcome = refused === undefined ? this.outcomes.of(command, submitted, tally) : failed(refused);
       return { outcome, revision: store.revision };
     }
     const admission = clients.admit(identity, timeMs);
@@ -246,113 +252,15 @@ export class Keyspace implements KeyspaceMachine {
     const refused = this.checkCommand(command, submitted.author);
     if (refused !== undefined) return { outcome: failed(refused), revision: store.revision };
     const tally = new RangeTally(rangesWanted ? 'answered' : 'kept');
-    const outcome = this.applyCommand(command, submitted, tally);
+    const outcome = this.outcomes.of(command, submitted, tally);
     const result: CommandResult = { revision: store.revision, outcome };
     const kept = tally.isTooMuchToKeep ? emptyBytes : encodeCommandResult(result);
     clients.keep(admission.client, identity.sequence, kept);
     return result;
   }
 
-  private applyCommand(command: Command, { author }: SubmittedCommand, tally?: RangeTally): CommandOutcome {
-    const { transactions, clients, alarms, timeMs } = this.state;
-    const refusal = alarms.all.length === 0 ? undefined : alarms.refusal(command);
-    if (refusal !== undefined) return failed(refusal);
-    switch (command.type) {
-      case 'put': {
-        const result = transactions.put(command.request);
-        return 'failed' in result ? failed(result.failed) : { type: 'put', result };
-      }
-      case 'deleteRange':
-        return { type: 'deleteRange', result: transactions.deleteRange(command.request) };
-      case 'txn': {
-        const result = transactions.txn(command.request, tally);
-        return 'failed' in result ? failed(result.failed) : { type: 'txn', result };
-      }
-      case 'txnSequence':
-        return this.applySequence(command.requests, tally);
-      case 'compact':
-        return this.compact(command.revision);
-      case 'tick':
-        return { type: 'tick' };
-      case 'alarm':
-        return { type: 'alarm', alarms: alarms.change(command) };
-      case 'registerClient':
-        return { type: 'registerClient', incarnation: clients.register(command.name, timeMs, author?.user) };
-      case 'auth':
-      case 'authenticate':
-      case 'extendToken':
-        return applyAuthCommand(this.state.auth, command, timeMs);
-      default:
-        return this.applyLeaseCommand(command);
-    }
-  }
-
-  private applyLeaseCommand(
-    command: Extract<Command, { lease: bigint } | { leases: unknown }>,
-  ): CommandOutcome {
-    const { leases, timeMs } = this.state;
-    switch (command.type) {
-      case 'leaseGrant': {
-        const { lease, ttlMs } = command;
-        const failure = leases.grant(lease, ttlMs, timeMs);
-        return failure === undefined ? { type: 'leaseGrant', lease, ttlMs } : failed(failure);
-      }
-      case 'leaseRevoke': {
-        const lease = leases.get(command.lease);
-        if (lease === undefined) return failed('lease-not-found');
-        this.endLease(lease);
-        return { type: 'leaseRevoke' };
-      }
-      case 'leaseRenew':
-        return { type: 'leaseRenew', ttlsMs: command.leases.map((id) => leases.renew(id, timeMs)) };
-      case 'attach': {
-        const attachment = leases.attach(command.lease, timeMs);
-        return attachment === undefined ? failed('lease-not-found') : { type: 'attach', attachment };
-      }
-      case 'detach': {
-        const current = leases.detach(command.lease, command.attachment, command.graceMs, timeMs);
-        return { type: 'detach', current };
-      }
-    }
-  }
-
-  /** All or nothing where one fails: what came before it in the sequence is taken back. */
-  private applySequence(requests: readonly TxnRequest[], tally?: RangeTally): CommandOutcome {
-    const { store, transactions } = this.state;
-    const mark = store.mark();
-    const results: { result: TxnResult; revision: number }[] = [];
-    for (const request of requests) {
-      const result = transactions.txn(request, tally);
-      if ('failed' in result) {
-        store.rollBack(mark);
-        return failed(result.failed);
-      }
-      results.push({ result, revision: store.revision });
-      if (!result.succeeded) break;
-    }
-    return { type: 'txnSequence', results };
-  }
-
-  private compact(revision: number): CommandOutcome {
-    const { store } = this.state;
-    if (revision <= store.compactRevision) return failed('compacted');
-    if (revision > store.revision) return failed('future-revision');
-    this.notifyWatchers();
-    this.hub.keepUnread(revision);
-    store.compactRevision = revision;
-    return { type: 'compact' };
-  }
-
   private notifyWatchers(): void {
     this.hub.notifyFrom(this.notifiedTo);
     this.notifiedTo = this.state.store.history.tail;
-  }
-
-  /** Ends a lease and deletes its keys, in one revision. */
-  private endLease(lease: Lease): void {
-    const { store, leases } = this.state;
-    for (const row of leases.keyRows(lease)) store.delete(row);
-    store.commit();
-    leases.remove(lease);
   }
 }

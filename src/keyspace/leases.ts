@@ -1,6 +1,6 @@
 /**
  * Leases: deadlines in cluster time, the keys that hang on each, and which connection each is bound to. Renewing is
- * one assignment. Expiry and revocation are carried out by the keyspace, as they write to the store.
+ * one assignment. When they expire is said by whoever applies the log.
  */
 import { compareBytes } from './bytes.ts';
 import { Deadlines, type HasDeadline } from './deadlines.ts';
@@ -124,7 +124,10 @@ export class LeaseTable {
     return true;
   }
 
-  remove(lease: Lease): void {
+  /** Deletes its keys, in one revision, and takes it out. */
+  end(lease: Lease): void {
+    for (const row of this.keyRows(lease)) this.store.delete(row);
+    this.store.commit();
     this.leases.delete(lease);
     this.deadlines.remove(lease);
     this.rows.remove(lease);

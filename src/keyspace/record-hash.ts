@@ -1,6 +1,6 @@
 /** Hash of one record, for the state hash: sums of these do not depend on where anything lies in memory. */
 import { finishHash, hashBytes, mixBigInt, mixHash, mixNumber } from './bytes.ts';
-import type { RecordFields } from './store.ts';
+import type { RecordFields } from './content.ts';
 
 /** Unsigned 32 bits. The value is what stands from `start` to `end` in that of the fields. */
 export function recordHash(

@@ -3,12 +3,12 @@ import { readAlarm } from './alarms.ts';
 import { readAuthState, readTokens } from './auth/index.ts';
 import { compareBytes, copyBytes } from './bytes.ts';
 import { readName } from './codec-batch.ts';
+import type { RecordFields } from './content.ts';
 import { Reader } from './encoding.ts';
 import { InvariantViolation, MalformedData } from './errors.ts';
 import { maxTtlMs } from './leases.ts';
 import { FrameParser, section, snapshotMagic } from './snapshot-format.ts';
 import { State } from './state.ts';
-import type { RecordFields } from './store.ts';
 import { none } from './tables.ts';
 import type { SnapshotWriter } from './types.ts';
 

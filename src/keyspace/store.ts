@@ -6,32 +6,16 @@
  * the last commit away again. What is visible depends on `compactRevision` alone, never on how far the dropping
  * of old records has got.
  */
-import { Arena } from './arena.ts';
-import { finishHash, hashBytes, mixHash } from './bytes.ts';
+import { finishHash, mixHash } from './bytes.ts';
 import { Compaction } from './compaction.ts';
-import type { Writer } from './encoding.ts';
+import { Content, type RecordFields } from './content.ts';
 import { History } from './history.ts';
-import { KeyIndex } from './key-index.ts';
-import { recordHash } from './record-hash.ts';
-import { KeyTable, none, RecordTable, rowInPage, tombstoneLength } from './tables.ts';
-import type { KeyValue } from './types.ts';
+import { none, rowInPage } from './tables.ts';
 
-/** What a record takes besides its key and value. */
-const recordBytes = 80;
-const keyHashSeed = 0x5bd1e995;
 const noValue = new Uint8Array(0);
 
 /** Hears when the lease that a key belongs to changes. */
 export type LeaseChange = (key: number, from: bigint, to: bigint) => void;
-
-export interface RecordFields {
-  readonly createRevision: number;
-  readonly modRevision: number;
-  readonly version: number;
-  readonly lease: bigint;
-  /** Undefined: a tombstone. */
-  readonly value: Uint8Array | undefined;
-}
 
 /** A key and a value that lie in one array. */
 export interface PlainPut {
@@ -50,11 +34,7 @@ class Draft implements RecordFields {
   value: Uint8Array | undefined = noValue;
 }
 
-export class Store {
-  readonly arena = new Arena();
-  readonly keys = new KeyTable(this.arena);
-  readonly records = new RecordTable();
-  readonly index = new KeyIndex(this.keys);
+export class Store extends Content {
   readonly history = new History();
   revision = 1;
   compactRevision = 0;
@@ -67,37 +47,11 @@ export class Store {
   /** What `putRow` fills in: an object for each put would be garbage at once. */
   private readonly draft = new Draft();
   private committedTail = 0;
-  private contentBytes = 0;
   /** Place of the last record within its revision. */
   private order = 0;
 
-  get sizeBytes(): number {
-    return this.contentBytes + this.records.count * recordBytes;
-  }
-
   get hasUncommitted(): boolean {
     return this.history.tail !== this.committedTail;
-  }
-
-  static keyHash(key: Uint8Array): number {
-    return hashBytes(key, 0, key.length, keyHashSeed);
-  }
-
-  /** The newest record of a key row if it is not a tombstone, uncommitted ones included; or `none`. */
-  current(key: number): number {
-    const newest = this.keys.newest(key);
-    return newest === none || this.records.isTombstone(newest) ? none : newest;
-  }
-
-  /** The row of a key that has any record; or -1. */
-  findRow(key: Uint8Array): number {
-    return this.index.find(key, Store.keyHash(key));
-  }
-
-  /** The current record of a key, or `none`. */
-  find(key: Uint8Array): number {
-    const row = this.findRow(key);
-    return row < 0 ? none : this.current(row);
   }
 
   /** The record of a key row that was current at `revision`, which is not below the compact revision; or `none`. */
@@ -149,21 +103,6 @@ export class Store {
     if (lease !== 0n) this.onLeaseChange(row, lease, 0n);
   }
 
-  /** The row of a key, made if there is none. */
-  rowOf(key: Uint8Array): number {
-    return this.rowOfPart(key, 0, key.length);
-  }
-
-  private rowOfPart(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(bytes, start, end, keyHashSeed);
-    const found = this.index.findPart(bytes, start, end, hash);
-    if (found >= 0) return found;
-    const row = this.keys.addPart(bytes, start, end, hash);
-    this.index.insert(this.keys.view(row), row);
-    this.contentBytes += end - start;
-    return row;
-  }
-
   /** Adds a record at the end of history. */
   append(key: number, fields: RecordFields): void {
     this.appendPart(key, fields, 0, fields.value?.length ?? 0);
@@ -186,33 +125,6 @@ export class Store {
   /** Adds a record that is older than history: what was current at the compact revision. */
   appendBase(key: number, fields: RecordFields): void {
     this.compaction.addBase(this.addRecord(key, fields, 0, fields.value?.length ?? 0));
-  }
-
-  /** Its value is what stands from `start` to `end` in that of the fields. */
-  private addRecord(key: number, fields: RecordFields, start: number, end: number): number {
-    const record = this.records.add();
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    page.modRevision[i] = fields.modRevision;
-    page.createRevision[i] = fields.createRevision;
-    page.version[i] = fields.version;
-    page.lease[i] = fields.lease;
-    page.key[i] = key;
-    page.hash[i] = recordHash(this.keys.hash(key), fields, start, end);
-    page.previous[i] = this.keys.newest(key);
-    if (fields.value === undefined) {
-      page.length[i] = tombstoneLength;
-    } else {
-      page.length[i] = end - start;
-      if (end > start) {
-        this.arena.allocate(record * 2, fields.value, start, end);
-        page.slab[i] = this.arena.lastSlab;
-        page.offset[i] = this.arena.lastOffset;
-        this.contentBytes += end - start;
-      }
-    }
-    this.keys.setNewest(key, record);
-    return record;
   }
 
   /** Ends a transaction: its writes, if any, become the next revision. */
@@ -255,24 +167,6 @@ export class Store {
     if (previous === none) this.removeKey(key);
   }
 
-  releaseRecord(record: number): void {
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    const length = page.length[i] as number;
-    if (length > 0) {
-      this.arena.free(page.slab[i] as number, page.offset[i] as number);
-      this.contentBytes -= length;
-    }
-    this.records.release(record);
-  }
-
-  /** Takes a key out that has no record left. */
-  removeKey(key: number): void {
-    this.contentBytes -= this.keys.length(key);
-    this.index.remove(key);
-    this.keys.release(key);
-  }
-
   /** Drops up to about `budget` records that compaction has made invisible, and tidies the arena. */
   dropCompacted(budget: number): void {
     if (this.openSnapshots === 0) this.compaction.drop(budget);
@@ -306,13 +200,6 @@ export class Store {
     return this.compaction.done;
   }
 
-  private readonly relocate = (owner: number, slab: number, offset: number): void => {
-    const row = owner >>> 1;
-    const page = (owner & 1) === 0 ? this.records.page(row) : this.keys.page(row);
-    page.slab[rowInPage(row)] = slab;
-    page.offset[rowInPage(row)] = offset;
-  };
-
   /** The first position in history at or above `revision`. */
   positionOf(revision: number): number {
     let low = this.history.head;
@@ -323,55 +210,5 @@ export class Store {
       else high = middle;
     }
     return low;
-  }
-
-  valueCopy(record: number): Uint8Array {
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    const length = page.length[i] as number;
-    return length > 0 ? this.arena.copy(page.slab[i] as number, page.offset[i] as number, length) : noValue;
-  }
-
-  /** A view that must not be kept. */
-  valueView(record: number): Uint8Array {
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    const length = page.length[i] as number;
-    return length > 0 ? this.arena.view(page.slab[i] as number, page.offset[i] as number, length) : noValue;
-  }
-
-  /** Appends length and content of a value to what is written. */
-  writeValue(writer: Writer, record: number): void {
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    const length = page.length[i] as number;
-    if (length > 0) this.arena.write(writer, page.slab[i] as number, page.offset[i] as number, length);
-    else writer.varint(0);
-  }
-
-  keyValue(record: number, withValue = true): KeyValue {
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    return {
-      key: this.keys.copy(page.key[i] as number),
-      createRevision: page.createRevision[i] as number,
-      modRevision: page.modRevision[i] as number,
-      version: page.version[i] as number,
-      value: withValue ? this.valueCopy(record) : noValue,
-      lease: page.leaseOf(i),
-    };
-  }
-
-  /** As `keyValue`, from a record's fields with a view of its value; undefined value for a tombstone. */
-  fields(record: number): RecordFields {
-    const page = this.records.page(record);
-    const i = rowInPage(record);
-    return {
-      createRevision: page.createRevision[i] as number,
-      modRevision: page.modRevision[i] as number,
-      version: page.version[i] as number,
-      lease: page.leaseOf(i),
-      value: page.length[i] === tombstoneLength ? undefined : this.valueView(record),
-    };
   }
 }

@@ -71,7 +71,7 @@ export const compactionBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/keyspace/keyspace.ts',
-        find: '    this.hub.keepUnread(revision);\n',
+        find: '      this.hub.keepUnread(revision);\n',
         replace: '',
       },
     ],
