@@ -12,6 +12,11 @@ export class Jobs {
     this.#live = live;
   }
 
+  /** Something has not settled yet. */
+  get areRunning(): boolean {
+    return this.#running.size > 0;
+  }
+
   add(work: Promise<unknown>): void {
     this.#running.add(work);
     this.#live.holdOpen(work);

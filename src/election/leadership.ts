@@ -53,6 +53,7 @@ export class Leadership implements AsyncDisposable {
   #cause: LossCause | undefined;
   #leaving: Promise<void> | undefined;
   #refuseForMs = 0;
+  #isReleasing = false;
   #lastProclaim: Promise<unknown> = Promise.resolve();
 
   /** @internal */
@@ -72,12 +73,12 @@ export class Leadership implements AsyncDisposable {
     void this.ended.then(() => live.lost.removeEventListener('abort', onLost));
     if (live.lost.aborted) onLost();
     const onState = this.#yielding();
-    void guardToken({
-      ...parts,
-      signal: this.#guard.signal,
-      onReplaced: () => this.#lose('replaced'),
-      ...(onState && { onState }),
-    });
+    const onReplaced = () => {
+      if (!this.#isReleasing) this.#lose('replaced');
+    };
+    const guarding = { ...parts, signal: this.#guard.signal, onReplaced, ...(onState && { onState }) };
+    // Somebody waits to hear that it leads.
+    settings.runtime.timers.nextTurn(() => void guardToken(guarding));
   }
 
   /** Aborts when it ends or is about to be given up: on a loop that turns, before another process could lead. */
@@ -235,13 +236,15 @@ export class Leadership implements AsyncDisposable {
   }
 
   async #leave(toHolder: string | undefined): Promise<void> {
-    await this.#jobs.settled(this.ended);
+    await (this.#jobs.areRunning ? this.#jobs.settled(this.ended) : undefined);
     if (this.#cause !== undefined) return;
+    // Our own going is no news to the guard.
+    this.#isReleasing = true;
     const transferring = toHolder === undefined ? undefined : transferAtStore(this.#parts, toHolder);
     const releasing = toHolder === undefined ? releaseAtStore(this.#parts) : undefined;
-    // Not before: from its watch the store may know who waits. Not later: our own going is no news to it. With a reason,
-    // or one is made, with a stack, while somebody waits to lead.
-    this.#guard.abort('it is being given up');
+    // Not before: from its watch the store may know who waits. When the request has left, since somebody waits to lead;
+    // with a reason, or one is made, with a stack.
+    this.#parts.settings.runtime.timers.nextTurn(() => this.#guard.abort('it is being given up'));
     const handedTo = (await transferring) ? toHolder : undefined;
     if (handedTo === undefined && !(await (releasing ?? releaseAtStore(this.#parts)))) {
       // Whether the store let go is unknown: without renewals the lease runs out, and we never lead with it again.
@@ -281,7 +284,7 @@ export class Leadership implements AsyncDisposable {
   #abort(why: string): void {
     if (this.signal.aborted) return;
     this.#controller.abort(this.#notLeading(why));
-    void this.#jobs.reportOverrun(this.#parts.settings, this);
+    if (this.#jobs.areRunning) void this.#jobs.reportOverrun(this.#parts.settings, this);
   }
 
   #notLeading(why: string): ConclaveError {

@@ -32,6 +32,7 @@ export async function waitForTurn<T = never>(
   const link = linkSignals(signal, live.lost);
   // A lost wake-up must not cost more than a look now and then.
   const lookAgain = runtime.timers.after(2 * ttlMs, () => link.controller.abort());
+  let isGiven = false;
   try {
     const turn = live.stored.waitForTurn(name, outcome, { signal: link.signal });
     const first = await firstOf<Waited<T> | undefined>(
@@ -39,13 +40,15 @@ export async function waitForTurn<T = never>(
       ...(meanwhile ? [meanwhile(link.signal).then((found) => ({ found, soon: false }))] : []),
       aborted(link.signal).then(() => undefined),
     );
+    isGiven = first?.given !== undefined;
     if (first) return first;
   } catch (error) {
     if (!link.signal.aborted) throw error;
   } finally {
     lookAgain.cancel();
-    // Without a reason one is made, with a stack, while somebody waits to lead.
-    link.controller.abort('the wait is over');
+    // Without a reason one is made, with a stack, while somebody waits to lead. Where that one's turn came, the store waits
+    // no longer, and where nothing else does either, it need not wait for this.
+    if (!isGiven || meanwhile) link.controller.abort('the wait is over');
     link.release();
   }
   if (runtime.clock.monotonicMs() - startMs >= 50) return { soon: false };

@@ -82,6 +82,8 @@ class NodeTimer implements Timer {
 class NodeRandom implements Random {
   readonly #block = new Uint32Array(512);
   #used = this.#block.length;
+  readonly #bytes = new Uint8Array(2048);
+  #bytesUsed = this.#bytes.length;
 
   unit(): number {
     if (this.#used >= this.#block.length) {
@@ -95,6 +97,15 @@ class NodeRandom implements Random {
   }
 
   bytes(length: number): Uint8Array {
-    return randomFillSync(new Uint8Array(length));
+    if (length > this.#bytes.length / 8) return randomFillSync(new Uint8Array(length));
+    if (this.#bytesUsed + length > this.#bytes.length) {
+      randomFillSync(this.#bytes);
+      this.#bytesUsed = 0;
+    }
+    const drawn = this.#bytes.slice(this.#bytesUsed, this.#bytesUsed + length);
+    // It may become a key.
+    this.#bytes.fill(0, this.#bytesUsed, this.#bytesUsed + length);
+    this.#bytesUsed += length;
+    return drawn;
   }
 }

@@ -5,10 +5,13 @@
 
 /** Signs that are safe in a path; letters and digits are among them. */
 const usual = /[\w.:@-]/;
+/** Most are such, and stand for themselves. */
+const plainly = /^[\w:@-][\w.:@-]*$/;
 
 /** What `plain` matches stays; other bytes of UTF-8 become =XX. The empty name is '='. */
 export function escapeName(name: string, plain = usual): string {
   if (name === '') return '=';
+  if (plain === usual && plainly.test(name)) return name;
   const escaped = Array.from(Buffer.from(name, 'utf8'), (byte) => {
     const character = String.fromCharCode(byte);
     return plain.test(character) ? character : escapeByte(byte);
@@ -20,6 +23,7 @@ export function escapeName(name: string, plain = usual): string {
 /** undefined: `escapeName` with the same `plain` does not make that. */
 export function unescapeName(segment: string, plain = usual): string | undefined {
   if (segment === '=') return '';
+  if (plain === usual && plainly.test(segment)) return segment;
   const bytes: number[] = [];
   for (const [piece] of segment.matchAll(/=[0-9A-F]{2}|./gsu)) {
     bytes.push(piece.length === 3 ? Number.parseInt(piece.slice(1), 16) : piece.charCodeAt(0));

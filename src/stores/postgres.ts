@@ -26,9 +26,9 @@ import {
   type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
-import type { Answer, Row, SqlPool } from './sql/connections.ts';
+import type { Answer, Row, SqlPool, Statement } from './sql/connections.ts';
 import { likePrefix, quoteTable } from './sql/failures.ts';
-import { type Listening, notifications } from './sql/notifications.ts';
+import { type Listening, type NotificationOptions, notifications } from './sql/notifications.ts';
 import { changeOf, payloadOf } from './sql/payloads.ts';
 import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './sql/postgres-clients.ts';
 import { statementsOn, whereNames } from './sql/postgres-migration.ts';
@@ -134,7 +134,8 @@ FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     const values = keys.flatMap(({ kind, name }) => [kind, name]);
     const judge = ({ rows }: Answer) =>
       rows.some(([kind, , , , state]) => kind === '' && state === 'true') ? 'read-only' : undefined;
-    const { rows } = await this.#statements.run('Reading', { text, values }, signal, judge);
+    const recurs = keys.length <= 2;
+    const { rows } = await this.#statements.run('Reading', { text, values, recurs }, signal, judge);
     const found = new Map(rows.map((row) => [`${row[0]} ${row[1]}`, row]));
     return keys.map(({ kind, name }) => {
       const row = found.get(`${kind} ${name}`);
@@ -162,7 +163,8 @@ WHERE stored.keep_until < clock_timestamp() RETURNING 1`
         : `UPDATE ${this.#name} SET text = $3, version = $4, expires_at = ${expires}, keep_until = ${keep}
 WHERE kind = $1 AND name = $2 AND version = $7 RETURNING 1`;
     const all = replaces === undefined ? values : [...values, replaces];
-    const changed = (await this.#change('Writing', key, change, all, signal, leads)).length > 0;
+    const statement = { text: change, values: all, recurs: true };
+    const changed = (await this.#change('Writing', key, statement, signal, leads)).length > 0;
     if (changed) this.#sweeper.sweepIfDue();
     return changed ? version : undefined;
   }
@@ -185,7 +187,7 @@ WHERE kind = $1 AND name = $2 AND version = $7 RETURNING 1`;
 expires_at = ${after('renewal.expires')}, keep_until = ${after('renewal.keep')}
 FROM (VALUES ${rows.join(', ')}) AS renewal (name, text, version, expires, keep, replaces)
 WHERE stored.kind = 'session' AND stored.name = renewal.name AND stored.version = renewal.replaces RETURNING stored.name`;
-    const changed = await this.#change('Renewing', first.key, text, values, signal);
+    const changed = await this.#change('Renewing', first.key, { text, values }, signal);
     const names = new Set(changed.map(([name]) => name));
     return versions.map((version, at) => (names.has(renewals[at]?.key.name ?? '') ? version : undefined));
   }
@@ -198,7 +200,8 @@ WHERE stored.kind = 'session' AND stored.name = renewal.name AND stored.version 
 
   async remove(key: DocumentKey, version: string, { signal }: CallBounds): Promise<boolean> {
     const text = `DELETE FROM ${this.#name} WHERE kind = $1 AND name = $2 AND version = $3 RETURNING 1`;
-    const removed = await this.#change('Removing', key, text, [key.kind, key.name, version], signal);
+    const statement = { text, values: [key.kind, key.name, version], recurs: true };
+    const removed = await this.#change('Removing', key, statement, signal);
     return removed.length > 0;
   }
 
@@ -217,12 +220,12 @@ AND ${unforgotten}`;
   async #change(
     what: string,
     { kind, name }: DocumentKey,
-    text: string,
-    values: readonly (string | null)[],
+    statement: Statement,
     signal: AbortSignal,
     leads?: Led,
   ): Promise<readonly Row[]> {
-    const all = [...values];
+    const { text } = statement;
+    const all = [...statement.values];
     let whole = text;
     if (this.#oneServer) {
       // Nobody waits for a session or the counter: while this server's clock runs, their changes only put ends off.
@@ -232,7 +235,7 @@ AND ${unforgotten}`;
       whole = `WITH done AS (${text}) SELECT done.*, ${told ? `pg_notify($${all.length - 1}, $${all.length}), ` : ''}
 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END FROM done`;
     }
-    const { rows } = await this.#statements.run(what, { text: whole, values: all }, signal);
+    const { rows } = await this.#statements.run(what, { ...statement, text: whole, values: all }, signal);
     this.#statements.hasWritten = true;
     return rows;
   }
@@ -242,8 +245,8 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
     return this.#where.table.split('.').at(-1) ?? '';
   }
 
-  async *#changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
-    const payloads = notifications({
+  #changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
+    const options: NotificationOptions = {
       source: {
         listen: async (channels, handlers) => (await this.#statements.pool()).listen(channels, handlers),
       },
@@ -251,10 +254,8 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
       notify: (channel, until) =>
         this.#statements.run('Probing', { text: `SELECT pg_notify($1, '')`, values: [channel] }, until),
       ...{ description: this.description, runtime: this.#runtime, signal },
-    });
-    for await (const payload of payloads) {
-      yield changeOf(payload);
-    }
+    };
+    return notifications(options, changeOf);
   }
 
   #newId(): string {

@@ -25,6 +25,7 @@ import type {
   DocumentDriver,
   DocumentKey,
   DocumentWrite,
+  Led,
   StoredDocument,
 } from './documents/driver.ts';
 import { documentStore, documentStoreOptionNames } from './documents/index.ts';
@@ -153,18 +154,11 @@ class ZookeeperDriver implements DocumentDriver {
     const marker = before?.marker ?? (key.kind === 'session' ? noMarker : this.#newMarker());
     const data = dataOf(text, marker, key.kind === 'session' ? keepMs : undefined);
     this.#checkSize(path, data);
-    const marking = marker === noMarker ? [] : [`${path}/${marker}`];
-    // Data are set in each case, since the answer to that alone has the node's version.
-    const telling = leads === undefined ? undefined : ledPath(path, leads);
+    const marking = marker === noMarker ? undefined : `${path}/${marker}`;
     const parts: readonly Part[] = [
-      ...(before === undefined
-        ? [path, ...marking].map((made) => this.#nodes.creation(made))
-        : marking.map((child) => ({ operation: operations.check, body: deleteBody(child, -1) }))),
+      ...this.#preparing(path, marking, before === undefined, leads),
+      // Data are set in each case, since the answer to that alone has the node's version.
       { operation: operations.setData, body: setDataBody(path, data, before?.version ?? 0) },
-      // Last, so that who hears of it finds what is written.
-      ...(telling === undefined
-        ? []
-        : [this.#nodes.creation(telling), { operation: operations.delete, body: deleteBody(telling, -1) }]),
     ];
     let { failure, stats } = await this.#nodes.change(path, parts, bounds);
     if (failure?.code === failures.noNode && before === undefined) {
@@ -177,6 +171,22 @@ class ZookeeperDriver implements DocumentDriver {
       await this.#assertMarked(key, replaces, bounds);
     }
     return undefined;
+  }
+
+  /** What comes before the data: the node itself, or that it is the one that was read; and word of who leads. */
+  #preparing(
+    path: string,
+    marking: string | undefined,
+    isNew: boolean,
+    leads: Led | undefined,
+  ): readonly Part[] {
+    const marker = marking === undefined ? [] : [marking];
+    if (isNew) return [path, ...marker].map((made) => this.#nodes.creation(made));
+    if (marking === undefined) return [];
+    if (leads === undefined) return [{ operation: operations.check, body: deleteBody(marking, -1) }];
+    // First of all that is told of this write: who hears that it leads reads nothing, and the others look at the data.
+    const telling = ledPath(marking, leads);
+    return [this.#nodes.creation(telling), { operation: operations.delete, body: deleteBody(telling, -1) }];
   }
 
   async remove(key: DocumentKey, version: string, bounds: CallBounds): Promise<boolean> {
@@ -197,11 +207,9 @@ class ZookeeperDriver implements DocumentDriver {
       .filter((name) => name?.startsWith(prefix)) as string[];
   }
 
-  async *changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
-    for await (const path of this.#nodes.watch(this.#root, signal)) {
-      const change = path === undefined ? 'all' : changeOf(this.#root, path);
-      if (change !== undefined) yield change;
-    }
+  changes(signal: AbortSignal): AsyncGenerator<DocumentChange, void, undefined> {
+    const tell = (path: string | undefined) => (path === undefined ? 'all' : changeOf(this.#root, path));
+    return this.#nodes.watch<DocumentChange>(this.#root, signal, tell);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

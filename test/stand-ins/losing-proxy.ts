@@ -7,7 +7,7 @@ export interface LosingProxy extends AsyncDisposable {
    * From the next `times` connections on which a client sends `marker`, the server's answer is lost: the connection
    * ends when the server has answered. Resolves when the last one was.
    */
-  loseAnswersTo(marker: string, times?: number): Promise<void>;
+  loseAnswersTo(marker: string | RegExp, times?: number): Promise<void>;
   /** Passes nothing on any more, in both directions, and closes nothing. */
   freeze(): void;
 }
@@ -15,7 +15,7 @@ export interface LosingProxy extends AsyncDisposable {
 export async function losingProxy(targetPort: number): Promise<LosingProxy> {
   const sockets = new Set<Socket>();
   let frozen = false;
-  let armed: { marker: string; left: number; done: () => void } | undefined;
+  let armed: { marker: string | RegExp; left: number; done: () => void } | undefined;
 
   const server = createServer((client) => {
     const target = connect(targetPort, '127.0.0.1');
@@ -34,7 +34,7 @@ export async function losingProxy(targetPort: number): Promise<LosingProxy> {
       if (frozen) return;
       // The marker may come in two pieces.
       sent = `${sent}${chunk.toString('latin1')}`.slice(-65_536);
-      if (armed !== undefined && armed.left > 0 && !lose && sent.includes(armed.marker)) {
+      if (armed !== undefined && armed.left > 0 && !lose && has(sent, armed.marker)) {
         lose = true;
         armed.left -= 1;
       }
@@ -69,4 +69,8 @@ export async function losingProxy(targetPort: number): Promise<LosingProxy> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function has(sent: string, marker: string | RegExp): boolean {
+  return typeof marker === 'string' ? sent.includes(marker) : marker.test(sent);
 }

@@ -31,6 +31,7 @@ export class DriverCalls {
   readonly #timeoutMs: number;
   readonly #closed = new AbortController();
   #opening: Promise<void> | undefined;
+  #isOpen = false;
   /** What the last attempt to connect failed with, if it was told. */
   #trouble: unknown;
 
@@ -154,7 +155,7 @@ export class DriverCalls {
 
   /** One opening for all who ask at once; one that failed is tried again by the next. */
   async #open(within: Within): Promise<void> {
-    if (this.driver.open === undefined) return;
+    if (this.#isOpen || this.driver.open === undefined) return;
     this.#opening ??= this.#bounded(
       'Connecting',
       'not-applied',
@@ -163,6 +164,7 @@ export class DriverCalls {
     ).then(
       () => {
         this.#trouble = undefined;
+        this.#isOpen = true;
       },
       (error: unknown) => {
         this.#opening = undefined;

@@ -192,6 +192,23 @@ export class ElectionDocuments {
     return proof === undefined ? undefined : { ...led, proof };
   }
 
+  /** Works out the proof that comes next, where one who waits or leads here will need it. */
+  foresee(
+    name: string,
+    { found: { document }, dead }: { readonly found: FoundElection; readonly dead: ReadonlySet<string> },
+    here: readonly { readonly session: string | undefined }[],
+  ): void {
+    const { leader, waiting, record, version } = document;
+    if (this.proofs === undefined || leader === undefined || record !== undefined) return;
+    const next = waiting.find(({ session }) => !dead.has(session));
+    if (next === undefined) return;
+    const isOurs = leader.key === this.proofs.publicKey;
+    if (!isOurs && !here.some(({ session }) => session === next.session)) return;
+    const led = { session: next.session, version: version + 1 };
+    const { session, token } = leader;
+    this.proofs.foresee(isOurs ? next.key : leader.key, { name, session, token, led });
+  }
+
   #nextWrite(): string {
     this.#writes += 1;
     return `${this.#author}-${this.#writes}`;

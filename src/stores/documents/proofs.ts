@@ -26,8 +26,14 @@ export interface GivenUp {
   readonly led: Led;
 }
 
+interface Foreseen {
+  readonly key: string;
+  readonly said: string;
+  readonly proof: Buffer;
+}
+
 const derOfX25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const mostPeers = 1000;
+const mostKept = 1000;
 
 export class Proofs {
   /** 32 bytes as base64url. */
@@ -35,6 +41,8 @@ export class Proofs {
   readonly #privateKey: KeyObject;
   /** By public key: what we share with the process that has the private one. undefined: it is no key. */
   readonly #shared = new Map<string, Buffer | undefined>();
+  /** By election: what may be said next, worked out while nobody waited for it. */
+  readonly #foreseen = new Map<string, Foreseen>();
 
   constructor(random: Random) {
     const key = Buffer.concat([derOfX25519, random.bytes(32)]);
@@ -54,19 +62,26 @@ export class Proofs {
     return expected?.length === given.length && timingSafeEqual(expected, given);
   }
 
-  #proof(key: string | undefined, { name, session, token, led }: GivenUp): Buffer | undefined {
-    const shared = key === undefined ? undefined : this.#sharedWith(key);
-    if (shared === undefined) return undefined;
-    const said = JSON.stringify(['conclave led', name, session, token, led.session, led.version]);
-    return createHmac('sha256', shared).update(said).digest();
+  /** Works the proof out now, so that it is there when it is made or looked at. */
+  foresee(key: string | undefined, what: GivenUp): void {
+    const proof = this.#proof(key, what);
+    if (key === undefined || proof === undefined) return;
+    keepLatest(this.#foreseen, what.name, { key, said: wordsOf(what), proof });
+  }
+
+  #proof(key: string | undefined, what: GivenUp): Buffer | undefined {
+    if (key === undefined) return undefined;
+    const said = wordsOf(what);
+    const foreseen = this.#foreseen.get(what.name);
+    if (foreseen?.key === key && foreseen.said === said) return foreseen.proof;
+    const shared = this.#sharedWith(key);
+    return shared && createHmac('sha256', shared).update(said).digest();
   }
 
   #sharedWith(key: string): Buffer | undefined {
     if (this.#shared.has(key)) return this.#shared.get(key);
-    const [oldest] = this.#shared.keys();
-    if (this.#shared.size >= mostPeers && oldest !== undefined) this.#shared.delete(oldest);
     const shared = this.#agree(key);
-    this.#shared.set(key, shared);
+    keepLatest(this.#shared, key, shared);
     return shared;
   }
 
@@ -80,4 +95,16 @@ export class Proofs {
       return undefined;
     }
   }
+}
+
+function wordsOf({ name, session, token, led }: GivenUp): string {
+  return JSON.stringify(['conclave led', name, session, token, led.session, led.version]);
+}
+
+/** Whatever came first goes first. */
+function keepLatest<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > mostKept && oldest !== undefined) map.delete(oldest);
 }

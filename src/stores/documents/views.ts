@@ -87,12 +87,17 @@ export class ElectionViews {
       changed: (signal, withinMs) => changed(this.#calls.runtime.timers, attending, signal, withinMs),
       release: () => {
         view.attending.delete(attending);
-        if (view.attending.size > 0 || this.#watched.get(name) !== view) return;
-        this.#watched.delete(name);
-        if (this.#watched.size === 0) this.#stream.want(false);
-        this.#schedule();
+        // Who comes to lead looks on, as one who guards what it leads, and waits for nothing here.
+        if (view.attending.size === 0) this.#calls.runtime.timers.nextTurn(() => this.#forget(view));
       },
     };
+  }
+
+  #forget(view: Watched): void {
+    if (view.attending.size > 0 || this.#watched.get(view.name) !== view) return;
+    this.#watched.delete(view.name);
+    if (this.#watched.size === 0) this.#stream.want(false);
+    this.#schedule();
   }
 
   /** What it was when it was last looked at: good enough to try a replacement on, which fails where it is not. */
@@ -286,6 +291,7 @@ export class ElectionViews {
       one.news = true;
       one.wake?.();
     }
+    if (isNews) this.#elections.foresee(view.name, look, [...view.attending]);
   }
 
   /** Between two looks at so many elections. */

@@ -5,6 +5,8 @@ export type SqlValue = string | number | null | Uint8Array;
 export interface Statement {
   readonly text: string;
   readonly values: readonly SqlValue[];
+  /** The same text comes again and again: worth having prepared, where that is safe. */
+  readonly recurs?: boolean;
 }
 
 /** One row, by position. */

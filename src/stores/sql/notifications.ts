@@ -29,10 +29,14 @@ export interface NotificationOptions {
 const probeEveryMs = 20_000;
 const probeWithinMs = 5000;
 
-/** Payloads; undefined: anything may have been missed. Ends with the signal. @throws where it listens no longer. */
-export async function* notifications(
+/**
+ * What `tell` makes of payloads; of undefined where anything may have been missed. Ends with the signal.
+ * @throws where it listens no longer.
+ */
+export async function* notifications<T>(
   options: NotificationOptions,
-): AsyncGenerator<string | undefined, void, undefined> {
+  tell: (payload: string | undefined) => T,
+): AsyncGenerator<T, void, undefined> {
   const { signal } = options;
   const inbox = new Inbox(options);
   signal.addEventListener('abort', inbox.wake);
@@ -49,7 +53,7 @@ export async function* notifications(
     inbox.probe();
     while (!signal.aborted) {
       const next = inbox.items.shift();
-      if (next !== undefined) yield next.payload;
+      if (next !== undefined) yield tell(next.payload);
       else if (inbox.ended !== undefined) throw inbox.ended;
       else await inbox.news();
     }

@@ -1,11 +1,13 @@
 /** The driver `pg`: its Pool, and connections of its kind to listen on. */
 import type { Answer, SqlConnection, SqlPool, Statement } from './connections.ts';
 import type { Listening, NotificationHandlers } from './notifications.ts';
+import { PreparedStatements } from './prepared.ts';
 
 /** What is used of a client of `pg`. */
 interface PgClient {
+  readonly processID?: number | null;
   connect(): Promise<unknown>;
-  query(query: { text: string; values: unknown[]; rowMode: 'array' }): Promise<{
+  query(query: { name?: string; text: string; values: unknown[]; rowMode: 'array' }): Promise<{
     rows: unknown[][];
     rowCount: number | null;
   }>;
@@ -26,8 +28,9 @@ export interface PgPool {
 
 /** `owned`: the pool is ours to end. */
 export function pgPool(pool: PgPool, owned: boolean): SqlPool & Listening {
+  const prepared = owned ? new PreparedStatements() : undefined;
   return {
-    connect: async () => new PgConnection(await pool.connect()),
+    connect: async () => new PgConnection(await pool.connect(), prepared),
     listen: (channels, handlers) => listen(pool, channels, handlers),
     async [Symbol.asyncDispose]() {
       if (owned) await pool.end();
@@ -37,6 +40,7 @@ export function pgPool(pool: PgPool, owned: boolean): SqlPool & Listening {
 
 class PgConnection implements SqlConnection {
   readonly #client: PgClient;
+  readonly #prepared: PreparedStatements | undefined;
   #released = false;
   #broken = false;
   /** A client that is checked out and loses its connection would end the process otherwise. */
@@ -44,14 +48,21 @@ class PgConnection implements SqlConnection {
     this.#broken = true;
   };
 
-  constructor(client: PgClient) {
+  constructor(client: PgClient, prepared: PreparedStatements | undefined) {
     this.#client = client;
+    this.#prepared = prepared;
     client.on('error', this.#onError);
   }
 
-  async query({ text, values }: Statement): Promise<Answer> {
-    const { rows, rowCount } = await this.#client.query({ text, values: [...values], rowMode: 'array' });
-    return { rows, changed: rowCount ?? 0, inTransaction: false };
+  async query({ text, values, recurs = false }: Statement): Promise<Answer> {
+    const name = recurs ? await this.#prepared?.nameOn(this.#client, text) : undefined;
+    const query = { text, values: [...values], rowMode: 'array' as const };
+    try {
+      return answerOf(await this.#client.query(name === undefined ? query : { name, ...query }));
+    } catch (error) {
+      if (name === undefined || !this.#prepared?.wasName(error)) throw error;
+      return answerOf(await this.#client.query(query));
+    }
   }
 
   release(broken: boolean): void {
@@ -62,6 +73,10 @@ class PgConnection implements SqlConnection {
     if (!drop) this.#client.removeListener('error', this.#onError);
     this.#client.release(drop);
   }
+}
+
+function answerOf({ rows, rowCount }: { rows: unknown[][]; rowCount: number | null }): Answer {
+  return { rows, changed: rowCount ?? 0, inTransaction: false };
 }
 
 /** On a connection of its own, made as the pool makes its own; only where there is no other way one of the pool's. */

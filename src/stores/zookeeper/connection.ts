@@ -50,6 +50,7 @@ export class ServerConnection {
   #onHandshake: ((reader: Reader) => void) | undefined;
   #sessionMs: number;
   #number = 0;
+  #heardAtMs = 0;
   #silence: Timer | undefined;
   #ping: Timer | undefined;
   /** The latest transaction that the server told of. */
@@ -126,9 +127,8 @@ export class ServerConnection {
       this.broken.addEventListener('abort', () => reject(this.broken.reason));
     });
     const noPassword = new Uint8Array(16);
-    this.#frame(
-      new Writer().int(0).long(this.seen).int(this.#sessionMs).long(0n).bytes(noPassword).flag(false).done(),
-    );
+    const greeting = new Writer().int(0).long(this.seen).int(this.#sessionMs).long(0n);
+    this.#socket.write([new Writer().bytes(greeting.bytes(noPassword).flag(false).done()).done()]);
     const reader = await answered;
     reader.int();
     const grantedMs = reader.int();
@@ -146,32 +146,38 @@ export class ServerConnection {
   }
 
   #keepAlive(): void {
-    const { timers } = this.#runtime;
-    this.#silence?.cancel();
-    this.#silence = timers.after(
-      (this.#sessionMs * 2) / 3,
-      () => this.#break(this.#failure('has gone silent')),
-      { background: true },
-    );
-    if (this.#ping !== undefined) return;
+    const { clock, timers } = this.#runtime;
     const ping = () => {
       this.#send(unasked.ping, operations.ping, Buffer.alloc(0));
       this.#ping = timers.after(this.#sessionMs / 3, ping, { background: true });
     };
     this.#ping = timers.after(this.#sessionMs / 3, ping, { background: true });
+    this.#heardAtMs = clock.monotonicMs();
+    this.#awaitSilence((this.#sessionMs * 2) / 3);
+  }
+
+  /** Not one timer anew for each frame: what it tells may be awaited. */
+  #awaitSilence(delayMs: number): void {
+    const { clock, timers } = this.#runtime;
+    const look = () => {
+      const leftMs = this.#heardAtMs + (this.#sessionMs * 2) / 3 - clock.monotonicMs();
+      if (leftMs > 0) this.#awaitSilence(leftMs);
+      else this.#break(this.#failure('has gone silent'));
+    };
+    this.#silence = timers.after(delayMs, look, { background: true });
   }
 
   #send(number: number, operation: number, body: Buffer): void {
-    this.#frame(Buffer.concat([new Writer().int(number).int(operation).done(), body]));
-  }
-
-  #frame(content: Buffer): void {
-    this.#socket.write([new Writer().bytes(content).done()]);
+    const length = 8 + body.length;
+    this.#socket.write([new Writer().int(length).int(number).int(operation).raw(body).done()]);
   }
 
   #onData(chunk: Uint8Array): void {
     if (this.broken.aborted) return;
-    this.#received = Buffer.concat([this.#received, chunk]);
+    this.#received =
+      this.#received.length === 0
+        ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+        : Buffer.concat([this.#received, chunk]);
     try {
       while (this.#received.length >= 4 && !this.broken.aborted) {
         const length = this.#received.readInt32BE(0);
@@ -192,7 +198,7 @@ export class ServerConnection {
       this.#onHandshake = undefined;
       return onHandshake(reader);
     }
-    this.#keepAlive();
+    this.#heardAtMs = this.#runtime.clock.monotonicMs();
     const number = reader.int();
     const transaction = reader.long();
     const code = reader.int();

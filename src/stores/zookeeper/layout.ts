@@ -22,7 +22,7 @@ export interface NodeContent {
 
 /**
  *   <root>/elections/<name>/<marker>
- *   <root>/elections/<name>/led-<version>-<session>   for no time at all: see `ledPath`
+ *   <root>/elections/<name>/<marker>/led-<version>-<session>   for no time at all: see `ledPath`
  *   <root>/sessions/<id>
  *   <root>/counter/<marker>
  */
@@ -46,16 +46,18 @@ export function keyOf(root: string, path: string): DocumentKey | undefined {
 }
 
 /**
- * A node that is made and removed in the same step as a document is written, below it: who watches hears of it, and that
- * is what it is for. Nobody can make one who could not write the document.
+ * A node that is made and removed in the same step as a document is written, below its marker, which must be there: who
+ * watches hears of it, and that is what it is for. Nobody can make one who could not write the document.
  */
-export function ledPath(path: string, { session, version }: Led): string {
-  return `${path}/led-${version}-${session}`;
+export function ledPath(marking: string, { session, version }: Led): string {
+  return `${marking}/led-${version}-${session}`;
 }
 
 /** undefined: nothing that a document's readers need to know of. */
 export function changeOf(root: string, path: string): DocumentChange | undefined {
-  const [, above = path, version, session = ''] = /^(.*)\/led-(\d{1,15})-([\da-f]{32})$/s.exec(path) ?? [];
+  if (!path.includes('/led-')) return keyOf(root, path);
+  const [, above = path, version, session = ''] =
+    /^(.*)\/[\da-f]{24}\/led-(\d{1,15})-([\da-f]{32})$/s.exec(path) ?? [];
   const key = keyOf(root, above);
   if (version === undefined) return key;
   return key?.kind === 'election' ? { ...key, led: { session, version: Number(version) } } : undefined;

@@ -92,26 +92,33 @@ export class Nodes {
   }
 
   /**
-   * First undefined, when no change can be missed any more; then paths that change, `path` itself or below, until the
-   * signal aborts. @throws 'unavailable' when the connection breaks
+   * What `tell` makes of undefined first, when no change can be missed any more; then of paths that change, `path` itself
+   * or below, until the signal aborts. @throws 'unavailable' when the connection breaks
    */
-  async *watch(path: string, signal: AbortSignal): AsyncGenerator<string | undefined, void, undefined> {
+  async *watch<T>(
+    path: string,
+    signal: AbortSignal,
+    tell: (changed: string | undefined) => T | undefined,
+  ): AsyncGenerator<T, void, undefined> {
     const connection = await this.#ensemble.connection(5000);
     const { broken } = connection;
-    const news: string[] = [];
+    const news: T[] = [];
     let wake = () => {};
     const onNews = () => wake();
-    const stopListening = connection.listen((changed) => {
-      news.push(changed);
+    const onChange = (changed: string | undefined) => {
+      const told = tell(changed);
+      if (told === undefined) return;
+      news.push(told);
       wake();
-    });
+    };
+    const stopListening = connection.listen(onChange);
     signal.addEventListener('abort', onNews);
     broken.addEventListener('abort', onNews);
     try {
       // 1: for changes of every kind, everywhere below, and not only for the first.
       const watch = new wire.Writer().text(path).int(1).done();
       this.#judge((await connection.request(operations.addWatch, watch)).code, path);
-      yield undefined;
+      onChange(undefined);
       while (!signal.aborted) {
         if (broken.aborted) throw broken.reason;
         const next = news.shift();

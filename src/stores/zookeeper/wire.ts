@@ -54,39 +54,41 @@ export interface Permission {
 export const everything = 31;
 
 export class Writer {
-  readonly #parts: Buffer[] = [];
+  #data = Buffer.allocUnsafe(256);
+  #length = 0;
 
   int(value: number): this {
-    const part = Buffer.allocUnsafe(4);
-    part.writeInt32BE(value);
-    this.#parts.push(part);
+    const at = this.#room(4);
+    this.#data.writeInt32BE(value, at);
     return this;
   }
 
   long(value: bigint): this {
-    const part = Buffer.allocUnsafe(8);
-    part.writeBigInt64BE(value);
-    this.#parts.push(part);
+    const at = this.#room(8);
+    this.#data.writeBigInt64BE(value, at);
     return this;
   }
 
   flag(value: boolean): this {
-    this.#parts.push(Buffer.from([value ? 1 : 0]));
+    const at = this.#room(1);
+    this.#data[at] = value ? 1 : 0;
     return this;
   }
 
   bytes(value: Uint8Array): this {
-    this.int(value.length);
-    this.#parts.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
-    return this;
+    return this.int(value.length).raw(value);
   }
 
   text(value: string): this {
-    return this.bytes(Buffer.from(value, 'utf8'));
+    const length = Buffer.byteLength(value);
+    const at = this.int(length).#room(length);
+    this.#data.write(value, at);
+    return this;
   }
 
   raw(value: Uint8Array): this {
-    this.#parts.push(Buffer.from(value));
+    const at = this.#room(value.length);
+    this.#data.set(value, at);
     return this;
   }
 
@@ -97,7 +99,19 @@ export class Writer {
   }
 
   done(): Buffer {
-    return Buffer.concat(this.#parts);
+    return this.#data.subarray(0, this.#length);
+  }
+
+  /** Where so many bytes may be written. */
+  #room(bytes: number): number {
+    const at = this.#length;
+    this.#length += bytes;
+    if (this.#length > this.#data.length) {
+      const larger = Buffer.allocUnsafe(2 * this.#length);
+      larger.set(this.#data.subarray(0, at));
+      this.#data = larger;
+    }
+    return at;
   }
 }
 
