@@ -60,6 +60,7 @@ export class FrontEndThreads implements ClientCarrier {
           ...http2,
           // Its part; but a request must have room in it.
           maxPartialBytesOfAll: Math.max(Math.floor(partialBytes / count), 2 * limits.receivedBytes),
+          maxRunningBytesOfAll: Math.floor(defaultLimits.maxRunningBytesOfAll / count),
         },
       },
     };

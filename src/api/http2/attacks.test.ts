@@ -164,6 +164,41 @@ test('of many connections with incomplete requests, those that hold most are end
   assert.equal((await modest?.answer(1))?.trailers.get('grpc-status'), '0');
 });
 
+test('large requests whose handlers run are bounded together, and each connection may have one', async () => {
+  const first = new Rig({ limits: { maxRunningBytesOfAll: 150_000 } });
+  const second = new Rig({ beside: first });
+  // All answers fit into the window.
+  for (const rig of [first, second]) rig.send(frameTypes.windowUpdate, 0, 0, Uint8Array.of(0, 16, 0, 0));
+  const large = new Uint8Array(50_000).fill(7);
+  const send = (rig: Rig, stream: number, path: string, message: Uint8Array): void => {
+    rig.call(stream, path);
+    const whole = framed(message);
+    for (let sent = 0; sent < whole.length; sent += 10_000) {
+      const last = sent + 10_000 >= whole.length;
+      rig.send(frameTypes.data, last ? frameFlags.endStream : 0, stream, whole.subarray(sent, sent + 10_000));
+    }
+  };
+  for (let stream = 1; stream < 9; stream += 2) send(first, stream, '/t/Wait', large);
+  assert.equal((await first.answer(7)).trailers.get('grpc-status'), '8');
+  // Small ones are not counted, and one large one of each connection is taken.
+  send(first, 9, '/t/Echo', large.subarray(0, 1000));
+  assert.equal((await first.answer(9)).trailers.get('grpc-status'), '0');
+  send(second, 1, '/t/Wait', large);
+  send(second, 3, '/t/Echo', large);
+  assert.equal((await second.answer(3)).trailers.get('grpc-status'), '8');
+  // To reset a call is no way around it: its handler still runs.
+  first.send(frameTypes.resetStream, 0, 1, Uint8Array.of(0, 0, 0, errorCodes.cancel));
+  send(first, 11, '/t/Echo', large);
+  assert.equal((await first.answer(11)).trailers.get('grpc-status'), '8');
+  first.seen.release();
+  assert.equal((await first.answer(5)).trailers.get('grpc-status'), '0');
+  assert.equal((await second.answer(1)).trailers.get('grpc-status'), '0');
+  for (let stream = 13; stream < 33; stream += 2) {
+    send(first, stream, '/t/Echo', large);
+    assert.equal((await first.answer(stream)).trailers.get('grpc-status'), '0');
+  }
+});
+
 test('headers that open calls keep are bounded together', async () => {
   const rig = new Rig({ limits: { maxPartialBytes: 100_000 } });
   for (let stream = 1; stream < 60; stream += 2) {

@@ -20,6 +20,9 @@ export interface RpcServing<Connection> {
   failed(path: string, error: unknown): RpcStatus;
   /** Counts bytes of requests that are not complete, or wait. False: there are too many. */
   countPartial(bytes: number): boolean;
+  /** Counts bytes of a large request that a handler is about to hold. False: there are too many. */
+  takeRunning(bytes: number): boolean;
+  giveBackRunning(bytes: number): void;
   /** A handler begins to run, or has ended. */
   handlerStarted(): void;
   handlerEnded(): void;

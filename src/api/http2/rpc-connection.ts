@@ -7,6 +7,7 @@ import type { PartialBudget } from './partial-budget.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RpcServing } from './rpc-call.ts';
 import { encodings, isRpc, type RpcHead, rpcHead } from './rpc-head.ts';
+import type { RunningBytes } from './running-bytes.ts';
 import type { Http2Stream } from './stream.ts';
 import { StreamCall } from './stream-call.ts';
 import type { Http2Limits, RpcCauses, RpcMethod, RpcStatus } from './types.ts';
@@ -21,6 +22,7 @@ export interface RpcShared<Connection> {
   readonly maxMessageBytes: number;
   readonly deadlines: Deadlines;
   readonly partials: PartialBudget;
+  readonly running: RunningBytes;
   nowMs(): number;
   failed(path: string, error: unknown): RpcStatus;
   /** Serves requests that are no calls; its end is the end of the exchange. undefined: they are refused. */
@@ -43,6 +45,7 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
   readonly #http2: Http2Connection;
   readonly #streams = new Set<StreamCall<Connection>>();
   #running = 0;
+  #runningBytes = 0;
   #exchanges = 0;
   #partialBytes = 0;
   #cut = false;
@@ -85,6 +88,17 @@ export class RpcConnection<Connection> implements RpcServing<Connection> {
     this.#partialBytes += bytes;
     if (!this.#cut) this.#shared.partials.count(this, bytes);
     return bytes <= 0 || this.#partialBytes <= this.#shared.limits.maxPartialBytes;
+  }
+
+  takeRunning(bytes: number): boolean {
+    if (!this.#shared.running.take(bytes, this.#runningBytes)) return false;
+    this.#runningBytes += bytes;
+    return true;
+  }
+
+  giveBackRunning(bytes: number): void {
+    this.#runningBytes -= bytes;
+    this.#shared.running.giveBack(bytes);
   }
 
   handlerStarted(): void {

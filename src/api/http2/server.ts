@@ -6,6 +6,7 @@ import type { HttpExchange } from './http-exchange.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { PartialBudget } from './partial-budget.ts';
 import { RpcConnection, type RpcShared } from './rpc-connection.ts';
+import { RunningBytes } from './running-bytes.ts';
 import { defaultLimits, type Http2Limits, type RpcCauses, type RpcMethod, type RpcStatus } from './types.ts';
 
 export interface Http2ServerOptions<Connection> {
@@ -39,14 +40,16 @@ export class Http2Server<Connection> {
   constructor(methods: ReadonlyMap<string, RpcMethod<Connection>>, options: Http2ServerOptions<Connection>) {
     const nowMs = () => options.clock.monotonicMs();
     this.#timers = options.timers;
+    const limits = { ...defaultLimits, ...options.limits };
     this.#shared = {
       methods,
       nowMs,
       ...{ causes: options.causes, failed: options.failed, maxMessageBytes: options.maxMessageBytes },
-      limits: { ...defaultLimits, ...options.limits },
+      limits,
       onHttp: options.onHttp,
       deadlines: new Deadlines(nowMs, options.timers),
-      partials: new PartialBudget(options.limits?.maxPartialBytesOfAll ?? defaultLimits.maxPartialBytesOfAll),
+      partials: new PartialBudget(limits.maxPartialBytesOfAll),
+      running: new RunningBytes(limits.maxRunningBytesOfAll),
     };
     const { keepAliveIntervalMs, keepAliveTimeoutMs } = this.#shared.limits;
     this.#keepAlive = new KeepAlive({

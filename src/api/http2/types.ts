@@ -74,6 +74,11 @@ export interface Http2Limits {
   readonly maxPartialBytes: number;
   /** The same of all connections together; where it is more, the one that holds most is ended. Default 256 MiB. */
   readonly maxPartialBytesOfAll: number;
+  /**
+   * Of requests of more than 16 KiB whose handlers run, on all connections; above, more are refused, but for one of each
+   * connection. Default 256 MiB.
+   */
+  readonly maxRunningBytesOfAll: number;
   /** Of answers that the other side does not read, above which nothing more is read from it. Default 4 MiB. */
   readonly maxUnsentBytes: number;
   /** Of answers that wait to be read, above which those of more than 16 KiB are refused. Default 256 MiB. */
@@ -104,6 +109,7 @@ export const defaultLimits: Http2Limits = {
   maxHeaderFrames: 16,
   maxPartialBytes: 32 * 1024 * 1024,
   maxPartialBytesOfAll: 256 * 1024 * 1024,
+  maxRunningBytesOfAll: 256 * 1024 * 1024,
   maxUnsentBytes: 4 * 1024 * 1024,
   maxAnswerBytes: 256 * 1024 * 1024,
   resets: { burst: 1000, perSecond: 100 },

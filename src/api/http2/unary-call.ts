@@ -8,6 +8,8 @@ type Unary<Connection> = Extract<RpcMethod<Connection>, { shape: 'unary' }>;
 
 const internal = 13;
 const resourceExhausted = 8;
+/** Requests of so many bytes are bounded by the number of calls. */
+const uncountedBytes = 16 * 1024;
 
 /** One request, one answer. */
 export class UnaryCall<Connection> extends RpcCall<Connection> {
@@ -41,15 +43,31 @@ export class UnaryCall<Connection> extends RpcCall<Connection> {
 
   protected override ended(): void {
     if (this.#message === undefined) return this.refuse(internal, 'grpc: the request has no message');
-    const decoded = this.decoded(this.#message, this.#method);
+    const { bytes } = this.#message;
+    if (bytes.length <= uncountedBytes) {
+      this.#run(this.#message);
+    } else if (!this.serving.takeRunning(bytes.length)) {
+      this.refuse(resourceExhausted, 'grpc: too many large requests are under way');
+    } else {
+      const over = () => this.serving.giveBackRunning(bytes.length);
+      const running = this.#run(this.#message);
+      if (running === undefined) over();
+      else running.then(over, over);
+    }
+  }
+
+  /** Its handler's; undefined: it did not get so far. */
+  #run(message: Message): Promise<unknown> | undefined {
+    const decoded = this.decoded(message, this.#method);
     this.#message = undefined;
-    if (decoded === undefined) return;
+    if (decoded === undefined) return undefined;
     this.countHeld();
     let answer: Promise<unknown>;
     try {
       answer = this.#method.handler(decoded.request, this);
     } catch (error) {
-      return this.fail(error);
+      this.fail(error);
+      return undefined;
     }
     this.serving.handlerStarted();
     answer.then(
@@ -62,6 +80,7 @@ export class UnaryCall<Connection> extends RpcCall<Connection> {
         this.fail(error);
       },
     );
+    return answer;
   }
 
   protected override released(): void {
