@@ -1,4 +1,11 @@
-import { NodeNetwork, nodeRuntime, type Runtime, TlsIdentity, type TlsOptions } from '../runtime/index.ts';
+import {
+  NodeNetwork,
+  nodeRuntime,
+  outOfTime,
+  type Runtime,
+  TlsIdentity,
+  type TlsOptions,
+} from '../runtime/index.ts';
 import { refusalLog } from './refusal-log.ts';
 import type { Logger } from './types.ts';
 
@@ -17,24 +24,35 @@ export async function openTls(
   files: { readonly clients: TlsFileOptions | undefined; readonly peers: TlsFileOptions | undefined },
   logger: Logger,
 ): Promise<OpenedTls> {
-  const load = async (side: string, options: TlsFileOptions | undefined): Promise<TlsIdentity | undefined> =>
-    options &&
-    TlsIdentity.load({
+  const machine = nodeRuntime();
+  const load = async (
+    side: string,
+    options: TlsFileOptions | undefined,
+  ): Promise<TlsIdentity | undefined> => {
+    if (options === undefined) return undefined;
+    const { certificateFile } = options;
+    const tellOfTime = (identity: TlsIdentity) => {
+      const warning = outOfTime(identity.validity, machine.clock.wallMs());
+      if (warning !== undefined) logger.warn({ side, certificateFile }, warning);
+    };
+    const identity: TlsIdentity = await TlsIdentity.load({
       ...options,
       onReload: (error) => {
-        const { certificateFile } = options;
-        if (error === undefined)
+        if (error === undefined) {
           logger.info({ side, certificateFile }, 'New certificates are used from now on.');
-        else
+          tellOfTime(identity);
+        } else
           logger.warn(
             { side, error: error.message },
             'Certificates changed and are of no use; those from before are used.',
           );
       },
     });
+    tellOfTime(identity);
+    return identity;
+  };
   const clients = await load('clients', files.clients);
   const peers = await load('peers', files.peers);
-  const machine = nodeRuntime();
   const onRefused = refusalLog(logger, machine.clock);
   const network = new NodeNetwork({ tls: peers, onRefused });
   return {

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import type { ConclaveError } from '../errors/index.ts';
+import type { Validity } from './certificate-time.ts';
 import { readMaterial, stampOf, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 
 export interface TlsOptions extends TlsFiles {
@@ -67,6 +69,12 @@ export class TlsIdentity implements Disposable {
   /** Whether the common name in the certificate of who connects counts as the name of a user. */
   get usersByCommonName(): boolean {
     return this.requiresCertificate && (this.#options.usersByCommonName ?? true);
+  }
+
+  /** Of our certificate. */
+  get validity(): Validity {
+    const { validFromDate, validToDate } = new X509Certificate(this.#material.cert);
+    return { fromMs: validFromDate.getTime(), untilMs: validToDate.getTime() };
   }
 
   /** A TLS server of this identity, which takes new certificates as they come. Not listening yet. */
