@@ -147,11 +147,18 @@ export class Http2Stream {
     this.#owed = 0;
   }
 
-  /** Sends what the windows allow now. Asks to be called again where they are in the way. */
+  /**
+   * Sends what the windows allow now, and what the socket holds of it: the windows may be as large as any answer. Asks to be
+   * called again where they are in the way.
+   */
   pump(): void {
     const carrier = this.#carrier;
     const queue = this.#queue;
     while (queue !== undefined && queue.length > 0) {
+      if (carrier.congested) {
+        carrier.waitForDrain(this);
+        return;
+      }
       const first = queue[0] as Uint8Array;
       const left = first.length - this.#sentOfFirst;
       const bytes = left && Math.min(left, this.sendWindow, carrier.sendWindow, carrier.maxFrameBytes);
@@ -177,8 +184,9 @@ export class Http2Stream {
     this.#ended();
   }
 
-  /** Looks again after a `send` that found no room. */
+  /** Goes on after the socket held too much. */
   review(): void {
+    if (this.#queuedBytes > 0) this.pump();
     if (!this.#closed && this.#hasRoom()) this.receiver?.drained();
   }
 
