@@ -264,13 +264,13 @@ export const readBugs: readonly PlantedBug[] = [
   },
   {
     id: 'awaited-ranges-are-skipped',
-    title: 'The replica whose client waits for a transaction does not read its ranges either',
+    title: 'No replica reads the ranges of a transaction, not even the one whose client waits for it',
     seen: 'nowhere yet: what skipping unneeded reads would do',
     edits: [
       {
         file: 'src/member/group.ts',
         find: 'isAwaited: (entry) => this.local.awaits(entry),',
-        replace: "isAwaited: (entry) => this.local.awaits(entry) && this.state.role === 'leader',",
+        replace: 'isAwaited: (entry) => this.local.awaits(entry) && entry.index === 0,',
       },
     ],
     life: { faults: 'none' },
