@@ -5,7 +5,8 @@
 //   npm run planted -- --from 1001                               seeds from there on; the table is printed, not written
 //   npm run planted -- --jobs 2                                  so many at once; default 1
 //   npm run planted -- --journal FILE                            goes on where a run of the same source was cut off
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PlantedBug } from '../test/simulation/planted/bug.ts';
 import { bugs } from '../test/simulation/planted/bugs.ts';
@@ -30,6 +31,10 @@ const values = options({
     journal: { type: 'string' },
   },
 });
+// Each hunt has a process of its own: all but the files with its bug are stripped of their types and compiled already.
+const compiled = mkdtempSync(join(tmpdir(), 'conclave-planted-compiled-'));
+process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));
+process.env.NODE_COMPILE_CACHE ??= compiled;
 const wanted = values.only?.split(',');
 const unknown = wanted?.filter((id) => !bugs.some((bug) => bug.id === id)) ?? [];
 if (unknown.length > 0) {

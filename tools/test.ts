@@ -24,6 +24,8 @@ const timeoutMs = 10 * 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'conclave-test-'));
 const tapFile = join(scratch, 'report.tap');
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+// Each file has a process of its own, and some of them threads: what one has stripped of its types and compiled, the others load.
+process.env.NODE_COMPILE_CACHE ??= join(scratch, 'compiled');
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));

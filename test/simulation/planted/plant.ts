@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Edit, PlantedBug } from './bug.ts';
@@ -11,16 +11,27 @@ export interface Scratch {
   remove(): void;
 }
 
+/** Used before, and empty: what Node.js has compiled of the files there is known by their paths, and used again. */
+const free: string[] = [];
+process.on('exit', () => {
+  for (const folder of free) rmSync(folder, { recursive: true, force: true });
+});
+
 /** The source without its tests, in a folder of its own under the system's temporary one. */
 export function copySource(): Scratch {
-  const folder = mkdtempSync(join(tmpdir(), 'conclave-planted-'));
+  const folder = free.pop() ?? mkdtempSync(join(tmpdir(), 'conclave-planted-'));
   cpSync(join(root, 'src'), join(folder, 'src'), {
     recursive: true,
     filter: (path) => !path.endsWith('.test.ts'),
   });
   cpSync(join(root, 'package.json'), join(folder, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    free.push(folder);
+  };
+  return { folder, remove };
 }
 
 /** With its settings. @throws Error where the source has moved on. */
