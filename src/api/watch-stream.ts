@@ -9,13 +9,14 @@ import { Wakeup } from './wakeup.ts';
 import { fragments, gather } from './watch-batches.ts';
 import { eventsOf } from './watch-encoding.ts';
 import { eventsResponse, isEmptyRange, watchedRange, watchResponse } from './watch-messages.ts';
+import { type Queued, WatchQueue } from './watch-queue.ts';
 
 /** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
 const waitingAnswers = 128;
 /** etcd's id for what concerns no watch, or all of them. */
 const noWatch = -1;
 
-interface Watch {
+interface Watch extends Queued {
   readonly id: number;
   readonly watcher: Watcher;
   readonly range: GuardedRange;
@@ -37,7 +38,8 @@ export class WatchStream {
   readonly #guard: WatchGuard;
   readonly #watches = new Map<number, Watch>();
   /** Watches that may have events, the one that waited longest first. */
-  readonly #ready = new Set<Watch>();
+  readonly #ready = new WatchQueue<Watch>();
+  readonly #unfinished: Watch[] = [];
   readonly #answers: WatchResponse[] = [];
   readonly #fragments: WatchResponse[] = [];
   readonly #progressDue = new Set<Watch>();
@@ -168,6 +170,7 @@ export class WatchStream {
       progressNotify: request.progressNotify,
       ended: false,
       sentSinceTick: false,
+      queued: false,
     };
     return watch;
   }
@@ -190,7 +193,7 @@ export class WatchStream {
   #end(watch: Watch): void {
     watch.ended = true;
     watch.watcher.close();
-    this.#ready.delete(watch);
+    this.#ready.remove(watch);
     this.#progressDue.delete(watch);
   }
 
@@ -205,10 +208,11 @@ export class WatchStream {
   }
 
   #nextEvents(): WatchResponse | undefined {
-    const unfinished: Watch[] = [];
-    const response = this.#firstEvents(unfinished);
-    for (const watch of unfinished) this.#ready.add(watch);
-    if (unfinished.length > 0 && !this.#searching) {
+    const response = this.#firstEvents();
+    if (this.#unfinished.length === 0) return response;
+    for (const watch of this.#unfinished) this.#ready.add(watch);
+    this.#unfinished.length = 0;
+    if (!this.#searching) {
       this.#searching = true;
       this.#api.historyTurns.wait(() => {
         this.#searching = false;
@@ -218,10 +222,9 @@ export class WatchStream {
     return response;
   }
 
-  /** Of the watches that have some. Those that must go on searching in a later turn are put into `unfinished`. */
-  #firstEvents(unfinished: Watch[]): WatchResponse | undefined {
-    for (const watch of this.#ready) {
-      this.#ready.delete(watch);
+  /** Of the watches that have some. Those that must go on searching in a later turn are put into `#unfinished`. */
+  #firstEvents(): WatchResponse | undefined {
+    for (let watch = this.#ready.take(); watch !== undefined; watch = this.#ready.take()) {
       const refusal = this.#guard.stillRefusal(watch.range);
       if (refusal !== undefined) {
         this.#end(watch);
@@ -230,7 +233,7 @@ export class WatchStream {
       const batch = gather(watch.watcher, this.#api.historyTurns.budget);
       if (batch === undefined) continue;
       if (batch.type === 'unfinished') {
-        unfinished.push(watch);
+        this.#unfinished.push(watch);
         continue;
       }
       if (batch.type === 'compacted') return this.#compacted(watch, batch.compactRevision);
@@ -250,7 +253,7 @@ export class WatchStream {
       return this.#response(noWatch, {});
     }
     for (const watch of this.#progressDue) {
-      if (this.#ready.has(watch)) continue;
+      if (watch.queued) continue;
       this.#progressDue.delete(watch);
       return this.#response(watch.id, {});
     }

@@ -5,6 +5,10 @@ import { type Kept, mostKeptEventBytes, mostKeptEvents } from './watch-kept.ts';
 import { eventBytes, type Kind, readingOf } from './watch-kinds.ts';
 import type { WatchHub } from './watches.ts';
 
+export function wantsType({ noPut, noDelete }: WatchRequest, tombstone: boolean): boolean {
+  return tombstone ? !noDelete : !noPut;
+}
+
 /** One watcher: where in history it stands. */
 export class Cursor implements Watcher {
   readonly request: WatchRequest;
@@ -34,7 +38,7 @@ export class Cursor implements Watcher {
       rangeEnd: copyBytes(request.rangeEnd),
     };
     this.onReady = onReady;
-    this.kind = hub.kinds.join(this.request);
+    this.kind = hub.kinds.of(this.request);
     const { revision, history } = hub.store;
     this.searchedTail = history.tail;
     this.nextRevision = request.startRevision > 0 ? request.startRevision : revision + 1;
@@ -59,7 +63,7 @@ export class Cursor implements Watcher {
       return { type: 'compacted', compactRevision: store.compactRevision };
     }
     const { kind } = this;
-    if (kind.count === 1) return this.read(maxEvents, maxBytes, budget);
+    if (kind.cursors.size === 1) return this.read(maxEvents, maxBytes, budget);
     const asked = { from: this.nextRevision, maxEvents, maxBytes };
     const known = readingOf(kind, asked);
     if (known !== undefined) {
@@ -81,7 +85,7 @@ export class Cursor implements Watcher {
     this.nextRevision = stoppedAt;
     this.idle = stoppedAt > revision;
     if (events.length === 0) return this.idle ? undefined : { type: 'unfinished' };
-    return { type: 'events', events, revision: stoppedAt - 1, shared: this.kind.count > 1 };
+    return { type: 'events', events, revision: stoppedAt - 1, shared: this.kind.cursors.size > 1 };
   }
 
   /** Events of whole revisions below `end`, up to the revision at which there were enough or the budget ended, or to `end`. */
@@ -170,13 +174,9 @@ export class Cursor implements Watcher {
     this.hub.remove(this);
   }
 
-  wantsType(tombstone: boolean): boolean {
-    return tombstone ? !this.request.noDelete : !this.request.noPut;
-  }
-
   private wants(record: number): boolean {
     const { store } = this.hub;
-    if (!this.wantsType(store.records.isTombstone(record))) return false;
+    if (!wantsType(this.request, store.records.isTombstone(record))) return false;
     const key = store.keys.view(store.records.key(record));
     return rangeContains(this.request.key, this.request.rangeEnd, key);
   }

@@ -1,8 +1,10 @@
 /**
- * Watchers that want the same events are of one kind: what one of them reads the others are given, as far as that is
- * worth keeping.
+ * Watchers that want the same events are of one kind: they are woken together, and what one of them reads the others are
+ * given, as far as that is worth keeping.
  */
+
 import type { WatchBatch, WatchEvent, WatchRequest } from './types.ts';
+import type { Cursor } from './watch-cursor.ts';
 
 /** Of what is kept of readings, all watchers together; and what each of them, and each event, takes besides its content. */
 const mostReadingBytes = 8 * 1024 * 1024;
@@ -26,7 +28,11 @@ export interface Reading {
 /** All watchers that want the same events. */
 export interface Kind {
   readonly name: string;
-  count: number;
+  /** What they want. From which revision on is each one's own. */
+  readonly request: WatchRequest;
+  readonly cursors: Set<Cursor>;
+  /** The call of `notifyFrom` in which the last of them was woken. */
+  wokenIn: number;
   /** Of the state as it is now, by what was asked; dropped when more is written. */
   readonly readings: Map<string, Reading>;
   /** The last one, which is what most come for. */
@@ -52,19 +58,22 @@ export class WatchKinds {
   private readonly readKinds = new Set<Kind>();
   private readingBytes = 0;
 
-  /** The kind of a new watcher, which is counted there. */
-  join({ key, rangeEnd, prevKv, noPut, noDelete }: WatchRequest): Kind {
+  /** The kind of a new watcher; one that has no cursors yet is new, too. */
+  of(request: WatchRequest): Kind {
+    const { key, rangeEnd, prevKv, noPut, noDelete } = request;
     const flags = (prevKv ? 1 : 0) + (noPut ? 2 : 0) + (noDelete ? 4 : 0);
     const name = `${flags} ${key.length} ${latin(key)}${latin(rangeEnd)}`;
-    const kind = this.kinds.get(name) ?? { name, count: 0, readings: new Map(), latest: undefined };
-    kind.count++;
+    const known = this.kinds.get(name);
+    if (known !== undefined) return known;
+    const cursors = new Set<Cursor>();
+    const kind = { name, request, cursors, wokenIn: 0, readings: new Map(), latest: undefined };
     this.kinds.set(name, kind);
     return kind;
   }
 
-  leave(kind: Kind): void {
-    kind.count--;
-    if (kind.count === 0) this.kinds.delete(kind.name);
+  /** Nobody is of this kind any more. */
+  drop(kind: Kind): void {
+    this.kinds.delete(kind.name);
   }
 
   /** Until more is written, or more was read than is worth keeping: nobody may come for it. */

@@ -343,6 +343,30 @@ test('a watcher far behind looks at twice of what is written in between, to a bo
   assert.equal(look(5), 60);
 });
 
+test('watchers of one range are woken by the same entry, each at the first revision that it wants', () => {
+  const keyspace = new Keyspace();
+  applyOne(keyspace, putCommand('a', '1'));
+  const told: string[] = [];
+  const watch = (name: string, more: Partial<WatchRequest> = {}) =>
+    keyspace.watch(watchRequest('a', 'c', more), () => told.push(name));
+  const now = watch('now');
+  const later = watch('later', { startRevision: 4 });
+  const muchLater = watch('much later', { startRevision: 9 });
+  const deletions = watch('deletions', { noPut: true });
+  const behind = watch('behind', { startRevision: 2 });
+  applyAll(keyspace, [putCommand('a', '2'), putCommand('b', '3'), deleteCommand('a')]);
+  assert.deepEqual(told.sort(), ['deletions', 'later', 'now']);
+  assert.deepEqual(described(drain(now)), ['put a@3', 'put b@4', 'delete a@5']);
+  assert.deepEqual(described(drain(later)), ['put b@4', 'delete a@5']);
+  assert.deepEqual(described(drain(deletions)), ['delete a@5']);
+  assert.deepEqual(described(drain(behind)), ['put a@2', 'put a@3', 'put b@4', 'delete a@5']);
+  assert.deepEqual(drain(muchLater), []);
+  now.close();
+  applyOne(keyspace, putCommand('b', '6'));
+  assert.deepEqual(told.sort(), ['behind', 'deletions', 'later', 'later', 'now']);
+  assert.deepEqual(described(drain(later)), ['put b@6']);
+});
+
 test('a watcher that waits for a future revision stays silent until then', () => {
   const keyspace = new Keyspace();
   let calls = 0;

@@ -10,24 +10,21 @@ import { equalBytes, isUnboundedEnd } from './bytes.ts';
 import { IntervalTree } from './interval-tree.ts';
 import { Store } from './store.ts';
 import type { Watcher, WatchRequest } from './types.ts';
-import { Cursor } from './watch-cursor.ts';
+import { Cursor, wantsType } from './watch-cursor.ts';
 import { type Kept, KeptEvents, mostReadRecords } from './watch-kept.ts';
-import { WatchKinds } from './watch-kinds.ts';
+import { type Kind, WatchKinds } from './watch-kinds.ts';
 
 const noBytes = new Uint8Array(0);
-
-interface ExactGroup {
-  readonly key: Uint8Array;
-  readonly cursors: Set<Cursor>;
-}
 
 export class WatchHub {
   store: Store;
   private readonly cursors = new Set<Cursor>();
-  /** Watchers of single keys, by the key's hash. */
-  private readonly exact = new Map<number, ExactGroup[]>();
-  private readonly ranges = new IntervalTree<Cursor>();
+  /** Those of watchers of single keys, by the key's hash. */
+  private readonly exact = new Map<number, Kind[]>();
+  private readonly ranges = new IntervalTree<Kind>();
   private rangeCount = 0;
+  /** Calls of `notifyFrom` so far. */
+  private notified = 0;
   readonly kinds = new WatchKinds();
   readonly kept = new KeptEvents();
 
@@ -42,39 +39,41 @@ export class WatchHub {
   watch(request: WatchRequest, onReady: () => void): Watcher {
     const cursor = new Cursor(this, request, onReady);
     this.cursors.add(cursor);
-    const { key, rangeEnd } = cursor.request;
-    if (rangeEnd.length === 0) {
-      const hash = Store.keyHash(key);
-      const groups = this.exact.get(hash) ?? [];
-      if (groups.length === 0) this.exact.set(hash, groups);
-      const group = groups.find((candidate) => equalBytes(candidate.key, key));
-      if (group !== undefined) group.cursors.add(cursor);
-      else groups.push({ key, cursors: new Set([cursor]) });
-    } else {
-      this.ranges.add(key, isUnboundedEnd(rangeEnd) ? undefined : rangeEnd, cursor);
-      this.rangeCount++;
-    }
+    const { kind } = cursor;
+    if (kind.cursors.size === 0) this.addKind(kind);
+    kind.cursors.add(cursor);
     return cursor;
+  }
+
+  private addKind(kind: Kind): void {
+    const { key, rangeEnd } = kind.request;
+    if (rangeEnd.length > 0) {
+      this.ranges.add(key, isUnboundedEnd(rangeEnd) ? undefined : rangeEnd, kind);
+      this.rangeCount++;
+      return;
+    }
+    const hash = Store.keyHash(key);
+    const kinds = this.exact.get(hash);
+    if (kinds === undefined) this.exact.set(hash, [kind]);
+    else kinds.push(kind);
   }
 
   remove(cursor: Cursor): void {
     if (!this.cursors.delete(cursor)) return;
-    this.kinds.leave(cursor.kind);
-    const { key, rangeEnd } = cursor.request;
+    const { kind } = cursor;
+    kind.cursors.delete(cursor);
+    if (kind.cursors.size > 0) return;
+    this.kinds.drop(kind);
+    const { key, rangeEnd } = kind.request;
     if (rangeEnd.length > 0) {
-      this.ranges.delete(key, isUnboundedEnd(rangeEnd) ? undefined : rangeEnd, cursor);
+      this.ranges.delete(key, isUnboundedEnd(rangeEnd) ? undefined : rangeEnd, kind);
       this.rangeCount--;
       return;
     }
     const hash = Store.keyHash(key);
-    const groups = this.exact.get(hash) ?? [];
-    const at = groups.findIndex((candidate) => equalBytes(candidate.key, key));
-    const group = groups[at];
-    if (group === undefined) return;
-    group.cursors.delete(cursor);
-    if (group.cursors.size > 0) return;
-    groups.splice(at, 1);
-    if (groups.length === 0) this.exact.delete(hash);
+    const others = (this.exact.get(hash) ?? []).filter((other) => other !== kind);
+    if (others.length > 0) this.exact.set(hash, others);
+    else this.exact.delete(hash);
   }
 
   /** Wakes the idle watchers that want a record at or after this position in history. */
@@ -83,26 +82,34 @@ export class WatchHub {
     if (this.cursors.size === 0) return;
     const store = this.store;
     const woken: Cursor[] = [];
+    const call = ++this.notified;
     let modRevision = 0;
     let tombstone = false;
-    const touch = (cursor: Cursor): void => {
-      if (!cursor.idle || cursor.nextRevision > modRevision || !cursor.wantsType(tombstone)) return;
-      cursor.idle = false;
-      cursor.live = true;
-      cursor.nextRevision = modRevision;
-      woken.push(cursor);
+    const touch = (kind: Kind): void => {
+      if (kind.wokenIn === call || !wantsType(kind.request, tombstone)) return;
+      let isDone = true;
+      for (const cursor of kind.cursors) {
+        if (!cursor.idle) continue;
+        if (cursor.nextRevision > modRevision) {
+          isDone = false;
+          continue;
+        }
+        cursor.idle = false;
+        cursor.live = true;
+        cursor.nextRevision = modRevision;
+        woken.push(cursor);
+      }
+      if (isDone) kind.wokenIn = call;
     };
     for (let at = position; at < store.history.tail; at++) {
       const record = store.history.at(at);
       modRevision = store.records.modRevision(record);
       tombstone = store.records.isTombstone(record);
       const row = store.records.key(record);
-      const groups = this.exact.get(store.keys.hash(row));
-      const key = groups !== undefined || this.rangeCount > 0 ? store.keys.view(row) : noBytes;
-      if (groups !== undefined) {
-        for (const group of groups) {
-          if (equalBytes(group.key, key)) for (const cursor of group.cursors) touch(cursor);
-        }
+      const kinds = this.exact.get(store.keys.hash(row));
+      const key = kinds !== undefined || this.rangeCount > 0 ? store.keys.view(row) : noBytes;
+      if (kinds !== undefined) {
+        for (const kind of kinds) if (equalBytes(kind.request.key, key)) touch(kind);
       }
       if (this.rangeCount > 0) this.ranges.visit(key, touch);
     }
