@@ -56,7 +56,8 @@ test("etcd's text of a refusal is followed by what to do", () => {
   assert.match(told('mvcc: database space exceeded'), /conclave compact, conclave alarm disarm\.$/);
   assert.match(told('can only promote a learner member which is in sync with leader'), /caught up/);
   assert.match(told('can only promote a learner member'), /voter already\.$/);
-  assert.equal(told('role name not found'), 'etcdserver: role name not found');
+  assert.match(told('role name not found'), /^etcdserver: role name not found\. .*role list\.$/);
+  assert.equal(told('role name is empty'), 'etcdserver: role name is empty');
 });
 
 test('where the last attempt got no answer, what tells which members answer is named', () => {

@@ -103,6 +103,10 @@ const remedies: readonly (readonly [string, string])[] = [
     ': it lacks some of the log yet. Try again when it has caught up, which conclave status shows.',
   ],
   ['etcdserver: can only promote a learner member', ': this one is a voter already.'],
+  ['etcdserver: user name not found', '. Which there are: conclave user list.'],
+  ['etcdserver: role name not found', '. Which there are: conclave role list.'],
+  ['etcdserver: permission is not granted to the role', '. What it has: conclave role get.'],
+  ['etcdserver: role is not granted to the user', '. What it has: conclave user get.'],
   ['etcdserver: too many learner members in cluster', '. Promote or remove the one that is there first.'],
   [
     'etcdserver: Peer URLs already exists',

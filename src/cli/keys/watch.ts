@@ -45,11 +45,16 @@ async function follow(endpoints: readonly string[], request: WatchOptions, json:
   await using client = openClient(endpoints);
   let stands = false;
   for await (const { events, revision } of client.watch(request, { signal: interrupted.signal })) {
-    if (!stands) process.stderr.write(`conclave: watching, at revision ${revision}\n`);
+    if (!stands) process.stderr.write(`conclave: watching, ${sinceWhen(request.startRevision, revision)}\n`);
     stands = true;
     if (events.length > 0) process.stdout.write(events.map((event) => `${lineOf(event, json)}\n`).join(''));
   }
   return interrupted.exitCode;
+}
+
+/** From an old revision the watch begins before the member could look whether its history is still there. */
+function sinceWhen(startRevision: number | undefined, revision: number): string {
+  return startRevision ? `from revision ${startRevision} on` : `at revision ${revision}`;
 }
 
 function lineOf({ type, kv }: Event, json: boolean): string {
