@@ -1,6 +1,5 @@
-import type { Target } from '../../member/membership/index.ts';
-import { decodeClusterRecord, recordsOf } from '../../member/membership/records.ts';
-import { type Configuration, type ConfigurationAt, membersOf } from '../../raft/index.ts';
+import { decodeClusterRecord } from '../../member/membership/records.ts';
+import { type Configuration, membersOf } from '../../raft/index.ts';
 import type { Fault } from '../faults/schedule.ts';
 import { nothingToUndo, oneOf, type Strike } from '../faults/targets.ts';
 import type { SimulatedCluster } from '../life/cluster.ts';
@@ -11,12 +10,13 @@ import type { Host } from '../world/host.ts';
 import { Draw } from '../world/random.ts';
 import { eventKinds } from '../world/scheduler.ts';
 import type { World } from '../world/world.ts';
-import { addition, exchange, type Plan, promotion, type Request, removal, type Situation } from './plans.ts';
+import { ask } from './asking.ts';
+import { addition, exchange, type Plan, promotion, type Request, removal } from './plans.ts';
+import { inForce, situationOf } from './situation.ts';
 
 const workEveryUs = 100_000;
 /** What is refused now may not be in a moment: a voter was away, a learner behind. */
 const patienceUs = 6_000_000;
-const answerWithinMs = 4000;
 /** Whoever was asked may have died with the question. */
 const forgottenAfterUs = 5_000_000;
 
@@ -119,7 +119,7 @@ export class Operator {
   get settled(): boolean {
     const { hub, cluster } = this.#parts;
     const { index, configuration } = hub.configurations.committed;
-    const leader = this.#inForce();
+    const leader = inForce(this.#parts.cluster);
     if (this.#tasks.length > 0 || this.#asking !== undefined || leader === undefined) return false;
     if (cluster.leader === undefined || hub.configurations.of(cluster.leader).index !== index) return false;
     if (configuration.outgoing !== undefined) return false;
@@ -149,41 +149,16 @@ export class Operator {
   #work(): void {
     for (const { running, raft } of this.#parts.cluster.present)
       if (running && raft !== undefined) this.#startAdded(raft.status().configuration);
-    const inForce = this.#inForce();
-    if (inForce === undefined) return;
+    const now = inForce(this.#parts.cluster);
+    if (now === undefined) return;
     const [task] = this.#tasks;
     if (task === undefined || this.#asking !== undefined) return;
-    const request = task.plan(this.#situation(inForce));
+    const request = task.plan(situationOf(this.#parts.cluster, now));
     if (request === undefined || this.#parts.world.nowUs > task.untilUs) {
       this.#tasks.splice(this.#tasks.indexOf(task), 1);
       return;
     }
     this.#ask(task, request);
-  }
-
-  /** As the leader sees it, or whoever knows most. */
-  #inForce(): ConfigurationAt | undefined {
-    let newest: ConfigurationAt | undefined;
-    let newestTerm = -1;
-    for (const { raft, running } of this.#parts.cluster.present) {
-      if (!running || raft === undefined) continue;
-      const { role, term, configuration, configurationIndex } = raft.status();
-      if (role !== 'leader' || term < newestTerm) continue;
-      newest = { index: configurationIndex, configuration };
-      newestTerm = term;
-    }
-    return newest;
-  }
-
-  #situation({ configuration }: ConfigurationAt): Situation {
-    const { cluster } = this.#parts;
-    return {
-      configuration,
-      records: recordsOf(configuration, cluster.initialMembers),
-      removed: decodeClusterRecord(configuration.context).removed,
-      isLost: (id) =>
-        cluster.members.some(({ memberId, lost, diverged }) => memberId === id && (lost || diverged)),
-    };
   }
 
   #ask(task: Task, request: Request): void {
@@ -208,20 +183,7 @@ export class Operator {
       }
     };
     world.scheduler.after(forgottenAfterUs, eventKinds.fault, undefined, () => done('nothing', false));
-    if (request.type === 'change') {
-      via.member.changeMembership(request.change, { timeoutMs: answerWithinMs }).then(
-        (outcome) => done(outcome.ok ? 'done' : outcome.failure, outcome.ok),
-        (error: unknown) => done(String(error), false),
-      );
-      return;
-    }
-    // Private to the member, since its API changes one at a time.
-    const { group } = via.member as unknown as { group: { changeMembership: AskCore } };
-    const basedOn = via.raft?.status().configurationIndex ?? 0;
-    group.changeMembership(basedOn, request.target).then(
-      (answer) => done(answer.ok ? 'done' : (answer.reason ?? ''), answer.ok),
-      (error: unknown) => done(String(error), false),
-    );
+    void ask(via, via.member, request).then(({ ok, outcome }) => done(outcome, ok));
   }
 
   #count(request: Request): void {
@@ -299,7 +261,7 @@ export class Operator {
     const { cluster } = this.#parts;
     const random = new Draw(how);
     if (this.#tasks.length > 2 || this.#over) return undefined;
-    const voters = this.#inForce()?.configuration.voters ?? [];
+    const voters = inForce(this.#parts.cluster)?.configuration.voters ?? [];
     const leaving = [first.memberId, ...random.shuffled(voters.filter((id) => id !== first.memberId))];
     const going = leaving.filter((id) => voters.includes(id)).slice(0, random.between(0, 2));
     const coming = random.between(going.length === 0 ? 2 : 1, 2);
@@ -325,11 +287,6 @@ export class Operator {
     return nothingToUndo;
   }
 }
-
-type AskCore = (
-  basedOn: number,
-  target: Target,
-) => Promise<{ readonly ok: boolean; readonly reason?: string }>;
 
 function urlOf({ address }: Host): string {
   return `http://${address}:${peerPort}`;
