@@ -32,6 +32,8 @@ const leaderWithinMs = 15_000;
 /** On top, where members join and leave: what is lost is removed, and what was removed stops. */
 const changedWithinMs = 15_000;
 const writeWithinMs = 5000;
+/** Of one who has only one endpoint to ask, and a connection to it that TCP holds on to. */
+const rightsWithinMs = 20_000;
 const operationsEndWithinMs = 8000;
 const equalWithinMs = 5000;
 /** On top, where members may differ until they are compared, and are taken out and removed. */
@@ -76,7 +78,7 @@ export class Progress {
     }
     await this.#write();
     if (administrator !== undefined)
-      await this.#until(writeWithinMs, () => administrator.done, 'all users to be given back their rights');
+      await this.#until(rightsWithinMs, () => administrator.done, 'all users to be given back their rights');
     const limitUs =
       (operator === undefined ? healedUs : world.nowUs) + (leaderWithinMs + CandidateWorkload.limitMs) * 1000;
     await world.scheduler.run(limitUs, () => {
