@@ -35,7 +35,6 @@ export interface GroupContext {
   readonly stored: RaftStored;
   readonly transport: () => PeerTransport;
   readonly onState: (state: RaftState) => void;
-  /** Entries were applied, or a snapshot in their place. */
   /** Everything up to this index is applied. */
   readonly onProgress: (index: number) => void;
   readonly membership: () => Pick<Membership, 'applied' | 'configured' | 'noteApplied'>;
