@@ -226,9 +226,14 @@ describe('TLS between members', { skip: certificatesMissing ?? false }, () => {
         );
       assert.equal(told.length, count);
     };
-    writeFileSync(files.certificateFile, 'half a certificate');
+    // In one step: a look between an empty file and a full one would see two changes.
+    const put = (content: string): void => {
+      writeFileSync(`${files.certificateFile}.new`, content);
+      renameSync(`${files.certificateFile}.new`, files.certificateFile);
+    };
+    put('half a certificate');
     await until(1);
-    writeFileSync(files.certificateFile, 'another half of one');
+    put('another half of one');
     await until(2);
     renameSync(files.keyFile, `${files.keyFile}.away`);
     await until(3);
