@@ -72,8 +72,8 @@ test('a command that does not exist is told apart from one that fails', patience
 
 test('a deadline that nobody extends ends the command, with SIGTERM first', patience, async () => {
   const end = await endOf(`trap 'exit 3' TERM; sleep 60 ${silent} & wait`, {
-    remainingMs: () => 600,
-    killAfterMs: 500,
+    remainingMs: () => 6000,
+    killAfterMs: 5900,
   });
   assert.deepEqual(end, { type: 'stopped', killed: false });
 });
