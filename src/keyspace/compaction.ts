@@ -13,8 +13,8 @@ export class Compaction {
   private readonly store: Store;
   /** Sum of the hashes of the base's live records. */
   private baseHash = 0;
-  /** The compact revision up to which everything was dropped. */
-  private doneTo = 0;
+  /** As if this were the compact revision, everything was dropped. */
+  doneTo = 0;
 
   constructor(store: Store) {
     this.store = store;
@@ -35,18 +35,21 @@ export class Compaction {
     this.doneTo = this.store.compactRevision;
   }
 
-  /** Drops up to about `budget` records. No write may be uncommitted. */
-  drop(budget: number): void {
+  /**
+   * Drops up to about `budget` records, of what nobody sees from revision `target` on, which is at most the compact one. No
+   * write may be uncommitted.
+   */
+  drop(budget: number, target: number): void {
     const { store } = this;
-    const { history, records, compactRevision } = store;
-    if (this.doneTo === compactRevision) return;
+    const { history, records } = store;
+    if (this.doneTo === target) return;
     for (let left = budget; history.head < history.tail; left--) {
       const record = history.at(history.head);
-      if (records.modRevision(record) >= compactRevision) break;
+      if (records.modRevision(record) >= target) break;
       if (left <= 0) return;
       history.dropFirst();
-      this.baseHash = (this.baseHash + this.baseChange(record)) >>> 0;
-      this.dropPrevious(record);
+      this.baseHash = (this.baseHash + this.baseChange(record, target)) >>> 0;
+      this.dropPrevious(record, target);
       const key = records.key(record);
       if (records.isTombstone(record) && store.keys.newest(key) === record) {
         store.releaseRecord(record);
@@ -55,11 +58,11 @@ export class Compaction {
     }
     for (let position = history.head; position < history.tail; position++) {
       const record = history.at(position);
-      if (records.modRevision(record) !== compactRevision) break;
-      this.baseHash = (this.baseHash + this.previousChange(record)) >>> 0;
-      this.dropPrevious(record);
+      if (records.modRevision(record) !== target) break;
+      this.baseHash = (this.baseHash + this.previousChange(record, target)) >>> 0;
+      this.dropPrevious(record, target);
     }
-    this.doneTo = compactRevision;
+    this.doneTo = target;
   }
 
   /** Hash of what the base has to hold: of what it does hold, and of what `drop` has still to change. */
@@ -71,7 +74,10 @@ export class Compaction {
       const record = history.at(position);
       const modRevision = records.modRevision(record);
       if (modRevision > compactRevision) break;
-      const change = modRevision < compactRevision ? this.baseChange(record) : this.previousChange(record);
+      const change =
+        modRevision < compactRevision
+          ? this.baseChange(record, compactRevision)
+          : this.previousChange(record, compactRevision);
       sum = (sum + change) >>> 0;
     }
     return sum;
@@ -82,25 +88,25 @@ export class Compaction {
     return records.isTombstone(record) ? 0 : (records.page(record).hash[rowInPage(record)] as number);
   }
 
-  /** How the base's hash changes when a record leaves history for it. */
-  private baseChange(record: number): number {
-    return this.liveHash(record) + this.previousChange(record);
+  /** How the hash of the base at `target` changes when a record leaves history for it. */
+  private baseChange(record: number, target: number): number {
+    return this.liveHash(record) + this.previousChange(record, target);
   }
 
-  /** The same of a record at the compact revision, which stays in history: only the one before it leaves. */
-  private previousChange(record: number): number {
-    const { records, compactRevision } = this.store;
+  /** The same of a record at `target`, which stays in history: only the one before it leaves. */
+  private previousChange(record: number, target: number): number {
+    const { records } = this.store;
     const previous = records.previous(record);
-    if (previous === none || records.modRevision(previous) >= compactRevision) return 0;
+    if (previous === none || records.modRevision(previous) >= target) return 0;
     return -this.liveHash(previous);
   }
 
-  /** The record before one at or below the compact revision is visible to nobody. */
-  private dropPrevious(record: number): void {
-    const { records, compactRevision } = this.store;
+  /** The record before one at or below `target` is visible to nobody. */
+  private dropPrevious(record: number, target: number): void {
+    const { records } = this.store;
     const page = records.page(record);
     const previous = page.previous[rowInPage(record)] as number;
-    if (previous === none || records.modRevision(previous) >= compactRevision) return;
+    if (previous === none || records.modRevision(previous) >= target) return;
     page.previous[rowInPage(record)] = none;
     this.store.releaseRecord(previous);
   }

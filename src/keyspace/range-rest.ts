@@ -10,22 +10,30 @@ export interface PartBounds {
 
 /**
  * What is left of a range that was read in parts: versions of values never change, so later parts are of the same revision.
- * Until it is closed nothing that was compacted is dropped.
+ * Until it is closed, what is visible at that revision is not dropped, however far a compaction goes.
  */
 export class RangeRest {
   private readonly store: Store;
+  private readonly revision: number;
   private readonly records: readonly number[];
   private readonly withValues: boolean;
   private readonly bounds: PartBounds;
   private position = 0;
   private closed = false;
 
-  constructor(store: Store, records: readonly number[], withValues: boolean, bounds: PartBounds) {
+  constructor(
+    store: Store,
+    revision: number,
+    records: readonly number[],
+    withValues: boolean,
+    bounds: PartBounds,
+  ) {
     this.store = store;
+    this.revision = revision;
     this.records = records;
     this.withValues = withValues;
     this.bounds = bounds;
-    store.openSnapshots++;
+    store.held.hold(revision);
   }
 
   /** The next part, in order; empty at the end. */
@@ -44,6 +52,11 @@ export class RangeRest {
     return kvs;
   }
 
+  /** Key-values of the whole range. */
+  get size(): number {
+    return this.records.length;
+  }
+
   get atEnd(): boolean {
     return this.position === this.records.length;
   }
@@ -52,6 +65,6 @@ export class RangeRest {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.store.openSnapshots--;
+    this.store.held.release(this.revision);
   }
 }

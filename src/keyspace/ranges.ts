@@ -40,7 +40,7 @@ export function visitRange(
   });
 }
 
-function hasRevisionBounds(request: RangeRequest): boolean {
+export function hasRevisionBounds(request: RangeRequest): boolean {
   return (
     request.minModRevision !== 0 ||
     request.maxModRevision !== 0 ||
@@ -49,7 +49,7 @@ function hasRevisionBounds(request: RangeRequest): boolean {
   );
 }
 
-function withinBounds(store: Store, record: number, request: RangeRequest): boolean {
+export function withinBounds(store: Store, record: number, request: RangeRequest): boolean {
   const page = store.records.page(record);
   const mod = page.modRevision[rowInPage(record)] as number;
   const create = page.createRevision[rowInPage(record)] as number;
@@ -96,7 +96,8 @@ export function readRange(
       ? firstSorted(store, records, request, records.length).slice(0, limit)
       : firstSorted(store, records, request, limit > 0 ? limit : records.length);
   if (bounds !== undefined && first.length > fewKeyValues) {
-    const rest = new RangeRest(store, first, !request.keysOnly, bounds);
+    const revision = request.revision > 0 ? request.revision : store.revision;
+    const rest = new RangeRest(store, revision, first, !request.keysOnly, bounds);
     const kvs = rest.next();
     if (!rest.atEnd) return { kvs, more, count, rest };
     rest.close();

@@ -9,6 +9,7 @@
 import { finishHash, mixHash } from './bytes.ts';
 import { Compaction } from './compaction.ts';
 import { Content, type RecordFields } from './content.ts';
+import { HeldRevisions } from './held-revisions.ts';
 import { History } from './history.ts';
 import { none, rowInPage } from './tables.ts';
 
@@ -38,8 +39,10 @@ export class Store extends Content {
   readonly history = new History();
   revision = 1;
   compactRevision = 0;
-  /** While above 0, nothing is dropped: snapshots, or ranges in parts, are being read. */
+  /** While above 0, nothing is dropped: snapshots are being read. */
   openSnapshots = 0;
+  /** Ranges are being read at them, in parts. */
+  readonly held = new HeldRevisions();
   /** Sum of the hashes of all records ever appended; differences of it give the hash of a stretch of history. */
   historyHash = 0;
   onLeaseChange: LeaseChange = () => {};
@@ -169,7 +172,7 @@ export class Store extends Content {
 
   /** Drops up to about `budget` records that compaction has made invisible, and tidies the arena. */
   dropCompacted(budget: number): void {
-    if (this.openSnapshots === 0) this.compaction.drop(budget);
+    if (this.openSnapshots === 0) this.compaction.drop(budget, this.droppable);
     this.arena.maintain(budget * 64, this.relocate);
   }
 
@@ -193,7 +196,12 @@ export class Store extends Content {
   /** Drops what compaction has made invisible; true when nothing of it is left. A step costs about `budget` records. */
   tidy(budget: number): boolean {
     this.dropCompacted(budget);
-    return (this.openSnapshots > 0 || this.compaction.done) && this.arena.tidy;
+    return (this.openSnapshots > 0 || this.compaction.doneTo === this.droppable) && this.arena.tidy;
+  }
+
+  /** What is visible below this revision only, nobody can ask for, and nobody reads. */
+  private get droppable(): number {
+    return Math.min(this.compactRevision, Math.max(this.held.lowest, this.compaction.doneTo));
   }
 
   get compactionDone(): boolean {
