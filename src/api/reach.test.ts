@@ -84,3 +84,14 @@ test('a transaction with ranges that are not too large is applied, and those of 
   await txn(ranges(120, { rangeEnd: bytes('') }));
   assert.equal(member.proposed.length, 3);
 });
+
+test('keys that are deleted, or not asked for by their revision, do not count as an answer', async () => {
+  const { member, kv } = await setUp(101_000);
+  const txn = (rest: Partial<RangeRequest> = {}) =>
+    kv.txn(TxnRequest.create({ success: ranges(1, rest) }), new TestingCall());
+  await assert.rejects(txn(), refusal);
+  assert.equal((await txn({ minModRevision: member.keyspace.revision })).succeeded, true);
+  await member.propose({ type: 'deleteRange', request: { ...all, prevKv: false } });
+  const { responses } = await txn();
+  assert.equal(responses.length, 1);
+});

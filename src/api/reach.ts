@@ -12,21 +12,30 @@ const mostReachedKeyValues = 100_000;
  * before it is proposed. @throws StatusError
  */
 export function checkReach(keyspace: KeyspaceReader, transactions: readonly TxnRequest[]): void {
+  const mostKeys = Math.max(mostReachedKeys, keyspace.keyCount);
+  let reach = reachOf(keyspace, transactions);
+  if (reach.keys <= mostKeys && reach.keyValues > mostReachedKeyValues) {
+    // Much of what it found may be deleted by now.
+    reach = reachOf(keyspace, transactions, mostReachedKeyValues);
+  }
+  if (reach.keys <= mostKeys && reach.keyValues <= mostReachedKeyValues) return;
+  throw failure('rangesTooLarge', {
+    text:
+      `conclave: the ranges of this transaction look at ${reach.keys} keys and give ${reach.keyValues} key-values or more; ` +
+      `one may look at ${mostKeys} and give ${mostReachedKeyValues}. Read ranges on their own, or with a limit.`,
+  });
+}
+
+function reachOf(keyspace: KeyspaceReader, transactions: readonly TxnRequest[], countTo?: number) {
   let keys = 0;
   let keyValues = 0;
   for (const transaction of transactions) {
     if (!hasRanges(transaction)) continue;
-    const reach = keyspace.reach(transaction);
+    const reach = keyspace.reach(transaction, countTo);
     keys += reach.keys;
     keyValues += reach.keyValues;
   }
-  const mostKeys = Math.max(mostReachedKeys, keyspace.keyCount);
-  if (keys <= mostKeys && keyValues <= mostReachedKeyValues) return;
-  throw failure('rangesTooLarge', {
-    text:
-      `conclave: the ranges of this transaction look at ${keys} keys and give ${keyValues} key-values; one may look at ` +
-      `${mostKeys} and give ${mostReachedKeyValues}. Read ranges on their own, or with a limit.`,
-  });
+  return { keys, keyValues };
 }
 
 /** Of most transactions this is all that is looked at. */

@@ -98,8 +98,8 @@ export class Keyspace implements KeyspaceMachine {
     return failure === undefined ? readRange(store, request, undefined, bounds) : { failed: failure };
   }
 
-  reach(request: TxnRequest): Reach {
-    return reachOf(this.state.store.index, request);
+  reach(request: TxnRequest, countTo?: number): Reach {
+    return reachOf(this.state.store, request, countTo);
   }
 
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined {

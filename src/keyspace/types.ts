@@ -242,7 +242,7 @@ export interface KeyspaceReader {
   /** Keys that have a value, or had one that is not dropped yet. */
   readonly keyCount: number;
   /** What the transaction would look at now. */
-  reach(request: TxnRequest): Reach;
+  reach(request: TxnRequest, countTo?: number): Reach;
   lease(id: bigint, withKeys: boolean): LeaseInfo | undefined;
   leases(): bigint[];
   /** Those that stand, by kind and member. */
