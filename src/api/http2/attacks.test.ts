@@ -101,6 +101,17 @@ for (const path of ['/t/Many', '/t/Ready']) {
   });
 }
 
+test('a large answer that waits for its window keeps no other call of its connection out', async () => {
+  const rig = new Rig({ greet: false, limits: { maxUnsentBytes: 4096 } });
+  rig.greet([[settingIds.initialWindowSize, 0]]);
+  rig.call(1, '/t/Many', Uint8Array.of(1, 0xff, 0));
+  await rig.ping();
+  rig.call(3, '/t/Echo', message);
+  await rig.ping();
+  rig.send(frameTypes.windowUpdate, 0, 3, Uint8Array.of(0, 0, 0xff, 0));
+  assert.deepEqual((await rig.answer(3)).messages, [message]);
+});
+
 test('incomplete requests of one connection hold no more than their bound together', async () => {
   const rig = new Rig({ limits: { maxPartialBytes: 100_000 } });
   for (let stream = 1; stream < 40; stream += 2) {

@@ -146,9 +146,12 @@ export class Carrier implements StreamCarrier {
   #drained(): void {
     this.#onDrain();
     if (this.#waitingForDrain.size === 0 || this.congested) return;
-    const waiting = [...this.#waitingForDrain];
-    this.#waitingForDrain.clear();
-    for (const stream of waiting) stream.review();
+    // Who fills the socket again stands behind those that had no turn yet.
+    for (const stream of [...this.#waitingForDrain]) {
+      if (this.congested) return;
+      this.#waitingForDrain.delete(stream);
+      stream.review();
+    }
   }
 }
 

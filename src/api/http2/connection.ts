@@ -232,8 +232,7 @@ export class Http2Connection {
     this.#carrier.streams.add(stream);
     const { limits, onRequest, onTooLarge } = this.#options;
     const full = this.#carrier.streams.size > limits.maxConcurrentStreams;
-    if (full || this.#carrier.queuedBytes > limits.maxUnsentBytes * 4)
-      return stream.reset(errorCodes.refusedStream);
+    if (full || this.#carrier.overfull) return stream.reset(errorCodes.refusedStream);
     stream.remoteEnded = ended;
     if (head.kind === 'too-large') return onTooLarge(stream);
     if (head.kind === 'malformed') return stream.reset(errorCodes.protocol);

@@ -51,3 +51,34 @@ test('of answers for which the windows are large enough the socket holds a littl
   );
   assert.deepEqual([carrier.streams.size, carrier.queuedBytes], [0, 0]);
 });
+
+test('who may go on after large answers filled the socket does so as soon as there is room', async () => {
+  const [client, socket] = duplexPair();
+  const carrier = new Carrier(socket, {
+    ...{ congestedBytes: megabyte, maxAnswerBytes: 256 * megabyte, onDrain: () => {} },
+  });
+  carrier.sendWindow = windowBytes;
+  let received = 0;
+  const wentOnAt: number[] = [];
+  const stream = (id: number): Http2Stream => {
+    const made = new Http2Stream(id, carrier, windowBytes, 0);
+    made.remoteEnded = true;
+    made.receiver = { data: () => {}, aborted: () => {}, drained: () => void wentOnAt.push(received) };
+    carrier.streams.add(made);
+    return made;
+  };
+  for (const [id, megabytes] of [
+    [1, 30],
+    [3, 10],
+  ] as const) {
+    const large = stream(id);
+    large.sendMessage(new Uint8Array(megabytes * megabyte));
+    large.sendTrailers([]);
+  }
+  assert.equal(stream(5).sendMessage(new Uint8Array(100)), false);
+  for await (const chunk of client) {
+    received += chunk.length;
+    if (received > 40 * megabyte) break;
+  }
+  assert.ok((wentOnAt[0] ?? Number.POSITIVE_INFINITY) < 8 * megabyte, `${wentOnAt}`);
+});

@@ -186,7 +186,7 @@ export class Http2Stream {
 
   /** Goes on after the socket held too much. */
   review(): void {
-    if (this.#queuedBytes > 0) this.pump();
+    if (this.#queue !== undefined && this.#queue.length > 0) this.pump();
     if (!this.#closed && this.#hasRoom()) this.receiver?.drained();
   }
 
