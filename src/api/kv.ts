@@ -1,8 +1,8 @@
-import type { Command, CommandOutcome, CommandResult, RangeResult } from '../keyspace/types.ts';
+import type { Command, CommandOutcome, CommandResult } from '../keyspace/types.ts';
 import type { ProposeOptions } from '../member/types.ts';
-import type { ResponseHeader, services } from '../wire/index.ts';
+import type { RangeRequest, services } from '../wire/index.ts';
 import { deleteRangeResponse, rangeRequest, rangeResponse, txnResponse } from './convert.ts';
-import { partOfRange } from './large-ranges.ts';
+import { partOfRange, type ReadRange } from './large-ranges.ts';
 import { checkReach } from './reach.ts';
 import type { ApiServices } from './service.ts';
 import { commandFailure } from './status.ts';
@@ -25,8 +25,17 @@ export async function proposeFor<Type extends Command['type']>(
 
 export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[Name]> } {
   const { member, headers, largeRanges } = api;
-  const large = async (result: RangeResult, header: ResponseHeader, context: CallContext) => {
-    const answer = await largeRanges.answer(result, header, context.signal);
+  const read = (request: RangeRequest): ReadRange => {
+    const header = headers.header();
+    const result = member.keyspace.range(rangeRequest(request), partOfRange);
+    if ('failed' in result) throw commandFailure(result.failed);
+    return { result, header };
+  };
+  const readAllowed = (request: RangeRequest, context: CallContext): ReadRange | Promise<ReadRange> =>
+    api.access.enabled ? api.access.reading(context, request, () => read(request)) : read(request);
+  const large = async (found: ReadRange, request: RangeRequest, context: CallContext) => {
+    const again = () => readAllowed(request, context);
+    const answer = await largeRanges.answer(found, again, context.signal);
     // By now this member may know that what it has is not to be trusted.
     headers.header();
     return answer;
@@ -35,13 +44,9 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
     async range(request, context) {
       checkRange(request);
       if (!request.serializable) await member.readBarrier();
-      const read = () => {
-        const header = headers.header();
-        const result = member.keyspace.range(rangeRequest(request), partOfRange);
-        if ('failed' in result) throw commandFailure(result.failed);
-        return result.rest === undefined ? rangeResponse(result, header) : large(result, header, context);
-      };
-      return api.access.enabled ? api.access.reading(context, request, read) : read();
+      const found = api.access.enabled ? await readAllowed(request, context) : read(request);
+      const { result, header } = found;
+      return result.rest === undefined ? rangeResponse(result, header) : large(found, request, context);
     },
 
     // Without async functions around it: each costs as much as what is done here.

@@ -84,3 +84,57 @@ test('large ranges go on beside each other, and one whose caller has gone ends',
   await member.propose({ type: 'compact', revision: member.keyspace.revision });
   assert.ok(isTidy(member));
 });
+
+test('ranges that overlap without end keep nothing from being dropped but what they read', async () => {
+  const { member, kv, put } = await setUp(1200, 1);
+  let over = false;
+  const list = async (): Promise<void> => {
+    while (!over) await kv.range(everything, new TestingCall());
+  };
+  const lists = [list(), list(), list()];
+  const sizes: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    for (let at = 0; at < 300; at++) {
+      await put('other', new Uint8Array(1000));
+      if (at % 3 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    await member.propose({ type: 'compact', revision: member.keyspace.revision });
+    sizes.push(member.keyspace.sizeBytes);
+  }
+  over = true;
+  await Promise.all(lists);
+  assert.ok((sizes.at(-1) ?? 0) < 2 * (sizes[0] ?? 0), `${sizes}`);
+});
+
+test('one of middle size does not stand behind the long ones, and one that waits reads what is there at last', async () => {
+  const { member, kv, put } = await setUp(10_100, 1);
+  const ended: string[] = [];
+  const call = async (name: string, request = everything) => {
+    const answer = await kv.range(request, new TestingCall());
+    ended.push(name);
+    return answer;
+  };
+  const long = Array.from({ length: 4 }, () => call('long'));
+  await Promise.resolve();
+  const waits = call('waits');
+  const page = call('page', { ...everything, limit: 600 });
+  await put('k', bytes('new'));
+  const { header, kvs } = await waits;
+  await Promise.all([...long, page]);
+  assert.equal(ended[0], 'page');
+  assert.deepEqual([header?.revision, kvs.length], [member.keyspace.revision, 10_101]);
+});
+
+test('who waits for a place and gives up is told at once, and holds none', async () => {
+  const { kv, turns } = await setUp(10_100, 1);
+  const calls = Array.from({ length: 9 }, () => new TestingCall());
+  const answers = calls.map((call) => kv.range(everything, call));
+  for (const answer of answers) answer.catch(() => {});
+  for (let tick = 0; tick < 100; tick++) await Promise.resolve();
+  const before = turns();
+  for (const call of calls.slice(4, 8)) call.abort(failure('cancelled'));
+  for (const answer of answers.slice(4, 8)) await assert.rejects(answer);
+  assert.equal(turns(), before);
+  const ended = await Promise.allSettled([...answers.slice(0, 4), answers[8]]);
+  assert.deepEqual(new Set(ended.map(({ status }) => status)), new Set(['fulfilled']));
+});

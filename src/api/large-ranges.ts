@@ -1,6 +1,8 @@
 import type { PartBounds, RangeResult } from '../keyspace/types.ts';
 import type { Timers } from '../runtime/types.ts';
 import { type KeyValue, RangeResponse, type ResponseHeader, services } from '../wire/index.ts';
+import { rangeResponse } from './convert.ts';
+import { Places } from './places.ts';
 
 /** What is copied out of the store and encoded in one turn of the loop: some milliseconds. */
 const keyValuesAtOnce = 500;
@@ -8,8 +10,17 @@ const bytesAtOnce = 256 * 1024;
 export const partOfRange: PartBounds = { keyValues: keyValuesAtOnce, bytes: bytesAtOnce };
 /** Bytes of parts that are put together in one turn. */
 const joinedAtOnce = 1024 * 1024;
-/** Answers in the making at one time. Others wait for their turn without a copy of anything. */
-const answersAtOnce = 4;
+/** An answer of more is long. */
+const middleKeyValues = 10_000;
+/** Answers in the making at one time. Others wait, hold nothing meanwhile, and read what is there when it is their turn. */
+const longAtOnce = 4;
+const middleAtOnce = 16;
+
+/** What was read in one turn, and the header that tells when. */
+export interface ReadRange {
+  readonly result: RangeResult;
+  readonly header: ResponseHeader;
+}
 
 /** An answer that was encoded as it was read. */
 class EncodedRange implements RangeResponse {
@@ -37,29 +48,42 @@ class EncodedRange implements RangeResponse {
 export class LargeRanges {
   readonly #timers: Timers;
   readonly #waiting: (() => void)[] = [];
+  readonly #long = new Places(longAtOnce);
+  readonly #middle = new Places(middleAtOnce);
   #asked = false;
-  #making = 0;
-  readonly #toBegin: (() => void)[] = [];
 
   constructor(timers: Timers) {
     this.#timers = timers;
   }
 
-  /** `result` with a rest, which this closes. @throws the signal's reason */
-  async answer(result: RangeResult, header: ResponseHeader, signal: AbortSignal): Promise<RangeResponse> {
+  /** `found` has a rest. Where it must wait it lets that go, and reads `again`. @throws the signal's reason */
+  async answer(
+    found: ReadRange,
+    again: () => ReadRange | Promise<ReadRange>,
+    signal: AbortSignal,
+  ): Promise<RangeResponse> {
+    const size = found.result.rest?.size ?? 0;
+    const places = size > middleKeyValues ? this.#long : this.#middle;
+    if (places.tryTake()) return await this.#make(found, signal, places);
+    found.result.rest?.close();
+    await places.take(signal);
+    let anew: ReadRange;
     try {
-      if (this.#making === answersAtOnce) await new Promise<void>((resolve) => this.#toBegin.push(resolve));
-      else this.#making += 1;
-      try {
-        return new EncodedRange(header, result, await this.#encoded(result, header, signal));
-      } finally {
-        // Who waits takes the place.
-        const next = this.#toBegin.shift();
-        if (next !== undefined) next();
-        else this.#making -= 1;
-      }
+      anew = await again();
+    } catch (error) {
+      places.release();
+      throw error;
+    }
+    return await this.#make(anew, signal, places);
+  }
+
+  async #make({ result, header }: ReadRange, signal: AbortSignal, places: Places): Promise<RangeResponse> {
+    try {
+      if (result.rest === undefined) return rangeResponse(result, header);
+      return new EncodedRange(header, result, await this.#encoded(result, header, signal));
     } finally {
       result.rest?.close();
+      places.release();
     }
   }
 
