@@ -59,7 +59,7 @@ function helpersMs(first: string): number[] {
     const { collectYoungAlone } = await import(${JSON.stringify(module)});
     ${first}
     const kept = [];
-    for (let made = 0; made < 3_000_000; made++) kept[made % 200_000] = { made };`;
+    for (let made = 0; made < 8_000_000; made++) kept[made % 200_000] = { made };`;
   const flags = ['--trace-gc-nvp', '--input-type=module', '--eval', program];
   const told = execFileSync(process.execPath, flags, { encoding: 'utf8' });
   return [...told.matchAll(/background\.scavenge\.parallel=([\d.]+)/g)].map(([, ms]) => Number(ms));

@@ -6,8 +6,8 @@
  * again; one clock, the server's, says when a session is over, and is read while the statement runs; an answered write
  * was flushed to disk, also where `synchronous_commit` is off; a standby is refused.
  *
- * Must not: keep anything in a connection (poolers share them; the one that listens is its own), hold a transaction
- * open, or take a notification for more than a hint.
+ * Must not: keep anything in a connection that a pooler may share (names of statements are kept in those that are surely
+ * its own, as is the one that listens), hold a transaction open, or take a notification for more than a hint.
  */
 import type { LeaseStore } from '../election/store.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';

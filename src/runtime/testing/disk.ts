@@ -250,8 +250,13 @@ class MemoryFile implements File {
     return this.#perform('truncate', () => this.#data.truncate(size));
   }
 
-  extend(_from: number, to: number): Promise<void> {
-    return this.truncate(to);
+  /** Where there is no room for all of it, some of it may be there nevertheless. */
+  extend(from: number, to: number): Promise<void> {
+    return this.#perform('truncate', () => {
+      const fits = this.#disk.hasRoom(to - from);
+      this.#data.truncate(fits ? to : from + ((to - from) >> 1));
+      if (!fits) throw diskFull('extend', this.#path);
+    });
   }
 
   async close(): Promise<void> {

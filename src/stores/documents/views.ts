@@ -88,7 +88,10 @@ export class ElectionViews {
       release: () => {
         view.attending.delete(attending);
         // Who comes to lead looks on, as one who guards what it leads, and waits for nothing here.
-        if (view.attending.size === 0) this.#calls.runtime.timers.nextTurn(() => this.#forget(view));
+        if (view.attending.size > 0) return;
+        const { timers } = this.#calls.runtime;
+        // Its guard begins with the turn after that in which it heard that it leads.
+        timers.nextTurn(() => timers.nextTurn(() => this.#forget(view)));
       },
     };
   }
