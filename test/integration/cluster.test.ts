@@ -135,7 +135,7 @@ test('a follower that missed more than the log keeps catches up by snapshot', as
   await cluster.end(late, 'SIGKILL');
   const value = Buffer.alloc(100_000, 'x');
   const keys: string[] = [];
-  for (let number = 0; number < 200; number++) {
+  for (let number = 0; number < 300; number++) {
     keys.push(`w/${number}`);
     await cluster.client.put(`w/${number}`, value);
   }
