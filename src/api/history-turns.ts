@@ -1,5 +1,6 @@
 import type { ReadBudget } from '../keyspace/types.ts';
 import type { Timers } from '../runtime/types.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** Records of history that a stream whose watches are behind looks at when it has its go: some 0.5 ms. */
 const searchedRecords = 10_000;
@@ -17,29 +18,17 @@ const streamsInOneTurn = 4;
  */
 export class HistoryTurns {
   readonly budget: ReadBudget = { left: searchedRecords, most: mostSearchedRecords, free: freeRecords };
-  readonly #timers: Timers;
-  readonly #waiting: (() => void)[] = [];
-  /** Callbacks that are asked for and did not come yet. What a stream does in its go is done before the next one comes. */
-  #asked = 0;
+  readonly #turns: TurnQueue;
 
   constructor(timers: Timers) {
-    this.#timers = timers;
+    this.#turns = new TurnQueue(timers, streamsInOneTurn);
   }
 
   /** Calls back in a later turn, in which there is a budget again. */
   wait(goOn: () => void): void {
-    this.#waiting.push(goOn);
-    this.#ask();
-  }
-
-  #ask(): void {
-    if (this.#asked >= Math.min(streamsInOneTurn, this.#waiting.length)) return;
-    this.#asked += 1;
-    this.#timers.nextTurn(() => {
-      this.#asked -= 1;
+    this.#turns.wait(() => {
       this.budget.left = searchedRecords;
-      this.#waiting.shift()?.();
-      this.#ask();
+      goOn();
     });
   }
 }

@@ -31,8 +31,8 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
     if ('failed' in result) throw commandFailure(result.failed);
     return { result, header };
   };
-  const readAllowed = (request: RangeRequest, context: CallContext): ReadRange | Promise<ReadRange> =>
-    api.access.enabled ? api.access.reading(context, request, () => read(request)) : read(request);
+  const readAllowed = (request: RangeRequest, context: CallContext): Promise<ReadRange> =>
+    api.access.reading(context, request, () => read(request));
   const large = async (found: ReadRange, request: RangeRequest, context: CallContext) => {
     const again = () => readAllowed(request, context);
     const answer = await largeRanges.answer(found, again, context.signal);

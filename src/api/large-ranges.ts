@@ -3,6 +3,7 @@ import type { Timers } from '../runtime/types.ts';
 import { type KeyValue, RangeResponse, type ResponseHeader, services } from '../wire/index.ts';
 import { rangeResponse } from './convert.ts';
 import { Places } from './places.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** What is copied out of the store and encoded in one turn of the loop: some milliseconds. */
 const keyValuesAtOnce = 500;
@@ -46,20 +47,18 @@ class EncodedRange implements RangeResponse {
  * it, all at the revision of the first. All of a member's share what is done in one turn, first come first.
  */
 export class LargeRanges {
-  readonly #timers: Timers;
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns: TurnQueue;
   readonly #long = new Places(longAtOnce);
   readonly #middle = new Places(middleAtOnce);
-  #asked = false;
 
   constructor(timers: Timers) {
-    this.#timers = timers;
+    this.#turns = new TurnQueue(timers, 1);
   }
 
   /** `found` has a rest. Where it must wait it lets that go, and reads `again`. @throws the signal's reason */
   async answer(
     found: ReadRange,
-    again: () => ReadRange | Promise<ReadRange>,
+    again: () => Promise<ReadRange>,
     signal: AbortSignal,
   ): Promise<RangeResponse> {
     const size = found.result.rest?.size ?? 0;
@@ -122,21 +121,8 @@ export class LargeRanges {
 
   /** Resolves in a later turn of the loop, in which nobody else goes on. */
   async #turn(signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve);
-      this.#ask();
-    });
+    await new Promise<void>((resolve) => this.#turns.wait(resolve));
     signal.throwIfAborted();
-  }
-
-  #ask(): void {
-    if (this.#asked || this.#waiting.length === 0) return;
-    this.#asked = true;
-    this.#timers.nextTurn(() => {
-      this.#asked = false;
-      this.#waiting.shift()?.();
-      this.#ask();
-    });
   }
 }
 

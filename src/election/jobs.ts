@@ -12,11 +12,6 @@ export class Jobs {
     this.#live = live;
   }
 
-  /** Something has not settled yet. */
-  get areRunning(): boolean {
-    return this.#running.size > 0;
-  }
-
   add(work: Promise<unknown>): void {
     this.#running.add(work);
     this.#live.holdOpen(work);
@@ -26,6 +21,7 @@ export class Jobs {
 
   /** Resolves when all have settled, those that were added meanwhile too, or `givenUp` has. Never rejects. */
   async settled(givenUp: Promise<unknown>): Promise<void> {
+    if (this.#running.size === 0) return;
     let over = false;
     void givenUp.then(() => {
       over = true;
@@ -39,6 +35,7 @@ export class Jobs {
     settings: SessionSettings,
     of: { readonly name: string; readonly token: number },
   ): Promise<void> {
+    if (this.#running.size === 0) return;
     const { runtime, onEvent, ttlMs, holder } = settings;
     const startMs = runtime.clock.monotonicMs();
     const settled = new AbortController();

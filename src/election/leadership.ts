@@ -236,7 +236,7 @@ export class Leadership implements AsyncDisposable {
   }
 
   async #leave(toHolder: string | undefined): Promise<void> {
-    await (this.#jobs.areRunning ? this.#jobs.settled(this.ended) : undefined);
+    await this.#jobs.settled(this.ended);
     if (this.#cause !== undefined) return;
     // Our own going is no news to the guard.
     this.#isReleasing = true;
@@ -284,7 +284,7 @@ export class Leadership implements AsyncDisposable {
   #abort(why: string): void {
     if (this.signal.aborted) return;
     this.#controller.abort(this.#notLeading(why));
-    if (this.#jobs.areRunning) void this.#jobs.reportOverrun(this.#parts.settings, this);
+    void this.#jobs.reportOverrun(this.#parts.settings, this);
   }
 
   #notLeading(why: string): ConclaveError {

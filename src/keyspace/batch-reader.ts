@@ -4,9 +4,8 @@
  * each replica were a third of what applying it costs. Everything else is decoded.
  */
 import { emptyBytes } from './bytes.ts';
-import { openBatch, plainPutHead, readSubmitted } from './codec-batch.ts';
+import { openBatch, plainPutHead, readCommands, readSubmitted } from './codec-batch.ts';
 import type { Reader } from './encoding.ts';
-import { MalformedData } from './errors.ts';
 import type { PlainPut } from './store.ts';
 import type { SubmittedCommand } from './types.ts';
 
@@ -37,20 +36,14 @@ export class BatchReader implements PlainPut {
     if (this.places.length < this.count * placesOfEach) {
       this.places = new Int32Array(this.count * 2 * placesOfEach);
     }
-    for (let i = 0; i < this.count; i++) {
-      const length = reader.varint();
-      if (length > reader.remaining) throw new MalformedData(`Command ${i} of a batch is cut short.`);
-      const outer = reader.end;
-      reader.end = reader.position + length;
-      if (!this.readPlain(reader, i)) {
-        this.others[i] = readSubmitted(reader);
-        this.anyOther = true;
-      }
-      reader.expectEnd(`command ${i} of a batch`);
-      reader.end = outer;
-    }
-    reader.expectEnd('a batch');
+    readCommands(reader, this.count, this.readOne);
   }
+
+  private readonly readOne = (reader: Reader, command: number): void => {
+    if (this.readPlain(reader, command)) return;
+    this.others[command] = readSubmitted(reader);
+    this.anyOther = true;
+  };
 
   /** False, and nothing is read, where something else stands. */
   private readPlain(reader: Reader, command: number): boolean {

@@ -9,11 +9,12 @@ import type { State } from './state.ts';
 export const revisionRaise = 2 ** 32;
 
 /**
- * Leases must be gone already. All that is left is below the compact revision: a watch that goes on from anything that
+ * Leases end, and their keys with them. All that is left is below the compact revision: a watch that goes on from anything that
  * it saw in the old cluster ends with 'compacted', rather than with a gap that it does not know of.
  */
 export function beginAnew(state: State): void {
-  const { store, clients, alarms, auth } = state;
+  const { store, leases, clients, alarms, auth } = state;
+  for (const lease of [...leases.all()]) leases.end(lease);
   const revision = store.revision + revisionRaise;
   if (!Number.isSafeInteger(revision * 2)) {
     throw new MalformedData(`Revision ${store.revision} leaves no room to be raised by ${revisionRaise}.`);

@@ -256,21 +256,30 @@ export function batchTimeMs(data: Uint8Array): number {
   return data.length === 0 ? 0 : openBatch(data).varint();
 }
 
+/** Reads the commands that follow, up to the end of the batch: `readOne` is given as much as is each one's own. */
+export function readCommands(
+  reader: Reader,
+  count: number,
+  readOne: (reader: Reader, number: number) => void,
+): void {
+  for (let i = 0; i < count; i++) {
+    const length = reader.varint();
+    if (length > reader.remaining) throw new MalformedData(`Command ${i} of a batch is cut short.`);
+    const outer = reader.end;
+    reader.end = reader.position + length;
+    readOne(reader, i);
+    reader.expectEnd(`command ${i} of a batch`);
+    reader.end = outer;
+  }
+  reader.expectEnd('a batch');
+}
+
 /** Byte fields are views of `data`. Throws MalformedData. */
 export function decodeBatch(data: Uint8Array): CommandBatch {
   const reader = openBatch(data);
   const timeMs = reader.varint();
   const count = reader.count();
   const commands: SubmittedCommand[] = [];
-  for (let i = 0; i < count; i++) {
-    const length = reader.varint();
-    if (length > reader.remaining) throw new MalformedData(`Command ${i} of a batch is cut short.`);
-    const outer = reader.end;
-    reader.end = reader.position + length;
-    commands.push(readSubmitted(reader));
-    reader.expectEnd(`command ${i} of a batch`);
-    reader.end = outer;
-  }
-  reader.expectEnd('a batch');
+  readCommands(reader, count, (from) => commands.push(readSubmitted(from)));
   return { timeMs, commands };
 }

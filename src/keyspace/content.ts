@@ -3,7 +3,7 @@
  * in which order they were written, is the store's.
  */
 import { Arena } from './arena.ts';
-import { hashBytes } from './bytes.ts';
+import { emptyBytes, hashBytes } from './bytes.ts';
 import type { Writer } from './encoding.ts';
 import { KeyIndex } from './key-index.ts';
 import { recordHash } from './record-hash.ts';
@@ -13,7 +13,6 @@ import type { KeyValue } from './types.ts';
 /** What a record takes besides its key and value. */
 const recordBytes = 80;
 const keyHashSeed = 0x5bd1e995;
-const noValue = new Uint8Array(0);
 
 export interface RecordFields {
   readonly createRevision: number;
@@ -65,7 +64,7 @@ export class Content {
     const hash = hashBytes(bytes, start, end, keyHashSeed);
     const found = this.index.findPart(bytes, start, end, hash);
     if (found >= 0) return found;
-    const row = this.keys.addPart(bytes, start, end, hash);
+    const row = this.keys.add(bytes, start, end, hash);
     this.index.insert(this.keys.view(row), row);
     this.bytes += end - start;
     return row;
@@ -127,7 +126,9 @@ export class Content {
     const page = this.records.page(record);
     const i = rowInPage(record);
     const length = page.length[i] as number;
-    return length > 0 ? this.arena.copy(page.slab[i] as number, page.offset[i] as number, length) : noValue;
+    return length > 0
+      ? this.arena.copy(page.slab[i] as number, page.offset[i] as number, length)
+      : emptyBytes;
   }
 
   /** A view that must not be kept. */
@@ -135,7 +136,9 @@ export class Content {
     const page = this.records.page(record);
     const i = rowInPage(record);
     const length = page.length[i] as number;
-    return length > 0 ? this.arena.view(page.slab[i] as number, page.offset[i] as number, length) : noValue;
+    return length > 0
+      ? this.arena.view(page.slab[i] as number, page.offset[i] as number, length)
+      : emptyBytes;
   }
 
   /** Appends length and content of a value to what is written. */
@@ -155,7 +158,7 @@ export class Content {
       createRevision: page.createRevision[i] as number,
       modRevision: page.modRevision[i] as number,
       version: page.version[i] as number,
-      value: withValue ? this.valueCopy(record) : noValue,
+      value: withValue ? this.valueCopy(record) : emptyBytes,
       lease: page.leaseOf(i),
     };
   }

@@ -176,7 +176,7 @@ export class Keyspace implements KeyspaceMachine {
     state.timeMs = timeMs;
     const { store } = state;
     this.notifiedTo = store.history.tail;
-    for (const lease of state.leases.takeDue(timeMs)) this.state.leases.end(lease);
+    for (const lease of state.leases.takeDue(timeMs)) state.leases.end(lease);
     state.clients.forgetIdle(timeMs);
     const results: CommandResult[] = [];
     for (let i = 0; i < count; i++) results.push(this.applyOne(commands, i, rangesWanted));
@@ -207,7 +207,6 @@ export class Keyspace implements KeyspaceMachine {
   }
 
   beginAnew(): void {
-    for (const lease of [...this.state.leases.all()]) this.state.leases.end(lease);
     beginAnew(this.state);
   }
 

@@ -6,14 +6,12 @@
  * the last commit away again. What is visible depends on `compactRevision` alone, never on how far the dropping
  * of old records has got.
  */
-import { finishHash, mixHash } from './bytes.ts';
+import { emptyBytes, finishHash, mixHash } from './bytes.ts';
 import { Compaction } from './compaction.ts';
 import { Content, type RecordFields } from './content.ts';
 import { HeldRevisions } from './held-revisions.ts';
 import { History } from './history.ts';
 import { none, rowInPage } from './tables.ts';
-
-const noValue = new Uint8Array(0);
 
 /** Hears when the lease that a key belongs to changes. */
 export type LeaseChange = (key: number, from: bigint, to: bigint) => void;
@@ -32,7 +30,7 @@ class Draft implements RecordFields {
   modRevision = 0;
   version = 0;
   lease = 0n;
-  value: Uint8Array | undefined = noValue;
+  value: Uint8Array | undefined = emptyBytes;
 }
 
 export class Store extends Content {
@@ -94,7 +92,7 @@ export class Store extends Content {
       oldLease = page.leaseOf(i);
     }
     this.appendPart(row, draft, start, end);
-    draft.value = noValue;
+    draft.value = emptyBytes;
     if (oldLease !== lease) this.onLeaseChange(row, oldLease, lease);
   }
 

@@ -65,7 +65,7 @@ test('the key index keeps keys in order through insertions, removals and scans',
           const found = index.find(name(n), hash(n));
           assert.equal(found, expected.get(String(n)) ?? -1);
           if (add && found < 0) {
-            const row = keys.add(name(n), hash(n));
+            const row = keys.add(name(n), 0, name(n).length, hash(n));
             index.insert(name(n), row);
             expected.set(String(n), row);
           } else if (!add && found >= 0) {
@@ -95,7 +95,7 @@ test('a lookup compares few keys although a client chose keys whose hash is the 
   const index = new KeyIndex(keys);
   const name = (n: number): Uint8Array => bytes(String(n));
   const count = 3000;
-  for (let n = 0; n < count; n++) index.insert(name(n), keys.add(name(n), 5));
+  for (let n = 0; n < count; n++) index.insert(name(n), keys.add(name(n), 0, name(n).length, 5));
   const compare = keys.compare.bind(keys);
   let compared = 0;
   keys.compare = (key, row) => {
@@ -116,7 +116,7 @@ test('a scan of the key index stops when its visitor says so', () => {
   const index = new KeyIndex(keys);
   for (let n = 0; n < 1000; n++) {
     const key = bytes(String(n).padStart(4, '0'));
-    index.insert(key, keys.add(key, n));
+    index.insert(key, keys.add(key, 0, key.length, n));
   }
   let visited = 0;
   index.scan(bytes('0100'), undefined, () => ++visited < 500);

@@ -135,12 +135,8 @@ export class KeyTable {
     return this.rows.used;
   }
 
-  add(key: Uint8Array, hash: number): number {
-    return this.addPart(key, 0, key.length, hash);
-  }
-
   /** The key is bytes[start, end). */
-  addPart(bytes: Uint8Array, start: number, end: number, hash: number): number {
+  add(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const row = this.rows.take();
     if (row >>> pageBits === this.pages.length) this.pages.push(new KeyPage());
     const page = this.page(row);

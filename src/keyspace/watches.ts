@@ -6,15 +6,13 @@
  * of a snapshot; a watcher whose next event is compacted away ends with 'compacted'. That befalls none that was up to
  * date shortly before: what it has not read is kept for it (`watch-kept.ts`).
  */
-import { equalBytes, isUnboundedEnd } from './bytes.ts';
+import { emptyBytes, equalBytes, isUnboundedEnd } from './bytes.ts';
 import { IntervalTree } from './interval-tree.ts';
 import { Store } from './store.ts';
 import type { Watcher, WatchRequest } from './types.ts';
 import { Cursor, wantsType } from './watch-cursor.ts';
 import { type Kept, KeptEvents, mostReadRecords } from './watch-kept.ts';
 import { type Kind, WatchKinds } from './watch-kinds.ts';
-
-const noBytes = new Uint8Array(0);
 
 export class WatchHub {
   store: Store;
@@ -107,7 +105,7 @@ export class WatchHub {
       tombstone = store.records.isTombstone(record);
       const row = store.records.key(record);
       const kinds = this.exact.get(store.keys.hash(row));
-      const key = kinds !== undefined || this.rangeCount > 0 ? store.keys.view(row) : noBytes;
+      const key = kinds !== undefined || this.rangeCount > 0 ? store.keys.view(row) : emptyBytes;
       if (kinds !== undefined) {
         for (const kind of kinds) if (equalBytes(kind.request.key, key)) touch(kind);
       }

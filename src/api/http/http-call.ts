@@ -44,7 +44,6 @@ export class BodyValues implements AsyncIterable<string>, HeldBody {
   readonly #connection: CallConnection;
   readonly #held: HeldBodies;
   readonly #values: JsonValues;
-  #heldBytes = 0;
   #waitingCharacters = 0;
   #failure: Error | undefined;
   #over = false;
@@ -62,7 +61,7 @@ export class BodyValues implements AsyncIterable<string>, HeldBody {
           this.#waiting.push(value);
           this.#waitingCharacters += value.length;
         }
-        this.#hold(values.heldBytes);
+        held.hold(connection, this, values.heldBytes);
         if (this.#isFull) request.pause();
       } catch (error) {
         this.#fail(error as StatusError);
@@ -91,13 +90,7 @@ export class BodyValues implements AsyncIterable<string>, HeldBody {
 
   #release(): void {
     this.#values.drop();
-    this.#hold(0);
-  }
-
-  #hold(heldBytes: number): void {
-    if (heldBytes === this.#heldBytes) return;
-    this.#heldBytes = heldBytes;
-    this.#held.hold(this.#connection, this, heldBytes);
+    this.#held.hold(this.#connection, this, 0);
   }
 
   cut(): void {

@@ -38,8 +38,8 @@ export interface StreamCarrier {
 /** A call that sends this much more than the other side takes has to wait. */
 const queueBytes = 64 * 1024;
 
-/** Answers of so many bytes are bounded by the number of calls. */
-const uncountedBytes = 16 * 1024;
+/** Messages of so many bytes, requests and answers, are bounded by the number of calls. */
+export const uncountedBytes = 16 * 1024;
 
 /** Messages of so much, and more, keep alive no more than themselves. */
 const ownBytes = 4096;

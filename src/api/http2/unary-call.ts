@@ -1,15 +1,13 @@
 import { detached, type Message } from './message-assembler.ts';
 import { RpcCall, type RpcServing } from './rpc-call.ts';
 import type { RpcHead } from './rpc-head.ts';
-import type { Http2Stream } from './stream.ts';
+import { type Http2Stream, uncountedBytes } from './stream.ts';
 import type { RpcMethod } from './types.ts';
 
 type Unary<Connection> = Extract<RpcMethod<Connection>, { shape: 'unary' }>;
 
 const internal = 13;
 const resourceExhausted = 8;
-/** Requests of so many bytes are bounded by the number of calls. */
-const uncountedBytes = 16 * 1024;
 
 /** One request, one answer. */
 export class UnaryCall<Connection> extends RpcCall<Connection> {

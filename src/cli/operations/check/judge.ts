@@ -49,12 +49,10 @@ export function judgeCluster(observations: Observations): Finding[] {
   ];
 }
 
-const nameOf: (member: CheckedMember) => string = calledOf;
-
 function silent(members: readonly CheckedMember[]): Finding[] {
   return members.map((member) => ({
     level: 'problem',
-    what: `${nameOf(member)} does not answer: ${member.error}`,
+    what: `${calledOf(member)} does not answer: ${member.error}`,
     advice: 'Start the members, or give the right --endpoints.',
   }));
 }
@@ -71,7 +69,7 @@ function judgeReach(members: readonly CheckedMember[], answering: readonly Answe
     .filter((member) => member.facts === undefined)
     .map((member) => ({
       level: member.learner ? 'warning' : 'problem',
-      what: `${nameOf(member)} does not answer: ${member.error}`,
+      what: `${calledOf(member)} does not answer: ${member.error}`,
       advice: `${member.name === '' && member.endpoint === '' ? 'Start it with what it was added with' : 'Look at its log and start it'}${
         member.learner ? '; it is a learner, and requests do without it.' : `. ${rest}`
       }`,
@@ -83,7 +81,7 @@ function judgeReach(members: readonly CheckedMember[], answering: readonly Answe
     if (missing.length === 0) continue;
     findings.push({
       level: 'problem',
-      what: `${nameOf(member)} has no connection to ${missing.join(', ')}, though both run`,
+      what: `${calledOf(member)} has no connection to ${missing.join(', ')}, though both run`,
       advice: 'Look at firewalls and at the peer URLs, which must be reachable from every member.',
     });
   }
@@ -97,14 +95,16 @@ function judgeLeader(answering: readonly Answering[]): Finding[] {
   if (seen.size === 1 && leader !== 0) {
     const found = answering.find(({ facts }) => facts.memberId === leader);
     const term = found?.facts.term ?? answering[0]?.facts.term;
-    const who = found === undefined ? 'a member that does not answer' : nameOf(found);
+    const who = found === undefined ? 'a member that does not answer' : calledOf(found);
     return [{ level: 'ok', what: `${who} leads in term ${term}, and all say so` }];
   }
   const advice =
     'If that stays so, a majority is not running or not connected: look at the other findings. If leaders change again ' +
     'and again, at disks, loop delays and the network.';
   if (seen.size === 1) return [{ level: 'problem', what: 'no member knows a leader', advice }];
-  const told = answering.map((member) => `${nameOf(member)}: ${member.facts.leader.toString(16)}`).join(', ');
+  const told = answering
+    .map((member) => `${calledOf(member)}: ${member.facts.leader.toString(16)}`)
+    .join(', ');
   return [{ level: 'problem', what: `members do not agree on who leads (${told})`, advice }];
 }
 
@@ -174,7 +174,7 @@ function judgeProgress(answering: readonly Answering[], all: string): Finding[] 
   if (behind.length === 0) return [{ level: 'ok', what: `${all} have applied what is committed` }];
   return behind.map((member) => ({
     level: 'warning',
-    what: `${nameOf(member)} is ${most - member.facts.appliedIndex} entries behind`,
+    what: `${calledOf(member)} is ${most - member.facts.appliedIndex} entries behind`,
     advice: 'It is catching up, or its disk or processor cannot keep pace: look again in a minute.',
   }));
 }
@@ -184,7 +184,7 @@ function judgeDisks(answering: readonly Answering[]): Finding[] {
   const few = answering.filter((member) => !measured.includes(member));
   const untold: Finding[] = few.map((member) => ({
     level: 'ok',
-    what: `${nameOf(member)} has made too few writes durable to tell of its disk (${member.facts.diskSyncs} since its start)`,
+    what: `${calledOf(member)} has made too few writes durable to tell of its disk (${member.facts.diskSyncs} since its start)`,
   }));
   if (measured.length === 0) return untold;
   const judged = judgeEach(measured, {
@@ -245,7 +245,7 @@ function judgeQuotas(answering: readonly Answering[]): Finding[] {
   if (quotas.size < 2) return [];
   const told = answering.map((member) => {
     const { quotaBytes } = member.facts;
-    return `${nameOf(member)}: ${quotaBytes > 0 ? formatBytes(quotaBytes) : 'none'}`;
+    return `${calledOf(member)}: ${quotaBytes > 0 ? formatBytes(quotaBytes) : 'none'}`;
   });
   const advice =
     'Start all of them with the same --quota-backend-bytes: writes are refused as soon as the smallest is used up.';
@@ -267,7 +267,7 @@ function judgeEach(members: readonly Answering[], measure: Measure): Finding[] {
   }
   return beyond.map((member) => ({
     level: levelOf(measure.value(member), measure.limits),
-    what: `${nameOf(member)} ${measure.bad(measure.value(member))}`,
+    what: `${calledOf(member)} ${measure.bad(measure.value(member))}`,
     advice: measure.advice,
   }));
 }
