@@ -92,6 +92,12 @@ export class Membership {
     });
   }
 
+  /** For people; empty for 0, which is nobody. */
+  nameOf(memberId: number): string {
+    const known = this.describe().find((member) => member.memberId === memberId);
+    return known?.name || (memberId === 0 ? '' : hexId(memberId));
+  }
+
   /** Another configuration is in force. */
   configured(inForce: ConfigurationAt): void {
     const { setup, follow } = this.context;

@@ -65,15 +65,24 @@ export const leaseBugs: readonly PlantedBug[] = [
     seen: 'etcd-io/etcd#15247',
     edits: [
       {
-        file: 'src/member/member.ts',
-        find: '      const nowMs = this.setup.runtime.clock.monotonicMs();\n      this.proposer.sweep(nowMs);',
-        replace: `      const nowMs = this.setup.runtime.clock.monotonicMs();
-      for (const lease of this.group.role.role === 'leader' ? [] : this.group.keyspace.leases()) {
-        const deadlineMs = this.group.keyspace.lease(lease, false)?.deadlineMs ?? 0;
-        if (deadlineMs >= this.group.clusterTimeMs()) continue;
-        this.proposer.propose({ type: 'leaseRevoke', lease }, nowMs + 1000, undefined, undefined).catch(() => {});
-      }
-      this.proposer.sweep(nowMs);`,
+        file: 'src/member/parts.ts',
+        find: `    this.deadlines = new Deadlines({
+      ...{ runtime: setup.runtime, proposer: this.proposer, reads: this.group.reads },`,
+        replace: `    const revoking = {
+      get busy() {
+        return proposer.busy;
+      },
+      sweep: (nowMs: number): void => {
+        for (const lease of group.role.role === 'leader' ? [] : group.keyspace.leases()) {
+          const deadlineMs = group.keyspace.lease(lease, false)?.deadlineMs ?? 0;
+          if (deadlineMs >= group.clusterTimeMs()) continue;
+          proposer.propose({ type: 'leaseRevoke', lease }, nowMs + 1000, undefined, undefined).catch(() => {});
+        }
+        proposer.sweep(nowMs);
+      },
+    };
+    this.deadlines = new Deadlines({
+      ...{ runtime: setup.runtime, proposer: revoking, reads: this.group.reads },`,
       },
       {
         file: 'src/member/cluster-time.ts',

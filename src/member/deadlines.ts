@@ -1,0 +1,54 @@
+import { ConclaveError } from '../errors/index.ts';
+import type { Runtime, Timer } from '../runtime/index.ts';
+import type { Proposer } from './proposer.ts';
+import type { Reads } from './reads.ts';
+import type { WaitOptions } from './types.ts';
+
+export const defaultTimeoutMs = 7000;
+const sweepEveryMs = 50;
+
+export interface DeadlinesContext {
+  readonly runtime: Runtime;
+  readonly proposer: Pick<Proposer, 'busy' | 'sweep'>;
+  readonly reads: Pick<Reads, 'waiting' | 'sweep'>;
+}
+
+/** Until when those wait who propose and read here. One timer serves all of them, and runs only while anybody waits. */
+export class Deadlines {
+  private readonly context: DeadlinesContext;
+  private timer: Timer | undefined;
+  private closed = false;
+
+  constructor(context: DeadlinesContext) {
+    this.context = context;
+  }
+
+  of(options: WaitOptions): number {
+    return this.context.runtime.clock.monotonicMs() + (options.timeoutMs ?? defaultTimeoutMs);
+  }
+
+  /** Ends what is late and sends again what was lost, as long as anything waits. */
+  sweepSoon(): void {
+    if (this.timer || this.closed) return;
+    this.timer = this.context.runtime.timers.after(sweepEveryMs, () => {
+      this.timer = undefined;
+      const { runtime, proposer, reads } = this.context;
+      const nowMs = runtime.clock.monotonicMs();
+      proposer.sweep(nowMs);
+      reads.sweep(nowMs, unconfirmed);
+      if (proposer.busy || reads.waiting) this.sweepSoon();
+    });
+  }
+
+  /** Nothing waits for an answer any more. */
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+  }
+}
+
+function unconfirmed(waitedForLeader: boolean): ConclaveError {
+  return waitedForLeader
+    ? new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true })
+    : new ConclaveError('timeout', 'The read was not confirmed by a quorum in time.', { retryable: true });
+}
