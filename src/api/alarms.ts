@@ -4,6 +4,7 @@ import { proposeFor } from './kv.ts';
 import type { ApiServices } from './service.ts';
 import { invalidArgument } from './status.ts';
 import type { CallContext } from './types.ts';
+import { untilLeft } from './waiting.ts';
 
 const actions = ['get', 'activate', 'deactivate'] as const;
 
@@ -19,7 +20,7 @@ export async function alarm(
     throw invalidArgument(`conclave: an alarm request has the unknown action ${request.action}`);
   }
   if (action === 'get') {
-    await member.readBarrier({ signal: context.signal });
+    await member.readBarrier(untilLeft(context));
     return { header: headers.header(), alarms: alarms(member.keyspace, request.alarm) };
   }
   const kind: AlarmKind | undefined = ([undefined, 'no-space', 'corrupt'] as const)[request.alarm];

@@ -10,6 +10,7 @@ import type { services } from '../wire/index.ts';
 import type { ApiServices } from './service.ts';
 import { failure, type StatusName } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
+import { untilLeft } from './waiting.ts';
 
 type Cluster = typeof services.Cluster;
 
@@ -67,7 +68,7 @@ export function clusterService(api: ApiServices): { [Name in keyof Cluster]: Han
     },
 
     async memberList(request, context) {
-      if (request.linearizable) await member.readBarrier({ signal: context.signal });
+      if (request.linearizable) await member.readBarrier(untilLeft(context));
       const members = [...member.status().members].sort((a, b) => a.memberId - b.memberId);
       return { header: header(), members: members.map(memberMessage) };
     },

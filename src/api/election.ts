@@ -26,6 +26,7 @@ import {
 import type { ApiServices } from './service.ts';
 import { failure } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
+import { untilLeft } from './waiting.ts';
 import { Wakeup } from './wakeup.ts';
 
 type Election = typeof services.Election;
@@ -78,7 +79,7 @@ async function leader(
   request: LeaderRequest,
   context: CallContext,
 ): Promise<LeaderResponse> {
-  await api.member.readBarrier({ signal: context.signal });
+  await api.member.readBarrier(untilLeft(context));
   return api.access.reading(context, queueRange(queuePrefix(request.name)), () => {
     const kv = leaderOf(api, queuePrefix(request.name));
     if (kv === undefined) throw failure('electionNoLeader');

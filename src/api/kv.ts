@@ -8,6 +8,7 @@ import type { ApiServices } from './service.ts';
 import { commandFailure } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
 import { checkDeleteRange, checkedTxn, checkPut, checkRange } from './validate.ts';
+import { forCaller } from './waiting.ts';
 
 type KV = typeof services.KV;
 
@@ -43,7 +44,7 @@ export function kvService(api: ApiServices): { [Name in keyof KV]: HandlerOf<KV[
   return {
     async range(request, context) {
       checkRange(request);
-      if (!request.serializable) await member.readBarrier();
+      if (!request.serializable) await member.readBarrier(forCaller(context, {}));
       const found = api.access.enabled ? await readAllowed(request, context) : read(request);
       const { result, header } = found;
       return result.rest === undefined ? rangeResponse(result, header) : large(found, request, context);

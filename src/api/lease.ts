@@ -5,6 +5,7 @@ import type { ApiServices } from './service.ts';
 import { asLeaseCall, failure, StatusError } from './status.ts';
 import type { CallContext, HandlerOf } from './types.ts';
 import { longestTtlSeconds } from './validate.ts';
+import { untilLeft } from './waiting.ts';
 
 type Lease = typeof services.Lease;
 
@@ -78,7 +79,7 @@ export function leaseService(api: ApiServices): { [Name in keyof Lease]: Handler
     },
 
     async leaseTimeToLive(request, context) {
-      const options = { signal: context.signal };
+      const options = untilLeft(context);
       const asked = Promise.all([member.leaseRemainingMs(request.ID, options), member.readBarrier(options)]);
       const [remainingMs] = await asLeaseCall(asked);
       const lease = () =>
@@ -102,7 +103,7 @@ export function leaseService(api: ApiServices): { [Name in keyof Lease]: Handler
 
     // Soonest to expire first, as etcd lists them.
     async leaseLeases(_request, context) {
-      await member.readBarrier({ signal: context.signal });
+      await member.readBarrier(untilLeft(context));
       const { keyspace } = member;
       const byDeadline = keyspace
         .leases()

@@ -67,6 +67,8 @@ test('where the last attempt got no answer, what tells which members answer is n
   };
   assert.ok(told('http://127.0.0.1:2379 has not answered for 600 ms.'));
   assert.ok(told('Put at http://127.0.0.1:2379: no answer in time.'));
+  const leaderless = 'a majority of the members must run and reach each other.';
+  assert.ok(told(`Range at http://127.0.0.1:2379: this member found no Raft leader in time; ${leaderless}`));
   assert.ok(told('Put at http://h:1: no connection (connect ECONNREFUSED 127.0.0.1:1).'));
   assert.ok(!told('no connection (self-signed certificate). Give that authority (--cacert).'));
 });

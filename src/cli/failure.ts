@@ -116,7 +116,7 @@ const remedies: readonly (readonly [string, string])[] = [
 
 /** One member is named, the last that was tried; the cause may be another, or that too few answer. */
 const unanswered =
-  /did not succeed within \d+ ms\..*(no answer in time|has not answered for \d+ ms|ECONNREFUSED [^ ]+\)|could not be made)\.$/;
+  /did not succeed within \d+ ms\..*(no answer in time|must run and reach each other|has not answered for \d+ ms|ECONNREFUSED [^ ]+\)|could not be made)\.$/;
 
 function remedyOf({ message }: ConclaveError): string {
   if (unanswered.test(message)) return ' Which members answer, and what is wrong: conclave check.';

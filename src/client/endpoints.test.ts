@@ -20,7 +20,7 @@ test('when time is up the last failure gives the code, as far as it tells more t
 });
 
 /** Nobody is there; the last attempt has too little time left even to learn that. */
-async function attemptsThatEndInATimeout(options: AttemptOptions): Promise<unknown> {
+async function attemptsThatEndInATimeout(options: AttemptOptions) {
   const runtime = manualRuntime();
   const transport = { endpoint: 'a', onBreak: () => () => {}, close: () => {} } as unknown as Transport;
   const silence = { silenceMs: 1000, probeTimeoutMs: 1000 };
@@ -41,16 +41,18 @@ async function attemptsThatEndInATimeout(options: AttemptOptions): Promise<unkno
     })
     .catch((error: unknown) => error);
   await runtime.advance(200);
-  return await failed;
+  return { error: (await failed) as ConclaveError, trouble: endpoints.trouble?.code };
 }
 
 test('a last attempt that had no time to learn anything does not hide what an earlier one learnt', async () => {
-  const { code, outcome } = (await attemptsThatEndInATimeout({ changesNothing: true })) as ConclaveError;
+  const { error, trouble } = await attemptsThatEndInATimeout({ changesNothing: true });
+  const { code, outcome } = error;
   assert.deepEqual({ code, outcome }, { code: 'unavailable', outcome: 'not-applied' });
+  assert.equal(trouble, 'unavailable', 'so who waits for a registration is told as well');
 });
 
 test('of a mutation such an attempt leaves unknown what became of it', async () => {
-  const { code, outcome } = (await attemptsThatEndInATimeout({})) as ConclaveError;
+  const { code, outcome } = (await attemptsThatEndInATimeout({})).error;
   assert.deepEqual({ code, outcome }, { code: 'timeout', outcome: 'unknown' });
 });
 

@@ -185,7 +185,7 @@ export class Endpoints {
         if (!mayRetry(error) || this.#closed) throw withOutcome(error, ambiguous && isNoAnswer);
         // The time left for an attempt may be too short for any answer: what an earlier one heard says more.
         if (last === undefined || error.code !== 'timeout') last = error;
-        this.#trouble = error;
+        this.#trouble = last;
         busy = error.code === 'too-many-requests';
         if (link !== undefined && !busy) this.failed(link);
       }

@@ -52,6 +52,14 @@ test('a person reads why nobody answered, in a few words', () => {
   assert.equal(message(4, late), 'The call: no answer in time.');
 });
 
+test('that nobody leads is said with the member that found nobody', () => {
+  const trailers: Record<string, string> = { 'conclave-code': 'no-leader', 'conclave-retryable': 'true' };
+  const trailer = (name: string) => trailers[name];
+  const told = errorFromStatus({ status: 14, text: 'etcdserver: request timed out', trailer }, 'Put at m1');
+  assert.equal(told.code, 'no-leader');
+  assert.match(told.message, /^Put at m1: this member found no Raft leader in time; a majority /);
+});
+
 test('what never left this process was not applied; what was under way may have been', () => {
   assert.equal(received(14, 'No connection established. Last error: refused').outcome, 'not-applied');
   assert.equal(received(14, 'Connection dropped').outcome, 'unknown');

@@ -71,6 +71,9 @@ function withoutGrpc(text: string): string {
   return text.startsWith('Deadline exceeded') ? 'no answer in time.' : text;
 }
 
+const leaderlessText =
+  'this member found no Raft leader in time; a majority of the members must run and reach each other.';
+
 /** Turns a failed call's status into the error that the server meant. */
 export function errorFromStatus(received: ReceivedStatus, what: string): ConclaveError {
   const { status } = received;
@@ -84,7 +87,7 @@ export function errorFromStatus(received: ReceivedStatus, what: string): Conclav
   if (own !== undefined && Object.hasOwn(errorCodes, own)) {
     // etcd's text says only that time has passed.
     const leaderless = own === 'no-leader' && !text.includes('no leader');
-    return new ConclaveError(own as ErrorCode, leaderless ? `${text}: no Raft leader was found` : text, {
+    return new ConclaveError(own as ErrorCode, leaderless ? `${what}: ${leaderlessText}` : text, {
       outcome: received.trailer('conclave-outcome') === 'unknown' ? 'unknown' : 'not-applied',
       retryable: received.trailer('conclave-retryable') === 'true',
     });

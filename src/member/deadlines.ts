@@ -1,5 +1,5 @@
-import { ConclaveError } from '../errors/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
+import { readTimedOut } from './proposal-errors.ts';
 import type { Proposer } from './proposer.ts';
 import type { Reads } from './reads.ts';
 import type { WaitOptions } from './types.ts';
@@ -9,7 +9,7 @@ const sweepEveryMs = 50;
 
 export interface DeadlinesContext {
   readonly runtime: Runtime;
-  readonly proposer: Pick<Proposer, 'busy' | 'sweep'>;
+  readonly proposer: Pick<Proposer, 'busy' | 'sweep' | 'toldEarlyMs'>;
   readonly reads: Pick<Reads, 'waiting' | 'sweep'>;
 }
 
@@ -24,7 +24,8 @@ export class Deadlines {
   }
 
   of(options: WaitOptions): number {
-    return this.context.runtime.clock.monotonicMs() + (options.timeoutMs ?? defaultTimeoutMs);
+    const { timeoutMs = defaultTimeoutMs } = options;
+    return this.context.runtime.clock.monotonicMs() + Math.min(timeoutMs, defaultTimeoutMs);
   }
 
   /** Ends what is late and sends again what was lost, as long as anything waits. */
@@ -35,7 +36,7 @@ export class Deadlines {
       const { runtime, proposer, reads } = this.context;
       const nowMs = runtime.clock.monotonicMs();
       proposer.sweep(nowMs);
-      reads.sweep(nowMs, unconfirmed);
+      reads.sweep(nowMs, proposer.toldEarlyMs(nowMs), readTimedOut);
       if (proposer.busy || reads.waiting) this.sweepSoon();
     });
   }
@@ -45,10 +46,4 @@ export class Deadlines {
     this.closed = true;
     this.timer?.cancel();
   }
-}
-
-function unconfirmed(waitedForLeader: boolean): ConclaveError {
-  return waitedForLeader
-    ? new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true })
-    : new ConclaveError('timeout', 'The read was not confirmed by a quorum in time.', { retryable: true });
 }

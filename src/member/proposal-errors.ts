@@ -53,6 +53,15 @@ export function unknownOutcome(): ConclaveError {
   );
 }
 
+function leaderless(outcome: ErrorOutcome): ConclaveError {
+  return new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true, outcome });
+}
+
+export function readTimedOut(waitedForLeader: boolean): ConclaveError {
+  if (waitedForLeader) return leaderless('not-applied');
+  return new ConclaveError('timeout', 'The read was not confirmed by a quorum in time.', { retryable: true });
+}
+
 const whys: Readonly<Record<Interruption, string>> = {
   'leader-failure': '; the Raft leader changed meanwhile',
   'connection-lost': '; the connection to the Raft leader, or to a majority, broke meanwhile',
@@ -64,8 +73,7 @@ export function timedOut(
   outcome: ErrorOutcome,
   interruption?: Interruption,
 ): ConclaveError {
-  if (!leaderKnown)
-    return new ConclaveError('no-leader', 'No Raft leader was found in time.', { retryable: true, outcome });
+  if (!leaderKnown) return leaderless(outcome);
   const why = interruption === undefined ? '' : whys[interruption];
   return new ConclaveError('timeout', `The command was not acknowledged in time${why}.`, {
     retryable: true,

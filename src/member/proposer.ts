@@ -44,6 +44,12 @@ export interface ProposerContext {
 const maxCommandBytes = 32 * 1024 * 1024;
 /** Of all commands under way here. Without a leader they wait in memory until their time is up. */
 const maxActiveBytes = 128 * 1024 * 1024;
+/**
+ * Where nobody has led for so long, those whose time is nearly up are told now: an answer that leaves when it is up does not
+ * reach a caller that waits as long.
+ */
+const leaderlessMs = 1000;
+const earlierMs = 250;
 /** A leader that is connected and silent for so long has lost the request: it is sent again, under its identity. */
 const resendAfterMs = 2000;
 
@@ -54,6 +60,7 @@ const resendAfterMs = 2000;
 export class Proposer {
   private readonly context: ProposerContext;
   private leader = 0;
+  private leaderlessSinceMs: number;
   private readonly active = new Bag<Proposal>();
   private activeBytes = 0;
   private readonly waiting = new Set<Proposal>();
@@ -68,6 +75,7 @@ export class Proposer {
   constructor(context: ProposerContext) {
     this.context = context;
     this.nextRequestId = context.firstRequestId;
+    this.leaderlessSinceMs = context.nowMs();
   }
 
   get figures(): { pending: number; failed: number } {
@@ -124,7 +132,10 @@ export class Proposer {
   leaderChanged(leader: number): void {
     if (this.leader === leader) return;
     this.leader = leader;
-    if (leader === 0) return;
+    if (leader === 0) {
+      this.leaderlessSinceMs = this.context.nowMs();
+      return;
+    }
     // Whoever was asked before may be dead or paused: the identity makes it safe to ask the new one too.
     for (const [, proposal] of this.asked.entries())
       if (proposal.askedLeader !== leader) this.retry(proposal);
@@ -291,12 +302,18 @@ export class Proposer {
     if (this.own.release(proposal.identity)) this.routeWaiting();
   }
 
+  /** By how much who waits for a leader is told earlier that none was found. */
+  toldEarlyMs(nowMs: number): number {
+    return this.leader === 0 && nowMs - this.leaderlessSinceMs >= leaderlessMs ? earlierMs : 0;
+  }
+
   /** Called a few times a second while busy: ends what is late, sends again what was lost. */
   sweep(nowMs: number): void {
+    const untilMs = nowMs + this.toldEarlyMs(nowMs);
     for (const proposal of this.active.all()) {
-      if (proposal.deadlineMs <= nowMs && proposal.result !== undefined) {
+      if (proposal.deadlineMs <= untilMs && proposal.result !== undefined) {
         this.answered(proposal, proposal.result);
-      } else if (proposal.deadlineMs <= nowMs) {
+      } else if (proposal.deadlineMs <= untilMs) {
         const interruption = this.context.interruptions.since(proposal.moment);
         this.fail(proposal, timedOut(this.leader !== 0, outcomeOf(proposal), interruption));
       } else if (proposal.askedLeader !== 0 && nowMs - proposal.askedAtMs > resendAfterMs) {

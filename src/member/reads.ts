@@ -96,11 +96,12 @@ export class Reads {
     }
   }
 
-  /** Rejects those whose time is up. */
-  sweep(nowMs: number, error: (waitedForLeader: boolean) => ConclaveError): void {
+  /** Rejects those whose time is up; those that wait for a leader so much earlier. */
+  sweep(nowMs: number, toldEarlyMs: number, error: (waitedForLeader: boolean) => ConclaveError): void {
     const expire = (waiters: Waiter[], waitedForLeader: boolean) => {
+      const untilMs = waitedForLeader ? nowMs + toldEarlyMs : nowMs;
       for (const waiter of waiters) {
-        if (waiter.over || waiter.deadlineMs > nowMs) continue;
+        if (waiter.over || waiter.deadlineMs > untilMs) continue;
         waiter.over = true;
         waiter.reject(error(waitedForLeader));
       }
@@ -116,6 +117,6 @@ export class Reads {
 
   /** The member stops. */
   abandon(error: ConclaveError): void {
-    this.sweep(Number.POSITIVE_INFINITY, () => error);
+    this.sweep(Number.POSITIVE_INFINITY, 0, () => error);
   }
 }

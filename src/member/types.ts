@@ -86,7 +86,10 @@ export interface MemberUpkeep {
 
 export interface WaitOptions {
   readonly signal?: AbortSignal;
-  /** Default 5000 plus twice the election timeout, as etcd's. */
+  /**
+   * Default, and most: 5000 plus twice the election timeout, as etcd's. Where nobody has led for a while it fails a little
+   * before, so that who waits no longer than this still hears why.
+   */
   readonly timeoutMs?: number;
 }
 export interface ProposeOptions extends WaitOptions {

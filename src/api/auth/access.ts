@@ -11,6 +11,7 @@ import type { MemberHandle, ProposeOptions } from '../../member/types.ts';
 import type { BackgroundWork } from '../background.ts';
 import { commandFailure, failure, type StatusError } from '../status.ts';
 import type { CallContext } from '../types.ts';
+import { forCaller, untilLeft } from '../waiting.ts';
 import type { TokenContent, Tokens } from './tokens.ts';
 
 /** What a whole method asks of its caller; `keys`: its handler looks at the keys itself. */
@@ -99,7 +100,7 @@ export class Access {
   async watchRefusal(context: CallContext, range: Range): Promise<StatusError | undefined> {
     const refusal = this.#rangeRefusal(context, range);
     if (refusal === undefined) return undefined;
-    await this.#member.readBarrier({ signal: context.signal });
+    await this.#member.readBarrier(untilLeft(context));
     return this.#rangeRefusal(context, range);
   }
 
@@ -169,7 +170,8 @@ export class Access {
   propose(context: CallContext, command: Command, options: ProposeOptions = {}): Promise<CommandResult> {
     // Who says nothing of itself is answered alike, whatever was enabled meanwhile: no promise more than needed.
     const asIs = !this.enabled && !saysWho(context);
-    return asIs ? this.#member.propose(command, options) : this.#proposeAs(context, command, options);
+    const wanted = forCaller(context, options);
+    return asIs ? this.#member.propose(command, wanted) : this.#proposeAs(context, command, wanted);
   }
 
   async #proposeAs(context: CallContext, command: Command, options: ProposeOptions): Promise<CommandResult> {
@@ -186,7 +188,7 @@ export class Access {
       if (outcome.type !== 'failed') return result;
       const stale = this.#isStale(outcome.failure, author, context);
       if (!stale || attempt === mostAttempts) return result;
-      await this.#member.readBarrier({ signal: context.signal });
+      await this.#member.readBarrier(untilLeft(context));
     }
   }
 
@@ -199,7 +201,7 @@ export class Access {
   /** Runs `then` in the turn in which `look` finds no reason against it: now, or once this member has caught up. */
   async #allowed<T>(context: CallContext, look: () => StatusError | undefined, then: () => T): Promise<T> {
     if (look() === undefined) return then();
-    await this.#member.readBarrier({ signal: context.signal });
+    await this.#member.readBarrier(untilLeft(context));
     const refusal = look();
     if (refusal !== undefined) throw refusal;
     return then();

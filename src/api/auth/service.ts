@@ -3,6 +3,7 @@ import type { ResponseHeader, services } from '../../wire/index.ts';
 import type { ApiServices } from '../service.ts';
 import { commandFailure, failure } from '../status.ts';
 import type { CallContext, HandlerOf } from '../types.ts';
+import { untilLeft } from '../waiting.ts';
 import { acceptedHash } from './passwords.ts';
 
 type Auth = typeof services.Auth;
@@ -21,7 +22,7 @@ export function authService(api: ApiServices): { [Name in keyof Auth]: HandlerOf
     if (outcome.type === 'failed') throw commandFailure(outcome.failure);
     return { header: headers.header(revision) };
   };
-  const reading = (context: CallContext): Promise<void> => member.readBarrier({ signal: context.signal });
+  const reading = (context: CallContext): Promise<void> => member.readBarrier(untilLeft(context));
 
   return {
     authEnable: (_request, context) =>
@@ -126,7 +127,7 @@ async function authenticate(
   context: CallContext,
 ) {
   const { member, passwords, tokens, runtime } = api;
-  await member.readBarrier({ signal: context.signal });
+  await member.readBarrier(untilLeft(context));
   for (let attempt = 1; ; attempt++) {
     const { auth } = member.keyspace;
     if (!auth.enabled) throw failure('authNotEnabled');
@@ -153,6 +154,6 @@ async function authenticate(
     const reason = outcome.type === 'failed' ? outcome.failure : 'auth-revision-old';
     if (reason !== 'auth-revision-old' || attempt === mostAttempts) throw commandFailure(reason);
     // The user's password has changed, or auth was disabled and enabled, while the password was being checked.
-    await member.readBarrier({ signal: context.signal });
+    await member.readBarrier(untilLeft(context));
   }
 }

@@ -83,7 +83,7 @@ export const userBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/api/auth/access.ts',
-        find: '    if (look() === undefined) return then();\n    await this.#member.readBarrier({ signal: context.signal });\n',
+        find: '    if (look() === undefined) return then();\n    await this.#member.readBarrier(untilLeft(context));\n',
         replace: '    if (look() === undefined) return then();\n',
       },
     ],
