@@ -22,10 +22,12 @@ import { type Frame, frameKinds } from './peers/frames.ts';
 import { decodeRaftMessage, encodeRaftFrame } from './peers/raft-codec.ts';
 import type { PeerTransport } from './peers/transport.ts';
 import { PersistQueue } from './persist-queue.ts';
+import { raftOptions } from './raft-options.ts';
 import { Reads } from './reads.ts';
 import { RecentDelays } from './recent-delays.ts';
 import type { SnapshotStore } from './snapshots/index.ts';
-import { TurnTimer } from './turn-timer.ts';
+import { TransferWaiters } from './transfer-waiters.ts';
+import { Turns } from './turns.ts';
 
 export interface GroupContext {
   readonly setup: MemberSetup;
@@ -54,6 +56,7 @@ export class Group {
   readonly local = new LocalProposals();
   readonly reads: Reads;
   private readonly changes = new ChangeWaiters();
+  private readonly transfers = new TransferWaiters();
   /** How late this loop's timers fire: what everything on it suffers. */
   readonly loopDelay = new RecentDelays();
   /** How long writes to the log take to be durable. */
@@ -63,40 +66,25 @@ export class Group {
   private readonly persists: PersistQueue;
   private readonly snapshots: GroupSnapshots;
   private readonly leaderTime: LeaderTime;
-  private readonly timer: TurnTimer;
+  private readonly turns: Turns;
   private readonly sleep: HostSleep | undefined;
   private state: RaftState = { role: 'follower', term: 0, leader: 0 };
-  private turnAsked = false;
-  private turning = false;
-  private started = false;
-  private stopped = false;
-  private readonly transferWaiters: ((ok: boolean) => void)[] = [];
 
   constructor(context: GroupContext) {
     this.context = context;
     const { setup, group, stored, log, snapshots, fail } = context;
     const { runtime } = setup;
-    const askForTurn = () => this.askForTurn();
+    this.turns = new Turns({
+      runtime,
+      take: () => this.takeTurn(),
+      onTimer: (lateMs) => this.timerFired(lateMs),
+    });
+    const askForTurn = () => this.turns.ask();
     const step = (event: RaftEvent) => this.step(event);
     this.reads = new Reads(askForTurn);
-    this.raft = new Raft(
-      {
-        groupId: group,
-        memberId: setup.memberId,
-        // One that joins knows of no voter until the log tells it.
-        configuration: { voters: setup.joins ? [] : setup.members.map((member) => member.memberId) },
-        heartbeatIntervalMs: setup.heartbeatIntervalMs,
-        ...(setup.electionTimeoutMs === undefined ? {} : { electionTimeoutMs: setup.electionTimeoutMs }),
-        ...setup.queueBounds,
-        leaseReads: setup.leaseReads,
-        random: () => runtime.random.unit(),
-      },
-      stored,
-      runtime.clock.monotonicMs(),
-    );
+    this.raft = new Raft(raftOptions(setup, group), stored, runtime.clock.monotonicMs());
     this.sleep = setup.leaseReads ? new HostSleep(runtime.clock) : undefined;
     this.leaderTime = new LeaderTime(this.keyspace, this.raft, setup.heartbeatIntervalMs);
-    this.timer = new TurnTimer(runtime, (lateMs) => this.timerFired(lateMs));
     this.persists = new PersistQueue({
       ...{ group, log, step, fail, clock: runtime.clock, delays: this.syncDelay },
       send: (messages) => this.send(messages),
@@ -137,9 +125,8 @@ export class Group {
 
   /** Begins to take turns. */
   start(): void {
-    this.started = true;
     this.context.setup.observer.recovered?.(this.raft, this.keyspace);
-    this.askForTurn();
+    this.turns.start();
   }
 
   get role(): RaftState {
@@ -152,11 +139,7 @@ export class Group {
 
   /** Resolves when everything that is applied now is in a snapshot on disk. @throws ConclaveError 'closed' */
   makeSnapshot(): Promise<void> {
-    return this.snapshots.maker.makeNow(() => ({
-      index: this.keyspace.appliedIndex,
-      term: this.applier.appliedTerm,
-      configuration: this.raft.configurationAt(this.keyspace.appliedIndex),
-    }));
+    return this.snapshots.maker.makeNow(() => this.applier.appliedTerm);
   }
 
   /** The leader's cluster time now. Meaningful on a leader that has applied an entry of its own term. */
@@ -170,7 +153,7 @@ export class Group {
   }
 
   step(event: RaftEvent): void {
-    if (this.stopped) return;
+    if (this.turns.stopped) return;
     try {
       const nowMs = this.context.setup.runtime.clock.monotonicMs();
       this.noticeSleep(nowMs);
@@ -178,7 +161,7 @@ export class Group {
     } catch (error) {
       return this.context.fail(error);
     }
-    if (this.raft.hasEffects || this.raft.nextDeadlineMs() < this.timer.dueMs) this.askForTurn();
+    if (this.raft.hasEffects || this.raft.nextDeadlineMs() < this.turns.dueMs) this.turns.ask();
   }
 
   /** The lease of lease reads counts on a clock that does not stand still. */
@@ -216,38 +199,23 @@ export class Group {
 
   /** Resolves when leadership went to the target, or to false when it did not. */
   transfer(target: number): Promise<boolean> {
-    if (this.stopped) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      this.transferWaiters.push(resolve);
-      this.step({ type: 'transfer', target });
-    });
+    return this.transfers.ask(() => this.step({ type: 'transfer', target }));
   }
 
-  /** One turn comes after the sockets that are ready now were read: that makes the batch. */
   askForTurn(): void {
-    if (this.turnAsked || !this.started || this.stopped) return;
-    this.turnAsked = true;
-    this.context.setup.runtime.timers.nextTurn(() => this.turn());
+    this.turns.ask();
   }
 
   /** What was sent to a peer outside of a turn, or by what a turn called, leaves with the turn's own frames. */
   flushSoon(): void {
-    if (!this.turning) this.askForTurn();
+    this.turns.askFromOutside();
   }
 
   /** They have waited for the disk, and need not wait for a turn as well, unless more of them are about to come. */
   private flushAcknowledgements(): void {
-    if (this.turning || this.turnAsked) return;
-    if (this.persists.isWriting) this.askForTurn();
+    if (this.turns.isNear) return;
+    if (this.persists.isWriting) this.turns.ask();
     else this.context.transport().flush();
-  }
-
-  private turn(): void {
-    this.turnAsked = false;
-    if (this.stopped) return;
-    this.turning = true;
-    this.takeTurn();
-    this.turning = false;
   }
 
   private takeTurn(): void {
@@ -298,7 +266,7 @@ export class Group {
     this.applier.run();
     for (const { readId, index } of effects.readsReady) this.reads.ready(readId, index);
     for (const { readId } of effects.readsFailed) this.reads.failed(readId);
-    if (effects.transfer) for (const resolve of this.transferWaiters.splice(0)) resolve(effects.transfer.ok);
+    if (effects.transfer) this.transfers.settle(effects.transfer.ok);
   }
 
   private send(messages: readonly RaftMessage[]): void {
@@ -314,16 +282,14 @@ export class Group {
     }
     if (before.role === 'leader' && state.role !== 'leader') this.local.releaseQueue();
     this.context.onState(state);
-    this.askForTurn();
+    this.turns.ask();
   }
 
   private progressed(index: number): void {
     this.context.onProgress(index);
     this.reads.applied(index);
     this.raft.step({ type: 'applied', index }, this.context.setup.runtime.clock.monotonicMs());
-    this.snapshots.maker.review(this.applier.appliedTerm, () =>
-      this.raft.configurationAt(this.keyspace.appliedIndex),
-    );
+    this.snapshots.maker.review(this.applier.appliedTerm);
   }
 
   private installed(meta: SnapshotMeta): void {
@@ -338,22 +304,21 @@ export class Group {
     const nowMs = this.context.setup.runtime.clock.monotonicMs();
     let dueMs = this.raft.nextDeadlineMs();
     if (this.state.role === 'leader') dueMs = Math.min(dueMs, this.leaderTime.dueMs(nowMs));
-    this.timer.arm(dueMs);
+    this.turns.wakeAt(dueMs);
   }
 
   private timerFired(lateMs: number): void {
     this.loopDelay.record(lateMs);
     // The core hears of the stall first; then the sockets are read, and only then, in the turn, time passes.
     if (lateMs > stallMs) this.step({ type: 'stalled', stallMs: lateMs });
-    this.askForTurn();
+    this.turns.ask();
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.timer.cancel();
+    this.turns.stop();
     this.local.abandon();
     this.changes.abandon();
-    for (const resolve of this.transferWaiters.splice(0)) resolve(false);
+    this.transfers.abandon();
     await this.snapshots.close();
   }
 }

@@ -44,7 +44,7 @@ async function world() {
 
 test('a snapshot is made durable, and then told to the log and to the core', async () => {
   const { runtime, options, log, maker, made } = await world();
-  maker.review(2, () => configuration);
+  maker.review(2);
   await runtime.advance(1);
   assert.deepEqual(made, [{ index: 3, term: 2, configuration }]);
   await log.close();
@@ -53,7 +53,7 @@ test('a snapshot is made durable, and then told to the log and to the core', asy
 
 test("a snapshot that a newer one of the leader's has overtaken leaves the log as it is", async () => {
   const { runtime, options, log, raft, maker, made } = await world();
-  maker.review(2, () => configuration);
+  maker.review(2);
   // The core has taken the leader's in; the keyspace has not loaded it yet.
   const snapshot = { index: 20, term: 2, configuration };
   raft.step({ type: 'snapshot-received', from: 2, term: 2, session: 1, snapshot }, 1);
@@ -66,7 +66,7 @@ test("a snapshot that a newer one of the leader's has overtaken leaves the log a
 
 test('a snapshot under way is given up when the member stops', async () => {
   const { runtime, log, maker, made } = await world();
-  maker.review(2, () => configuration);
+  maker.review(2);
   await maker.close();
   await runtime.advance(1);
   assert.deepEqual(made, []);
@@ -87,7 +87,7 @@ test('a large state is written again only when the log has grown by as much', as
     keyspace.apply(index, data);
     await log.append([{ group: 1, entries: [{ index, term: 2, kind: 'command', data }] }], { sync: true });
     maker.applied(1);
-    maker.review(2, () => configuration);
+    maker.review(2);
     for (let turn = 0; turn < 100; turn++) await runtime.advance(1);
   };
   await put(12 * 2 ** 20);

@@ -1,6 +1,6 @@
 import { ConclaveError } from '../errors/index.ts';
 import type { KeyspaceMachine } from '../keyspace/index.ts';
-import type { Configuration, RaftCore, SnapshotMeta } from '../raft/index.ts';
+import type { RaftCore, SnapshotMeta } from '../raft/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { SharedLog } from './log/index.ts';
 import type { Logger } from './logger.ts';
@@ -52,7 +52,7 @@ export class SnapshotMaker {
   }
 
   /** Starts a snapshot where one is due. */
-  review(appliedTerm: number, configuration: () => Configuration): void {
+  review(appliedTerm: number): void {
     const { log, snapshotCount, snapshotLogBytes, keyspace } = this.context;
     if (this.closed || this.making || this.commandsSince === 0 || keyspace.appliedIndex <= this.snapshotIndex)
       return;
@@ -60,22 +60,24 @@ export class SnapshotMaker {
     const worthIt = this.bytesOfLast <= smallBytes || logBytes >= this.bytesOfLast * logShare;
     const due = logBytes >= snapshotLogBytes || (this.commandsSince >= snapshotCount && worthIt);
     if (!due) return;
-    this.begin({ index: keyspace.appliedIndex, term: appliedTerm, configuration: configuration() });
+    this.begin(appliedTerm);
   }
 
   /** Resolves when everything that is applied now is in a snapshot on disk. @throws ConclaveError 'closed' */
-  async makeNow(meta: () => SnapshotMeta): Promise<void> {
-    const wanted = meta().index;
+  async makeNow(appliedTerm: () => number): Promise<void> {
+    const wanted = this.context.keyspace.appliedIndex;
     while (Math.max(this.snapshotIndex, this.installedIndex()) < wanted) {
       if (this.closed) throw new ConclaveError('closed', 'The member is stopping.', { retryable: true });
-      if (this.making === undefined) this.begin(meta());
+      if (this.making === undefined) this.begin(appliedTerm());
       await this.making;
     }
   }
 
-  private begin(meta: SnapshotMeta): void {
+  private begin(term: number): void {
+    const { keyspace, raft } = this.context;
+    const index = keyspace.appliedIndex;
     this.commandsSince = 0;
-    this.making = this.make(meta)
+    this.making = this.make({ index, term, configuration: raft.configurationAt(index) })
       .catch((error: unknown) => this.context.fail(error))
       .finally(() => {
         this.making = undefined;

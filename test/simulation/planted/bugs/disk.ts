@@ -128,9 +128,9 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/member/snapshot-maker.ts',
-        find: '    this.begin({ index: keyspace.appliedIndex,',
+        find: '    const index = keyspace.appliedIndex;',
         replace:
-          '    this.begin({ index: Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, this.context.raft.status().lastIndex)),',
+          '    const index = Math.max(keyspace.appliedIndex, Math.min(keyspace.appliedIndex + 1, raft.status().lastIndex));',
       },
       {
         file: 'src/member/snapshot-maker.ts',
