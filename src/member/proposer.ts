@@ -52,6 +52,7 @@ const leaderlessMs = 1000;
 const earlierMs = 250;
 /** A leader that is connected and silent for so long has lost the request: it is sent again, under its identity. */
 const resendAfterMs = 2000;
+const registerWithinMs = 5000;
 
 /**
  * Brings a command to the Raft leader, wherever that is, until it is applied or its time is up. A command that
@@ -66,9 +67,8 @@ export class Proposer {
   private readonly waiting = new Set<Proposal>();
   private readonly asked = new NumberTable<Proposal>();
   private nextRequestId: number;
-  private readonly own = new OwnIdentity();
+  private readonly own: OwnIdentity;
   private readonly unapplied = new UnappliedResults();
-  private registering = false;
   private stopped = false;
   private failed = 0;
 
@@ -76,6 +76,10 @@ export class Proposer {
     this.context = context;
     this.nextRequestId = context.firstRequestId;
     this.leaderlessSinceMs = context.nowMs();
+    this.own = new OwnIdentity({
+      register: () => this.register(),
+      onRoom: () => this.routeWaiting(),
+    });
   }
 
   get figures(): { pending: number; failed: number } {
@@ -166,7 +170,7 @@ export class Proposer {
     if (proposal.over) return;
     if (this.waiting.size > 0) this.waiting.delete(proposal);
     if (this.leader === this.context.memberId) return this.submitLocally(proposal);
-    if (this.leader === 0 || !this.identify(proposal)) {
+    if (this.leader === 0 || !this.own.identify(proposal)) {
       this.waiting.add(proposal);
       return;
     }
@@ -186,34 +190,9 @@ export class Proposer {
     this.asked.set(proposal.requestId, proposal);
   }
 
-  /** Gives the proposal an identity. False: it must wait for our incarnation or for the window. */
-  private identify(proposal: Proposal): boolean {
-    // Registering twice is harmless, so it needs no identity; an unused incarnation is forgotten by rule.
-    if (proposal.identity || proposal.command.type === 'registerClient') return true;
-    if (!this.own.registered) {
-      this.register();
-      return false;
-    }
-    proposal.identity = this.own.next();
-    if (!proposal.identity) return false;
-    proposal.encoded = undefined;
-    return true;
-  }
-
-  private register(): void {
-    if (this.registering) return;
-    this.registering = true;
+  private register(): Promise<CommandResult> {
     const command: Command = { type: 'registerClient', name: `member ${this.context.memberId}` };
-    this.propose(command, this.context.nowMs() + 5000, undefined, undefined).then(
-      (result) => {
-        this.registering = false;
-        if (result.outcome.type === 'registerClient') this.own.register(result.outcome.incarnation);
-        this.routeWaiting();
-      },
-      () => {
-        this.registering = false;
-      },
-    );
+    return this.propose(command, this.context.nowMs() + registerWithinMs, undefined, undefined);
   }
 
   private submitLocally(proposal: Proposal): void {
@@ -293,13 +272,7 @@ export class Proposer {
     if (this.active.delete(proposal)) this.activeBytes -= proposal.sizeBytes;
     if (this.waiting.size > 0) this.waiting.delete(proposal);
     this.asked.delete(proposal.requestId);
-    this.release(proposal);
-  }
-
-  /** Frees the window. Its sequence is no longer outstanding: nobody will ask for that result again. */
-  private release(proposal: Proposal): void {
-    if (!proposal.identity || proposal.foreignIdentity) return;
-    if (this.own.release(proposal.identity)) this.routeWaiting();
+    this.own.release(proposal);
   }
 
   /** By how much who waits for a leader is told earlier that none was found. */
