@@ -1,24 +1,12 @@
 import { Core, NEVER } from './core.ts';
-import {
-  countOwnVote,
-  receivePreVote,
-  receiveTimeoutNow,
-  receiveVote,
-  receiveVoteResponse,
-  tickElection,
-} from './election.ts';
+import { countOwnVote, tickElection } from './election.ts';
 import { peerConnected, peerDisconnected, stalled } from './environment.ts';
-import { answerStaleLeader, receiveAppend, receiveHeartbeat, receiveSnapshot } from './follower.ts';
+import { receiveSnapshot } from './follower.ts';
 import { advanceCommit, broadcastHeartbeat, leaderDeadlineMs, propose, tickLeader } from './leadership.ts';
 import { changeMembership, continueMembershipChange } from './membership.ts';
-import { ForwardedReads, receiveForwardedRead, requestRead, startReadRound } from './reads.ts';
-import {
-  hasToReplicate,
-  receiveAppendResponse,
-  receiveHeartbeatResponse,
-  replicate,
-  snapshotSent,
-} from './replication.ts';
+import { ForwardedReads, requestRead, startReadRound } from './reads.ts';
+import { receive } from './receiving.ts';
+import { hasToReplicate, replicate, snapshotSent } from './replication.ts';
 import { becomeFollower, resetElectionTimer } from './roles.ts';
 import { abandonTransfer, requestTransfer } from './transfer.ts';
 import {
@@ -29,7 +17,6 @@ import {
   type RaftCore,
   type RaftEffects,
   type RaftEvent,
-  type RaftMessage,
   type RaftOptions,
   type RaftState,
   type RaftStatus,
@@ -66,7 +53,7 @@ export class Raft implements RaftCore {
         this.#tick();
         break;
       case 'message':
-        this.#receive(event.message);
+        receive(core, event.message);
         break;
       case 'propose':
         propose(core, event.proposalId, event.data);
@@ -234,63 +221,6 @@ export class Raft implements RaftCore {
     if (core.transfer !== undefined && core.nowMs >= core.transfer.deadlineMs) abandonTransfer(core);
     core.forwardedReads.retry(core.nowMs);
     tickElection(core);
-  }
-
-  /**
-   * Whoever sends it: who is a member by our log may be behind. A leader that we have not heard of is one, and a
-   * candidate that asks for our vote counts it only if we vote by its own log (dissertation §4.1).
-   */
-  #receive(message: RaftMessage): void {
-    const core = this.#core;
-    if (message.group !== core.options.groupId || message.to !== core.id || message.from === core.id) return;
-    // Both decide for themselves what a term is worth that only a candidate tells.
-    if (message.type === 'pre-vote') receivePreVote(core, message);
-    else if (message.type === 'vote') receiveVote(core, message);
-    else if (message.term < core.term) this.#receiveStale(message);
-    else this.#receiveCurrent(message);
-  }
-
-  #receiveStale(message: RaftMessage): void {
-    if (message.type === 'append' || message.type === 'heartbeat') answerStaleLeader(this.#core, message);
-    else if (message.type === 'read-index') receiveForwardedRead(this.#core, message);
-  }
-
-  #receiveCurrent(message: RaftMessage): void {
-    const core = this.#core;
-    // A granted pre-vote carries the term that was asked about: nobody is in it yet.
-    const isPromise = message.type === 'pre-vote-response' && message.granted;
-    if (message.term > core.term && !isPromise) {
-      const fromLeader =
-        message.type === 'append' || message.type === 'heartbeat' || message.type === 'timeout-now';
-      becomeFollower(core, message.term, fromLeader ? message.from : 0);
-    }
-    switch (message.type) {
-      case 'append':
-        receiveAppend(core, message);
-        break;
-      case 'append-response':
-        receiveAppendResponse(core, message);
-        break;
-      case 'heartbeat':
-        receiveHeartbeat(core, message);
-        break;
-      case 'heartbeat-response':
-        receiveHeartbeatResponse(core, message);
-        break;
-      case 'pre-vote-response':
-      case 'vote-response':
-        receiveVoteResponse(core, message);
-        break;
-      case 'timeout-now':
-        receiveTimeoutNow(core, message.from);
-        break;
-      case 'read-index':
-        receiveForwardedRead(core, message);
-        break;
-      case 'read-index-response':
-        core.forwardedReads.answered(core, message);
-        break;
-    }
   }
 
   #persisted(persistId: number): void {

@@ -261,8 +261,8 @@ export const consensusBugs: readonly PlantedBug[] = [
     seen: "Cloudflare, 'A Byzantine failure in the real world' (no progress under a partial partition)",
     edits: [
       {
-        file: 'src/raft/raft.ts',
-        find: "if (message.type === 'append' || message.type === 'heartbeat') answerStaleLeader(this.#core, message);",
+        file: 'src/raft/receiving.ts',
+        find: "if (message.type === 'append' || message.type === 'heartbeat') answerStaleLeader(core, message);",
         replace: "if (message.type === 'append' || message.type === 'heartbeat') return;",
       },
     ],
