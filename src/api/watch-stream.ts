@@ -1,5 +1,4 @@
 import type { Watcher } from '../keyspace/types.ts';
-import type { Timer } from '../runtime/types.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/index.ts';
 import { type GuardedRange, neverAllowed, WatchGuard } from './auth/index.ts';
 import { withReady } from './ready-answers.ts';
@@ -9,23 +8,21 @@ import { Wakeup } from './wakeup.ts';
 import { fragments, gather } from './watch-batches.ts';
 import { eventsOf } from './watch-encoding.ts';
 import { eventsResponse, isEmptyRange, watchedRange, watchResponse } from './watch-messages.ts';
-import { type Queued, WatchQueue } from './watch-queue.ts';
+import { type Progressing, WatchProgress } from './watch-progress.ts';
+import { WatchQueue } from './watch-queue.ts';
 
 /** Answers to create, cancel and so on that may wait for a slow reader before we stop reading its requests. */
 const waitingAnswers = 128;
 /** etcd's id for what concerns no watch, or all of them. */
 const noWatch = -1;
 
-interface Watch extends Queued {
+interface Watch extends Progressing {
   readonly id: number;
   readonly watcher: Watcher;
   readonly range: GuardedRange;
   readonly fragment: boolean;
-  readonly progressNotify: boolean;
   /** Compaction ended it. As in etcd its id stays taken until it is cancelled. */
   ended: boolean;
-  /** Something was sent since the last progress tick, so the next notification would say nothing new. */
-  sentSinceTick: boolean;
 }
 
 /**
@@ -42,21 +39,25 @@ export class WatchStream {
   readonly #unfinished: Watch[] = [];
   readonly #answers: WatchResponse[] = [];
   readonly #fragments: WatchResponse[] = [];
-  readonly #progressDue = new Set<Watch>();
+  readonly #progress: WatchProgress<Watch>;
   readonly #work = new Wakeup();
   readonly #room = new Wakeup();
   /** A watch has history before it that there is no budget for in this turn. */
   #searching = false;
-  #progressRequests = 0;
   #nextId = 0;
   #failure: unknown;
   #closed = false;
-  #ticking: Timer | undefined;
 
   constructor(api: ApiServices, context: CallContext) {
     this.#api = api;
     this.#context = context;
     this.#guard = new WatchGuard(api.access, context);
+    this.#progress = new WatchProgress({
+      runtime: api.runtime,
+      intervalMs: api.watchProgressIntervalMs,
+      watches: () => this.#watches.values(),
+      onTick: () => this.#work.notify(),
+    });
   }
 
   /** Goes on after the requests have ended, until the call is aborted. */
@@ -114,7 +115,7 @@ export class WatchStream {
       if (this.#api.access.enabled) return this.#createIfAllowed(union.value);
       this.#answers.push(this.#create(union.value));
     } else if (union?.$case === 'cancelRequest') this.#cancel(union.value.watchId);
-    else if (union?.$case === 'progressRequest') this.#progressRequests += 1;
+    else if (union?.$case === 'progressRequest') this.#progress.request();
     return undefined;
   }
 
@@ -142,7 +143,7 @@ export class WatchStream {
       return this.#compacted(watch, this.#api.member.keyspace.compactRevision);
     }
     this.#ready.add(watch);
-    if (watch.progressNotify) this.#startTicking();
+    if (watch.progressNotify) this.#progress.startTicking();
     return created;
   }
 
@@ -194,7 +195,7 @@ export class WatchStream {
     watch.ended = true;
     watch.watcher.close();
     this.#ready.remove(watch);
-    this.#progressDue.delete(watch);
+    this.#progress.remove(watch);
   }
 
   /** What to send next: answers, then events, then progress, which is only true when all events are out. */
@@ -246,18 +247,10 @@ export class WatchStream {
     return undefined;
   }
 
-  /** Of all watches where none has anything left, and of each that has not. */
   #nextProgress(): WatchResponse | undefined {
-    if (this.#progressRequests > 0 && this.#ready.size === 0) {
-      this.#progressRequests -= 1;
-      return this.#response(noWatch, {});
-    }
-    for (const watch of this.#progressDue) {
-      if (watch.queued) continue;
-      this.#progressDue.delete(watch);
-      return this.#response(watch.id, {});
-    }
-    return undefined;
+    const watch = this.#progress.next(this.#ready.size === 0);
+    if (watch === undefined) return undefined;
+    return this.#response(watch === 'all' ? noWatch : watch.id, {});
   }
 
   /** Parts of a response that is larger than a request may be; every part but the last says that more follows. */
@@ -265,33 +258,6 @@ export class WatchStream {
     const [first, ...rest] = fragments(response, this.#api.limits.receivedBytes);
     this.#fragments.push(...rest);
     return first ?? response;
-  }
-
-  /** A tenth of jitter, so that streams opened together do not all speak together. */
-  #startTicking(): void {
-    if (this.#ticking !== undefined) return;
-    const { runtime, watchProgressIntervalMs } = this.#api;
-    const delayMs = watchProgressIntervalMs * (1 + runtime.random.unit() / 10);
-    this.#ticking = runtime.timers.after(
-      delayMs,
-      () => {
-        this.#ticking = undefined;
-        this.#tick();
-      },
-      { background: true },
-    );
-  }
-
-  #tick(): void {
-    let wanted = false;
-    for (const watch of this.#watches.values()) {
-      if (!watch.progressNotify || watch.ended) continue;
-      wanted = true;
-      if (!watch.sentSinceTick) this.#progressDue.add(watch);
-      watch.sentSinceTick = false;
-    }
-    if (wanted && !this.#closed) this.#startTicking();
-    this.#work.notify();
   }
 
   #refusal(reason: string): WatchResponse {
@@ -310,7 +276,7 @@ export class WatchStream {
 
   #close(): void {
     this.#closed = true;
-    this.#ticking?.cancel();
+    this.#progress.close();
     for (const watch of this.#watches.values()) watch.watcher.close();
     this.#watches.clear();
     this.#ready.clear();
