@@ -52,6 +52,7 @@ export class FrontEnd {
     this.#metrics = new Metrics({
       ...{ member, registry, holderStreams: () => holders.streams, health: () => health },
       look: () => this.#clients.look(),
+      certificates: options.certificates ?? (() => []),
       frontEnds: () => this.#clients.frontEnds,
       connections: () => {
         const { grpc, http, refused } = this.#clients.connections;

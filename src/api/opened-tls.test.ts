@@ -12,7 +12,10 @@ test('a member that starts with an expired certificate says so, with the file', 
   const warned: object[] = [];
   const logger = { ...silentLogger, warn: (...said: unknown[]) => void warned.push(said) };
   {
-    using _opened = await openTls({ clients: good, peers: bad }, logger);
+    using opened = await openTls({ clients: good, peers: bad }, logger);
+    const [days, late] = opened.certificates().map(({ side, leftMs }) => [side, leftMs / (24 * 3600 * 1000)]);
+    assert.ok(days?.[0] === 'clients' && Number(days[1]) > 9 && Number(days[1]) <= 10);
+    assert.ok(late?.[0] === 'peers' && Number(late[1]) < 0);
   }
   const [[fields, text] = []] = warned as [object, string][];
   assert.equal(warned.length, 1);

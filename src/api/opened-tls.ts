@@ -1,11 +1,5 @@
-import {
-  NodeNetwork,
-  nodeRuntime,
-  outOfTime,
-  type Runtime,
-  TlsIdentity,
-  type TlsOptions,
-} from '../runtime/index.ts';
+import { NodeNetwork, nodeRuntime, type Runtime, TlsIdentity, type TlsOptions } from '../runtime/index.ts';
+import { type CertificateTime, CertificateWatch } from './certificate-watch.ts';
 import { refusalLog } from './refusal-log.ts';
 import type { Logger } from './types.ts';
 
@@ -17,6 +11,8 @@ export interface OpenedTls extends Disposable {
   readonly clients: TlsIdentity | undefined;
   /** This machine, with a network that has the certificates for the other members. */
   readonly runtime: Runtime;
+  /** How long the certificates have left. */
+  certificates(): readonly CertificateTime[];
 }
 
 /** Reads the certificates of both sides. Dispose of it. @throws ConclaveError 'invalid-argument' naming the file. */
@@ -25,42 +21,53 @@ export async function openTls(
   logger: Logger,
 ): Promise<OpenedTls> {
   const machine = nodeRuntime();
-  const load = async (
-    side: string,
-    options: TlsFileOptions | undefined,
-  ): Promise<TlsIdentity | undefined> => {
+  const watch = new CertificateWatch(machine, logger);
+  const opened: TlsIdentity[] = [];
+  const dispose = (): void => {
+    for (const one of [watch, ...opened]) one[Symbol.dispose]();
+  };
+  const load = async (side: string, options: TlsFileOptions | undefined) => {
     if (options === undefined) return undefined;
-    const { certificateFile } = options;
-    const tellOfTime = (identity: TlsIdentity) => {
-      const warning = outOfTime(identity.validity, machine.clock.wallMs());
-      if (warning !== undefined) logger.warn({ side, certificateFile }, warning);
-    };
-    const identity: TlsIdentity = await TlsIdentity.load({
-      ...options,
-      onReload: (error) => {
-        if (error === undefined) {
-          logger.info({ side, certificateFile }, 'New certificates are used from now on.');
-          tellOfTime(identity);
-        } else
-          logger.warn(
-            { side, error: error.message },
-            'Certificates changed and are of no use; those from before are used.',
-          );
-      },
-    });
-    tellOfTime(identity);
+    const identity = await loadWatched(side, options, { watch, logger });
+    opened.push(identity);
     return identity;
   };
-  const clients = await load('clients', files.clients);
-  const peers = await load('peers', files.peers);
-  const onRefused = refusalLog(logger, machine.clock);
-  const network = new NodeNetwork({ tls: peers, onRefused });
-  return {
-    clients,
-    runtime: peers === undefined ? machine : { ...machine, network },
-    [Symbol.dispose]() {
-      clients?.[Symbol.dispose]();
-      peers?.[Symbol.dispose]();
+  try {
+    const clients = await load('clients', files.clients);
+    const peers = await load('peers', files.peers);
+    const network = new NodeNetwork({ tls: peers, onRefused: refusalLog(logger, machine.clock) });
+    return {
+      clients,
+      runtime: peers === undefined ? machine : { ...machine, network },
+      certificates: () => watch.times,
+      [Symbol.dispose]: dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+async function loadWatched(
+  side: string,
+  options: TlsFileOptions,
+  { watch, logger }: { watch: CertificateWatch; logger: Logger },
+): Promise<TlsIdentity> {
+  const { certificateFile } = options;
+  let readAnew = (): void => {};
+  const identity = await TlsIdentity.load({
+    ...options,
+    onReload: (error) => {
+      if (error === undefined) {
+        logger.info({ side, certificateFile }, 'New certificates are used from now on.');
+        readAnew();
+      } else
+        logger.warn(
+          { side, error: error.message },
+          'Certificates changed and are of no use; those from before are used.',
+        );
     },
-  };
+  });
+  readAnew = watch.watch({ side, certificateFile, validity: () => identity.validity });
+  return identity;
 }

@@ -2,11 +2,14 @@ import type { MemberHandle } from '../member/types.ts';
 import type { TlsIdentity } from '../runtime/tls.ts';
 import type { Address, Listener } from '../runtime/types.ts';
 import type { ApiOptions } from './api.ts';
+import type { CertificateTime } from './certificate-watch.ts';
 import { FrontEnd } from './front-end.ts';
 
 export interface ServeOptions extends ApiOptions {
   /** For addresses that are `secure`. */
   readonly tls?: TlsIdentity;
+  /** How long the certificates of this member have left, for metrics. Default: there are none. */
+  readonly certificates?: () => readonly CertificateTime[];
   /** Where clients connect. Port 0 takes a free one. Several addresses serve the same member. */
   readonly listen: Address | readonly Address[];
   /** Where metrics and health are served besides, and nothing else. */

@@ -18,7 +18,7 @@ async function run(app: MessagePort, options: WorkerOptions): Promise<void> {
   app.on('message', keep);
   const logger = options.logs ? logTo(tell) : undefined;
   using secured = await openTls({ clients: options.tls, peers: options.peerTls }, logger ?? silentLogger);
-  const { runtime, clients: tls } = secured;
+  const { runtime, clients: tls, certificates } = secured;
   const member = await Member.start({ ...options.member, runtime, ...(logger && { logger }) });
   const api = new Api(member, { runtime, ...(logger && { logger }) });
   let server: ApiServer | undefined;
@@ -27,7 +27,7 @@ async function run(app: MessagePort, options: WorkerOptions): Promise<void> {
   try {
     if (options.listenClients.length > 0) {
       server = await serveApi(member, {
-        runtime,
+        ...{ runtime, certificates },
         listen: options.listenClients,
         ...(tls && { tls }),
         ...(logger && { logger }),

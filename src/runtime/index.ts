@@ -7,7 +7,7 @@
  * Must not: know anything of Raft, of the store or of elections; import anything of ours but `errors`.
  */
 
-export { outOfTime } from './certificate-time.ts';
+export { outOfTime, type Validity } from './certificate-time.ts';
 export { NodeNetwork } from './network.ts';
 export { nodeRuntime } from './node.ts';
 export { TlsIdentity, type TlsOptions } from './tls.ts';

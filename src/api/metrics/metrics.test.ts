@@ -9,10 +9,11 @@ import { TestingMember } from '../testing.ts';
 
 const page = join(import.meta.dirname, '../../../docs/reference/metrics.md');
 
-async function open(frontEnds = 0) {
+async function open(frontEnds = 0, leftMs = 0) {
   const member = new TestingMember(nodeRuntime());
   const local = { host: '127.0.0.1', port: 0 };
-  const server = await serveApi(member, { listen: local, closeGraceMs: 500, frontEnds });
+  const certificates = () => [{ side: 'peers', leftMs }];
+  const server = await serveApi(member, { listen: local, closeGraceMs: 500, frontEnds, certificates });
   const url = `http://127.0.0.1:${server.address.port}`;
   return {
     ...{ member, server, url },
@@ -67,7 +68,7 @@ inBothForms(
 );
 
 inBothForms('watches, connections and the state of the member show as they are', async (frontEnds) => {
-  await using it = await open(frontEnds);
+  await using it = await open(frontEnds, -90_000);
   const leaving = new AbortController();
   const body = '{"create_request":{"key":"YQ=="}}';
   const watch = await fetch(`${it.url}/v3/watch`, { method: 'POST', body, signal: leaving.signal });
@@ -77,6 +78,7 @@ inBothForms('watches, connections and the state of the member show as they are',
   assert.equal(seriesOf(text, 'etcd_debugging_mvcc_watch_stream_total'), 1);
   assert.equal(seriesOf(text, 'etcd_server_has_leader'), 1);
   assert.equal(seriesOf(text, 'conclave_raft_term'), 7);
+  assert.equal(seriesOf(text, 'conclave_certificate_ttl_seconds{side="peers"}'), -90);
   assert.ok((seriesOf(text, 'conclave_client_connections{protocol="http"}') ?? 0) >= 1);
   assert.ok((seriesOf(text, 'process_resident_memory_bytes') ?? 0) > 1e6);
   leaving.abort();

@@ -1,5 +1,6 @@
 import { type Metric, Registry as PrometheusRegistry } from 'prom-client';
 import type { MemberHandle, MemberStatus } from '../../member/types.ts';
+import type { CertificateTime } from '../certificate-watch.ts';
 import type { FrontEndFigures } from '../client-carrier.ts';
 import type { Registry } from '../types.ts';
 import { callFamilies } from './call-families.ts';
@@ -17,6 +18,7 @@ export interface MetricsSources {
   /** Brings up to date what is counted elsewhere. */
   readonly look: () => Promise<void>;
   readonly frontEnds: () => readonly FrontEndFigures[];
+  readonly certificates: () => readonly CertificateTime[];
   readonly health: () => { readonly successes: number; readonly failures: number };
 }
 
@@ -32,7 +34,8 @@ export class Metrics implements Disposable {
   #leader: number;
   #leaderChanges = 0;
 
-  constructor({ member, registry, holderStreams, connections, health, look, frontEnds }: MetricsSources) {
+  constructor(sources: MetricsSources) {
+    const { member, registry, holderStreams, connections, health, look, frontEnds, certificates } = sources;
     this.#member = member;
     this.#look = look;
     this.#status = member.status();
@@ -61,6 +64,11 @@ export class Metrics implements Disposable {
         'conclave_client_connections_refused_total',
         'Connections of clients that were turned away.',
         () => connections().refused,
+      ),
+      gauge(
+        'conclave_certificate_ttl_seconds',
+        'Time until the certificate shown to that side expires; below zero, since it did.',
+        () => certificates().map(({ side, leftMs }) => ({ labels: { side }, value: leftMs / 1000 })),
       ),
       ...frontEndFamilies(frontEnds),
       ...this.#process.families,

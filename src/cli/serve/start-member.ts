@@ -55,6 +55,7 @@ export async function startMember(
       corsOrigins: options.corsOrigins,
       ...options.connections,
       metricsListen: options.listenMetricsEndpoints,
+      certificates: tls.certificates,
       ...(tls.clients && { tls: tls.clients }),
       limits: { transactionOperations: storage.maxTxnOperations, requestBytes: storage.maxRequestBytes },
       auth: options.auth,
