@@ -2,7 +2,7 @@
 import { ConclaveError } from '../../errors/index.ts';
 import { commands } from './commands.ts';
 import { failure, refusedSwap } from './failures.ts';
-import type { ObjectClient } from './fenced-object.ts';
+import type { ObjectClient } from './object-cell.ts';
 
 export interface CheckConditionalWritesOptions {
   readonly bucket: string;

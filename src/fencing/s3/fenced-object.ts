@@ -1,23 +1,14 @@
 /** An object of an S3 store that only the newest leader can write. */
-import type { S3Client } from '@aws-sdk/client-s3';
 import { ConclaveError } from '../../errors/index.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
-import { type Cell, type CellState, type Fence, FencedCell } from '../fenced-cell.ts';
+import { type Fence, FencedCell } from '../fenced-cell.ts';
 import { checkFunction, checkLeadership, checkObject, type FencedLeadership } from '../writer.ts';
-import { commands, type ObjectCommands } from './commands.ts';
-import { failure, isAbsent, refusedSwap } from './failures.ts';
-import {
-  checkElection,
-  checkOwnMetadata,
-  decodeMetadata,
-  encodeMetadata,
-  prependStamp,
-  removeStamp,
-} from './metadata.ts';
+import { commands } from './commands.ts';
+import { checkElection, checkOwnMetadata } from './metadata.ts';
+import { ObjectCell, type ObjectClient, type ObjectContent, type ObjectState } from './object-cell.ts';
 
-/** An `S3Client`, or anything with its `send`. */
-export type ObjectClient = Pick<S3Client, 'send'>;
+export type { ObjectClient } from './object-cell.ts';
 
 export interface FencedObjectOptions {
   readonly bucket: string;
@@ -71,27 +62,7 @@ export interface ObjectWritten {
   readonly token: number;
 }
 
-interface Content {
-  readonly data: Uint8Array;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly headers: Readonly<Record<string, unknown>>;
-  /** What this write asks for. */
-  readonly contentType?: string | undefined;
-}
-
-interface State extends CellState<Content> {
-  readonly etag: string | undefined;
-}
-
 const limitBytes = 2 ** 30;
-const keptHeaders = [
-  'ContentType',
-  'CacheControl',
-  'ContentDisposition',
-  'ContentEncoding',
-  'ContentLanguage',
-] as const;
-
 /**
  * Opens the object at `bucket` and `key`, which need not exist. Each write is a PutObject with `If-Match` (the first:
  * `If-None-Match: *`); token, election and version stand in the object's metadata.
@@ -114,7 +85,7 @@ export function fencedObject(client: ObjectClient, options: FencedObjectOptions)
 }
 
 export class FencedObject {
-  readonly #cell: FencedCell<Content, State>;
+  readonly #cell: FencedCell<ObjectContent, ObjectState>;
   readonly #object: ObjectCell;
 
   /** @internal use `fencedObject` */
@@ -151,7 +122,7 @@ export class FencedObject {
     const bytes = toBytes(data);
     checkOwnMetadata(metadata ?? {});
     checkLeader(leadership);
-    const content = ({ content: { headers, metadata: present } }: State): Content => ({
+    const content = ({ content: { headers, metadata: present } }: ObjectState): ObjectContent => ({
       data: bytes,
       metadata: metadata ?? present,
       ...{ headers, contentType },
@@ -182,104 +153,11 @@ export class FencedObject {
   ): Promise<ObjectWritten> {
     checkFunction('The change of an update', change);
     checkLeader(leadership);
-    const next = async (current: State): Promise<Content> => ({
+    const next = async (current: ObjectState): Promise<ObjectContent> => ({
       ...current.content,
       data: toBytes(await change(publicVersion(current))),
     });
     return written(await this.#cell.update(leadership, next, options.signal));
-  }
-}
-
-class ObjectCell implements Cell<Content, State> {
-  readonly name: string;
-  readonly #client: ObjectClient;
-  readonly #options: FencedObjectOptions;
-  readonly #address: { readonly Bucket: string; readonly Key: string };
-  readonly #commands: () => Promise<ObjectCommands>;
-
-  constructor(
-    client: ObjectClient,
-    options: FencedObjectOptions,
-    loadCommands: () => Promise<ObjectCommands>,
-  ) {
-    if (typeof client?.send !== 'function') {
-      throw new ConclaveError('invalid-argument', 'A client with send(command) is needed, as S3Client.');
-    }
-    const { bucket, key } = options;
-    if (typeof bucket !== 'string' || bucket === '') {
-      throw new ConclaveError('invalid-argument', 'The name of the bucket is missing.');
-    }
-    if (typeof key !== 'string' || key === '' || new TextEncoder().encode(key).length > 1024) {
-      throw new ConclaveError('invalid-argument', 'The key of the object must have 1 to 1024 bytes.');
-    }
-    this.name = `Object s3://${bucket}/${key}`;
-    this.#client = client;
-    this.#options = options;
-    this.#address = { Bucket: bucket, Key: key };
-    this.#commands = loadCommands;
-  }
-
-  async load(signal: AbortSignal | undefined): Promise<State> {
-    const { GetObjectCommand } = await this.#commands();
-    try {
-      const command = new GetObjectCommand({ ...this.#options.get, ...this.#address });
-      const answer = await this.#client.send(command, { ...(signal && { abortSignal: signal }) });
-      const body = (await answer.Body?.transformToByteArray()) ?? new Uint8Array(0);
-      const { fence, own } = decodeMetadata(this.name, answer.Metadata ?? {});
-      const stamped = fence !== undefined && this.#options.stamp === undefined;
-      const data = stamped ? removeStamp(this.name, body, fence.writeId) : body;
-      const headers = Object.fromEntries(keptHeaders.map((header) => [header, answer[header]]));
-      if (answer.ETag === undefined) {
-        throw new ConclaveError('unsupported', `${this.name} has no ETag, so it cannot be fenced.`);
-      }
-      return { exists: true, fence, etag: answer.ETag, content: { data, metadata: own, headers } };
-    } catch (error) {
-      if (!isAbsent(error)) throw failure(`Reading ${this.name}`, error, 'read', signal);
-      const content = { data: new Uint8Array(0), metadata: {}, headers: {} };
-      return { exists: false, fence: undefined, etag: undefined, content };
-    }
-  }
-
-  async swap(
-    { etag }: State,
-    { data, metadata, headers, contentType }: Content,
-    fence: Fence,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    const { PutObjectCommand } = await this.#commands();
-    const command = new PutObjectCommand({
-      ...headers,
-      ...this.#options.put,
-      ...(contentType !== undefined && { ContentType: contentType }),
-      ...this.#address,
-      ...(etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag }),
-      Metadata: encodeMetadata(fence, metadata),
-      Body: this.#stamped(data, fence.writeId),
-    });
-    try {
-      await this.#client.send(command, { ...(signal && { abortSignal: signal }) });
-      return true;
-    } catch (error) {
-      const refused = refusedSwap(error);
-      if (refused === 'refused') return false;
-      const what = `Writing ${this.name}`;
-      if (refused === undefined) throw failure(what, error, 'write', signal);
-      const message = `${what} was refused after an earlier attempt of the SDK had no answer.`;
-      throw new ConclaveError('unavailable', message, { outcome: 'unknown', retryable: true, cause: error });
-    }
-  }
-
-  #stamped(data: Uint8Array, stamp: string): Uint8Array {
-    if (this.#options.stamp === undefined) return prependStamp(data, stamp);
-    const body = this.#options.stamp(data, stamp);
-    if (
-      body instanceof Uint8Array &&
-      Buffer.from(body.buffer, body.byteOffset, body.length).includes(stamp)
-    ) {
-      return body;
-    }
-    const message = `The option "stamp" must return the data as bytes that contain the stamp ${stamp} as text.`;
-    throw new ConclaveError('invalid-argument', message);
   }
 }
 
@@ -298,7 +176,7 @@ function toBytes(data: Uint8Array | string): Uint8Array {
   return bytes;
 }
 
-function publicVersion({ exists, fence, content }: State): ObjectVersion {
+function publicVersion({ exists, fence, content }: ObjectState): ObjectVersion {
   return {
     exists,
     version: fence?.version ?? 0,

@@ -100,12 +100,12 @@ export const guardBugs: readonly PlantedBug[] = [
     seen: 'nowhere yet: a HEAD right before the PUT',
     edits: [
       {
-        file: 'src/fencing/s3/fenced-object.ts',
-        find: '    { etag }: State,\n',
-        replace: '    _current: State,\n',
+        file: 'src/fencing/s3/object-cell.ts',
+        find: '    { etag }: ObjectState,\n',
+        replace: '    _current: ObjectState,\n',
       },
       {
-        file: 'src/fencing/s3/fenced-object.ts',
+        file: 'src/fencing/s3/object-cell.ts',
         find: '    const { PutObjectCommand } = await this.#commands();\n',
         replace:
           '    const { etag } = await this.load(signal);\n    const { PutObjectCommand } = await this.#commands();\n',
@@ -120,12 +120,12 @@ export const guardBugs: readonly PlantedBug[] = [
     seen: 'nowhere yet: an ETag that is a digest',
     edits: [
       {
-        file: 'src/fencing/s3/fenced-object.ts',
+        file: 'src/fencing/s3/object-cell.ts',
         find: '      Body: this.#stamped(data, fence.writeId),\n',
         replace: '      Body: data,\n',
       },
       {
-        file: 'src/fencing/s3/fenced-object.ts',
+        file: 'src/fencing/s3/object-cell.ts',
         find: '      const data = stamped ? removeStamp(this.name, body, fence.writeId) : body;\n',
         replace: '      const data = stamped ? body : body;\n',
       },
