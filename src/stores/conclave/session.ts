@@ -13,12 +13,14 @@ import type {
   StoreTransactionResult,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import type { TxnResponse } from '../../wire/index.ts';
 import { callOptions, sessionClosed, sessionLost } from './calls.ts';
 import { connectionOf } from './connection.ts';
-import { type ElectionKeys, electionKeys, placeKey, priorityGroup } from './keys.ts';
+import { electionKeys, priorityGroup } from './keys.ts';
 import { release, transfer } from './leaving.ts';
 import type { ElectionMirror } from './mirror.ts';
-import { acquired, type Bookmark, firstDeletion, type Part, recordIn, turnOfNext, waiting } from './part.ts';
+import { OwnParts } from './own-parts.ts';
+import { acquired, type Bookmark, firstDeletion, recordIn, turnOfNext, waiting } from './part.ts';
 import { withRecord } from './record-lease.ts';
 import {
   type Candidacy,
@@ -29,9 +31,8 @@ import {
   putRecord,
   viewOf,
   winTransaction,
-  withdrawTransaction,
 } from './requests.ts';
-import { createdAt, put } from './transactions.ts';
+import { put, type Transaction } from './transactions.ts';
 import { transactGuarded } from './user-transactions.ts';
 import { encodeHolding } from './values.ts';
 
@@ -62,7 +63,7 @@ export class ConclaveSession implements StoreSession {
   readonly #attachment: Attachment | undefined;
   readonly #mirrorOf: (name: string) => ElectionMirror | undefined;
   readonly #onEnd: () => void;
-  readonly #parts = new Map<string, Part>();
+  readonly #parts: OwnParts;
   #ending: Promise<void> | undefined;
 
   constructor(parts: ConclaveSessionParts) {
@@ -75,6 +76,10 @@ export class ConclaveSession implements StoreSession {
     this.#attachment = parts.attachment;
     this.#mirrorOf = parts.mirrorOf;
     this.#onEnd = parts.onEnd;
+    this.#parts = new OwnParts({
+      ...{ client: parts.client, lease: parts.lease, holder: this.holder },
+      leased: (transaction, call) => this.#leased(transaction, call),
+    });
     if (parts.attachment !== undefined) this.connection = connectionOf(parts.attachment);
   }
 
@@ -87,7 +92,7 @@ export class ConclaveSession implements StoreSession {
   async acquire(name: string, options: AcquireOptions): Promise<AcquireOutcome> {
     this.#assertOpen();
     const keys = electionKeys(this.#namespace, name);
-    const part = await this.#prepare(keys, options);
+    const part = await this.#parts.prepare(keys, options);
     const call = callOptions(options);
     const holding = encodeHolding({ holder: this.holder, metadata: options.metadata });
     const group = priorityGroup(keys, options.priority);
@@ -99,7 +104,7 @@ export class ConclaveSession implements StoreSession {
       const placeRevision = part.placeRevision;
       const transaction =
         placeRevision === undefined ? joinTransaction(candidacy) : winTransaction(candidacy, placeRevision);
-      const response = await this.#leased(() => this.#client.txn(transaction, call));
+      const response = await this.#leased(transaction, call);
       const view = viewOf(candidacy, response, placeRevision);
       if (view === undefined) return acquired(part, response.header?.revision ?? 0, recordIn(response));
       if (view.leader?.lease === this.#lease) return acquired(part, view.leader.createRevision, view.record);
@@ -139,8 +144,7 @@ export class ConclaveSession implements StoreSession {
     const keys = electionKeys(this.#namespace, name);
     const part = this.#parts.get(name);
     if (part === undefined) return;
-    await this.#leave(keys, part, callOptions(options));
-    if (part.token === undefined) this.#parts.delete(name);
+    await this.#parts.leave(keys, part, callOptions(options));
   }
 
   async release(name: string, token: number, options: Recording = {}): Promise<boolean> {
@@ -152,7 +156,7 @@ export class ConclaveSession implements StoreSession {
       const place = this.#parts.get(name)?.place;
       return release(this.#client, { keys, own: this.#own(token), record }, place, next, call);
     });
-    this.#forget(name, token);
+    this.#parts.forget(name, token);
     return released;
   }
 
@@ -163,7 +167,7 @@ export class ConclaveSession implements StoreSession {
     const transferred = await withRecord(this.#client, options, call, (record) =>
       transfer(this.#client, { keys, own: this.#own(token), record }, toHolder, call),
     );
-    this.#forget(name, token);
+    this.#parts.forget(name, token);
     return transferred;
   }
 
@@ -177,7 +181,7 @@ export class ConclaveSession implements StoreSession {
     const keys = electionKeys(this.#namespace, name);
     const value = encodeHolding({ holder: this.holder, metadata });
     const transaction = guardedTransaction(keys, this.#own(token), [put(keys.leader, value, this.#lease)]);
-    return this.#guarded(() => this.#client.txn(transaction, callOptions(options)));
+    return this.#guarded(transaction, callOptions(options));
   }
 
   async writeRecord(
@@ -191,7 +195,7 @@ export class ConclaveSession implements StoreSession {
     const call = callOptions(options);
     return await withRecord(this.#client, { ...options, record: value }, call, (record) => {
       const transaction = guardedTransaction(keys, this.#own(token), record ? [putRecord(keys, record)] : []);
-      return this.#guarded(() => this.#client.txn(transaction, call));
+      return this.#guarded(transaction, call);
     });
   }
 
@@ -222,63 +226,10 @@ export class ConclaveSession implements StoreSession {
     this.#onEnd();
   }
 
-  /** The record of this session's part, with a place that fits the priority asked for. */
-  async #prepare(keys: ElectionKeys, options: AcquireOptions): Promise<Part> {
-    const { priority, metadata } = options;
-    const place = placeKey(priorityGroup(keys, priority), this.#lease);
-    const known = this.#parts.get(keys.name);
-    if (known === undefined) {
-      const part: Part = {
-        priority,
-        metadata,
-        place,
-        placeRevision: undefined,
-        token: undefined,
-        withdrawing: false,
-      };
-      this.#parts.set(keys.name, part);
-      return part;
-    }
-    known.withdrawing = false;
-    if (known.priority !== priority) {
-      // Another priority is another place, at the end of its queue; the old one must not stay behind.
-      await this.#client.deleteRange(known.place, callOptions(options));
-      known.priority = priority;
-      known.place = place;
-      known.placeRevision = undefined;
-    } else if (known.metadata !== metadata && known.placeRevision !== undefined) {
-      await this.#rewritePlace(known, known.placeRevision, metadata, callOptions(options));
-    }
-    known.metadata = metadata;
-    return known;
-  }
-
-  /** The place keeps its turn; a hand-off takes its value over. */
-  async #rewritePlace(
-    part: Part,
-    createRevision: number,
-    metadata: string,
-    call: CallOptions,
-  ): Promise<void> {
-    const value = encodeHolding({ holder: this.holder, metadata });
-    const transaction = {
-      compare: [createdAt(part.place, createRevision)],
-      success: [put(part.place, value, this.#lease)],
-    };
-    await this.#leased(() => this.#client.txn(transaction, call));
-  }
-
-  async #leave(keys: ElectionKeys, part: Part, call: CallOptions): Promise<void> {
-    part.withdrawing = true;
-    const transaction = withdrawTransaction(keys, part.place, this.#lease, part.token === undefined);
-    await this.#client.txn(transaction, call);
-    part.placeRevision = undefined;
-  }
-
   /** False where the lease went in the middle of it, which ended the leadership too. */
-  async #guarded(transact: () => Promise<{ readonly succeeded: boolean }>): Promise<boolean> {
+  async #guarded(transaction: Transaction, call: CallOptions): Promise<boolean> {
     try {
-      return (await this.#leased(transact)).succeeded;
+      return (await this.#leased(transaction, call)).succeeded;
     } catch (error) {
       if (ConclaveError.is(error, 'lease-lost')) return false;
       throw error;
@@ -286,9 +237,9 @@ export class ConclaveSession implements StoreSession {
   }
 
   /** A put with a lease that is gone: here that is the session's own end, and said so. */
-  async #leased<T>(call: () => Promise<T>): Promise<T> {
+  async #leased(transaction: Transaction, call: CallOptions): Promise<TxnResponse> {
     try {
-      return await call();
+      return await this.#client.txn(transaction, call);
     } catch (error) {
       throw ConclaveError.is(error, 'lease-lost') ? this.#lost(error) : error;
     }
@@ -296,11 +247,6 @@ export class ConclaveSession implements StoreSession {
 
   #own(token: number): Own {
     return { token, lease: this.#lease };
-  }
-
-  #forget(name: string, token: number): void {
-    const part = this.#parts.get(name);
-    if (part?.token === token) this.#parts.delete(name);
   }
 
   #lost(cause?: unknown): ConclaveError {

@@ -3,6 +3,7 @@ import { Compare_CompareResult, Compare_CompareTarget, type DeepPartial } from '
 
 /** Short ways to write the parts of a transaction. */
 export type Part<T> = DeepPartial<T>;
+export type Transaction = Part<TxnRequest>;
 
 /** With `rangeEnd`: every key of the range; an empty range counts as one key that was never created. */
 export function createdAt(key: Uint8Array, revision: number): Part<Compare> {

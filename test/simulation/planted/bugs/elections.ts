@@ -232,9 +232,9 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: '    if (leader === undefined) return;',
       },
       {
-        file: 'src/stores/conclave/session.ts',
-        find: 'withdrawTransaction(keys, part.place, this.#lease, part.token === undefined);',
-        replace: 'withdrawTransaction(keys, part.place, this.#lease, false);',
+        file: 'src/stores/conclave/own-parts.ts',
+        find: 'withdrawTransaction(keys, part.place, lease, part.token === undefined);',
+        replace: 'withdrawTransaction(keys, part.place, lease, false);',
       },
     ],
     life: { faults: 'network', clients: 0, candidates: 0, sharing: 'permits' },
