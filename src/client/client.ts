@@ -15,13 +15,15 @@ import {
   TxnRequest,
   type TxnResponse,
 } from '../wire/index.ts';
-import { Attachment } from './attachment.ts';
+import type { Attachment } from './attachment.ts';
+import { Attachments } from './attachments.ts';
 import { prefixEnd, toBytes } from './bytes.ts';
 import type { CallOptions } from './calls.ts';
 import { type AttemptOptions, Endpoints } from './endpoints.ts';
 import { KeepAlives } from './keep-alives.ts';
 import type { SilenceLimits } from './link.ts';
 import { Maintenance } from './maintenance.ts';
+import { followMemberState, memberState } from './member-state.ts';
 import { Membership } from './membership.ts';
 import { Proposals } from './proposals.ts';
 import type { TransportFactory } from './transport.ts';
@@ -68,7 +70,7 @@ export class ConclaveClient implements AsyncDisposable {
   readonly #proposals: Proposals;
   readonly #keepAlives: KeepAlives;
   readonly #watches: Watches;
-  readonly #attachments = new Set<Attachment>();
+  readonly #attachments: Attachments;
   #closed = false;
 
   constructor(parts: ClientParts) {
@@ -84,6 +86,7 @@ export class ConclaveClient implements AsyncDisposable {
     this.#proposals = new Proposals(shared);
     this.#keepAlives = new KeepAlives(shared);
     this.#watches = new Watches(shared);
+    this.#attachments = new Attachments(shared);
   }
 
   /** The value of one key; undefined where there is none. */
@@ -215,19 +218,7 @@ export class ConclaveClient implements AsyncDisposable {
   async attach(lease: bigint, options: CallOptions & { readonly graceMs: number }): Promise<Attachment> {
     const { graceMs, ...call } = options;
     this.#assertOpen();
-    const onClosed = (): void => {
-      this.#attachments.delete(attachment);
-    };
-    const parts = { endpoints: this.#endpoints, runtime: this.runtime, lease, graceMs, onClosed };
-    const attachment: Attachment = new Attachment(parts);
-    this.#attachments.add(attachment);
-    try {
-      await attachment.attached({ timeoutMs: this.timeoutMs, ...call });
-      return attachment;
-    } catch (error) {
-      await attachment.close();
-      throw error;
-    }
+    return await this.#attachments.open(lease, graceMs, call);
   }
 
   /**
@@ -257,43 +248,15 @@ export class ConclaveClient implements AsyncDisposable {
 
   /** Role, term, commit and peers of one member, from its own view. */
   memberState(options: AttemptOptions = {}): Promise<MemberStateResponse> {
-    const what = "Asking for a member's state";
-    return this.#endpoints.run(what, { ...options, changesNothing: true }, async (link, { timeoutMs }) => {
-      const { signal } = options;
-      const stream = link.stream(services.Conclave.memberState, signal === undefined ? {} : { signal });
-      const timer = this.runtime.timers.after(timeoutMs, () => stream.close());
-      try {
-        stream.send({ follow: false });
-        stream.end();
-        for await (const state of stream.responses) return state;
-      } finally {
-        timer.cancel();
-      }
-      throw new ConclaveError(
-        'unavailable',
-        `${link.endpoint} did not tell its state within ${Math.round(timeoutMs)} ms.`,
-        {
-          retryable: true,
-        },
-      );
-    });
+    return memberState(this.#endpoints, this.runtime.timers, options);
   }
 
   /** The same now and after each change, of one member. Ends with an error when its connection breaks. */
-  async *followMemberState(
+  followMemberState(
     endpoint: string,
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<MemberStateResponse, void, undefined> {
-    const link = this.#endpoints.linkTo(endpoint);
-    const stream = link.stream(services.Conclave.memberState, options);
-    stream.send({ follow: true });
-    stream.end();
-    try {
-      yield* stream.responses;
-    } catch (error) {
-      if (options.signal?.aborted) return;
-      throw error;
-    }
+    return followMemberState(this.#endpoints, endpoint, options);
   }
 
   /** Ends every call and stream with 'closed'. Leases are left to expire; revoke them before. Idempotent. */
@@ -301,7 +264,7 @@ export class ConclaveClient implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     const cause = new ConclaveError('closed', 'The client was closed.');
-    await Promise.all([...this.#attachments].map((attachment) => attachment.close()));
+    await this.#attachments.close();
     this.#watches.close(cause);
     this.#keepAlives.close(cause);
     this.#endpoints.close(cause);
