@@ -43,6 +43,31 @@ test('a folder in use is refused, and free again after close or a crash', async 
   await (await openDataFolder(options(disk))).close();
 });
 
+test('a folder marked as vacant is another member’s to begin in, also after a crash on the way', async () => {
+  for (const crash of [false, true]) {
+    const { disk } = manualRuntime();
+    const first = await openDataFolder(options(disk, { memberId: 4 }));
+    await first.markStarted();
+    for (const name of ['log', 'snapshots']) await disk.makeFolder(`${path}/${name}`);
+    await rewrite(disk, 'log/1.log', new Uint8Array(9));
+    await disk.syncFolder(`${path}/log`);
+    await first.markVacant();
+    await first.close();
+    if (crash) {
+      disk.fail('rename');
+      await assert.rejects(openDataFolder(options(disk)));
+      disk.crash();
+      assert.equal((await readIdentity(disk, path))?.vacant, true);
+    }
+    const second = await openDataFolder(options(disk));
+    assert.equal(second.fresh, true);
+    assert.deepEqual(await disk.list(`${path}/log`), []);
+    await second.close();
+    const { memberId, vacant } = (await readIdentity(disk, path)) ?? {};
+    assert.deepEqual({ memberId, vacant }, { memberId: 3, vacant: undefined });
+  }
+});
+
 test("a folder of etcd's is refused, and another one that holds something is not", async () => {
   const { disk } = manualRuntime();
   await disk.makeFolder(`${path}/member/wal`);

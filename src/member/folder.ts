@@ -25,6 +25,11 @@ export interface DataFolder extends AsyncDisposable {
   markStarted(): Promise<void>;
   /** The cluster has removed this member: it must not start here again. Durable when it resolves. */
   markRemoved(): Promise<void>;
+  /**
+   * The member was refused before it had voted, acknowledged or stored anything: another one may begin here. Nothing is
+   * written afterwards. Durable when it resolves.
+   */
+  markVacant(): Promise<void>;
   /** Gives the lock up. Idempotent. */
   close(): Promise<void>;
 }
@@ -43,18 +48,25 @@ export async function openDataFolder(options: DataFolderOptions): Promise<DataFo
   await disk.makeFolder(path, { ownerOnly: true });
   const lock = await disk.lock(`${path}/${lockName}`);
   try {
-    const found = await readIdentity(disk, path);
+    const left = await readIdentity(disk, path);
+    if (left?.vacant === true) await clear(disk, path);
+    const found = left?.vacant === true ? undefined : left;
     if (found !== undefined) await check(found, options);
-    let identity = found ?? (await initialize(options));
+    let identity = found ?? (await initialize(options, left));
     if (!identity.started) await syncFoldersAbove(disk, path);
     let unlocking: Promise<void> | undefined;
     const close = (): Promise<void> => {
       unlocking ??= Promise.resolve(lock[Symbol.asyncDispose]());
       return unlocking;
     };
-    const change = async (changed: Partial<Identity>): Promise<void> => {
+    let changing: Promise<void> = Promise.resolve();
+    // One after the other: a member that is starting may be told meanwhile that it was removed.
+    const change = (changed: Partial<Identity>): Promise<void> => {
       identity = { ...identity, ...changed };
-      await writeIdentity(disk, path, identity);
+      const written = identity;
+      const writing = changing.then(() => writeIdentity(disk, path, written));
+      changing = writing.catch(() => {});
+      return writing;
     };
     return {
       path,
@@ -63,6 +75,7 @@ export async function openDataFolder(options: DataFolderOptions): Promise<DataFo
         if (!identity.started) await change({ started: true });
       },
       markRemoved: () => change({ removed: true }),
+      markVacant: () => change({ vacant: true }),
       close,
       [Symbol.asyncDispose]: close,
     };
@@ -87,7 +100,24 @@ async function syncFoldersAbove(disk: Disk, path: string): Promise<void> {
   }
 }
 
-async function initialize(options: DataFolderOptions): Promise<Identity> {
+/** Of a folder that is vacant. Its identity stays until another takes its place: a crash leaves it vacant. */
+async function clear(disk: Disk, path: string): Promise<void> {
+  for (const folder of [`${path}/log`, `${path}/snapshots`]) {
+    for (const name of await namesIn(disk, folder)) await disk.remove(`${folder}/${name}`);
+  }
+}
+
+async function namesIn(disk: Disk, folder: string): Promise<string[]> {
+  try {
+    return await disk.list(folder);
+  } catch (error) {
+    if (ConclaveError.is(error, 'not-found')) return [];
+    throw error;
+  }
+}
+
+/** `vacant`: what was here is known to be nothing. */
+async function initialize(options: DataFolderOptions, vacant: Identity | undefined): Promise<Identity> {
   const { disk, path } = options;
   const names = await disk.list(path);
   if (names.includes('member') && (await isOfEtcd(disk, `${path}/member`))) {
@@ -97,7 +127,7 @@ async function initialize(options: DataFolderOptions): Promise<Identity> {
     );
   }
   const found = names.filter((name) => name === 'log' || name === 'snapshots');
-  if (found.length > 0) {
+  if (found.length > 0 && vacant === undefined) {
     throw new ConclaveError(
       'data-damaged',
       `The data folder '${path}' holds ${found.map((name) => `'${name}'`).join(' and ')}, but no ${identityName} that ` +

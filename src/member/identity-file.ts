@@ -17,6 +17,8 @@ export interface Identity {
   readonly joined?: boolean;
   /** It was removed from the cluster: nobody starts here again. */
   readonly removed?: boolean;
+  /** The cluster took it in no more before it had held anything: the folder counts as an empty one. */
+  readonly vacant?: boolean;
 }
 
 /** Version of the layout of the folder as a whole. A member reads its own and older ones. */

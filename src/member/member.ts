@@ -255,6 +255,7 @@ export class Member implements MemberHandle {
     await this.parts.group.stop();
     await this.parts.links.transport.close();
     await this.parts.corruption.marked;
+    if (this.parts.membership.isVacant) await this.storage.markVacant();
     await this.storage.close();
     this.setup.logger.info({ member: this.name }, 'Member stopped.');
   }

@@ -14,6 +14,8 @@ export interface Storage {
   readonly stored: RaftStored;
   /** Durable when it resolves: no member starts on this folder again. */
   markCorrupt(why: string): Promise<void>;
+  /** As `DataFolder.markVacant`. Never rejects: without the mark, whoever starts here next is told to move the folder. */
+  markVacant(): Promise<void>;
   /** Never rejects: what cannot be closed is logged. */
   close(): Promise<void>;
 }
@@ -39,6 +41,12 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
   }));
   const kept = { members, joined: setup.joins };
   const folder = await openDataFolder({ disk, path: dataDir, clusterId, memberId, name, ...kept });
+  const markVacant = () =>
+    folder
+      .markVacant()
+      .catch((error: unknown) =>
+        logger.warn({ error: String(error) }, 'Marking the folder as vacant failed.'),
+      );
   let log: SharedLog | undefined;
   const close = async () => {
     await log
@@ -82,7 +90,7 @@ export async function openStorage(setup: MemberSetup, group: number): Promise<St
     const mark = { group, hardState, entries: [], keepsLog: stored.entries.length > 0 };
     // A snapshot file may be newer than the log knows: the log must hear of it before anything is appended.
     if (snapshot) await log.append([{ ...mark, snapshot }], { sync: true });
-    return { folder, log, snapshots, stored, markCorrupt, close };
+    return { folder, log, snapshots, stored, markCorrupt, markVacant, close };
   } catch (error) {
     await close();
     throw error;

@@ -98,8 +98,7 @@ export function addMember(program: Command): void {
           options: { ...options, learner: found.isLearner },
         });
         process.stderr.write(
-          'conclave: start it with these and an empty data folder: move the old one away first, and one that a start ' +
-            'without its data has left.\n',
+          'conclave: start it with these and an empty data folder: move the old one away first.\n',
         );
       }),
     );

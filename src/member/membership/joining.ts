@@ -20,7 +20,7 @@ const askAgainAfterMs = 200;
 export async function identified(setup: MemberSetup): Promise<MemberSetup> {
   const { disk } = setup.runtime;
   const found = await readIdentity(disk, setup.dataDir);
-  if (found === undefined) return setup.joins ? joined(setup) : setup;
+  if (found === undefined || found.vacant === true) return setup.joins ? joined(setup) : setup;
   if (found.removed === true) {
     const details = { path: setup.dataDir, memberId: found.memberId };
     throw new ConclaveError('removed', removedText(found.memberId), { details });

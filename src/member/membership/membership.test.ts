@@ -192,6 +192,32 @@ test('a member that comes back with an empty disk is refused, and told what to d
   await cluster.stop();
 });
 
+test('a folder that a refused start left is as good as none, for who is refused again and for who joins', async () => {
+  const cluster = await ManualCluster.start(3);
+  const leader = await cluster.leader();
+  const lost = (leader + 1) % 3;
+  const { memberId } = cluster.member(lost);
+  await write(cluster, leader, 'a');
+  await cluster.advance(1000);
+  await cluster.stopMember(lost);
+  cluster.wipe(lost);
+  const refused = async (text: RegExp) => {
+    const { stopped } = await cluster.startMember(lost);
+    await assert.rejects(cluster.settled(stopped), text);
+    cluster.members[lost] = undefined;
+  };
+  await refused(/comes back without its data/);
+  await refused(/comes back without its data/);
+  assert.ok((await changed(cluster, leader, { type: 'remove', memberId })).ok);
+  await refused(/was removed from the cluster/);
+  assert.notEqual(await join(cluster, leader, lost), memberId);
+  assert.ok(has(cluster.member(lost), 'a'));
+  await cluster.stopMember(lost);
+  await cluster.startMember(lost);
+  await write(cluster, lost, 'b');
+  await cluster.stop();
+});
+
 test('its place is taken by a new member under a new id, at the same address', async () => {
   const cluster = await ManualCluster.start(3);
   const leader = await cluster.leader();

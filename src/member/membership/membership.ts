@@ -160,6 +160,11 @@ export class Membership {
     }
   }
 
+  /** The cluster does not take this member, which has nothing that anybody could miss. To be asked when it has stopped. */
+  get isVacant(): boolean {
+    return this.leaving && this.greeting().fresh;
+  }
+
   private leave(): void {
     if (this.leaving || this.closed) return;
     this.leaving = true;
