@@ -20,6 +20,8 @@ interface Row {
   readonly trouble?: string;
   /** On the same server. */
   readonly ours: Figures | undefined;
+  /** With a session that is bound to its connection, for those whose are. */
+  readonly oursBound: Figures | undefined;
   idle?: Idle;
 }
 
@@ -80,18 +82,21 @@ async function measuredAt(place: Place, trials: number): Promise<Row[]> {
   await using server = await place.start();
   const rows: Row[] = [];
   let ours: Figures | undefined;
+  let bound: Figures | undefined;
   let minTtlMs: number | undefined;
   for (const competitor of competitors(place)) {
     process.stderr.write(`${place.title}: ${competitor.title}…\n`);
     try {
       const figures = await measure(competitor, server.where(server.ports), trials, minTtlMs);
       ours ??= figures;
+      if (competitor.isOurs) bound = figures;
       minTtlMs ??= figures.minTtlMs;
-      rows.push({ place, competitor, figures, ours });
+      const oursBound = competitor.connectionBound ? bound : undefined;
+      rows.push({ place, competitor, figures, ours, oursBound });
     } catch (error) {
       const trouble = error instanceof Error ? error.message : String(error);
       process.stderr.write(`${place.title}: ${competitor.title}: ${trouble}\n`);
-      rows.push({ place, competitor, figures: undefined, trouble, ours });
+      rows.push({ place, competitor, figures: undefined, trouble, ours, oursBound: undefined });
     }
   }
   return rows;
@@ -104,7 +109,7 @@ function beginning({ place, competitor }: Pick<Row, 'place' | 'competitor'>): st
 function line(row: Row): string {
   const { figures, ours, competitor } = row;
   if (figures === undefined) return `${beginning(row)} | could not be measured: ${row.trouble} | | | |`;
-  const beside = figures === ours ? undefined : ours;
+  const beside = figures === ours || competitor.isOurs ? undefined : ours;
   const cells = [
     `${format(median(figures.ledMs))} ms; with all that follows ${format(median(figures.doneMs))} ms`,
     `${format(median(figures.resignMs))} ms${looks(figures)}${remark(figures.resignMs, beside?.resignMs)}`,
@@ -112,7 +117,7 @@ function line(row: Row): string {
       ? competitor.staysForEver
         ? 'never: there is no TTL'
         : 'ends with its process'
-      : killCell(figures.kill, competitor, beside?.kill?.figuresMs),
+      : killCell(figures.kill, competitor, beside && (row.oursBound ?? ours)?.kill?.figuresMs),
     row.idle === undefined ? '–' : format(row.idle.perMinute),
   ];
   return `${beginning(row)} | ${cells.join(' | ')} |`;

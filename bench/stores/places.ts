@@ -27,6 +27,8 @@ export interface Competitor {
   readonly floorMs?: number;
   /** Whether a crash is noticed by the end of its connection, and no TTL plays a part. */
   readonly connectionBound?: boolean;
+  /** Ours by another option: not held against ours. */
+  readonly isOurs?: boolean;
   /** Nobody follows one that was killed, so that is not measured. */
   readonly staysForEver?: boolean;
 }
@@ -70,7 +72,7 @@ async function startSystem(kind: Kind): Promise<Running> {
 }
 
 async function postgres(): Promise<Running> {
-  const server = await startPostgresql(peer('postgres').path ?? '', { fsync: 'on' });
+  const server = await startPostgresql(peer('postgres').path ?? '', { fsync: 'on', max_connections: 300 });
   await migratePostgres({ url: server.url });
   const where = ([port]: readonly number[]) => ({
     url: `postgres://${server.user}@${host}:${port}/postgres`,
@@ -188,6 +190,11 @@ export const places: readonly Place[] = [
   {
     ...{ name: 'postgres', title: 'PostgreSQL', protocol: 'postgres' },
     others: [
+      {
+        ...{ system: 'conclave bound on postgres', title: 'Conclave with `releaseOnDisconnect`' },
+        // So long that what is measured is not its end.
+        ...{ floorMs: 5000, connectionBound: true, isOurs: true },
+      },
       { system: 'advisory-locks', title: 'advisory locks by hand', connectionBound: true },
       { system: 'durable-row', title: 'one UPDATE with NOTIFY by hand: the floor', staysForEver: true },
     ],

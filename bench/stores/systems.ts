@@ -14,9 +14,10 @@ const others: Readonly<Record<string, () => Promise<OpenClient>>> = {
   'zookeeper-recipe': async () => (await import('./clients/zookeeper-recipe.ts')).zookeeperRecipe,
 };
 
-/** `system`: one of the above, or "conclave on" one of our stores. */
+/** `system`: one of the above, or "conclave on" one of our stores, or "conclave bound on": by `releaseOnDisconnect`. */
 export async function clientOf(system: string): Promise<OpenClient> {
   const other = others[system];
   if (other !== undefined) return await other();
-  return (await import('./clients/ours.ts')).ours(system.replace('conclave on ', '') as OurStore);
+  const store = system.replace(/^conclave (bound )?on /, '') as OurStore;
+  return (await import('./clients/ours.ts')).ours(store, system.startsWith('conclave bound '));
 }

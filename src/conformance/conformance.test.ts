@@ -70,7 +70,7 @@ const foundBy: Record<Fault, string> = {
     'a watch of many elections shows the last state of each, also of new ones and those that end',
   'watch-of-many-without-ends': 'a watch of many elections shows that a session ended, in all its elections',
   'watch-of-many-ignores-its-signal': 'a watch of many elections ends when its signal aborts',
-  'break-unnoticed': 'a bound session is over soon after its connection broke',
+  'break-unnoticed': 'a bound session is over soon after its connection broke, and who waits leads',
 };
 
 /** Found where records are deleted, or hosts sleep. */

@@ -26,11 +26,17 @@ import {
   type Renewal,
   type StoredDocument,
 } from './documents/index.ts';
-import type { Answer, Row, SqlPool, Statement } from './sql/connections.ts';
+import type { Answer, Row, Statement } from './sql/connections.ts';
 import { likePrefix, quoteTable } from './sql/failures.ts';
-import { type Listening, type NotificationOptions, notifications } from './sql/notifications.ts';
+import { type NotificationOptions, notifications } from './sql/notifications.ts';
 import { changeOf, payloadOf } from './sql/payloads.ts';
-import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './sql/postgres-clients.ts';
+import { PostgresBonds } from './sql/postgres-bonds.ts';
+import {
+  type ConnectedPostgres,
+  connectPostgres,
+  type PostgresClient,
+  type PostgresPool,
+} from './sql/postgres-clients.ts';
 import { statementsOn, whereNames } from './sql/postgres-migration.ts';
 import {
   checkTableOptions,
@@ -74,11 +80,12 @@ class PostgresDriver implements DocumentDriver {
   readonly description: string;
   readonly traits: DocumentTraits;
   readonly changes?: NonNullable<DocumentDriver['changes']>;
+  readonly bonds?: PostgresBonds;
   readonly #where: PostgresTablePlace;
   readonly #name: string;
   readonly #oneServer: boolean;
   readonly #runtime: Runtime;
-  readonly #statements: Statements<SqlPool & Listening>;
+  readonly #statements: Statements<PostgresPool>;
   readonly #sweeper: Sweeper;
   readonly #probeChannel: string;
 
@@ -105,6 +112,10 @@ class PostgresDriver implements DocumentDriver {
 (SELECT kind, name FROM ${this.#name} WHERE keep_until < now() LIMIT ${sweptAtATime})`,
       values: [],
     });
+    // More than one server would each keep locks of its own.
+    if (this.#oneServer) {
+      this.bonds = new PostgresBonds({ description, runtime, pool: () => this.#statements.pool() });
+    }
     this.#probeChannel = `conclave_${this.#newId()}`;
     if (listen && this.#oneServer) {
       this.changes = (signal) => this.#changes(AbortSignal.any([signal, this.#statements.closed]));

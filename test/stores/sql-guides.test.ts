@@ -15,11 +15,11 @@ const subjects = [
   {
     ...{ name: 'postgres', missing: peer('postgres').missing, schema: postgresSchema() },
     start: () => startPostgresql(peer('postgres').path ?? ''),
-    others: ['clients.ts', 'pooled.ts'],
+    others: ['clients.ts', 'pooled.ts', 'bound.ts'],
     // By its password, too.
     prepare: [`CREATE ROLE ${needsPassword}`],
     finish: [`GRANT ${needsPassword} TO worker`],
-    tokens: { 'clients.ts': 2, 'pooled.ts': 1 },
+    tokens: { 'clients.ts': 2, 'pooled.ts': 1, 'bound.ts': 1 },
   },
   {
     ...{ name: 'mysql', missing: peer('mariadbd').missing, schema: mysqlSchema() },

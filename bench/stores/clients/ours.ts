@@ -62,8 +62,8 @@ const openStore = {
 
 export type OurStore = keyof typeof openStore;
 
-export function ours(store: OurStore): OpenClient {
-  return async (where, holder) => new OurClient(await openStore[store](where), holder);
+export function ours(store: OurStore, isBound: boolean): OpenClient {
+  return async (where, holder) => new OurClient(await openStore[store](where), holder, isBound);
 }
 
 class OurClient implements Client {
@@ -71,10 +71,12 @@ class OurClient implements Client {
   readonly pollsEveryMs: number | undefined;
   readonly #store: LeaseStore;
   readonly #holder: string;
+  readonly #isBound: boolean;
   readonly #candidates = new Map<string, Candidate>();
 
-  constructor(store: LeaseStore, holder: string) {
+  constructor(store: LeaseStore, holder: string, isBound: boolean) {
     this.#store = store;
+    this.#isBound = isBound;
     this.#holder = holder;
     const { minTtlMs, pollRequestsPerMinute } = store.capabilities;
     this.minTtlMs = minTtlMs;
@@ -112,6 +114,7 @@ class OurClient implements Client {
     return new Candidate(this.#store, election, {
       ttlMs,
       holder: this.#holder,
+      releaseOnDisconnect: this.#isBound,
       ...(isAdvisory && { acceptAdvisory: 'a benchmark' }),
     });
   }

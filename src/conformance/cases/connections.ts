@@ -19,14 +19,19 @@ async function bound(stage: Stage, graceMs: number) {
 
 export const connectionCases: readonly ConformanceCase[] = [
   {
-    name: 'a bound session is over soon after its connection broke',
+    name: 'a bound session is over soon after its connection broke, and who waits leads',
     skip: cannot,
     async run(stage) {
-      const { session, states } = await bound(stage, 0);
+      const { session, states, token } = await bound(stage, 0);
       assert.equal(session.connection?.graceMs, 0);
+      const next = await stage.open('next');
+      const turn = stage.winInTurn(next, await stage.queue(next));
+      turn.catch(() => {});
       await stage.target.breakConnection?.(session.holder);
       await stage.eventually('its holder hears of the break', () => states.includes('broken'));
-      await stage.eventually('nobody leads', async () => (await stage.leader()) === undefined);
+      const nextToken = await turn;
+      assert(nextToken > token, `token ${nextToken} after ${token}`);
+      assert.equal((await stage.leader())?.holder, next.holder);
     },
   },
   {

@@ -3,6 +3,7 @@ import type { StoreCallOptions } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import {
+  type Bond,
   type CallBounds,
   type DocumentDriver,
   type DocumentKey,
@@ -140,6 +141,20 @@ export class DriverCalls {
   async remove(key: DocumentKey, version: string, within: Within): Promise<boolean> {
     await this.#open(within);
     return this.#bounded('Removing', 'unknown', within, (bounds) => this.driver.remove(key, version, bounds));
+  }
+
+  /** @throws 'unsupported' */
+  async bind(session: string, ttlMs: number, within: Within): Promise<Bond> {
+    await this.#open(within);
+    return await this.#bounded('Connecting', 'not-applied', within, async (bounds) => {
+      const bond = await this.driver.bonds?.bind(session, ttlMs, bounds);
+      if (bond === undefined) {
+        const message = `${this.driver.description} cannot bind a session to its connection.`;
+        throw new ConclaveError('unsupported', message);
+      }
+      if (bounds.signal.aborted) void bond.end();
+      return bond;
+    });
   }
 
   async list(prefix: string, within: Within): Promise<readonly string[]> {

@@ -36,6 +36,13 @@ export interface SessionDocument {
   readonly ttlMs: number;
   /** Rises with each renewal, so that the content is another each time. */
   readonly renewals: number;
+  /** Of one that is bound to a connection. */
+  readonly bond?: BondMark | undefined;
+}
+
+export interface BondMark {
+  readonly mark: string;
+  readonly graceMs: number;
 }
 
 export interface CounterDocument {
@@ -72,9 +79,10 @@ export function decodeElection(text: string, where: string): ElectionDocument {
 }
 
 export function decodeSession(text: string, where: string): SessionDocument {
-  const { holder, ttlMs, renewals } = decode(text, where) as unknown as SessionDocument;
+  const { holder, ttlMs, renewals, bond } = decode(text, where) as unknown as SessionDocument;
   if (typeof holder !== 'string' || !(ttlMs > 0) || !Number.isSafeInteger(renewals)) throw foreign(where);
-  return { holder, ttlMs, renewals };
+  if (bond !== undefined && (typeof bond.mark !== 'string' || !(bond.graceMs >= 0))) throw foreign(where);
+  return { holder, ttlMs, renewals, bond };
 }
 
 export function decodeCounter(text: string, where: string): CounterDocument {

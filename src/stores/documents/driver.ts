@@ -96,6 +96,29 @@ export interface DocumentTraits {
   readonly changesAreOpen?: boolean | undefined;
 }
 
+/** A connection that a session is bound to. */
+export interface Bond {
+  /** What others find it by; stands in the session's document. */
+  readonly mark: string;
+  /** Aborts when the connection is gone, whoever ended it. */
+  readonly broken: AbortSignal;
+  /** Resolves when the service has answered on this very connection. */
+  confirm(): Promise<void>;
+  /** Idempotent, never rejects. */
+  end(): Promise<void>;
+}
+
+/** The service keeps something for a connection, and for no longer: by that the end of its holder is seen. */
+export interface Bonds {
+  /** `session`: as in its document's key. @throws 'unsupported' where what lies between cannot do it. */
+  bind(session: string, ttlMs: number, bounds: CallBounds): Promise<Bond>;
+  /**
+   * Resolves when the bond is no more. True: its holder ended the connection, as the end of its process does. False: it
+   * may have been the service, or anybody, and the holder may live. Rejects where it can watch no longer, or is not to.
+   */
+  endedByHolder(session: string, mark: string, signal: AbortSignal): Promise<boolean>;
+}
+
 /**
  * All calls throw ConclaveError: 'unavailable' or 'timeout' (retryable; outcome 'unknown' for a write that may have
  * been carried out), 'failed-precondition' for what an administrator must mend (credentials, permission, a missing
@@ -129,6 +152,8 @@ export interface DocumentDriver extends AsyncDisposable {
    * another 'all' (or the stream's end, by return or throw, after which it is asked for again). Absent: polled.
    */
   changes?(signal: AbortSignal): AsyncIterable<DocumentChange>;
+  /** Present: sessions can end with their connection. Only where `traits.ownsClock`. */
+  readonly bonds?: Bonds | undefined;
   /** Elections whose names begin with `prefix`. Present: the store offers `watchAll`. */
   list?(prefix: string, bounds: CallBounds): Promise<readonly string[]>;
 }

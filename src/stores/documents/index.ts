@@ -10,6 +10,8 @@
 
 export { checkNames as checkOptions } from '../../errors/option-names.ts';
 export type {
+  Bond,
+  Bonds,
   CallBounds,
   DocumentChange,
   DocumentDriver,

@@ -5,6 +5,7 @@ import type {
   AcquireOutcome,
   RecordLife,
   RecordOptions,
+  SessionConnection,
   StoreCallOptions,
   StoreSession,
 } from '../../election/store.ts';
@@ -15,8 +16,8 @@ import { type DocumentStoreParts, ElectionChanges, type Step } from './changes.t
 import { deadAmong, isOver } from './deaths.ts';
 import type { ElectionDocument, Place } from './documents.ts';
 import type { FoundElection } from './elections.ts';
+import type { OwnedSession } from './owned-session.ts';
 import { ledBy, recordOf, withoutPlaces, withPlace, withRecord } from './queue.ts';
-import type { OwnedSession } from './sessions.ts';
 import { electionState, isAfter } from './state.ts';
 
 /** The more there are before us, the later we act in their stead when none of them does. */
@@ -29,6 +30,7 @@ export class DocumentSession implements StoreSession {
   readonly holder: string;
   readonly ttlMs: number;
   readonly key: string | undefined;
+  readonly connection?: SessionConnection;
   readonly #parts: DocumentStoreParts;
   readonly #owned: OwnedSession;
   readonly #onEnd: (session: DocumentSession) => void;
@@ -48,6 +50,7 @@ export class DocumentSession implements StoreSession {
     this.holder = owned.holder;
     this.ttlMs = owned.ttlMs;
     this.key = parts.elections.proofs?.publicKey;
+    if (owned.connection !== undefined) this.connection = owned.connection;
   }
 
   async renew(options?: StoreCallOptions): Promise<void> {

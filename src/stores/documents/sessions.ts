@@ -1,9 +1,9 @@
-/** Sessions as documents: opened, renewed, ended by their owner, and buried by others once their time is over. */
-import type { StoreCallOptions } from '../../election/store.ts';
+/** Sessions as documents: looked at, and buried once their time is over; those of this store are opened here. */
 import { ConclaveError } from '../../errors/index.ts';
 import type { DriverCalls, Within } from './calling.ts';
-import { decodeSession, encodeDocument, place, type SessionDocument } from './documents.ts';
-import type { DocumentKey, StoredDocument } from './driver.ts';
+import { type BondMark, decodeSession, place, type SessionDocument } from './documents.ts';
+import type { Bond, StoredDocument } from './driver.ts';
+import { keyOf, OwnedSession } from './owned-session.ts';
 import { RenewalBatches } from './renewals.ts';
 
 /** What one look at a session showed. */
@@ -11,6 +11,8 @@ export interface Pulse {
   readonly alive: boolean;
   /** When it may be over at the earliest, by this process's monotonic clock; infinite where it is over already. */
   readonly dueMs: number;
+  /** Of one that is alive and not ours: what it is bound to. */
+  readonly bond?: BondMark | undefined;
 }
 
 interface Sighting {
@@ -23,9 +25,11 @@ interface Sighting {
 const over: Pulse = { alive: false, dueMs: Number.POSITIVE_INFINITY };
 const unreadable: Pulse = { alive: true, dueMs: Number.POSITIVE_INFINITY };
 const forgetSightingsAfterMs = 600_000;
-/** A session that nobody ends is kept so much longer than it lives, where the service can forget. */
-const keptTtls = 10;
-const keptAtLeastMs = 3_600_000;
+
+export interface Bound {
+  readonly bond: Bond;
+  readonly graceMs: number;
+}
 
 export class SessionDocuments {
   readonly #calls: DriverCalls;
@@ -34,6 +38,8 @@ export class SessionDocuments {
   readonly #sightings = new Map<string, Sighting>();
   /** Those of this store: nobody knows better than we that they live. */
   readonly #owned = new Map<string, OwnedSession>();
+  /** Bonds that their holders ended, by session: when its grace is over. */
+  readonly #unbound = new Map<string, { readonly mark: string; readonly overMs: number }>();
   #prunedAtMs = 0;
 
   constructor(calls: DriverCalls) {
@@ -42,11 +48,26 @@ export class SessionDocuments {
   }
 
   /** @throws 'unavailable', 'timeout' (then it ends by itself) and what the driver throws. */
-  async create(id: string, holder: string, ttlMs: number, within: Within): Promise<OwnedSession> {
-    const owned = new OwnedSession(this.#calls, this.#renewals, id, { holder, ttlMs, renewals: 0 });
+  async create(
+    id: string,
+    {
+      holder,
+      ttlMs,
+      bound,
+    }: Pick<SessionDocument, 'holder' | 'ttlMs'> & { readonly bound?: Bound | undefined },
+    within: Within,
+  ): Promise<OwnedSession> {
+    const bond = bound && { mark: bound.bond.mark, graceMs: bound.graceMs };
+    const document = { holder, ttlMs, renewals: 0, bond };
+    const owned = new OwnedSession(this.#calls, this.#renewals, id, document, bound?.bond);
     await owned.create(within);
     this.#owned.set(id, owned);
     return owned;
+  }
+
+  /** Its holder ended this bond: it is over after its grace, unless it has another one by then. */
+  unbind(id: string, { mark, graceMs }: BondMark): void {
+    this.#unbound.set(id, { mark, overMs: this.#calls.nowMs() + graceMs });
   }
 
   /** It is over, or nobody cares for it any more. */
@@ -101,11 +122,14 @@ export class SessionDocuments {
   #pulse(id: string, stored: StoredDocument | undefined, nowMs: number): Pulse {
     if (stored === undefined) {
       this.#sightings.delete(id);
+      this.#unbound.delete(id);
       return over;
     }
     if (this.#calls.driver.traits.ownsClock) {
-      const { leftMs = 0 } = stored;
-      return leftMs > 0 ? { alive: true, dueMs: nowMs + leftMs } : over;
+      const dueMs = nowMs + (stored.leftMs ?? 0);
+      if (dueMs <= nowMs || this.#calls.driver.bonds === undefined)
+        return dueMs > nowMs ? { alive: true, dueMs } : over;
+      return this.#boundPulse(id, stored, dueMs, nowMs);
     }
     const { ttlMs } = decodeSession(stored.text, place(this.#calls.driver.description, keyOf(id)));
     let sighting = this.#sightings.get(id);
@@ -118,10 +142,18 @@ export class SessionDocuments {
     return nowMs < dueMs ? { alive: true, dueMs } : over;
   }
 
+  #boundPulse(id: string, { text }: StoredDocument, dueMs: number, nowMs: number): Pulse {
+    const { bond } = decodeSession(text, place(this.#calls.driver.description, keyOf(id)));
+    const unbound = this.#unbound.get(id);
+    if (unbound === undefined || unbound.mark !== bond?.mark) return { alive: true, dueMs, bond };
+    return nowMs < unbound.overMs ? { alive: true, dueMs: Math.min(dueMs, unbound.overMs) } : over;
+  }
+
   /** It has ended only if it was removed just as it was seen: a renewal that came meanwhile saves it. */
   async #bury(id: string, stored: StoredDocument, within: Within): Promise<Pulse> {
     if (await this.#calls.remove(keyOf(id), stored.version, within)) {
       this.#sightings.delete(id);
+      this.#unbound.delete(id);
       return over;
     }
     const now = await this.#calls.read(keyOf(id), within);
@@ -137,137 +169,4 @@ export class SessionDocuments {
       if (nowMs - lookedAtMs > forgetSightingsAfterMs) this.#sightings.delete(id);
     }
   }
-}
-
-/** A session's document as its owner keeps it. One call at a time. */
-export class OwnedSession {
-  readonly id: string;
-  readonly ttlMs: number;
-  readonly holder: string;
-  readonly #calls: DriverCalls;
-  readonly #renewals: RenewalBatches;
-  #document: SessionDocument;
-  #version: string | undefined;
-  /** Renewals in the newest content of it that was seen to stand. */
-  #confirmed = -1;
-  /** From when the last renewal that is known to have arrived was sent: until then others let it live. */
-  #aliveUntilMs = 0;
-  #gone = false;
-  #queue: Promise<unknown> = Promise.resolve();
-
-  constructor(calls: DriverCalls, renewals: RenewalBatches, id: string, document: SessionDocument) {
-    this.#calls = calls;
-    this.#renewals = renewals;
-    this.id = id;
-    this.ttlMs = document.ttlMs;
-    this.holder = document.holder;
-    this.#document = document;
-  }
-
-  /** By our own clock, which began before the service's: when it says so, others may think so too. */
-  get over(): boolean {
-    return this.#gone || this.#calls.nowMs() >= this.#aliveUntilMs;
-  }
-
-  get aliveUntilMs(): number {
-    return this.#aliveUntilMs;
-  }
-
-  async create(within: Within): Promise<void> {
-    const sentMs = this.#calls.nowMs();
-    this.#version = await this.#write(undefined, within);
-    if (this.#version === undefined) {
-      throw new ConclaveError('already-exists', `Session ${this.id} exists already: open another.`, {
-        retryable: true,
-      });
-    }
-    this.#confirmed = 0;
-    this.#aliveUntilMs = sentMs + this.ttlMs;
-  }
-
-  /** @throws 'lease-lost' */
-  renew(options: StoreCallOptions = {}): Promise<void> {
-    const within = this.#calls.within('Renewing a session', options);
-    return this.#inTurn(async () => {
-      for (;;) {
-        if (this.over) throw this.lost();
-        // It may have waited for its turn longer than anybody waits for it.
-        if (within.signal?.aborted) throw ConclaveError.aborted('Renewing a session', within.signal);
-        const sentMs = this.#calls.nowMs();
-        this.#document = { ...this.#document, renewals: this.#document.renewals + 1 };
-        const version = await this.#write(this.#version, within);
-        if (version !== undefined) {
-          this.#version = version;
-          this.#confirmed = this.#document.renewals;
-          this.#aliveUntilMs = sentMs + this.ttlMs;
-          return;
-        }
-        await this.#readAgain(within);
-      }
-    });
-  }
-
-  /** Ends it for everybody. Resolves also where it was over. */
-  end(options: StoreCallOptions = {}): Promise<void> {
-    const within = this.#calls.within('Closing a session', options);
-    return this.#inTurn(async () => {
-      this.#aliveUntilMs = 0;
-      while (!this.#gone) {
-        if (
-          this.#version !== undefined &&
-          (await this.#calls.remove(keyOf(this.id), this.#version, within))
-        ) {
-          this.#gone = true;
-          return;
-        }
-        await this.#readAgain(within).catch((error: unknown) => {
-          if (!ConclaveError.is(error, 'lease-lost')) throw error;
-        });
-      }
-    });
-  }
-
-  lost(): ConclaveError {
-    return new ConclaveError(
-      'lease-lost',
-      `The session ${this.id} of ${this.holder} has run out or was closed: open another.`,
-    );
-  }
-
-  /**
-   * An earlier write, whose answer was lost, may stand there: only the owner writes, so it is ours. What is older than
-   * what stood there already is the request that opened the session, repeated on its way after others had ended it.
-   */
-  async #readAgain(within: Within): Promise<void> {
-    const stored = await this.#calls.read(keyOf(this.id), within);
-    const where = place(this.#calls.driver.description, keyOf(this.id));
-    const renewals = stored && decodeSession(stored.text, where).renewals;
-    const isOlder =
-      renewals !== undefined && renewals <= this.#confirmed && stored?.version !== this.#version;
-    if (stored === undefined || renewals === undefined || isOlder) {
-      this.#gone = true;
-      throw this.lost();
-    }
-    this.#confirmed = renewals;
-    this.#version = stored.version;
-  }
-
-  #write(replaces: string | undefined, within: Within): Promise<string | undefined> {
-    const { ttlMs, renewals } = this.#document;
-    const keepMs = Math.max(ttlMs * keptTtls, keptAtLeastMs);
-    const text = encodeDocument(this.#document, `${this.id}-${renewals}`);
-    const key = keyOf(this.id);
-    if (replaces === undefined) return this.#calls.write(key, text, { replaces, ttlMs, keepMs }, within);
-    return this.#renewals.renew({ key, text, replaces, ttlMs, keepMs }, within);
-  }
-
-  #inTurn<T>(call: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(call, call);
-    this.#queue = result.catch(() => {});
-    return result;
-  }
-}
-
-function keyOf(id: string): DocumentKey {
-  return { kind: 'session', name: id };
 }

@@ -77,7 +77,7 @@ class DocumentStore implements LeaseStore {
       // By the service's clock it is known when to look; else it counts from when the last renewal was seen.
       expiryLateMs: ownsClock ? 500 : (polls ? pollMs : 0) + 500,
       orderedWaiters: true,
-      connectionBound: false,
+      connectionBound: driver.bonds !== undefined,
       handOff: true,
       recordsExpire: forgets,
       transactions: false,
@@ -110,7 +110,16 @@ class DocumentStore implements LeaseStore {
   async #open(options: SessionOptions, within: Within): Promise<StoreSession> {
     const { calls, sessions } = this.#parts;
     const id = newId(calls.runtime);
-    const owned = await sessions.create(id, options.holder, Math.ceil(options.ttlMs), within);
+    const { holder, ttlMs, releaseOnDisconnect } = options;
+    const bound = releaseOnDisconnect && {
+      ...releaseOnDisconnect,
+      bond: await calls.bind(id, Math.ceil(ttlMs), within),
+    };
+    const begun = { holder, ttlMs: Math.ceil(ttlMs), bound };
+    const owned = await sessions.create(id, begun, within).catch(async (error: unknown) => {
+      await bound?.bond.end();
+      throw error;
+    });
     const session: DocumentSession = new DocumentSession(this.#parts, owned, () => {
       this.#sessions.delete(session);
       sessions.disown(id);

@@ -5,8 +5,10 @@
 import { ConclaveError } from '../../errors/index.ts';
 import type { Timer } from '../../runtime/types.ts';
 import { type Attending, changed, type Look, tellTrouble, tellTurn } from './attending.ts';
+import { BondWatches } from './bond-watches.ts';
 import type { DriverCalls } from './calling.ts';
 import { ChangeStream } from './change-stream.ts';
+import type { ElectionDocument } from './documents.ts';
 import type { DocumentChange, Led } from './driver.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
 import type { Pulse, SessionDocuments } from './sessions.ts';
@@ -27,6 +29,8 @@ interface Watched {
   readonly attending: Set<Attending>;
   latest: Look | undefined;
   nextMs: number;
+  /** Of its leader, while one who waits here comes next. */
+  bond: { readonly session: string; readonly release: () => void } | undefined;
   /** How often it was looked at. */
   looks: number;
   /** It is due for no other reason than that the service told of a change. */
@@ -50,6 +54,7 @@ export class ElectionViews {
   readonly #pollMs: number;
   readonly #watched = new Map<string, Watched>();
   readonly #stream: ChangeStream;
+  readonly #bonds: BondWatches;
   readonly versions = new ShownVersions();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -61,6 +66,12 @@ export class ElectionViews {
     this.#elections = elections;
     this.#sessions = sessions;
     this.#pollMs = pollMs;
+    this.#bonds = new BondWatches(calls, (session, bond) => {
+      sessions.unbind(session, bond);
+      for (const view of this.#watched.values()) {
+        if (view.latest?.found.document.leader?.session === session) this.#lookAt(view, bond.graceMs);
+      }
+    });
     this.#stream = new ChangeStream(calls, (change) => this.#hint(change));
   }
 
@@ -68,7 +79,8 @@ export class ElectionViews {
   attend(name: string, session?: string): View {
     let watched = this.#watched.get(name);
     if (watched === undefined) {
-      watched = { name, attending: new Set(), latest: undefined, nextMs: 0, looks: 0, isTold: false };
+      const unseen = { latest: undefined, nextMs: 0, bond: undefined, looks: 0, isTold: false };
+      watched = { name, attending: new Set(), ...unseen };
       this.#watched.set(name, watched);
       this.#stream.want(true);
     }
@@ -99,6 +111,7 @@ export class ElectionViews {
   #forget(view: Watched): void {
     if (view.attending.size > 0 || this.#watched.get(view.name) !== view) return;
     this.#watched.delete(view.name);
+    this.#watchBond(view, undefined);
     if (this.#watched.size === 0) this.#stream.want(false);
     this.#schedule();
   }
@@ -264,14 +277,31 @@ export class ElectionViews {
       const pulse = byId.get(id);
       return pulse === undefined ? view.latest?.dead.has(id) === true : !pulse.alive;
     };
-    this.#show(view, found, new Set(sessionsIn(document).filter(isDead)));
+    const dead = new Set(sessionsIn(document).filter(isDead));
+    this.#show(view, found, dead);
+    this.#watchBond(view, this.#comesNext(view, document, dead) ? leading : undefined);
+  }
+
+  /** Only those, one for each election: the others would take connections for nothing. */
+  #comesNext({ attending }: Watched, { waiting }: ElectionDocument, dead: ReadonlySet<string>): boolean {
+    const next = waiting.find(({ session }) => !dead.has(session));
+    return next !== undefined && [...attending].some(({ session }) => session === next.session);
+  }
+
+  #watchBond(view: Watched, leading: Pulse | undefined): void {
+    const bond = leading?.alive ? leading.bond : undefined;
+    const session = bond && view.latest?.found.document.leader?.session;
+    if (view.bond?.session === session) return;
+    view.bond?.release();
+    const release = bond && session && this.#bonds.watch(session, bond);
+    view.bond = release ? { session, release } : undefined;
   }
 
   /**
    * The leader, on whom all who wait depend. Those who wait are looked at now and then, and where nobody leads: if each
    * of them looked at all others each time, requests would grow with their square.
    */
-  #worthALook(view: Watched, document: FoundElection['document']): readonly string[] {
+  #worthALook(view: Watched, document: ElectionDocument): readonly string[] {
     const isWhole = view.looks % wholeEvery === 0;
     view.looks += 1;
     const { perRead } = this.#calls;

@@ -1,6 +1,7 @@
 /** The driver `pg`: its Pool, and connections of its kind to listen on. */
 import type { Answer, SqlConnection, SqlPool, Statement } from './connections.ts';
 import type { Listening, NotificationHandlers } from './notifications.ts';
+import type { OwnConnection, OwnConnections } from './postgres-bonds.ts';
 import { PreparedStatements } from './prepared.ts';
 
 /** What is used of a client of `pg`. */
@@ -27,9 +28,10 @@ export interface PgPool {
 }
 
 /** `owned`: the pool is ours to end. */
-export function pgPool(pool: PgPool, owned: boolean): SqlPool & Listening {
+export function pgPool(pool: PgPool, owned: boolean): SqlPool & Listening & OwnConnections {
   const prepared = owned ? new PreparedStatements() : undefined;
   return {
+    own: () => own(pool),
     connect: async () => new PgConnection(await pool.connect(), prepared),
     listen: (channels, handlers) => listen(pool, channels, handlers),
     async [Symbol.asyncDispose]() {
@@ -77,6 +79,26 @@ class PgConnection implements SqlConnection {
 
 function answerOf({ rows, rowCount }: { rows: unknown[][]; rowCount: number | null }): Answer {
   return { rows, changed: rowCount ?? 0, inTransaction: false };
+}
+
+/** Made as the pool makes its own, and not counted among them. */
+async function own({ Client, options }: PgPool): Promise<OwnConnection> {
+  // A pool that does not show how it makes its connections: as if they came through a pooler.
+  const client = typeof Client === 'function' && options !== undefined ? new Client(options) : undefined;
+  const gone = new AbortController();
+  client?.on('error', () => gone.abort());
+  client?.on('end', () => gone.abort());
+  await client?.connect();
+  return {
+    processId: client?.processID ?? undefined,
+    ended: gone.signal,
+    query: async (text, values = []) =>
+      (await client?.query({ text, values: [...values], rowMode: 'array' }))?.rows ?? [],
+    end: async () => {
+      gone.abort();
+      await client?.end().catch(() => {});
+    },
+  };
 }
 
 /** On a connection of its own, made as the pool makes its own; only where there is no other way one of the pool's. */

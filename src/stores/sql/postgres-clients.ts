@@ -4,6 +4,7 @@ import type { SqlPool } from './connections.ts';
 import { checkUrl, loadIfInstalled, notInstalled } from './loading.ts';
 import type { Listening } from './notifications.ts';
 import { type PgPool, pgPool } from './pg.ts';
+import type { OwnConnections } from './postgres-bonds.ts';
 import { type MakePostgresJs, type PostgresJs, postgresJsPool } from './postgres-js.ts';
 
 /** A `Pool` of `pg`, or the `sql` of `postgres`. */
@@ -19,8 +20,10 @@ export interface PostgresConnect {
 export interface ConnectedPostgres {
   /** "PostgreSQL at db:5432/app" */
   readonly description: string;
-  readonly pool: () => Promise<SqlPool & Listening>;
+  readonly pool: () => Promise<PostgresPool>;
 }
+
+export type PostgresPool = SqlPool & Listening & OwnConnections;
 
 /** Renewals need no more, and the rest waits its turn. */
 const connections = 5;
@@ -54,7 +57,7 @@ export function connectPostgres({ client, url }: PostgresConnect, kind: string):
   );
 }
 
-async function connect(url: string): Promise<SqlPool & Listening> {
+async function connect(url: string): Promise<PostgresPool> {
   const pg = await loadIfInstalled('pg', () => import('pg'));
   if (pg !== undefined) {
     const pool = new pg.default.Pool({

@@ -1,10 +1,13 @@
 /** Making the table of the PostgreSQL store, and the statements that both use. */
 import { nodeRuntime, type Runtime } from '../../runtime/index.ts';
 import { checkOptions } from '../documents/index.ts';
-import type { SqlPool } from './connections.ts';
 import { quoteTable } from './failures.ts';
-import type { Listening } from './notifications.ts';
-import { type ConnectedPostgres, connectPostgres, type PostgresClient } from './postgres-clients.ts';
+import {
+  type ConnectedPostgres,
+  connectPostgres,
+  type PostgresClient,
+  type PostgresPool,
+} from './postgres-clients.ts';
 import { classify } from './postgres-errors.ts';
 import {
   checkTableOptions,
@@ -49,7 +52,7 @@ export function statementsOn(
   pool: ConnectedPostgres['pool'],
   { table }: PostgresTablePlace,
   runtime: Runtime,
-): Statements<SqlPool & Listening> {
+): Statements<PostgresPool> {
   const migration = 'migratePostgres() of conclave/postgres, or conclave migrate';
   const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '"')} TO its user`;
   return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });

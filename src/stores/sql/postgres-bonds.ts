@@ -1,0 +1,178 @@
+/**
+ * Sessions that are bound to a connection of their holder's, on PostgreSQL: an advisory lock that the server keeps as long
+ * as the connection lives, numbered by the session.
+ *
+ * Guarantees: the end of a lock is taken for the end of its holder only where the server says so. It drops locks, too,
+ * when it ends a connection itself (pg_terminate_backend, idle_session_timeout, a shutdown), but counts those apart, in
+ * `sessions_killed` and `sessions_fatal` of pg_stat_database, before the process of that connection is gone; if one of them
+ * rose meanwhile, whosever session that was, nobody can tell. Who watches does so on one connection of its own from
+ * before to after: a server that was started anew, or another one, has told it nothing.
+ *
+ * Must not: grant anything by the lock. It is a hint; what follows is the same conditional write as when a time is over.
+ */
+import { ConclaveError } from '../../errors/index.ts';
+import { pause } from '../../runtime/pause.ts';
+import type { Runtime } from '../../runtime/types.ts';
+import type { Bond, Bonds, CallBounds } from '../documents/index.ts';
+import type { Row, SqlPool, SqlValue } from './connections.ts';
+import { errorFields } from './failures.ts';
+import { classify } from './postgres-errors.ts';
+
+/** A connection of the store's own, besides those of its pool. */
+export interface OwnConnection {
+  /** Told by the server when it was made; a pooler tells another one. */
+  readonly processId: number | undefined;
+  /** Aborts when it is gone. */
+  readonly ended: AbortSignal;
+  query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
+  /** Idempotent, never rejects. What it waits for is given up. */
+  end(): Promise<void>;
+}
+
+export interface OwnConnections {
+  /** Absent: the driver does not tell the process's number. */
+  own?(): Promise<OwnConnection>;
+}
+
+export interface PostgresBondsOptions {
+  readonly description: string;
+  readonly runtime: Runtime;
+  readonly pool: () => Promise<SqlPool & OwnConnections>;
+  /** Of one statement that waits. Default 5000. */
+  readonly waitMs?: number | undefined;
+}
+
+/** The first to tell who ended a session, and to have told it before its process is gone. */
+const leastVersion = 150_000;
+/** The server's system gives up what nobody acknowledges after 15 minutes; its holder's lease must be over by then. */
+const mostTtlMs = 600_000;
+/** A statement that waits keeps VACUUM from cleaning up what came after its beginning, so none waits for long. */
+const usualWaitMs = 5000;
+const looks = 50;
+const betweenLooksMs = 2;
+
+/** The server must not end an idle connection by itself, nor give up before its holder does, which renews over it. */
+const keepOpen = `SELECT set_config('idle_session_timeout', '0', false), set_config('tcp_user_timeout', '0', false),
+set_config('tcp_keepalives_idle', '32767', false)`;
+const counters = `SELECT concat_ws(' ', sessions_killed, sessions_fatal, coalesce(stats_reset::text, 'never'))
+FROM pg_stat_database WHERE datname = current_database()`;
+/** The lock is that one's, and not somebody else's of the same number. */
+const isHeld = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = $2::text::int
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND (classid::bigint << 32) | objid::bigint = $1::text::bigint`;
+const isThere = 'SELECT 1 FROM pg_stat_activity WHERE pid = $1::text::int';
+
+export class PostgresBonds implements Bonds {
+  readonly #options: PostgresBondsOptions;
+
+  constructor(options: PostgresBondsOptions) {
+    this.#options = options;
+  }
+
+  async bind(session: string, ttlMs: number, { signal }: CallBounds): Promise<Bond> {
+    if (ttlMs > mostTtlMs) {
+      const message = `ttlMs ${ttlMs} is more than a connection can be trusted for: with releaseOnDisconnect use at most ${mostTtlMs}.`;
+      throw new ConclaveError('invalid-argument', message);
+    }
+    const connection = await this.#connect(signal);
+    try {
+      const version = Number(
+        (await connection.query(`SELECT current_setting('server_version_num')`))[0]?.[0],
+      );
+      if (version < leastVersion) throw this.#unsupported('needs PostgreSQL 15 or later');
+      await connection.query(keepOpen);
+      const [row] = await connection.query('SELECT pg_try_advisory_lock($1::text::bigint)::text', [
+        lockOf(session),
+      ]);
+      if (row?.[0] !== 'true') {
+        const message = `Somebody in ${this.#options.description} holds the advisory lock of session ${session}: open another.`;
+        throw new ConclaveError('already-exists', message, { retryable: true });
+      }
+    } catch (error) {
+      await connection.end();
+      throw error;
+    }
+    return {
+      mark: String(connection.processId),
+      broken: connection.ended,
+      confirm: async () => {
+        await connection.query('SELECT 1');
+      },
+      end: () => connection.end(),
+    };
+  }
+
+  async endedByHolder(session: string, mark: string, signal: AbortSignal): Promise<boolean> {
+    const connection = await this.#connect(signal);
+    const leave = () => void connection.end();
+    signal.addEventListener('abort', leave);
+    try {
+      const { waitMs = usualWaitMs } = this.#options;
+      await connection.query(`SELECT set_config('lock_timeout', '${waitMs}ms', false)`);
+      let before: string | undefined;
+      for (let over = false; !over; ) {
+        // In this order: what is counted after the lock was seen must show.
+        const counted = await this.#counters(connection);
+        const held = (await connection.query(isHeld, [lockOf(session), mark])).length > 0;
+        if (held) before = counted;
+        else if (before === undefined) return false;
+        over = !held || (await waited(connection, session));
+      }
+      // And in this: it is counted before it is gone.
+      return (await this.#isGone(connection, mark, signal)) && (await this.#counters(connection)) === before;
+    } finally {
+      signal.removeEventListener('abort', leave);
+      // Which gives the lock to whoever waits for it next.
+      leave();
+    }
+  }
+
+  async #counters(connection: OwnConnection): Promise<string> {
+    return String((await connection.query(counters))[0]?.[0]);
+  }
+
+  async #isGone(connection: OwnConnection, mark: string, signal: AbortSignal): Promise<boolean> {
+    for (let look = 0; look < looks; look++) {
+      if ((await connection.query(isThere, [mark])).length === 0) return true;
+      await pause(this.#options.runtime.timers, betweenLooksMs, signal);
+    }
+    return false;
+  }
+
+  /** One that leads straight to a process of the server, which a lock of it then lives and dies with. */
+  async #connect(signal: AbortSignal): Promise<OwnConnection> {
+    const pool = await this.#options.pool();
+    if (pool.own === undefined) throw this.#unsupported('needs the driver pg');
+    const connection = await pool.own();
+    try {
+      if (signal.aborted) throw ConclaveError.aborted('Connecting', signal);
+      const [row] = await connection.query('SELECT pg_backend_pid()::text');
+      if (row?.[0] === String(connection.processId)) return connection;
+      throw this.#unsupported('needs connections that lead straight to the server, and met a pooler');
+    } catch (error) {
+      await connection.end();
+      throw error;
+    }
+  }
+
+  #unsupported(why: string): ConclaveError {
+    const message = `releaseOnDisconnect ${why}, in ${this.#options.description}: leave it out.`;
+    return new ConclaveError('unsupported', message);
+  }
+}
+
+/** False: it has waited long enough. */
+async function waited(connection: OwnConnection, session: string): Promise<boolean> {
+  try {
+    await connection.query('SELECT pg_advisory_lock($1::text::bigint)', [lockOf(session)]);
+  } catch (error) {
+    if (classify(error) === 'slow' && errorFields(error).code === '55P03') return false;
+    throw error;
+  }
+  return true;
+}
+
+/** The first 64 of its 128 bits, as a signed number. */
+function lockOf(session: string): string {
+  return BigInt.asIntN(64, BigInt(`0x${session.slice(0, 16)}`)).toString();
+}
