@@ -162,11 +162,8 @@ export function parseUrl(url: string, what: string): Address {
   return secure ? { host, port, secure } : { host, port };
 }
 
-/** Checks the options and derives the ids: the same initial cluster and token give the same ids on every member. */
-export function setUp(options: MemberOptions): MemberSetup {
-  const { name, initialCluster } = options;
-  if (name === '') throw new ConclaveError('invalid-argument', 'The member needs a name.');
-  const token = options.initialClusterToken ?? 'conclave-cluster';
+/** In the order of their ids. @throws ConclaveError 'invalid-argument' where a name or a URL stands twice. */
+function initialMembers(initialCluster: readonly InitialMember[], token: string): MemberSetup['members'] {
   const names = new Set<string>();
   const urls = new Set<string>();
   for (const member of initialCluster) {
@@ -190,21 +187,29 @@ export function setUp(options: MemberOptions): MemberSetup {
       urls.add(url);
     }
   }
-  if (!names.has(name)) {
-    throw new ConclaveError(
-      'invalid-argument',
-      `The member's name ${name} is missing from the initial cluster (${[...names].join(', ')}).`,
-    );
-  }
   const members = initialCluster.map((member) => ({
     memberId: deriveId(token, member.name, ...[...member.peerUrls].sort()),
     name: member.name,
     peerUrls: member.peerUrls,
     addresses: member.peerUrls.map((url) => parseUrl(url, 'The peer URL')),
   }));
-  members.sort((a, b) => a.memberId - b.memberId);
+  return members.sort((a, b) => a.memberId - b.memberId);
+}
+
+/** Checks the options and derives the ids: the same initial cluster and token give the same ids on every member. */
+export function setUp(options: MemberOptions): MemberSetup {
+  const { name, initialCluster } = options;
+  if (name === '') throw new ConclaveError('invalid-argument', 'The member needs a name.');
+  const token = options.initialClusterToken ?? 'conclave-cluster';
+  const members = initialMembers(initialCluster, token);
   const self = members.find((member) => member.name === name);
-  if (!self) throw new ConclaveError('internal', 'The member is not in its own cluster.');
+  if (!self) {
+    const names = initialCluster.map((member) => member.name).join(', ');
+    throw new ConclaveError(
+      'invalid-argument',
+      `The member's name ${name} is missing from the initial cluster (${names}).`,
+    );
+  }
   return {
     runtime: options.runtime ?? nodeRuntime(),
     logger: options.logger ?? silentLogger,
