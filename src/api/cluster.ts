@@ -8,7 +8,8 @@ import type {
 import type * as wire from '../wire/index.ts';
 import type { services } from '../wire/index.ts';
 import type { ApiServices } from './service.ts';
-import { failure, type StatusName } from './status.ts';
+import { failure } from './status.ts';
+import type { StatusName } from './status-texts.ts';
 import type { CallContext, HandlerOf } from './types.ts';
 import { untilLeft } from './waiting.ts';
 

@@ -1,6 +1,7 @@
 import { ConclaveError, type ErrorCode, type ErrorOutcome } from '../errors/index.ts';
 import type { CommandFailure } from '../keyspace/types.ts';
 import { WireError } from '../wire/index.ts';
+import { type StatusName, statusTexts } from './status-texts.ts';
 
 /** gRPC's status codes, those that we answer. */
 export const statusCodes = {
@@ -48,95 +49,6 @@ export class StatusError extends Error {
   }
 }
 
-/** etcd's codes and texts, word for word: clients compare them. */
-const rows = {
-  emptyKey: [3, 'etcdserver: key is not provided', 'invalid-argument'],
-  keyNotFound: [3, 'etcdserver: key not found', 'not-found'],
-  valueProvided: [3, 'etcdserver: value is provided', 'invalid-argument'],
-  leaseProvided: [3, 'etcdserver: lease is provided', 'invalid-argument'],
-  tooManyOperations: [3, 'etcdserver: too many operations in txn request', 'invalid-argument'],
-  duplicateKey: [3, 'etcdserver: duplicate key given in txn request', 'invalid-argument'],
-  requestTooLarge: [3, 'etcdserver: request is too large', 'too-large'],
-  rangesTooLarge: [8, 'conclave: the ranges of this transaction are too large', 'too-large'],
-  compacted: [11, 'etcdserver: mvcc: required revision has been compacted', 'out-of-range'],
-  futureRevision: [11, 'etcdserver: mvcc: required revision is a future revision', 'out-of-range'],
-  leaseNotFound: [5, 'etcdserver: requested lease not found', 'lease-lost'],
-  leaseExists: [9, 'etcdserver: lease already exists', 'already-exists'],
-  noSpace: [8, 'etcdserver: mvcc: database space exceeded', 'disk-full'],
-  corrupt: [15, 'etcdserver: corrupt cluster', 'data-damaged'],
-  ttlTooLarge: [11, 'etcdserver: too large lease TTL', 'invalid-argument'],
-  rootUserMissing: [9, 'etcdserver: root user does not exist', 'failed-precondition'],
-  rootRoleMissing: [9, 'etcdserver: root user does not have root role', 'failed-precondition'],
-  userExists: [9, 'etcdserver: user name already exists', 'already-exists'],
-  userEmpty: [3, 'etcdserver: user name is empty', 'unauthenticated'],
-  userNotFound: [9, 'etcdserver: user name not found', 'not-found'],
-  roleExists: [9, 'etcdserver: role name already exists', 'already-exists'],
-  roleEmpty: [3, 'etcdserver: role name is empty', 'invalid-argument'],
-  roleNotFound: [9, 'etcdserver: role name not found', 'not-found'],
-  roleNotGranted: [9, 'etcdserver: role is not granted to the user', 'not-found'],
-  permissionNotGranted: [9, 'etcdserver: permission is not granted to the role', 'not-found'],
-  permissionNotGiven: [3, 'etcdserver: permission not given', 'invalid-argument'],
-  invalidAuthManagement: [3, 'etcdserver: invalid auth management', 'invalid-argument'],
-  permissionDenied: [7, 'etcdserver: permission denied', 'permission-denied'],
-  authRevisionOld: [3, 'etcdserver: revision of auth store is old', 'unavailable'],
-  authNotEnabled: [9, 'etcdserver: authentication is not enabled', 'failed-precondition'],
-  authFailed: [3, 'etcdserver: authentication failed, invalid user ID or password', 'unauthenticated'],
-  invalidToken: [16, 'etcdserver: invalid auth token', 'unauthenticated'],
-  tooManyRequests: [8, 'etcdserver: too many requests', 'too-many-requests'],
-  noLeader: [14, 'etcdserver: no leader', 'no-leader'],
-  notLeader: [9, 'etcdserver: not leader', 'not-leader'],
-  badTransferee: [9, 'etcdserver: bad leader transferee', 'failed-precondition'],
-  transferTimeout: [14, 'etcdserver: request timed out, leader transfer took too long', 'timeout'],
-  notForLearner: [14, 'etcdserver: rpc not supported for learner', 'unavailable'],
-  memberNotFound: [5, 'etcdserver: member not found', 'not-found'],
-  peerUrlsExist: [9, 'etcdserver: Peer URLs already exists', 'already-exists'],
-  badPeerUrls: [3, 'etcdserver: given member URLs are invalid', 'invalid-argument'],
-  // etcd answers it without a code of its own.
-  notEnoughStarted: [
-    2,
-    'etcdserver: re-configuration failed due to not enough started members',
-    'failed-precondition',
-  ],
-  unhealthy: [14, 'etcdserver: unhealthy cluster', 'unavailable'],
-  tooManyLearners: [9, 'etcdserver: too many learner members in cluster', 'failed-precondition'],
-  notLearner: [9, 'etcdserver: can only promote a learner member', 'failed-precondition'],
-  learnerNotReady: [
-    9,
-    'etcdserver: can only promote a learner member which is in sync with leader',
-    'failed-precondition',
-  ],
-  stopped: [14, 'etcdserver: server stopped', 'closed'],
-  timeout: [14, 'etcdserver: request timed out', 'timeout'],
-  timeoutLeaderFailure: [
-    14,
-    'etcdserver: request timed out, possibly due to previous leader failure',
-    'timeout',
-  ],
-  timeoutConnectionLost: [14, 'etcdserver: request timed out, possibly due to connection lost', 'timeout'],
-  leaderChanged: [14, 'etcdserver: leader changed', 'unavailable'],
-  electionNotLeader: [2, 'election: not leader', 'not-leading'],
-  electionNoLeader: [2, 'election: no leader', 'not-found'],
-  electionExpired: [2, 'election: session expired', 'lease-lost'],
-  missingLeaderKey: [2, '"leader" field must be provided', 'invalid-argument'],
-  mutexExpired: [2, 'mutex: session is expired', 'lease-lost'],
-  noDowngrade: [9, 'etcdserver: no inflight downgrade job', 'failed-precondition'],
-  downgradeFormat: [3, 'etcdserver: wrong downgrade target version format', 'invalid-argument'],
-  cancelled: [1, 'context canceled', 'aborted'],
-  deadlineExceeded: [4, 'context deadline exceeded', 'timeout'],
-  unknownIncarnation: [
-    9,
-    'conclave: this client incarnation is unknown; register again',
-    'unknown-incarnation',
-  ],
-  sequenceForgotten: [
-    9,
-    'conclave: the result of this sequence was acknowledged and forgotten',
-    'failed-precondition',
-  ],
-} as const satisfies Record<string, readonly [number, string, ErrorCode]>;
-
-export type StatusName = keyof typeof rows;
-
 const retryableNames: ReadonlySet<StatusName> = new Set([
   'authRevisionOld',
   'tooManyRequests',
@@ -158,7 +70,7 @@ export function failure(
   name: StatusName,
   options: { text?: string; outcome?: ErrorOutcome } = {},
 ): StatusError {
-  const [code, text, conclaveCode] = rows[name];
+  const [code, text, conclaveCode] = statusTexts[name];
   return new StatusError(code, options.text ?? text, {
     code: conclaveCode,
     outcome: options.outcome ?? (unsureNames.has(name) ? 'unknown' : 'not-applied'),
@@ -284,7 +196,7 @@ export function toStatus(error: unknown): StatusError {
   if (ConclaveError.is(error)) {
     const name = etcdTextOf(error);
     const trailers = { code: error.code, outcome: error.outcome, retryable: error.retryable };
-    if (name !== undefined) return new StatusError(rows[name][0], rows[name][1], trailers);
+    if (name !== undefined) return new StatusError(statusTexts[name][0], statusTexts[name][1], trailers);
     return new StatusError(codesOfOthers[error.code] ?? statusCodes.unknown, error.message, trailers);
   }
   if (error instanceof WireError) return fromWireError(error);

@@ -1,9 +1,8 @@
-import { formatDuration } from '../durations.ts';
 import type { DevEvent } from './events.ts';
+import { completed, failoverFrom } from './failovers.ts';
 import {
   type CandidateView,
   type DevState,
-  type Failover,
   jobLeader,
   type LeadershipRecord,
   type MemberView,
@@ -64,7 +63,10 @@ function reduceMember(
       );
       if (before?.role !== 'leader') return next;
       const { term: above, name: from } = before;
-      return { ...next, failovers: [...next.failovers, started('raft', 'killed', from, above, event.atMs)] };
+      return {
+        ...next,
+        failovers: [...next.failovers, failoverFrom('raft', 'killed', from, above, event.atMs)],
+      };
     }
     case 'member-exited':
       if (before?.status === 'killed') return state;
@@ -276,33 +278,6 @@ function withJobFailover(
   leadership: LeadershipRecord,
   startMs: number,
 ): DevState {
-  const failover = started('job', cause, leadership.holder, leadership.token, startMs);
+  const failover = failoverFrom('job', cause, leadership.holder, leadership.token, startMs);
   return { ...state, failovers: [...state.failovers, failover] };
-}
-
-function started(
-  of: Failover['of'],
-  cause: Failover['cause'],
-  from: string,
-  above: number,
-  startMs: number,
-): Failover {
-  return { of, cause, from, above, startMs, endMs: undefined, to: undefined };
-}
-
-/** Ends the failovers that this new term or token answers; the text says how long the latest of them took. */
-function completed(
-  failovers: readonly Failover[],
-  of: Failover['of'],
-  reached: number,
-  to: string,
-  endMs: number,
-): { failovers: Failover[]; elapsed: string } {
-  let elapsed = '';
-  const next = failovers.map((failover) => {
-    if (failover.of !== of || failover.endMs !== undefined || reached <= failover.above) return failover;
-    elapsed = `, ${formatDuration(endMs - failover.startMs)} after ${failover.from} was ${failover.cause}`;
-    return { ...failover, endMs, to };
-  });
-  return { failovers: next, elapsed };
 }
