@@ -20,7 +20,7 @@ export function ask(via: SimulatedMember, member: Member, request: Request): Pro
       .then((outcome) => ({ ok: outcome.ok, outcome: outcome.ok ? 'done' : outcome.failure }), failed);
   }
   // Private to the member, since its API changes one at a time.
-  const { group } = member as unknown as { group: { changeMembership: AskCore } };
+  const { group } = (member as unknown as { parts: { group: { changeMembership: AskCore } } }).parts;
   const basedOn = via.raft?.status().configurationIndex ?? 0;
   return group
     .changeMembership(basedOn, request.target)
