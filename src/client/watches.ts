@@ -1,9 +1,10 @@
 import { ConclaveError } from '../errors/index.ts';
-import type { Runtime, Timer } from '../runtime/types.ts';
+import type { Runtime } from '../runtime/types.ts';
 import { type Event, services, type WatchRequest, type WatchResponse } from '../wire/index.ts';
 import { Backoff, pause } from './calls.ts';
 import { asConclaveError, type Endpoints } from './endpoints.ts';
 import { Inbox } from './inbox.ts';
+import { checkLeader } from './leader-check.ts';
 import type { Link } from './link.ts';
 import type { TransportStream } from './transport.ts';
 
@@ -39,9 +40,6 @@ interface Subscription {
 
 type WatchStream = TransportStream<WatchRequest, WatchResponse>;
 const BACKLOG = 256;
-/** How often the member that serves a watch is asked whether it still has a leader to hear changes from. */
-const CHECK_EVERY_MS = 5000;
-const CHECK_TIMEOUT_MS = 2000;
 const none = new Uint8Array(0);
 
 /**
@@ -192,7 +190,7 @@ export class Watches {
       const link = this.#endpoints.choose();
       // A stream that is asked for nothing owes nothing: the answer to the first creation is what is due.
       const answered = link.expectAnswer();
-      const check = this.#check(link);
+      const check = checkLeader(link, this.#runtime.timers, () => this.#endpoints.failed(link));
       try {
         this.#link = link;
         this.#stream = link.stream(services.Watch.watch);
@@ -223,29 +221,6 @@ export class Watches {
   #leave(link: Link): void {
     this.#link = undefined;
     this.#endpoints.failed(link);
-  }
-
-  /** A quiet watch looks the same on a member that is cut off from the rest, which will never hear of a change. */
-  #check(link: Link): Timer {
-    let cancelled = false;
-    let timer: Timer | undefined;
-    const arm = (): void => {
-      timer = this.#runtime.timers.after(CHECK_EVERY_MS, () => void ask(), { background: true });
-    };
-    const ask = async (): Promise<void> => {
-      const request = { timeoutMs: CHECK_TIMEOUT_MS };
-      const answer = await link.unary(services.Maintenance.status, {}, request).catch(() => undefined);
-      if (cancelled) return;
-      if (answer === undefined || answer.leader === 0n) this.#endpoints.failed(link);
-      else arm();
-    };
-    arm();
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer?.cancel();
-      },
-    };
   }
 
   #take(response: WatchResponse): void {
