@@ -6,6 +6,7 @@ import type { Group } from '../group.ts';
 import type { Member } from '../member.ts';
 import { setUp } from '../options.ts';
 import type { Greeting } from '../peers/frames.ts';
+import type { PeerAddress } from '../peers/transport.ts';
 import { ManualCluster } from '../testing.ts';
 import type { MembershipChange, MembershipOutcome } from '../types.ts';
 import { Membership } from './membership.ts';
@@ -283,7 +284,7 @@ test('changes that etcd refuses are refused, with nothing changed', async () => 
   await cluster.stop();
 });
 
-function unstarted() {
+function unstarted(follow: (peers: readonly PeerAddress[]) => void = () => undefined) {
   const setup = setUp({
     ...{ name: 'm0', dataDir: '/data', peerListenUrls: [], clientAdvertiseUrls: [] },
     initialCluster: [{ name: 'm0', peerUrls: ['http://h:1'] }],
@@ -292,7 +293,7 @@ function unstarted() {
   const membership = new Membership({
     setup,
     group: () => ({ role: { role: 'follower', term: 1, leader: 0 }, raft: { status } }) as unknown as Group,
-    ...{ follow() {}, isConnected: () => false, announced: () => undefined, fail() {} },
+    ...{ follow, isConnected: () => false, announced: () => undefined, fail() {} },
     markRemoved: () => Promise.reject(new Error('it was not removed')),
   });
   return { setup, membership };
@@ -330,4 +331,30 @@ test('who greets is let in, refused for now, or told that it has no place here a
   // It joined by a change that we have not heard of yet.
   assert.equal(admitted(8, { configurationIndex: 21 }), 'let in');
   assert.equal(admitted(7, { configurationIndex: 21 }), 'removed');
+});
+
+test('who leaves by a change that is not committed is let in until it is', () => {
+  const followed: number[][] = [];
+  const { setup, membership } = unstarted((peers) => followed.push(peers.map(({ memberId }) => memberId)));
+  const record = (memberId: number): MemberRecord => ({
+    ...{ memberId, hasData: true, name: `m${memberId}`, peerUrls: [], clientUrls: [] },
+  });
+  const contextOf = (members: number[], removed: number[]) =>
+    encodeClusterRecord({ members: members.map(record), removed });
+  const committed = { voters: [setup.memberId, 5, 6], context: contextOf([5, 6], []) };
+  const without = { voters: [setup.memberId, 6], context: contextOf([6], [5]) };
+  membership.begin({ index: 20, configuration: committed }, committed);
+  const admitted = (fresh = false) =>
+    membership.admit({
+      ...{ version: 1, clusterId: setup.clusterId, from: 5, to: setup.memberId },
+      ...{ fresh, configurationIndex: 20, peerUrls: [] },
+    })?.code ?? 'let in';
+  membership.configured({ index: 30, configuration: without });
+  assert.equal(admitted(), 'let in');
+  assert.equal(admitted(true), 'lost-data');
+  assert.deepEqual(followed, [[5, 6], [6]]);
+  membership.noteApplied(without);
+  assert.equal(admitted(), 'removed');
+  // What it was let in by is looked at anew.
+  assert.deepEqual(followed, [[5, 6], [6], [6]]);
 });

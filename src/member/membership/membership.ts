@@ -39,6 +39,8 @@ export class Membership {
   private inForce: ConfigurationAt = { index: 0, configuration: { voters: [] } };
   private removed: readonly number[] = [];
   private known: readonly MemberRecord[] = [];
+  /** Everybody in the latest configuration that is applied: where the one in force is not committed, it may come back. */
+  private standing: readonly MemberRecord[] = [];
   private publishTimer: Timer | undefined;
   private leaving = false;
   private closed = false;
@@ -100,12 +102,16 @@ export class Membership {
 
   /** Another configuration is in force. */
   configured(inForce: ConfigurationAt): void {
-    const { setup, follow } = this.context;
     this.inForce = inForce;
-    this.known = recordsOf(inForce.configuration, setup.members);
+    this.known = recordsOf(inForce.configuration, this.context.setup.members);
+    this.followOthers();
+    this.publishSoon();
+  }
+
+  private followOthers(): void {
+    const { setup, follow } = this.context;
     const others = this.known.filter(({ memberId }) => memberId !== setup.memberId);
     follow(others.map(({ memberId, peerUrls }) => ({ memberId, addresses: peerUrls.map(addressOf) })));
-    this.publishSoon();
   }
 
   /** A committed configuration is applied, from the log or with a snapshot. */
@@ -114,9 +120,13 @@ export class Membership {
   }
 
   noteApplied(configuration: Configuration): void {
+    this.standing = recordsOf(configuration, this.context.setup.members);
     // Those that leave are needed until the joint configuration is left, which applies another one.
     if (configuration.outgoing !== undefined) return;
+    const before = this.removed;
     this.removed = decodeClusterRecord(configuration.context).removed;
+    // One that was let in until now is let go, and told so when it comes again.
+    if (this.removed.some((member) => !before.includes(member))) this.followOthers();
     if (this.removed.includes(this.context.setup.memberId)) this.leave();
   }
 
@@ -135,11 +145,13 @@ export class Membership {
 
   /**
    * Whether the member that greets is let in. One that we do not know may have joined while we were away: if it knows
-   * of a later configuration than we do, it is.
+   * of a later configuration than we do, it is. One that leaves by a change in our log that nobody has committed may lead
+   * without ever hearing of that change, and only it can take it out of our log then.
    */
   admit(greeting: Greeting): Refusal | undefined {
     const { from } = greeting;
-    const record = this.known.find(({ memberId }) => memberId === from);
+    const isFrom = ({ memberId }: MemberRecord) => memberId === from;
+    const record = this.known.find(isFrom) ?? this.standing.find(isFrom);
     if (this.removed.includes(from)) return { code: 'removed', text: removedText(from) };
     if (record === undefined) {
       if (greeting.configurationIndex > this.inForce.index) return undefined;

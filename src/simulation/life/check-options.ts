@@ -26,6 +26,7 @@ const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | und
   users: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
   compaction: (value) =>
     compactions.some((how) => how === value) ? undefined : `one of ${compactions.join(', ')}`,
+  burst: wholeNumber(1, 64),
   compareEveryMs: wholeNumber(0, 60_000),
   keepTrace: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
 };

@@ -71,6 +71,8 @@ export class Coverage implements Checker {
       'operations acknowledged': outcomes.ok,
       'operations refused': outcomes['not-applied'],
       'operations with unknown outcome': outcomes.unknown + outcomes.pending,
+      'answers told together': answeredTogether(history),
+      'entries of several commands': history.sharedEntries,
       'keys shown to be linearizable': history.decidedKeys,
       'keys undecided': history.undecidedKeys,
       leaderships: elections.leaderships,
@@ -117,4 +119,17 @@ export class Coverage implements Checker {
       'packets lost': network.packetsLost,
     };
   }
+}
+
+/** How often several operations of one client were answered in one step. */
+function answeredTogether(history: Pick<History, 'operations'>): number {
+  const several = new Map<string, number>();
+  for (const { outcome, client, completedUs } of history.operations) {
+    if (outcome !== 'ok') continue;
+    const step = `${client} ${completedUs}`;
+    several.set(step, (several.get(step) ?? 0) + 1);
+  }
+  let times = 0;
+  for (const operations of several.values()) if (operations > 1) times += 1;
+  return times;
 }

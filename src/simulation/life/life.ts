@@ -79,6 +79,7 @@ class Life {
   readonly #network: SimulatedNetwork;
   readonly #cluster: SimulatedCluster;
   readonly #clients: ClientWorkload;
+  readonly #burst: number;
   readonly #candidates: CandidateWorkload;
   readonly #reports: ElectionReports;
   readonly #sharing: SharingSettings | undefined;
@@ -132,7 +133,8 @@ class Life {
       users ? rootTransport(simulatedTransport(runtime)) : simulatedTransport(runtime);
     const equip = (process: Process): void => this.#equip(process);
     const { endpoints } = this.#cluster;
-    const rates = drawRates(dice.fork('rates'));
+    const rates = drawRates(dice.fork('rates'), options);
+    this.#burst = rates.burst;
     this.#clients = new ClientWorkload({
       ...{ world, history: this.#history, endpoints, equip, clients: options.clients ?? 8 },
       transport: simulatedTransport,
@@ -235,7 +237,7 @@ class Life {
 
   #progress(): Progress {
     return new Progress({
-      ...{ world: this.#world, cluster: this.#cluster, clients: this.#clients },
+      ...{ world: this.#world, cluster: this.#cluster, clients: this.#clients, history: this.#history },
       ...{
         candidates: this.#candidates,
         sharers: this.#sharers,
@@ -289,7 +291,7 @@ class Life {
       }),
       faults: this.#nemesis.counts,
       schedule: this.#schedule,
-      settings: `${describeSettings(this.#settings, this.#faults)}; ${describeSharing(this.#sharing)}`,
+      settings: `${describeSettings(this.#settings, this.#faults, this.#burst)}; ${describeSharing(this.#sharing)}`,
       failure,
       lines: world.trace.lines,
     };

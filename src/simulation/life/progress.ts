@@ -6,7 +6,7 @@ import type { Operator } from '../membership/index.ts';
 import { violated } from '../observation.ts';
 import type { SharingWorkload } from '../sharing/index.ts';
 import { type Administrator, rootTransport } from '../users/index.ts';
-import type { ClientWorkload } from '../workload/index.ts';
+import type { ClientWorkload, History } from '../workload/index.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import type { SimulatedCluster } from './cluster.ts';
@@ -17,6 +17,7 @@ export interface ProgressParts {
   /** Gives a new process its disk and network. */
   readonly equip: (process: Process) => void;
   readonly clients: ClientWorkload;
+  readonly history: History;
   readonly candidates: CandidateWorkload;
   readonly sharers: SharingWorkload;
   /** Where members join and leave. */
@@ -38,6 +39,8 @@ const operationsEndWithinMs = 8000;
 const equalWithinMs = 5000;
 /** On top, where members may differ until they are compared, and are taken out and removed. */
 const takenOutWithinMs = 20_000;
+/** Connections on which nothing is sent are probed by TCP each 10 s. */
+const watchedWithinMs = 12_000;
 const quietMs = 1500;
 /** On top, where clients know of hosts that have no member: a watch goes from one to the next, ever more slowly. */
 const elsewhereMs = 4500;
@@ -95,6 +98,12 @@ export class Progress {
     keeper?.stop();
     const withinMs = equalWithinMs + (keeper === undefined ? 0 : takenOutWithinMs);
     await this.#until(withinMs, () => this.#equal(), 'all replicas to be equal');
+    // Who only watches finds out by its system's probes that a host on the other end lost its power.
+    await this.#until(
+      watchedWithinMs,
+      () => this.#parts.history.watchesBehind() === 0,
+      'all watches to get all',
+    );
     // What is known to the members is on its way to whoever watches.
     const laterMs = quietMs + (operator === undefined ? 0 : elsewhereMs);
     await world.scheduler.run(world.nowUs + laterMs * 1000);

@@ -101,7 +101,7 @@ function describeCompaction(setting: AutoCompaction): string {
     : `compacted to ${setting.retention} revisions`;
 }
 
-export function describeSettings(cluster: ClusterSettings, faults: FaultOptions): string {
+export function describeSettings(cluster: ClusterSettings, faults: FaultOptions, burst: number): string {
   const { members, snapshotCount, heartbeatIntervalMs, electionTimeoutMs, leaseReads, queueBounds } = cluster;
   const { compareEveryMs, autoCompaction, users } = cluster;
   const percent = (rate: number): string => `${Math.round(rate * 100)}%`;
@@ -112,6 +112,7 @@ export function describeSettings(cluster: ClusterSettings, faults: FaultOptions)
     ...(leaseReads ? ['lease reads'] : []),
     ...(queueBounds ? ['narrow queues'] : []),
     ...(users ? ['users with roles'] : []),
+    ...(burst > 1 ? [`clients send ${burst} at once`] : []),
     ...(compareEveryMs > 0 ? [`compared each ${compareEveryMs} ms`] : []),
     ...(autoCompaction ? [describeCompaction(autoCompaction)] : []),
     `links ${faults.latencyUs} + ${faults.jitterUs} us, ${percent(faults.lossRate)} lost, ` +

@@ -31,6 +31,8 @@ export interface LifeOptions {
   readonly users?: boolean;
   /** Who compacts: clients now and then, or the leader by itself, what is older than a time or by a number of revisions. Default: drawn. */
   readonly compaction?: 'by-clients' | 'by-time' | 'by-revisions';
+  /** Operations that a client sends at once. Default: drawn; in some of the lives 1. */
+  readonly burst?: number;
   /** Members are compared with each other so often, in simulated ms. Default: where members may diverge, drawn; else 0, never. */
   readonly compareEveryMs?: number;
   /** Keeps the trace's lines, which costs time and memory. Default false. */

@@ -34,6 +34,7 @@ export class WatchesAreWhole extends WorkloadChecker {
   constructor(parts: CheckerParts, calm = false) {
     super(parts);
     this.#calm = calm;
+    parts.history.watchesBehind = () => this.#behind();
     parts.history.listen({
       watchOpened: (watch) => {
         this.#open.set(watch.id, {
@@ -66,6 +67,13 @@ export class WatchesAreWhole extends WorkloadChecker {
       if (missing === undefined || missing.revision >= tooNew) continue;
       this.violated(`${describe(cursor)} never got ${missing.key} of revision ${missing.revision}.`);
     }
+  }
+
+  #behind(): number {
+    let behind = 0;
+    for (const cursor of this.#open.values())
+      if (cursor.next < 0 || this.#nextChange(cursor) !== undefined) behind += 1;
+    return behind;
   }
 
   #batch(watch: WatchView, events: readonly SeenEvent[], revision: number): void {

@@ -66,11 +66,12 @@ export class ClientLife {
 
   #arm(): void {
     const { draw, rates } = this.#parts;
-    const meanUs = 1_000_000 / rates.operationsPerSecond;
+    const meanUs = (rates.burst * 1_000_000) / rates.operationsPerSecond;
     this.process.after(draw.between(1, Math.floor(2 * meanUs)), eventKinds.workload, () => {
       if (this.#stopped) return;
       this.#arm();
-      if (this.#pending.size < rates.mostAtOnce) void this.#operate();
+      for (let begun = 0; begun < rates.burst && this.#pending.size < rates.mostAtOnce; begun++)
+        void this.#operate();
     });
   }
 

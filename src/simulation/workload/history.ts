@@ -159,6 +159,10 @@ export class History {
   /** Compactions that took effect, by whomever. */
   compactions = 0;
   watchesCompacted = 0;
+  /** Log entries in which several mutations went together. */
+  sharedEntries = 0;
+  /** Watches that have not got all that is committed; told by the checker of watches. */
+  watchesBehind = (): number => 0;
   readonly #listeners: HistoryListener[] = [];
   readonly #nowUs: () => number;
   #watches = 0;

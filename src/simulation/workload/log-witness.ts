@@ -53,6 +53,7 @@ export class LogWitness extends WorkloadChecker {
 
   ended(): void {
     this.settled();
+    this.history.sharedEntries = this.replay.sharedEntries;
     for (const operation of this.history.operations) {
       if (operation.outcome !== 'ok' || operation.tag === undefined) continue;
       const effect = this.replay.effects.get(operation.tag);

@@ -4,6 +4,8 @@ import type { Draw } from '../world/random.ts';
 export interface WorkloadRates {
   /** Of each client, begun whether or not earlier ones have been answered. */
   readonly operationsPerSecond: number;
+  /** So many begin in one step, as of a program that sends without waiting, and so much later the next; 1: one by one. */
+  readonly burst: number;
   /** Operations of one client under way; beyond, its next is left out. */
   readonly mostAtOnce: number;
   readonly hotKeys: number;
@@ -54,6 +56,7 @@ const readKinds: ReadonlySet<OperationKind> = new Set(['get', 'range']);
 
 export const usualRates: WorkloadRates = {
   operationsPerSecond: 5,
+  burst: 1,
   mostAtOnce: 4,
   hotKeys: 6,
   weights: {
@@ -84,8 +87,39 @@ export const usualRates: WorkloadRates = {
   leaseTtlMs: [300, 4000],
 };
 
-/** A mix of its own for a life: each weight and chance between nothing much and a few times the usual. */
-export function drawRates(draw: Draw, usual: WorkloadRates = usualRates): WorkloadRates {
+/** Of the lives in which clients send several at once; in the others they send one by one. */
+const burstShare = 0.6;
+const bursts = [2, 3, 4, 6, 8, 12, 16];
+
+/**
+ * A mix of its own for a life: each weight and chance between nothing much and a few times the usual.
+ *
+ * @param burst Default: drawn.
+ */
+export function drawRates(
+  draw: Draw,
+  { usual = usualRates, burst }: { usual?: WorkloadRates; burst?: number | undefined } = {},
+): WorkloadRates {
+  const mix = drawMix(draw, usual);
+  const drawn = draw.chance(burstShare) ? draw.pick(bursts) : 1;
+  return inBursts(mix, burst ?? drawn);
+}
+
+/**
+ * Where there is trouble, the next burst begins while some of the last are open, as the next one does one by one. The more
+ * at once, the more keys: an order of one key is looked for, and what overlaps there multiplies.
+ */
+function inBursts(rates: WorkloadRates, burst: number): WorkloadRates {
+  if (burst === 1) return rates;
+  return {
+    ...rates,
+    burst,
+    mostAtOnce: burst + rates.mostAtOnce,
+    hotKeys: Math.max(rates.hotKeys, burst),
+  };
+}
+
+function drawMix(draw: Draw, usual: WorkloadRates): WorkloadRates {
   const factor = (): number => draw.pick([0.25, 0.5, 1, 1, 1, 2, 3]);
   const chance = (probability: number): number => Math.min(0.9, probability * factor());
   const weights = { ...usual.weights };

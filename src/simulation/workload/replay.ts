@@ -51,6 +51,8 @@ export class Replay {
   readonly model = new ModelKeyspace();
   /** The last entry that was taken. */
   index = 0;
+  /** How many of them have several commands of the workload. */
+  sharedEntries = 0;
   /** By tag; the first where there are several, which checker 17 will not like. */
   readonly effects = new Map<string, Effect>();
   /** What stood of users and roles, and from when on. */
@@ -96,7 +98,9 @@ export class Replay {
     const { timeMs, commands } = decodeBatch(entry.data);
     this.model.begin(timeMs);
     const tags = commands.map(({ command }) => tagOfCommand(command));
-    if (tags.some((tag) => tag !== undefined)) this.#tags[entry.index] = tags;
+    const known = tags.reduce((count, tag) => (tag === undefined ? count : count + 1), 0);
+    if (known > 0) this.#tags[entry.index] = tags;
+    if (known > 1) this.sharedEntries += 1;
     commands.forEach(({ command, identity, author }, at) => {
       const place = { tag: tags[at], index: entry.index, committedUs, author };
       if (identity === undefined) this.#apply(command, place);

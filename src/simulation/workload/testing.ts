@@ -58,6 +58,8 @@ export class TestingLife implements LifeSight {
 
 export interface TestingClusterOptions {
   readonly leaseReads?: boolean;
+  /** Operations that a client sends at once. Default: drawn. */
+  readonly burst?: number;
   /** Measures the checkers. */
   readonly clock?: () => number;
   readonly transport?: (runtime: Runtime) => TransportFactory;
@@ -113,7 +115,7 @@ export class TestingCluster {
           disk: undefined as unknown as Process['runtime']['disk'],
           network: this.network.of(process),
         }),
-      rates: drawRates(this.world.random('rates')),
+      rates: drawRates(this.world.random('rates'), options),
     });
     for (const position of this.#seats.keys()) this.startMember(position);
     this.workload.start();

@@ -65,6 +65,13 @@ describe('Clients of a simulated cluster', () => {
     assert.deepEqual(one.history.operations, two.history.operations);
   });
 
+  test('that send several at once share entries, and hold in every respect', async () => {
+    const { history } = await live(3, { burst: 8 });
+    assert.ok(history.sharedEntries > 20, `${history.sharedEntries} entries of several commands`);
+    const atOnce = Map.groupBy(history.operations, ({ client, invokedUs }) => `${client} ${invokedUs}`);
+    assert.equal(Math.max(...[...atOnce.values()].map(({ length }) => length)), 8);
+  });
+
   test('are found out where they read without asking the leader', async () => {
     let found: unknown;
     for (let seed = 3; seed < 9 && found === undefined; seed++) {
