@@ -21,6 +21,8 @@ export interface GroupSnapshotsContext {
   readonly snapshots: SnapshotStore;
   readonly keyspace: Keyspace;
   readonly raft: Raft;
+  /** Term of the last applied entry. */
+  readonly appliedTerm: () => number;
   readonly transport: () => PeerTransport;
   readonly step: (event: RaftEvent) => void;
   readonly fail: (error: unknown) => void;
@@ -33,7 +35,7 @@ export class GroupSnapshots {
   private readonly receiver: SnapshotReceiver;
 
   constructor(context: GroupSnapshotsContext) {
-    const { setup, group, log, snapshots, keyspace, raft, transport, step, fail } = context;
+    const { setup, group, log, snapshots, keyspace, raft, appliedTerm, transport, step, fail } = context;
     const { runtime, logger, snapshotCount, snapshotLogBytes, snapshotCatchUpEntries } = setup;
     this.maker = new SnapshotMaker({
       ...{ runtime, logger, group, keyspace, raft, log, snapshots, fail },
@@ -43,6 +45,7 @@ export class GroupSnapshots {
     const streaming = { runtime, logger, group, snapshots, step, fail };
     this.sender = new SnapshotSender({
       ...streaming,
+      replaceDamaged: () => this.maker.replaceDamaged(appliedTerm),
       get transport() {
         return transport();
       },

@@ -109,7 +109,8 @@ export class Group {
     });
     const { keyspace, raft } = this;
     const transport = context.transport;
-    const parts = { setup, group, log, snapshots, keyspace, raft, transport, step, fail };
+    const appliedTerm = () => this.applier.appliedTerm;
+    const parts = { setup, group, log, snapshots, keyspace, raft, appliedTerm, transport, step, fail };
     this.snapshots = new GroupSnapshots(parts);
   }
 

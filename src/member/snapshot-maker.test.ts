@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ConclaveError } from '../errors/index.ts';
 import { encodeBatch, Keyspace } from '../keyspace/index.ts';
 import { type Entry, Raft, type SnapshotMeta } from '../raft/index.ts';
 import { manualRuntime } from '../runtime/testing.ts';
@@ -39,7 +40,7 @@ async function world() {
     fail: (error) => assert.fail(String(error)),
   });
   maker.applied(3);
-  return { runtime, options, keyspace, log, raft, maker, made };
+  return { runtime, options, keyspace, log, raft, snapshots, maker, made };
 }
 
 test('a snapshot is made durable, and then told to the log and to the core', async () => {
@@ -102,5 +103,29 @@ test('a large state is written again only when the log has grown by as much', as
     made.map((meta) => meta.index),
     [4, 6],
   );
+  await log.close();
+});
+
+test('a damaged snapshot is replaced, also where nothing was applied since', async () => {
+  const { runtime, log, snapshots, maker, made } = await world();
+  maker.review(2);
+  await runtime.advance(1);
+  const [name] = await runtime.disk.list('/snapshots');
+  const file = await runtime.disk.open(`/snapshots/${name}`);
+  await file.writeAt((await file.size()) - 30, [Uint8Array.of(99)]);
+  await file.close();
+  const read = async (): Promise<number> => {
+    let bytes = 0;
+    for await (const chunk of (await snapshots.latest(1))?.open() ?? []) bytes += chunk.length;
+    return bytes;
+  };
+  await assert.rejects(read(), (error) => ConclaveError.is(error, 'data-damaged'));
+  const replaced = maker.replaceDamaged(() => 2);
+  await runtime.advance(1);
+  await replaced;
+  assert.ok((await read()) > 0);
+  assert.deepEqual(await runtime.disk.list('/snapshots'), [name]);
+  // The log and the core know of it already.
+  assert.equal(made.length, 1);
   await log.close();
 });

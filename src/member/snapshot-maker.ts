@@ -73,6 +73,17 @@ export class SnapshotMaker {
     }
   }
 
+  /**
+   * The one on disk cannot be read any more: another takes its place, also where nothing was applied since, as no other
+   * would come before much is written. Never rejects; resolves when it is there.
+   */
+  async replaceDamaged(appliedTerm: () => number): Promise<void> {
+    // One that is under way takes its place as well. What was received and is not loaded yet has no other.
+    if (this.closed || this.context.keyspace.appliedIndex < this.installedIndex()) return;
+    if (this.making === undefined) this.begin(appliedTerm());
+    await this.making;
+  }
+
   private begin(term: number): void {
     const { keyspace, raft } = this.context;
     const index = keyspace.appliedIndex;

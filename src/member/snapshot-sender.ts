@@ -1,3 +1,4 @@
+import { ConclaveError } from '../errors/index.ts';
 import type { RaftEvent } from '../raft/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import type { Logger } from './logger.ts';
@@ -17,6 +18,8 @@ export interface SnapshotSenderContext {
   readonly group: number;
   readonly snapshots: SnapshotStore;
   readonly transport: PeerTransport;
+  /** What is on disk is not what was written: resolves when another snapshot has taken its place. */
+  readonly replaceDamaged: () => Promise<void>;
   /** Steps the core and asks for a turn. */
   readonly step: (event: RaftEvent) => void;
 }
@@ -44,8 +47,11 @@ export class SnapshotSender {
     const stream: Stream = { session, acknowledged: -1, cancelled: false, wake: undefined };
     this.streams.set(to, stream);
     this.send(to, stream, term)
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         this.context.logger.warn({ peer: to, error: String(error) }, 'Sending a snapshot failed.');
+        // Each further attempt would fail there, and the next snapshot may be days away. The follower never has a bad one:
+        // each chunk is checked before it leaves.
+        if (ConclaveError.is(error, 'data-damaged')) await this.context.replaceDamaged();
         return { ok: false, index: 0 };
       })
       .then(({ ok, index }) => {
