@@ -28,7 +28,7 @@ export {
 } from './generated/grpc/reflection/v1/reflection.ts';
 export { schema } from './generated/schema.ts';
 export { jsonToWire } from './json-request.ts';
-export { wireToJson } from './json-response.ts';
+export { wireToJson, wireToJsonParts } from './json-response.ts';
 export type { DeepPartial, MessageFns } from './message.ts';
 export type { AnyMethod, MethodDescriptor, RequestOf, ResponseOf } from './method.ts';
 export type { CompiledFile, FieldKind, FieldRow, Schema } from './schema-types.ts';

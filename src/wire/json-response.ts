@@ -19,6 +19,44 @@ export function wireToJson(type: string, bytes: Uint8Array): string {
   return JSON.stringify(readMessage(new BinaryReader(bytes), bytes.length, type));
 }
 
+/**
+ * The same text in pieces, each of about `partBytes` on the wire, for a message whose fields stand in the order of their numbers:
+ * nothing else runs while a piece is made. A field that is not repeated is in one piece, however long.
+ */
+export function* wireToJsonParts(type: string, bytes: Uint8Array, partBytes: number): Generator<string> {
+  let separator = '{';
+  let list: string | undefined;
+  for (const part of messageParts(bytes, partBytes)) {
+    let text = '';
+    for (const [name, value] of Object.entries(readMessage(new BinaryReader(part), part.length, type))) {
+      const json = JSON.stringify(value);
+      if (list === name) {
+        text += `,${json.slice(1, -1)}`;
+        continue;
+      }
+      if (list !== undefined) text += ']';
+      list = Array.isArray(value) ? name : undefined;
+      text += `${separator}${JSON.stringify(name)}:${list === undefined ? json : json.slice(0, -1)}`;
+      separator = ',';
+    }
+    yield text;
+  }
+  yield `${list === undefined ? '' : ']'}${separator === '{' ? '{}' : '}'}`;
+}
+
+/** Cut between fields: each is a message of the same type. */
+function* messageParts(bytes: Uint8Array, partBytes: number): Generator<Uint8Array> {
+  const reader = new BinaryReader(bytes);
+  let start = 0;
+  while (reader.pos < bytes.length) {
+    const [, wireType] = reader.tag();
+    reader.skip(wireType);
+    if (reader.pos - start < partBytes && reader.pos < bytes.length) continue;
+    yield bytes.subarray(start, reader.pos);
+    start = reader.pos;
+  }
+}
+
 function readMessage(reader: BinaryReader, length: number, type: string): Fields {
   const rows = schema.messages[type];
   if (rows === undefined) throw new WireError(`there is no message ${type}`);

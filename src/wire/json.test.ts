@@ -13,6 +13,7 @@ import {
   WatchResponse,
   WireError,
   wireToJson,
+  wireToJsonParts,
 } from './index.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -200,4 +201,25 @@ test('numbers without end in a request take no longer than other text of its siz
   }
   assert.equal(calls.count, 0);
   assert.match(refusal('etcdserverpb.RangeRequest', `[${'1.5,'.repeat(200_000)}1]`), /too many/);
+});
+
+test('an answer in pieces is the same text, wherever it is cut', () => {
+  const header = { clusterId: 1n, memberId: 2n, revision: 3, raftTerm: 4 };
+  const kv = (value: Uint8Array) => ({
+    ...{ key: bytes('k'), value, createRevision: 1, modRevision: 2, version: 1, lease: 0n },
+  });
+  const property = fc.property(
+    fc.array(fc.uint8Array({ maxLength: 30 }).map(kv), { maxLength: 20 }),
+    fc.boolean(),
+    fc.boolean(),
+    fc.integer({ min: 1, max: 200 }),
+    (kvs, more, withHeader, partBytes) => {
+      const answer = { kvs, more, count: kvs.length, header: withHeader ? header : undefined };
+      const wire = RangeResponse.encode(answer).finish();
+      const parts = [...wireToJsonParts('etcdserverpb.RangeResponse', wire, partBytes)];
+      assert.equal(parts.join(''), wireToJson('etcdserverpb.RangeResponse', wire));
+      assert.ok(parts.length >= wire.length / (partBytes + 60));
+    },
+  );
+  fc.assert(property);
 });

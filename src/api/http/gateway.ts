@@ -1,7 +1,9 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import { jsonToWire, schema, WireError, wireToJson } from '../../wire/index.ts';
+import type { Timers } from '../../runtime/types.ts';
+import { jsonToWire, schema, WireError, wireToJson, wireToJsonParts } from '../../wire/index.ts';
 import { statusOfCall } from '../failed-call.ts';
 import { failure, StatusError, statusCodes } from '../status.ts';
+import { TurnQueue } from '../turn-queue.ts';
 import type { CallConnection, Logger, Registry, ServedMethod } from '../types.ts';
 import type { CheckedLimits } from '../validate.ts';
 import { gatewayPaths } from './gateway-paths.ts';
@@ -9,6 +11,7 @@ import { HeldBodies } from './held-bodies.ts';
 import { BodyValues, drained, HttpCallContext } from './http-call.ts';
 import { httpStatusOf } from './http-status.ts';
 import type { JsonBounds } from './json-values.ts';
+import { RunningRequests } from './running-requests.ts';
 
 /** JSON of one request: base64 takes a third more than the bytes that it stands for, and escapes may take more. */
 const jsonOfOneByte = 4;
@@ -23,6 +26,12 @@ const membersOfOneOperation = 64;
 
 /** Of requests that are not complete, on all connections together. */
 const mostHeldBytes = 64 * 1024 * 1024;
+
+/** Of large requests whose handlers run, on all connections together. */
+const mostRunningBytes = 256 * 1024 * 1024;
+
+/** Of an answer, as gRPC carries it: what is made JSON of in one turn of the loop, some milliseconds. */
+const answerBytesAtOnce = 64 * 1024;
 
 const answerHeaders = {
   'Content-Type': 'application/json',
@@ -45,8 +54,11 @@ export class Gateway {
   readonly #bounds: JsonBounds;
   readonly #streams = new Set<HttpCallContext>();
   readonly #held = new HeldBodies(mostHeldBytes);
+  readonly #running = new RunningRequests(mostRunningBytes);
+  readonly #turns: TurnQueue;
 
-  constructor(registry: Registry, logger: Logger, limits: CheckedLimits) {
+  constructor(registry: Registry, logger: Logger, limits: CheckedLimits, timers: Timers) {
+    this.#turns = new TurnQueue(timers, 1);
     this.#bounds = {
       maxBytes: jsonOfOneByte * limits.receivedBytes,
       maxMembers: membersOfAnyRequest + membersOfOneOperation * limits.transactionOperations,
@@ -95,10 +107,28 @@ export class Gateway {
   }
 
   async #unary(call: Call, handler: Extract<ServedMethod, { shape: 'unary' }>['handler']): Promise<void> {
-    const request = await this.#request(call);
-    const answer = this.#json(call, await handler(request, call.context));
-    call.response.writeHead(200, { ...answerHeaders, 'Content-Length': Buffer.byteLength(answer) });
-    call.response.end(answer);
+    const { body, context, method } = call;
+    const wire = this.#wire(call, (await body.only()) ?? '{}', statusCodes.invalidArgument);
+    const answered = await this.#running.run(context.connection, wire.length, () =>
+      handler(method.decode(wire), context),
+    );
+    const answer = await this.#jsonOfAny(call, method.encode(answered));
+    const bytes = answer.reduce((sum, { length }) => sum + length, 0);
+    call.response.writeHead(200, { ...answerHeaders, 'Content-Length': bytes });
+    for (const part of answer) call.response.write(part);
+    call.response.end();
+  }
+
+  /** Of a large answer in many turns of the loop, which others share. @throws the signal's reason */
+  async #jsonOfAny({ responseType, context }: Call, answer: Uint8Array): Promise<Buffer[]> {
+    if (answer.length <= answerBytesAtOnce) return [Buffer.from(wireToJson(responseType, answer))];
+    const parts: Buffer[] = [];
+    for (const part of wireToJsonParts(responseType, answer, answerBytesAtOnce)) {
+      parts.push(Buffer.from(part));
+      await new Promise<void>((resolve) => this.#turns.wait(resolve));
+      context.signal.throwIfAborted();
+    }
+    return parts;
   }
 
   async #stream(call: Call): Promise<void> {
@@ -151,13 +181,15 @@ export class Gateway {
   }
 
   #decoded(call: Call, value: string, code: number): unknown {
-    let wire: Uint8Array;
+    return call.method.decode(this.#wire(call, value, code));
+  }
+
+  #wire({ requestType }: Call, value: string, code: number): Uint8Array {
     try {
-      wire = jsonToWire(call.requestType, value);
+      return jsonToWire(requestType, value);
     } catch (error) {
       throw refused(error, code);
     }
-    return call.method.decode(wire);
   }
 
   #fail(call: Call, error: unknown): void {

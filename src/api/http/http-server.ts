@@ -38,7 +38,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#gateway = new Gateway(options.registry, options.logger, options.limits);
+    this.#gateway = new Gateway(options.registry, options.logger, options.limits, options.timers);
     this.#server = createServer(
       { maxHeaderSize: longestHeadBytes, keepAliveTimeout: 0 },
       (request, response) => {

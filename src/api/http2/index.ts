@@ -10,5 +10,7 @@
 export { ConnectionError } from './frames.ts';
 export type { HttpExchange } from './http-exchange.ts';
 export { type Holder, PartialBudget } from './partial-budget.ts';
+export { RunningBytes } from './running-bytes.ts';
 export { Http2Server, type Http2ServerOptions } from './server.ts';
+export { uncountedBytes } from './stream.ts';
 export * from './types.ts';
