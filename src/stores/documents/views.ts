@@ -69,7 +69,11 @@ export class ElectionViews {
     this.#bonds = new BondWatches(calls, (session, bond) => {
       sessions.unbind(session, bond);
       for (const view of this.#watched.values()) {
-        if (view.latest?.found.document.leader?.session === session) this.#lookAt(view, bond.graceMs);
+        const { latest } = view;
+        if (latest?.found.document.leader?.session !== session) continue;
+        if (bond.graceMs > 0) this.#lookAt(view, bond.graceMs);
+        // Who comes next reads all that matters before it takes anything.
+        else this.#show(view, latest.found, new Set([...latest.dead, session]));
       }
     });
     this.#stream = new ChangeStream(calls, (change) => this.#hint(change));
