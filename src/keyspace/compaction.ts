@@ -15,6 +15,9 @@ export class Compaction {
   private baseHash = 0;
   /** As if this were the compact revision, everything was dropped. */
   doneTo = 0;
+  /** Records of this revision, which stay in history, are gone through up to that position. */
+  private passing = 0;
+  private passed = 0;
 
   constructor(store: Store) {
     this.store = store;
@@ -43,7 +46,8 @@ export class Compaction {
     const { store } = this;
     const { history, records } = store;
     if (this.doneTo === target) return;
-    for (let left = budget; history.head < history.tail; left--) {
+    let left = budget;
+    for (; history.head < history.tail; left--) {
       const record = history.at(history.head);
       if (records.modRevision(record) >= target) break;
       if (left <= 0) return;
@@ -56,9 +60,15 @@ export class Compaction {
         store.removeKey(key);
       }
     }
-    for (let position = history.head; position < history.tail; position++) {
-      const record = history.at(position);
+    // One revision may be of very many records.
+    if (this.passing !== target) {
+      this.passing = target;
+      this.passed = history.head;
+    }
+    for (; this.passed < history.tail; this.passed++, left--) {
+      const record = history.at(this.passed);
       if (records.modRevision(record) !== target) break;
+      if (left <= 0) return;
       this.baseHash = (this.baseHash + this.previousChange(record, target)) >>> 0;
       this.dropPrevious(record, target);
     }
