@@ -11,6 +11,7 @@ export class BondWatches {
   readonly #calls: DriverCalls;
   readonly #onEnd: (session: string, bond: BondMark) => void;
   readonly #watched = new Map<string, { readonly stop: AbortController; wanted: number }>();
+  readonly #followed = new Map<object, { readonly session: string; readonly release: () => void }>();
 
   /** `onEnd`: its holder ended it; whether it did is all that is told. */
   constructor(calls: DriverCalls, onEnd: (session: string, bond: BondMark) => void) {
@@ -18,8 +19,19 @@ export class BondWatches {
     this.#onEnd = onEnd;
   }
 
+  /** `view` waits for the end of this session, and of no other; undefined: of none. */
+  follow(view: object, session: string | undefined, bond?: BondMark): void {
+    const wanted = bond && session;
+    const before = this.#followed.get(view);
+    if (before?.session === wanted) return;
+    before?.release();
+    this.#followed.delete(view);
+    const release = bond && session !== undefined ? this.#watch(session, bond) : undefined;
+    if (session !== undefined && release !== undefined) this.#followed.set(view, { session, release });
+  }
+
   /** The function that ends it; undefined: too many are watched already. */
-  watch(session: string, bond: BondMark): (() => void) | undefined {
+  #watch(session: string, bond: BondMark): (() => void) | undefined {
     let watched = this.#watched.get(session);
     if (watched === undefined) {
       if (this.#watched.size >= mostWatched) return undefined;

@@ -29,8 +29,6 @@ interface Watched {
   readonly attending: Set<Attending>;
   latest: Look | undefined;
   nextMs: number;
-  /** Of its leader, while one who waits here comes next. */
-  bond: { readonly session: string; readonly release: () => void } | undefined;
   /** How often it was looked at. */
   looks: number;
   /** It is due for no other reason than that the service told of a change. */
@@ -83,8 +81,7 @@ export class ElectionViews {
   attend(name: string, session?: string): View {
     let watched = this.#watched.get(name);
     if (watched === undefined) {
-      const unseen = { latest: undefined, nextMs: 0, bond: undefined, looks: 0, isTold: false };
-      watched = { name, attending: new Set(), ...unseen };
+      watched = { name, attending: new Set(), latest: undefined, nextMs: 0, looks: 0, isTold: false };
       this.#watched.set(name, watched);
       this.#stream.want(true);
     }
@@ -115,7 +112,7 @@ export class ElectionViews {
   #forget(view: Watched): void {
     if (view.attending.size > 0 || this.#watched.get(view.name) !== view) return;
     this.#watched.delete(view.name);
-    this.#watchBond(view, undefined);
+    this.#bonds.follow(view, undefined);
     if (this.#watched.size === 0) this.#stream.want(false);
     this.#schedule();
   }
@@ -283,22 +280,10 @@ export class ElectionViews {
     };
     const dead = new Set(sessionsIn(document).filter(isDead));
     this.#show(view, found, dead);
-    this.#watchBond(view, this.#comesNext(view, document, dead) ? leading : undefined);
-  }
-
-  /** Only those, one for each election: the others would take connections for nothing. */
-  #comesNext({ attending }: Watched, { waiting }: ElectionDocument, dead: ReadonlySet<string>): boolean {
-    const next = waiting.find(({ session }) => !dead.has(session));
-    return next !== undefined && [...attending].some(({ session }) => session === next.session);
-  }
-
-  #watchBond(view: Watched, leading: Pulse | undefined): void {
-    const bond = leading?.alive ? leading.bond : undefined;
-    const session = bond && view.latest?.found.document.leader?.session;
-    if (view.bond?.session === session) return;
-    view.bond?.release();
-    const release = bond && session && this.#bonds.watch(session, bond);
-    view.bond = release ? { session, release } : undefined;
+    // Only who comes next, one for each election: the others would take connections for nothing.
+    const next = document.waiting.find(({ session }) => !dead.has(session))?.session;
+    const isHere = next !== undefined && [...view.attending].some(({ session }) => session === next);
+    this.#bonds.follow(view, isHere ? document.leader?.session : undefined, leading?.bond);
   }
 
   /**
