@@ -232,7 +232,7 @@ export const consensusBugs: readonly PlantedBug[] = [
       },
     ],
     life: { faults: 'network' },
-    checkers: ['11-durable-before-sent'],
+    checkers: ['06-committed-stays', '11-durable-before-sent'],
   },
   {
     id: 'refused-candidate-resets-timer',

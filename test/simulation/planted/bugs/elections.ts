@@ -32,7 +32,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: 'leaderBias: 0.9,',
       },
     ],
-    checkers: ['21-one-holder', '22-fencing', 'tokens-rise'],
+    checkers: ['grace-kept', '21-one-holder', '22-fencing', 'tokens-rise'],
   },
   {
     id: 'sleep-not-counted',

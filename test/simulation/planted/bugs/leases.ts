@@ -72,6 +72,7 @@ export const leaseBugs: readonly PlantedBug[] = [
       get busy() {
         return proposer.busy;
       },
+      toldEarlyMs: (nowMs: number) => proposer.toldEarlyMs(nowMs),
       sweep: (nowMs: number): void => {
         for (const lease of group.role.role === 'leader' ? [] : group.keyspace.leases()) {
           const deadlineMs = group.keyspace.lease(lease, false)?.deadlineMs ?? 0;
