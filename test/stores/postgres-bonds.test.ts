@@ -106,7 +106,7 @@ describe('A session that is bound to its connection, on PostgreSQL', { skip: mis
       leave.abort();
       await bond.end();
       await ended.catch(() => {});
-      await Promise.all([holder.close(), next.close()]);
+      await Promise.all([holder.close(), next.close().catch(() => {})]);
     };
     return { session, bond, holder, next, ended, leave, [Symbol.asyncDispose]: close };
   }
@@ -161,11 +161,17 @@ describe('A session that is bound to its connection, on PostgreSQL', { skip: mis
   });
 
   test('outlives who watches it', patience, async () => {
+    const fatal = 'SELECT sessions_fatal FROM pg_stat_database WHERE datname = current_database()';
+    const before = await server.sql(fatal);
     await using one = await watching();
     one.leave.abort();
     await assert.rejects(one.ended);
     assert.equal(one.bond.broken.aborted, false);
     await one.bond.confirm();
+    const watchers = () => server.sql(`SELECT 1 FROM pg_stat_activity WHERE usename = 'worker'`);
+    await one.next.close();
+    while ((await watchers()).length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual(await server.sql(fatal), before, 'who leaves is not counted as one that was ended');
   });
 
   test('is refused where somebody holds its lock, and waits for nobody else', patience, async () => {

@@ -104,13 +104,14 @@ export class PostgresBonds implements Bonds {
 
   async endedByHolder(session: string, mark: string, signal: AbortSignal): Promise<boolean> {
     const connection = await this.#connect(signal);
-    const leave = () => void connection.end();
+    const leave = () => void this.#cancel(connection).catch(() => connection.end());
     signal.addEventListener('abort', leave);
     try {
       const { waitMs = usualWaitMs } = this.#options;
       await connection.query(`SELECT set_config('lock_timeout', '${waitMs}ms', false)`);
       let before: string | undefined;
       for (let over = false; !over; ) {
+        if (signal.aborted) throw ConclaveError.aborted('Waiting', signal);
         // In this order: what is counted after the lock was seen must show.
         const counted = await this.#counters(connection);
         const held = (await connection.query(isHeld, [lockOf(session), mark])).length > 0;
@@ -123,7 +124,18 @@ export class PostgresBonds implements Bonds {
     } finally {
       signal.removeEventListener('abort', leave);
       // Which gives the lock to whoever waits for it next.
-      leave();
+      void connection.end();
+    }
+  }
+
+  /** A connection that is closed while its statement waits would count as one that the server ended. */
+  async #cancel({ processId }: OwnConnection): Promise<void> {
+    const other = await (await this.#options.pool()).connect();
+    try {
+      const values = [String(processId)];
+      await other.query({ text: 'SELECT pg_cancel_backend($1::text::int)', values });
+    } finally {
+      other.release(false);
     }
   }
 
