@@ -21,7 +21,7 @@ export async function usage(pid: number): Promise<Usage> {
   };
 }
 
-export function usages(system: System): Promise<Usage[]> {
+function usages(system: System): Promise<Usage[]> {
   return Promise.all(system.members.map((member) => usage(member.process.pid as number)));
 }
 

@@ -6,7 +6,7 @@ import { keyOf } from '../raw-http2.ts';
 import type { Row, RunOptions } from '../row.ts';
 import { format, median } from '../statistics.ts';
 import { connect, type Kind, pause, System, type SystemMember } from '../systems.ts';
-import { CpuMeter, usages } from '../usage.ts';
+import { CpuMeter, usage } from '../usage.ts';
 
 const run = promisify(execFile);
 const keysLoad = fileURLToPath(new URL('../keys-load.ts', import.meta.url));
@@ -84,20 +84,37 @@ async function steady(kind: Kind, { quick }: RunOptions): Promise<string> {
   const seconds = quick ? 20 : 600;
   const terms = await termsOf(system);
   const delays = await delaysOf(system);
-  const loading = load(leader, fewKeys, seconds);
-  // Whatever goes wrong before it is awaited.
-  loading.catch(() => {});
-  await pause(seconds * 200);
-  const early = await usages(system);
-  const { perSecond } = await loading;
-  const late = await usages(system);
+  const [{ perSecond }, resident] = await Promise.all([
+    load(leader, fewKeys, seconds),
+    residentDuring(system, seconds),
+  ]);
   const elections = Math.max(...(await termsOf(system))) - Math.max(...terms);
-  const resident = early.map(({ residentMiB }, at) => {
-    return `${format(residentMiB)} to ${format(late[at]?.residentMiB ?? Number.NaN)}`;
-  });
   const p99 = (await delaysOf(system)).map((now, at) => percentileMs(now, delays[at] ?? new Map()));
   const delay = kind === 'etcd' ? '' : `loop delay p99 at most ${p99.join(', ')} ms; `;
-  return `${elections} elections; ${delay}resident MiB of each at ${seconds / 5} s and at ${seconds} s: ${resident.join(', ')}; ${format(perSecond)}/s`;
+  return `${elections} elections; ${delay}resident MiB of each, the highest of each fifth of the time: ${resident.join('; ')}; ${format(perSecond)}/s`;
+}
+
+/**
+ * Of each member the highest in each fifth of the time. What is compacted comes back in waves, so that two moments
+ * say nothing: the second may only be another part of a wave.
+ */
+function residentDuring({ members }: System, seconds: number): Promise<string[]> {
+  const fifths = 5;
+  const samplesOfFifth = 24;
+  return Promise.all(
+    members.map(async ({ process: { pid } }) => {
+      const highest: string[] = [];
+      for (let fifth = 0; fifth < fifths; fifth++) {
+        let mostMiB = 0;
+        for (let sample = 0; sample < samplesOfFifth; sample++) {
+          await pause((seconds * 1000) / fifths / samplesOfFifth);
+          mostMiB = Math.max(mostMiB, (await usage(pid as number)).residentMiB);
+        }
+        highest.push(format(mostMiB));
+      }
+      return highest.join(', ');
+    }),
+  );
 }
 
 function termsOf(system: System): Promise<number[]> {
