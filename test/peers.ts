@@ -29,6 +29,12 @@ const installs = {
   strace: 'Debian: apt-get install strace',
 } as const;
 
+/** What takes too long to install for every run of CI: nowhere required. */
+const optionalInstalls = {
+  consul: 'with Go: .ci/go-servers',
+  'kube-apiserver': 'with Go: .ci/go-servers',
+} as const;
+
 /** Where servers are that are not on PATH. */
 const serverFolders = [
   ...globSync('/usr/lib/postgresql/*/bin'),
@@ -37,6 +43,7 @@ const serverFolders = [
 ];
 
 export type PeerName = keyof typeof installs;
+export type OptionalPeerName = keyof typeof optionalInstalls;
 
 export type Peer =
   | { readonly path: string; readonly missing: undefined }
@@ -44,13 +51,24 @@ export type Peer =
 
 /** Where the program is, or why a test that needs it cannot run. @throws Error where peers are required. */
 export function peer(name: PeerName): Peer {
+  const found = find(name, installs[name]);
+  if (found.missing !== undefined && process.env.CONCLAVE_PEERS === 'required') {
+    throw new Error(`${found.missing}, and CONCLAVE_PEERS=required`);
+  }
+  return found;
+}
+
+/** As `peer`, but never required. */
+export function optionalPeer(name: OptionalPeerName): Peer {
+  return find(name, optionalInstalls[name]);
+}
+
+function find(name: string, install: string): Peer {
   for (const folder of [...(process.env.PATH ?? '').split(delimiter), ...serverFolders]) {
     const path = join(folder, name);
     if (folder !== '' && isExecutable(path)) return { path, missing: undefined };
   }
-  const missing = `${name} is not installed (${installs[name]})`;
-  if (process.env.CONCLAVE_PEERS === 'required') throw new Error(`${missing}, and CONCLAVE_PEERS=required`);
-  return { path: undefined, missing };
+  return { path: undefined, missing: `${name} is not installed (${install})` };
 }
 
 function isExecutable(path: string): boolean {

@@ -1,7 +1,13 @@
-// An API server for Leases: the stand-in, or the cluster that the kubeconfig in CONCLAVE_TEST_KUBECONFIG names, in whose
-// namespace tests make and delete Leases that begin with "conclave-test".
+// An API server for Leases: Kubernetes' own where .ci/go-servers has built it, on a member of ours in place of etcd; or the
+// cluster that the kubeconfig in CONCLAVE_TEST_KUBECONFIG names, in whose namespace tests make and delete Leases that
+// begin with "conclave-test"; or else the stand-in.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
+import { optionalPeer } from '../peers.ts';
 import { KubernetesStandIn } from '../stand-ins/kubernetes.ts';
+import { KubeApiServer } from './kube-apiserver.ts';
+import { serveOneMember } from './one-member.ts';
 
 export interface KubernetesServer extends AsyncDisposable {
   readonly prefix: string;
@@ -11,6 +17,11 @@ export interface KubernetesServer extends AsyncDisposable {
 }
 
 const file = process.env.CONCLAVE_TEST_KUBECONFIG;
+const program = optionalPeer('kube-apiserver').path;
+
+/** What tests run against, for their names. */
+export const kubernetesName =
+  file !== undefined || program !== undefined ? 'Kubernetes' : 'the stand-in for Kubernetes';
 
 export async function startKubernetes(): Promise<KubernetesServer> {
   const prefix = `conclave-test-${process.pid}`;
@@ -22,11 +33,32 @@ export async function startKubernetes(): Promise<KubernetesServer> {
     };
     return { prefix, standIn: undefined, kubeConfig, async [Symbol.asyncDispose]() {} };
   }
+  if (program !== undefined) return await startApiServer(program, prefix);
   const standIn = await KubernetesStandIn.start();
   return {
     ...{ prefix, standIn, kubeConfig: () => configFor(standIn) },
     [Symbol.asyncDispose]: () => standIn[Symbol.asyncDispose](),
   };
+}
+
+async function startApiServer(path: string, prefix: string): Promise<KubernetesServer> {
+  const member = await serveOneMember();
+  try {
+    const server = await KubeApiServer.start({ path, endpoints: [member.endpoints] });
+    // What the guide tells administrators to grant must be enough.
+    const guide = await readFile(join(import.meta.dirname, '../../docs/stores/kubernetes.md'), 'utf8');
+    await server.grant(/```yaml\n(.*?)```/s.exec(guide)?.[1] ?? '');
+    return {
+      ...{ prefix, standIn: undefined, kubeConfig: () => server.kubeConfig('worker') },
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await member[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await member[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 export function configFor({ url, token }: { readonly url: string; readonly token: string }): KubeConfig {

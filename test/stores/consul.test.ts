@@ -8,7 +8,7 @@ import { type ConsulStoreOptions, consulDriver, consulStore } from '../../src/st
 import type { DocumentChange, DocumentDriver } from '../../src/stores/documents/driver.ts';
 import { escapeName } from '../../src/stores/escaped-names.ts';
 import { Guide } from '../guide.ts';
-import { type ConsulServer, consulName, deleteTree, startConsul } from '../servers/consul.ts';
+import { type ConsulServer, consulName, deleteTree, startConsul, tokenFor } from '../servers/consul.ts';
 import { ConsulStandIn } from '../stand-ins/consul.ts';
 import { readMany } from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
@@ -51,6 +51,12 @@ function fresh(url: string) {
   return { url, prefix: `conclave-test-${process.pid}-${runs}/` };
 }
 
+/** With a token for it, where one is asked for. */
+async function granted(server: ConsulServer) {
+  const options = fresh(server.url);
+  return { ...options, token: await tokenFor(server, options.prefix) };
+}
+
 describe(`The Consul store conforms on ${consulName}`, () => {
   let server: ConsulServer;
   before(async () => {
@@ -61,7 +67,7 @@ describe(`The Consul store conforms on ${consulName}`, () => {
   });
   const open = async (): Promise<ConformanceTarget> => {
     // A crowd's turn can take long on a machine that has other things to do.
-    const options = { ...fresh(server.url), timeoutMs: 30_000 };
+    const options = { ...(await granted(server)), timeoutMs: 30_000 };
     const { prefix } = options;
     let sent = 0;
     const counting: typeof fetch = (...request) => {
@@ -73,11 +79,11 @@ describe(`The Consul store conforms on ${consulName}`, () => {
       ...{ store, loseNextAnswer },
       another: async () => consulStore(options),
       anotherOn: async (runtime) => consulStore({ ...options, runtime }),
-      deleteRecords: (name) => deleteTree(server.url, `${prefix}election/${escapeName(name)}~`),
+      deleteRecords: (name) => deleteTree(server, `${prefix}election/${escapeName(name)}~`),
       requests: () => sent,
       async [Symbol.asyncDispose]() {
         await store[Symbol.asyncDispose]();
-        await deleteTree(server.url, prefix);
+        await deleteTree(server, prefix);
       },
     };
   };
@@ -121,7 +127,7 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('the same text written again is another version', patience, async () => {
-    await using driver = consulDriver(fresh(server.url));
+    await using driver = consulDriver(await granted(server));
     const first = await written(driver, 'same');
     const second = await written(driver, 'same', first);
     assert.notEqual(second, first);
@@ -131,7 +137,7 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('only what is there, and as it was read, is removed', patience, async () => {
-    await using driver = consulDriver(fresh(server.url));
+    await using driver = consulDriver(await granted(server));
     const first = await driver.write(session, 'one', { replaces: undefined }, bounds);
     const second = await driver.write(session, 'two', { replaces: first }, bounds);
     assert.equal(await driver.remove(session, first ?? '', bounds), false);
@@ -149,7 +155,7 @@ describe(`The Consul store on ${consulName}`, () => {
         reads.push({ url, body: init?.body });
       return fetch(input, init);
     };
-    await using driver = consulDriver({ ...fresh(server.url), fetch: watching });
+    await using driver = consulDriver({ ...(await granted(server)), fetch: watching });
     await written(driver, 'one');
     await driver.read(election, bounds);
     await driver.readMany?.([election, session], bounds);
@@ -159,7 +165,7 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('documents whose names begin alike, or look like paths, are apart', patience, async () => {
-    await using driver = consulDriver(fresh(server.url));
+    await using driver = consulDriver(await granted(server));
     const names = ['a', 'ab', 'a/b', 'a//b', '..', '.', 'ä ?#%', 'a~'];
     const keys = names.map((name) => ({ kind: 'election', name }) as const);
     for (const key of keys) await driver.write(key, key.name, { replaces: undefined }, bounds);
@@ -175,7 +181,7 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('changes by anybody are told as they come', patience, async () => {
-    const options = fresh(server.url);
+    const options = await granted(server);
     await using watcher = consulDriver(options);
     await using writer = consulDriver(options);
     const stop = new AbortController();
@@ -188,7 +194,7 @@ describe(`The Consul store on ${consulName}`, () => {
     assert.deepEqual(await next(), election);
     await writer.write(session, 'session', { replaces: undefined }, bounds);
     assert.deepEqual(await next(), session);
-    await deleteTree(server.url, `${options.prefix}election/`);
+    await deleteTree(server, `${options.prefix}election/`);
     assert.deepEqual(await next(), election);
     const ended = next().catch(() => undefined);
     stop.abort();
@@ -196,7 +202,7 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('a session that nobody ended is swept once its time is over, and no other', patience, async () => {
-    const options = fresh(server.url);
+    const options = await granted(server);
     const [dayMs, own] = [86_400_000, nodeRuntime()];
     const keep = { '11': 3 * dayMs, '22': 30 * dayMs, '33': undefined, ff: 3_600_000 };
     const keys = Object.keys(keep).map((two) => ({ kind: 'session', name: two.repeat(16) }) as const);
@@ -216,7 +222,7 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('nothing that Consul would refuse for its size is sent', patience, async () => {
-    await using driver = consulDriver(fresh(server.url));
+    await using driver = consulDriver(await granted(server));
     const version = await written(driver, 'x'.repeat(380_000));
     await assert.rejects(
       driver.write(election, 'x'.repeat(380_001), { replaces: version }, bounds),
@@ -226,22 +232,23 @@ describe(`The Consul store on ${consulName}`, () => {
   });
 
   test('what another program wrote is left as it is', patience, async () => {
-    const options = fresh(server.url);
+    const options = await granted(server);
     const key = `${server.url}/v1/kv/${options.prefix}election/report~`;
     await using store = consulStore(options);
     await using opened = await store.openSession({ holder: 'first', ttlMs: 30_000 });
-    await fetch(key, { method: 'PUT', body: 'theirs' });
+    const headers = { 'X-Consul-Token': options.token ?? '' };
+    await fetch(key, { method: 'PUT', body: 'theirs', headers });
     await assert.rejects(
       opened.acquire('report', { metadata: '', priority: 0 }),
       failsWith('data-incompatible', /not written by Conclave/),
     );
-    const [left] = (await (await fetch(key)).json()) as { readonly Value: string }[];
+    const [left] = (await (await fetch(key, { headers })).json()) as { readonly Value: string }[];
     assert.equal(Buffer.from(left?.Value ?? '', 'base64').toString(), 'theirs');
   });
 
   test('a datacenter or namespace that is not there is named', patience, async () => {
     for (const more of [{ datacenter: 'elsewhere' }, { namespace: 'team' }]) {
-      await using store = consulStore({ ...fresh(server.url), ...more });
+      await using store = consulStore({ ...(await granted(server)), ...more });
       await assert.rejects(
         store.openSession({ holder: 'first', ttlMs: 30_000 }),
         failsWith('failed-precondition', /datacenter|namespace/i),

@@ -9,7 +9,7 @@ import type { Runtime } from '../../src/runtime/index.ts';
 import { leaseName, microTime } from '../../src/stores/kubernetes/leases.ts';
 import { kubernetesDriver, kubernetesStore } from '../../src/stores/kubernetes.ts';
 import { Guide } from '../guide.ts';
-import { configFor, type KubernetesServer, startKubernetes } from '../servers/kubernetes.ts';
+import { configFor, type KubernetesServer, kubernetesName, startKubernetes } from '../servers/kubernetes.ts';
 import { type Call, KubernetesStandIn } from '../stand-ins/kubernetes.ts';
 import {
   bounds,
@@ -29,7 +29,7 @@ import { leadsAgainAfter } from './outage.ts';
 
 const quick = { pollMs: 50, timeoutMs: 300_000 };
 
-describe('The Kubernetes store conforms', { concurrency: 6 }, () => {
+describe(`The Kubernetes store conforms on ${kubernetesName}`, { concurrency: 6 }, () => {
   let server: KubernetesServer;
   before(async () => {
     server = await startKubernetes();
