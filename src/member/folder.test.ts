@@ -68,6 +68,46 @@ test('a folder marked as vacant is another member’s to begin in, also after a 
   }
 });
 
+test('nothing of a vacant folder comes back after a crash into what another has begun there', async () => {
+  const { disk } = manualRuntime();
+  const first = await openDataFolder(options(disk, { memberId: 4 }));
+  await disk.makeFolder(`${path}/snapshots`);
+  await disk.syncFolder(path);
+  await rewrite(disk, 'snapshots/1.snapshot', new Uint8Array(9));
+  await disk.syncFolder(`${path}/snapshots`);
+  await first.markVacant();
+  await first.close();
+  await openDataFolder(options(disk));
+  disk.crash();
+  assert.equal((await readIdentity(disk, path))?.memberId, 3);
+  assert.deepEqual(await disk.list(`${path}/snapshots`), []);
+});
+
+test('a member that left the folder marks nothing any more: another may have begun there', async () => {
+  const { disk } = manualRuntime();
+  const first = await openDataFolder(options(disk, { memberId: 4 }));
+  await first.markVacant();
+  await first.close();
+  const second = await openDataFolder(options(disk));
+  await second.markStarted();
+  // Its start was waiting for others, and goes on now.
+  await first.markStarted();
+  await first.markRemoved();
+  assert.equal((await readIdentity(disk, path))?.memberId, 3);
+  await second.close();
+  await using third = await openDataFolder(options(disk));
+  assert.equal(third.fresh, false);
+});
+
+test('the lock is held until what is being marked is written', async () => {
+  const { disk } = manualRuntime();
+  const first = await openDataFolder(options(disk));
+  const marking = first.markRemoved();
+  await first.close();
+  assert.equal((await readIdentity(disk, path))?.removed, true);
+  await marking;
+});
+
 test("a folder of etcd's is refused, and another one that holds something is not", async () => {
   const { disk } = manualRuntime();
   await disk.makeFolder(`${path}/member/wal`);

@@ -30,7 +30,7 @@ export interface DataFolder extends AsyncDisposable {
    * written afterwards. Durable when it resolves.
    */
   markVacant(): Promise<void>;
-  /** Gives the lock up. Idempotent. */
+  /** Gives the lock up; nothing is written afterwards. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -54,14 +54,19 @@ export async function openDataFolder(options: DataFolderOptions): Promise<DataFo
     if (found !== undefined) await check(found, options);
     let identity = found ?? (await initialize(options, left));
     if (!identity.started) await syncFoldersAbove(disk, path);
+    let changing: Promise<void> = Promise.resolve();
+    /** The folder may be another's by now: what is written then would be taken for what that one says. */
+    let over = false;
     let unlocking: Promise<void> | undefined;
     const close = (): Promise<void> => {
-      unlocking ??= Promise.resolve(lock[Symbol.asyncDispose]());
+      over = true;
+      unlocking ??= changing.then(() => lock[Symbol.asyncDispose]());
       return unlocking;
     };
-    let changing: Promise<void> = Promise.resolve();
     // One after the other: a member that is starting may be told meanwhile that it was removed.
     const change = (changed: Partial<Identity>): Promise<void> => {
+      if (over) return changing;
+      if (changed.vacant === true) over = true;
       identity = { ...identity, ...changed };
       const written = identity;
       const writing = changing.then(() => writeIdentity(disk, path, written));
@@ -103,7 +108,10 @@ async function syncFoldersAbove(disk: Disk, path: string): Promise<void> {
 /** Of a folder that is vacant. Its identity stays until another takes its place: a crash leaves it vacant. */
 async function clear(disk: Disk, path: string): Promise<void> {
   for (const folder of [`${path}/log`, `${path}/snapshots`]) {
-    for (const name of await namesIn(disk, folder)) await disk.remove(`${folder}/${name}`);
+    const names = await namesIn(disk, folder);
+    for (const name of names) await disk.remove(`${folder}/${name}`);
+    // Before another identity stands: what came back after a crash would be taken for that one's.
+    if (names.length > 0) await disk.syncFolder(folder);
   }
 }
 

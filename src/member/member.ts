@@ -63,7 +63,8 @@ export class Member implements MemberHandle {
       member.parts.group.start();
       if (setup.initialCorruptCheck) await member.parts.corruption.compareAtStart();
       member.parts.corruption.start();
-      member.startCompacting();
+      // It may have had to stop while it compared.
+      if (!member.ending.isStopping) member.startCompacting();
       await storage.folder.markStarted();
     } catch (error) {
       member?.parts.corruption[Symbol.dispose]();
