@@ -16,6 +16,7 @@ import { PostgresBonds } from '../../src/stores/sql/postgres-bonds.ts';
 import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
+import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import { patience, register } from './sql-suite.ts';
 
 const { path = '', missing } = peer('postgres');
@@ -23,7 +24,7 @@ const pooler = peer('pgbouncer');
 const ttlMs = 60_000;
 
 /** A pool whose connections can all be cut at once, as when its process dies. */
-function mortalPool(url: string) {
+function mortalPool(url: string, more: pg.PoolConfig = {}) {
   const clients = new Set<pg.Client>();
   class Recorded extends pg.Client {
     constructor(options?: string | pg.ClientConfig) {
@@ -32,7 +33,7 @@ function mortalPool(url: string) {
       this.on('error', () => {});
     }
   }
-  const pool = new pg.Pool({ connectionString: url, Client: Recorded } as pg.PoolConfig);
+  const pool = new pg.Pool({ connectionString: url, ...more, Client: Recorded } as pg.PoolConfig);
   pool.on('error', () => {});
   const die = () => {
     for (const client of clients) {
@@ -41,7 +42,7 @@ function mortalPool(url: string) {
     }
     clients.clear();
   };
-  return { pool, die };
+  return { pool, die, clients };
 }
 
 describe('A session that is bound to its connection, on PostgreSQL', { skip: missing ?? false }, () => {
@@ -83,19 +84,33 @@ describe('A session that is bound to its connection, on PostgreSQL', { skip: mis
     (name) => /bound/.test(name),
   );
 
-  function bondsOf(waitMs?: number, user = 'postgres') {
-    const { pool, die } = mortalPool(server.url.replace('postgres@', `${user}@`));
+  interface Next {
+    readonly waitMs?: number;
+    readonly answerMs?: number;
+    readonly user?: string;
+    readonly port?: number;
+    readonly pool?: pg.PoolConfig;
+  }
+
+  function bondsOf({ user = 'postgres', port = server.port, pool: more, ...times }: Next = {}) {
+    const url = server.url.replace('postgres@', `${user}@`).replace(`:${server.port}`, `:${port}`);
+    const { pool, die, clients } = mortalPool(url, more);
     const runtime = nodeRuntime();
     const made = pgPool(pool as unknown as PgPool, true);
-    const bonds = new PostgresBonds({ description: 'PostgreSQL', runtime, pool: async () => made, waitMs });
-    return { bonds, die, close: () => pool.end() };
+    const bonds = new PostgresBonds({
+      description: 'PostgreSQL',
+      runtime,
+      pool: async () => made,
+      ...times,
+    });
+    return { bonds, die, clients, close: () => pool.end() };
   }
 
   const bounds = () => ({ signal: new AbortController().signal, timeoutMs: 10_000 });
 
   /** By a user without any rights. */
-  async function watching(waitMs?: number) {
-    const [holder, next] = [bondsOf(), bondsOf(waitMs, 'worker')];
+  async function watching(how: Next = {}) {
+    const [holder, next] = [bondsOf(), bondsOf({ user: 'worker', ...how })];
     const session = randomBytes(16).toString('hex');
     const bond = await holder.bonds.bind(session, ttlMs, bounds());
     const leave = new AbortController();
@@ -154,11 +169,59 @@ describe('A session that is bound to its connection, on PostgreSQL', { skip: mis
   });
 
   test('is watched for longer than one statement waits', patience, async () => {
-    await using one = await watching(10);
+    await using one = await watching({ waitMs: 10 });
     await new Promise((resolve) => setTimeout(resolve, 100));
     one.holder.die();
     assert.equal(await one.ended, true);
   });
+
+  test(
+    'is watched for longer than statements may take by the settings of the role and of the pool',
+    patience,
+    async () => {
+      await using one = await watching({ pool: { statement_timeout: 50, query_timeout: 50 } });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      one.holder.die();
+      assert.equal(await one.ended, true);
+    },
+  );
+
+  test('is watched no longer where the connection of who watches died without a word', patience, async () => {
+    await using proxy = await losingProxy(server.port);
+    await using one = await watching({ waitMs: 10, answerMs: 100, port: proxy.port });
+    proxy.freeze();
+    await assert.rejects(one.ended);
+  });
+
+  test('lives on where who watches it cannot see what tells of its end', patience, async () => {
+    await server.sql(`CREATE ROLE blind LOGIN; CREATE SCHEMA less;
+CREATE VIEW less.pg_stat_activity AS SELECT * FROM pg_catalog.pg_stat_activity WHERE false;
+CREATE VIEW less.pg_stat_database AS SELECT * FROM pg_catalog.pg_stat_database WHERE false;
+GRANT USAGE ON SCHEMA less TO blind; GRANT SELECT ON ALL TABLES IN SCHEMA less TO blind;
+ALTER ROLE blind SET search_path = less, pg_catalog`);
+    await using one = await watching();
+    const blind = bondsOf({ user: 'blind' });
+    const { signal } = new AbortController();
+    assert.equal(await blind.bonds.endedByHolder(one.session, one.bond.mark, signal), false);
+    await server.sql('DROP VIEW less.pg_stat_activity');
+    assert.equal(await blind.bonds.endedByHolder(one.session, one.bond.mark, signal), false);
+    await blind.close();
+  });
+
+  test(
+    'keeps its connection for longer than its lease, however soon the system gives up by itself',
+    patience,
+    async () => {
+      const holder = bondsOf();
+      const bond = await holder.bonds.bind(randomBytes(16).toString('hex'), ttlMs, bounds());
+      const asked = [...holder.clients].map((client) => client.query('SHOW tcp_user_timeout'));
+      const answers = (await Promise.all(asked)).map(({ rows }) => Number(rows[0]?.tcp_user_timeout));
+      // 0 is the system's own, which it counts in repetitions: of few, net.ipv4.tcp_retries2, it waits for some seconds.
+      assert(answers.length === 1 && answers.every((answer) => answer > 600_000 * 1.25), String(answers));
+      await bond.end();
+      await holder.close();
+    },
+  );
 
   test('outlives who watches it', patience, async () => {
     const fatal = 'SELECT sessions_fatal FROM pg_stat_database WHERE datname = current_database()';

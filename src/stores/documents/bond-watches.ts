@@ -1,4 +1,5 @@
 /** Waits, for those who come next, until a leader that is bound to a connection ended it. */
+import { ConclaveError } from '../../errors/index.ts';
 import { pause } from '../../runtime/pause.ts';
 import type { DriverCalls } from './calling.ts';
 import type { BondMark } from './documents.ts';
@@ -10,6 +11,8 @@ const againAfterMs = 1000;
 export class BondWatches {
   readonly #calls: DriverCalls;
   readonly #onEnd: (session: string, bond: BondMark) => void;
+  /** Of those that are watched. */
+  #waiting = 0;
   readonly #watched = new Map<string, { readonly stop: AbortController; wanted: number }>();
   readonly #followed = new Map<object, { readonly session: string; readonly release: () => void }>();
 
@@ -34,7 +37,7 @@ export class BondWatches {
   #watch(session: string, bond: BondMark): (() => void) | undefined {
     let watched = this.#watched.get(session);
     if (watched === undefined) {
-      if (this.#watched.size >= mostWatched) return undefined;
+      if (this.#waiting >= mostWatched) return undefined;
       watched = { stop: new AbortController(), wanted: 0 };
       this.#watched.set(session, watched);
       void this.#wait(session, bond, AbortSignal.any([watched.stop.signal, this.#calls.closed]));
@@ -51,14 +54,18 @@ export class BondWatches {
 
   /** Never rejects. Where nobody can tell, the session's time says when it is over. */
   async #wait(session: string, bond: BondMark, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    this.#waiting += 1;
+    for (let over = false; !over; ) {
       try {
         const ended = await this.#calls.driver.bonds?.endedByHolder(session, bond.mark, signal);
         if (ended && !signal.aborted) this.#onEnd(session, bond);
-        return;
-      } catch {
-        await pause(this.#calls.runtime.timers, againAfterMs, signal);
+        over = true;
+      } catch (error) {
+        // Each try is one more connection, which would be none that can tell.
+        over = signal.aborted || ConclaveError.is(error, 'unsupported');
+        if (!over) await pause(this.#calls.runtime.timers, againAfterMs, signal);
       }
     }
+    this.#waiting -= 1;
   }
 }

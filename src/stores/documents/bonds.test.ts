@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AcquireOutcome, LeaseStore, StoreSession } from '../../election/store.ts';
+import { ConclaveError } from '../../errors/index.ts';
 import { manualRuntime } from '../../runtime/testing.ts';
 import type { Bonds } from './driver.ts';
 import { documentStore } from './index.ts';
@@ -120,6 +121,30 @@ describe('A session in documents that is bound to its connection', () => {
     leave();
     await runtime.advance(10);
     assert.equal(bonds.watching(first), 0);
+  });
+
+  test('is left to its time by who cannot watch it at all, and is in the way of no other', async () => {
+    const { runtime, bonds, store, waits } = await stage();
+    const second = store();
+    const told = bonds.endedByHolder.bind(bonds);
+    let asked = 0;
+    bonds.endedByHolder = async () => {
+      asked += 1;
+      throw new ConclaveError('unsupported', 'met a pooler');
+    };
+    const names = ['a', 'b', 'c', 'd'];
+    for (const name of names) {
+      const leader = await store().openSession({ holder: name, ttlMs, releaseOnDisconnect: { graceMs: 0 } });
+      await led(leader, name);
+      await waits(`next of ${name}`, name, second);
+    }
+    await runtime.advance(10_000);
+    assert.equal(asked, names.length);
+    bonds.endedByHolder = told;
+    const fifth = await store().openSession({ holder: 'e', ttlMs, releaseOnDisconnect: { graceMs: 0 } });
+    await led(fifth, 'e');
+    await waits('next of e', 'e', second);
+    assert.equal(bonds.watching(fifth), 1);
   });
 
   test('tells its holder of a break, and is not renewed any more', async () => {

@@ -168,5 +168,9 @@ export class SessionDocuments {
     for (const [id, { lookedAtMs }] of this.#sightings) {
       if (nowMs - lookedAtMs > forgetSightingsAfterMs) this.#sightings.delete(id);
     }
+    // By then somebody has seen that it is over, or its time was, without us.
+    for (const [id, { overMs }] of this.#unbound) {
+      if (nowMs - overMs > forgetSightingsAfterMs) this.#unbound.delete(id);
+    }
   }
 }

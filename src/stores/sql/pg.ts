@@ -81,10 +81,11 @@ function answerOf({ rows, rowCount }: { rows: unknown[][]; rowCount: number | nu
   return { rows, changed: rowCount ?? 0, inTransaction: false };
 }
 
-/** Made as the pool makes its own, and not counted among them. */
+/** Made as the pool makes its own, and not counted among them. What waits here may take longer than the pool's queries. */
 async function own({ Client, options }: PgPool): Promise<OwnConnection> {
   // A pool that does not show how it makes its connections: as if they came through a pooler.
-  const client = typeof Client === 'function' && options !== undefined ? new Client(options) : undefined;
+  const client =
+    typeof Client === 'function' && options !== undefined ? new Client(withoutTimeout(options)) : undefined;
   const gone = new AbortController();
   client?.on('error', () => gone.abort());
   client?.on('end', () => gone.abort());
@@ -99,6 +100,12 @@ async function own({ Client, options }: PgPool): Promise<OwnConnection> {
       await client?.end().catch(() => {});
     },
   };
+}
+
+/** The password is among what no spreading copies. */
+function withoutTimeout(options: object): object {
+  const fields = Object.getOwnPropertyDescriptors(options);
+  return Object.defineProperties({}, { ...fields, query_timeout: { value: 0, enumerable: true } });
 }
 
 /** On a connection of its own, made as the pool makes its own; only where there is no other way one of the pool's. */

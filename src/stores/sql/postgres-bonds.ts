@@ -40,25 +40,39 @@ export interface PostgresBondsOptions {
   readonly pool: () => Promise<SqlPool & OwnConnections>;
   /** Of one statement that waits. Default 5000. */
   readonly waitMs?: number | undefined;
+  /** What takes so much longer comes from a connection that died without a word. Default 5000. */
+  readonly answerMs?: number | undefined;
 }
 
 /** The first to tell who ended a session, and to have told it before its process is gone. */
 const leastVersion = 150_000;
-/** The server's system gives up what nobody acknowledges after 15 minutes; its holder's lease must be over by then. */
+/** The server's system gives up what nobody acknowledges after so long; its holder's lease must be over by then. */
+const unacknowledgedMs = 900_000;
 const mostTtlMs = 600_000;
+const noProbesForS = 32_767;
 /** A statement that waits keeps VACUUM from cleaning up what came after its beginning, so none waits for long. */
 const usualWaitMs = 5000;
+const usualAnswerMs = 5000;
 const looks = 50;
 const betweenLooksMs = 2;
 
-/** The server must not end an idle connection by itself, nor give up before its holder does, which renews over it. */
-const keepOpen = `SELECT set_config('idle_session_timeout', '0', false), set_config('tcp_user_timeout', '0', false),
-set_config('tcp_keepalives_idle', '32767', false)`;
-const counters = `SELECT concat_ws(' ', sessions_killed, sessions_fatal, coalesce(stats_reset::text, 'never'))
+/** None of our statements ends by itself but where we say so. Nothing is set on what belongs to a pooler. */
+const begin = `SELECT pg_backend_pid()::text, CASE WHEN pg_backend_pid()::text = $1 THEN
+set_config('statement_timeout', '0', false) || set_config('lock_timeout', $2, false) END`;
+/**
+ * The server must not end an idle connection by itself, nor give up before its holder does, which renews over it. Without a
+ * time of its own a system gives up after some repetitions, which administrators bring down to a few seconds.
+ */
+const keepOpen = `SELECT set_config('idle_session_timeout', '0', false),
+set_config('tcp_user_timeout', '${unacknowledgedMs}', false), set_config('tcp_keepalives_idle', '${noProbesForS}', false)`;
+/** The server tells what its system took. Without an address it is no connection of a network. */
+const isKeptOpen = `SELECT 1 WHERE inet_client_addr() IS NULL OR (current_setting('tcp_user_timeout') = '${unacknowledgedMs}'
+AND current_setting('tcp_keepalives_idle') = '${noProbesForS}')`;
+const counters = `SELECT sessions_killed || ' ' || sessions_fatal || ' ' || coalesce(stats_reset::text, 'never')
 FROM pg_stat_database WHERE datname = current_database()`;
-/** The lock is that one's, and not somebody else's of the same number. */
-const isHeld = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = $2::text::int
-AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+/** The lock is that one's, and not somebody else's of the same number; and it shows here when that one goes. */
+const isHeld = `SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = $2::text::int AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND (classid::bigint << 32) | objid::bigint = $1::text::bigint`;
 const isThere = 'SELECT 1 FROM pg_stat_activity WHERE pid = $1::text::int';
 
@@ -75,12 +89,16 @@ export class PostgresBonds implements Bonds {
       throw new ConclaveError('invalid-argument', message);
     }
     const connection = await this.#connect(signal);
+    const leave = () => void connection.end();
+    signal.addEventListener('abort', leave);
     try {
       const version = Number(
         (await connection.query(`SELECT current_setting('server_version_num')`))[0]?.[0],
       );
       if (version < leastVersion) throw this.#unsupported('needs PostgreSQL 15 or later');
       await connection.query(keepOpen);
+      if ((await connection.query(isKeptOpen)).length === 0)
+        throw this.#unsupported('needs a server whose system has TCP_USER_TIMEOUT, as Linux has');
       const [row] = await connection.query('SELECT pg_try_advisory_lock($1::text::bigint)::text', [
         lockOf(session),
       ]);
@@ -91,6 +109,8 @@ export class PostgresBonds implements Bonds {
     } catch (error) {
       await connection.end();
       throw error;
+    } finally {
+      signal.removeEventListener('abort', leave);
     }
     return {
       mark: String(connection.processId),
@@ -103,21 +123,23 @@ export class PostgresBonds implements Bonds {
   }
 
   async endedByHolder(session: string, mark: string, signal: AbortSignal): Promise<boolean> {
-    const connection = await this.#connect(signal);
-    const leave = () => void this.#cancel(connection).catch(() => connection.end());
+    const { waitMs = usualWaitMs } = this.#options;
+    const connection = await this.#connect(signal, waitMs);
+    const leave = () => {
+      void this.#cancel(connection).catch(() => connection.end());
+      void this.#endUnlessEnded(connection, 0);
+    };
     signal.addEventListener('abort', leave);
     try {
-      const { waitMs = usualWaitMs } = this.#options;
-      await connection.query(`SELECT set_config('lock_timeout', '${waitMs}ms', false)`);
       let before: string | undefined;
       for (let over = false; !over; ) {
         if (signal.aborted) throw ConclaveError.aborted('Waiting', signal);
         // In this order: what is counted after the lock was seen must show.
         const counted = await this.#counters(connection);
-        const held = (await connection.query(isHeld, [lockOf(session), mark])).length > 0;
+        const held = (await this.#ask(connection, isHeld, [lockOf(session), mark])).length > 0;
         if (held) before = counted;
-        else if (before === undefined) return false;
-        over = !held || (await waited(connection, session));
+        if (before === undefined) return false;
+        over = !held || (await this.#answered(connection, waitMs, waited(connection, session)));
       }
       // And in this: it is counted before it is gone.
       return (await this.#isGone(connection, mark, signal)) && (await this.#counters(connection)) === before;
@@ -126,6 +148,24 @@ export class PostgresBonds implements Bonds {
       // Which gives the lock to whoever waits for it next.
       void connection.end();
     }
+  }
+
+  #ask(connection: OwnConnection, text: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
+    return this.#answered(connection, 0, connection.query(text, values));
+  }
+
+  /** A connection that died without a word is ended here, too, and so what was asked of it. */
+  async #answered<T>(connection: OwnConnection, withinMs: number, answer: Promise<T>): Promise<T> {
+    const answered = new AbortController();
+    void this.#endUnlessEnded(connection, withinMs, answered.signal);
+    return await answer.finally(() => answered.abort());
+  }
+
+  async #endUnlessEnded(connection: OwnConnection, waitMs: number, not?: AbortSignal): Promise<void> {
+    const signals = not === undefined ? [connection.ended] : [connection.ended, not];
+    const { answerMs = usualAnswerMs, runtime } = this.#options;
+    await pause(runtime.timers, waitMs + answerMs, AbortSignal.any(signals), { background: true });
+    if (!not?.aborted) await connection.end();
   }
 
   /** A connection that is closed while its statement waits would count as one that the server ended. */
@@ -139,26 +179,29 @@ export class PostgresBonds implements Bonds {
     }
   }
 
-  async #counters(connection: OwnConnection): Promise<string> {
-    return String((await connection.query(counters))[0]?.[0]);
+  /** undefined: they are hidden from us. */
+  async #counters(connection: OwnConnection): Promise<string | undefined> {
+    const counted = (await this.#ask(connection, counters))[0]?.[0];
+    return typeof counted === 'string' ? counted : undefined;
   }
 
   async #isGone(connection: OwnConnection, mark: string, signal: AbortSignal): Promise<boolean> {
     for (let look = 0; look < looks; look++) {
-      if ((await connection.query(isThere, [mark])).length === 0) return true;
+      if ((await this.#ask(connection, isThere, [mark])).length === 0) return true;
       await pause(this.#options.runtime.timers, betweenLooksMs, signal);
     }
     return false;
   }
 
   /** One that leads straight to a process of the server, which a lock of it then lives and dies with. */
-  async #connect(signal: AbortSignal): Promise<OwnConnection> {
+  async #connect(signal: AbortSignal, lockMs = 0): Promise<OwnConnection> {
     const pool = await this.#options.pool();
     if (pool.own === undefined) throw this.#unsupported('needs the driver pg');
     const connection = await pool.own();
     try {
       if (signal.aborted) throw ConclaveError.aborted('Connecting', signal);
-      const [row] = await connection.query('SELECT pg_backend_pid()::text');
+      const values = [String(connection.processId), `${lockMs}ms`];
+      const [row] = await this.#ask(connection, begin, values);
       if (row?.[0] === String(connection.processId)) return connection;
       throw this.#unsupported('needs connections that lead straight to the server, and met a pooler');
     } catch (error) {
