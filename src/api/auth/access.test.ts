@@ -73,6 +73,26 @@ test('an extension that fails is not tried again until the token is used again',
   assert.equal(extensions(), 6);
 });
 
+test('what had to wait for rights to be known is proposed for as long as its caller still waits', async () => {
+  const { member, ask, told, login, root } = await openWithAuth();
+  const caller = new Caller(await login('ann'));
+  const leave = (deadlineMs: number) => Object.assign(caller, { deadlineMs });
+  leave(5000);
+  member.readBarrier = async () => {
+    leave(100);
+    const perm = { permType: 2 as const, key: bytes('x'), rangeEnd: bytes('') };
+    await ask(Auth.roleGrantPermission, { name: 'hers', perm }, root);
+  };
+  const waits: (number | undefined)[] = [];
+  const propose = member.propose.bind(member);
+  member.propose = (command, options) => {
+    if (command.type === 'put') waits.push(options?.timeoutMs);
+    return propose(command, options);
+  };
+  assert.equal(await told(KV.put, PutRequest.create({ key: bytes('x') }), caller), 'ok');
+  assert.deepEqual(waits, [100]);
+});
+
 test('a token is void once the password or the user is another, auth was disabled, or a bit of it is wrong', async () => {
   const { ask, login, put, root } = await openWithAuth();
   const first = await login('ann');

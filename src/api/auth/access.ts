@@ -170,8 +170,8 @@ export class Access {
   propose(context: CallContext, command: Command, options: ProposeOptions = {}): Promise<CommandResult> {
     // Who says nothing of itself is answered alike, whatever was enabled meanwhile: no promise more than needed.
     const asIs = !this.enabled && !saysWho(context);
-    const wanted = forCaller(context, options);
-    return asIs ? this.#member.propose(command, wanted) : this.#proposeAs(context, command, wanted);
+    if (asIs) return this.#member.propose(command, forCaller(context, options));
+    return this.#proposeAs(context, command, options);
   }
 
   async #proposeAs(context: CallContext, command: Command, options: ProposeOptions): Promise<CommandResult> {
@@ -180,9 +180,11 @@ export class Access {
       const author = this.enabled
         ? await this.#allowed(context, look, () => this.author(context))
         : undefined;
+      // What was waited for until now is no longer left.
+      const wanted = forCaller(context, options);
       const result = await this.#member.propose(
         command,
-        author === undefined ? options : { ...options, author },
+        author === undefined ? wanted : { ...wanted, author },
       );
       const { outcome } = result;
       if (outcome.type !== 'failed') return result;
