@@ -8,13 +8,14 @@ import { promisify } from 'node:util';
 const root = join(import.meta.dirname, '../..');
 const notCopied = new Set(['node_modules', 'dist', '.git', 'coverage', '.tmp', '.peers']);
 
-/** Without what `npm test` tells its scripts, which would lead an npm inside of it astray. */
+/**
+ * What `npm test` tells its scripts would lead an npm inside of it astray; but where its registry is, and whose certificates
+ * it may trust there, it must know.
+ */
+const notPassedOn =
+  /^(npm_(?!config_(ca|cafile|cache|registry|userconfig)$)|CONCLAVE_|NODE_(?!EXTRA_CA_CERTS$))/i;
 export const environment: Readonly<Record<string, string | undefined>> = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !/^(npm_(?!config_(cache|registry|userconfig)$)|CONCLAVE_|NODE_)/i.test(name),
-    ),
-  ),
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !notPassedOn.test(name))),
   PATH: [join(root, 'node_modules/.bin'), process.env.PATH ?? ''].join(delimiter),
   npm_config_update_notifier: 'false',
 };
