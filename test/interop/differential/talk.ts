@@ -57,10 +57,11 @@ export class Talk implements Disposable {
   async #clean(): Promise<number> {
     const leases = await this.#need(Lease.leaseLeases, {});
     await Promise.all(leases.leases.map((lease) => this.#need(Lease.leaseRevoke, lease)));
+    // A new server stands at revision 1: one before that would be 0, which asks for the newest.
+    await this.#need(KV.put, PutRequest.create({ key: everything.key }));
     const { header } = await this.#need(KV.deleteRange, DeleteRangeRequest.create(everything));
     const base = header?.revision ?? 0;
-    // It may be compacted already, if the last sequence wrote nothing.
-    await this.#caller.unary(KV.compact, CompactionRequest.create({ revision: base }));
+    await this.#need(KV.compact, CompactionRequest.create({ revision: base }));
     return base;
   }
 
