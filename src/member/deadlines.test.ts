@@ -11,7 +11,7 @@ async function told(cluster: ManualCluster, waiting: Promise<unknown>): Promise<
     error = caught;
   });
   let ms = 0;
-  for (; error === undefined && ms < 10_000; ms += 10) await cluster.advance(10);
+  for (; error === undefined && ms < 20_000; ms += 10) await cluster.advance(10);
   assert.ok(ConclaveError.is(error));
   return [ms, error.code, error.outcome];
 }
@@ -36,4 +36,19 @@ test('where nobody leads, requests are told so while their callers still wait, a
     assert.deepEqual(how, ['no-leader', 'not-applied']);
   }
   assert.ok((await told(cluster, tick(member, 60_000)))[0] <= 7000);
+});
+
+test('where elections take long, requests may wait for two of them', async (context) => {
+  const cluster = await ManualCluster.start(3, { electionTimeoutMs: 5000 });
+  context.after(() => cluster.stop().catch(() => undefined));
+  const leader = await cluster.leader();
+  for (const position of [0, 1, 2]) if (position !== leader) await cluster.stopMember(position);
+  const member = cluster.member(leader);
+  await cluster.until(() => member.status().raft.leader === 0);
+  await cluster.advance(1000);
+  for (const options of [{ timeoutMs: 60_000 }, {}]) {
+    const [waitedMs, ...how] = await told(cluster, member.readBarrier(options));
+    assert.ok(waitedMs > 14_700 && waitedMs <= 15_000, `${waitedMs}`);
+    assert.deepEqual(how, ['no-leader', 'not-applied']);
+  }
 });

@@ -2,7 +2,6 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Command, CommandResult, KeyspaceReader } from '../keyspace/index.ts';
 import type { RaftState } from '../raft/index.ts';
 import { AutoCompactor } from './auto-compaction.ts';
-import { defaultTimeoutMs } from './deadlines.ts';
 import { Ending } from './ending.ts';
 import { handOver } from './hand-over.ts';
 import { leaseRemainingMs } from './lease-question.ts';
@@ -157,7 +156,7 @@ export class Member implements MemberHandle {
     const { clock, timers } = this.setup.runtime;
     return leaseRemainingMs(
       lease,
-      { timeoutMs: defaultTimeoutMs, ...options },
+      { timeoutMs: this.parts.deadlines.longestMs, ...options },
       {
         ...{ clock, timers, requests: this.parts.requests },
         barrier: (left) => this.readBarrier(left),
@@ -176,7 +175,7 @@ export class Member implements MemberHandle {
 
   changeMembership(change: MembershipChange, options: WaitOptions = {}): Promise<MembershipOutcome> {
     if (this.ending.isStopping) return Promise.reject(stopping('not-applied'));
-    return this.parts.changes.change(change, { timeoutMs: defaultTimeoutMs, ...options });
+    return this.parts.changes.change(change, { timeoutMs: this.parts.deadlines.longestMs, ...options });
   }
 
   async transferLeadership(target: number): Promise<'done' | 'not-leader' | 'bad-target' | 'failed'> {

@@ -101,7 +101,8 @@ export class MemberParts {
       sendRequest: (leader, request) => this.requests.send(leader, request),
     });
     this.deadlines = new Deadlines({
-      ...{ runtime: setup.runtime, proposer: this.proposer, reads: this.group.reads },
+      ...{ runtime: setup.runtime, electionTimeoutMs: setup.electionTimeoutMs },
+      ...{ proposer: this.proposer, reads: this.group.reads },
     });
     this.quota = new Quota({
       ...{ quotaBytes: setup.quotaBytes, memberId: setup.memberId },

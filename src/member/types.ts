@@ -24,6 +24,9 @@ export interface MemberHandle extends AsyncDisposable {
    * ambiguous failure on the way is retried under the member's own identity, so the command is applied once.
    *
    * @param options.identity the client's own identity: the caller retries then, and dedup is by it.
+   * Here and wherever else it waits: for as long as `timeoutMs` says, and at most (also by default) for 5 s and two
+   * election timeouts, of which none counts as less than 1 s.
+   *
    * @throws ConclaveError 'timeout' (outcome 'unknown'), 'no-leader', 'too-many-requests', 'closed', 'aborted'.
    */
   propose(command: Command, options?: ProposeOptions): Promise<CommandResult>;

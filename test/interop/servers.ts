@@ -77,7 +77,8 @@ export async function startFollower(options: StartOptions = {}): Promise<TestSer
       }),
     ),
   );
-  await Promise.all(members.map((member) => member.readBarrier({ timeoutMs: 60_000 })));
+  while (members.some((member) => member.status().raft.leader === 0)) await sleep(20);
+  await Promise.all(members.map((member) => member.readBarrier()));
   const follower = members.find((member) => member.status().raft.role === 'follower') as Member;
   const server = await serveApi(follower, {
     listen: { host: '127.0.0.1', port: ports[0] as number },
