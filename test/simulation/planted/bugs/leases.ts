@@ -67,7 +67,8 @@ export const leaseBugs: readonly PlantedBug[] = [
       {
         file: 'src/member/parts.ts',
         find: `    this.deadlines = new Deadlines({
-      ...{ runtime: setup.runtime, proposer: this.proposer, reads: this.group.reads },`,
+      ...{ runtime: setup.runtime, electionTimeoutMs: setup.electionTimeoutMs },
+      ...{ proposer: this.proposer, reads: this.group.reads },`,
         replace: `    const revoking = {
       get busy() {
         return proposer.busy;
@@ -83,7 +84,8 @@ export const leaseBugs: readonly PlantedBug[] = [
       },
     };
     this.deadlines = new Deadlines({
-      ...{ runtime: setup.runtime, proposer: revoking, reads: this.group.reads },`,
+      ...{ runtime: setup.runtime, electionTimeoutMs: setup.electionTimeoutMs },
+      ...{ proposer: revoking, reads: this.group.reads },`,
       },
       {
         file: 'src/member/cluster-time.ts',
