@@ -6,6 +6,8 @@ export interface Where {
   readonly url: string;
   /** Of the table, bucket or database, where one is needed. */
   readonly name?: string;
+  /** URLs of single servers, where it matters to which one a client is connected. */
+  readonly servers?: readonly string[];
 }
 
 export interface Held {

@@ -38,8 +38,10 @@ export async function measure(
   minTtlMs: number | undefined,
 ): Promise<Figures> {
   const inOneProcess = where.url === '';
-  await using first = await Contenders.start(system, where, inOneProcess ? 2 : 1);
-  await using second = inOneProcess ? undefined : await Contenders.start(system, where);
+  // Those beside each other are connected to the same two.
+  const at = (seat: number) => ({ ...where, url: where.servers?.[seat] ?? where.url });
+  await using first = await Contenders.start(system, at(0), inOneProcess ? 2 : 1);
+  await using second = inOneProcess ? undefined : await Contenders.start(system, at(1));
   await Promise.all(
     [first, ...(second ? [second] : [])].map((one, at) =>
       one.lead('warm-up', `warm-up-${system}-${at}`, usualTtlMs, warmUps),

@@ -104,7 +104,10 @@ async function nats(): Promise<Running> {
 async function zookeeper(): Promise<Running> {
   const ensemble = await startZookeeper(3);
   const ports = ensemble.addresses.map((address) => Number(address.split(':')[1]));
-  return running(ensemble, ports, (at) => ({ url: addresses(at) }));
+  return running(ensemble, ports, (at) => ({
+    url: addresses(at),
+    servers: at.map((port) => addresses([port])),
+  }));
 }
 
 async function mongodb(): Promise<Running> {
