@@ -286,9 +286,9 @@ describe('keys of Redis', { skip: redisMissing ?? false }, () => {
     const guarded = fencedKey(ioredis, { key });
     assert.equal((await guarded.read()).value, 'theirs');
     for (const attempt of [
-      guarded.write(leader(1), 'x'),
-      guarded.claim(leader(1)),
-      guarded.delete(leader(1)),
+      () => guarded.write(leader(1), 'x'),
+      () => guarded.claim(leader(1)),
+      () => guarded.delete(leader(1)),
     ]) {
       await assert.rejects(attempt, { code: 'failed-precondition', outcome: 'not-applied' });
     }

@@ -247,10 +247,16 @@ test('SQLite: a fence table that is missing, of another version or no fence tabl
   const missing = fenced(db, leader(5), () => assert.fail('must not run'));
   await assert.rejects(missing, { code: 'failed-precondition', message: /conclave_fence.*migrate\(\)/ });
   db.exec('CREATE TABLE other (id INTEGER)');
-  for (const call of [fenced(db, leader(5), () => {}, { table: 'other' }), migrate(db, { table: 'other' })])
+  for (const call of [
+    () => fenced(db, leader(5), () => {}, { table: 'other' }),
+    () => migrate(db, { table: 'other' }),
+  ])
     await assert.rejects(call, { code: 'data-incompatible' });
   db.exec(fenceSql('newer').createTable.replace('DEFAULT 1', 'DEFAULT 2'));
-  for (const call of [fenced(db, leader(5), () => {}, { table: 'newer' }), migrate(db, { table: 'newer' })])
+  for (const call of [
+    () => fenced(db, leader(5), () => {}, { table: 'newer' }),
+    () => migrate(db, { table: 'newer' }),
+  ])
     await assert.rejects(call, { code: 'data-incompatible', message: /version 2/ });
   await Promise.all([migrate(db), migrate(file.open()), migrate(db)]);
   await migrate(db);
