@@ -23,10 +23,10 @@ export interface MemberHandle extends AsyncDisposable {
    * Submits a command on whichever member it is called; forwarded to the Raft leader where that is another. An
    * ambiguous failure on the way is retried under the member's own identity, so the command is applied once.
    *
-   * @param options.identity the client's own identity: the caller retries then, and dedup is by it.
    * Here and wherever else it waits: for as long as `timeoutMs` says, and at most (also by default) for 5 s and two
    * election timeouts, of which none counts as less than 1 s.
    *
+   * @param options.identity the client's own identity: the caller retries then, and dedup is by it.
    * @throws ConclaveError 'timeout' (outcome 'unknown'), 'no-leader', 'too-many-requests', 'closed', 'aborted'.
    */
   propose(command: Command, options?: ProposeOptions): Promise<CommandResult>;
