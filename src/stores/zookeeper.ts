@@ -43,7 +43,7 @@ import {
 } from './zookeeper/layout.ts';
 import { Nodes } from './zookeeper/nodes.ts';
 import { sweepSessions } from './zookeeper/sweeping.ts';
-import { deleteBody, failures, operations, type Part, setDataBody } from './zookeeper/wire.ts';
+import { checking, deleting, failures, type Part, settingData } from './zookeeper/wire.ts';
 
 export interface ZookeeperStoreOptions {
   /** `zk1:2181,zk2:2181,zk3:2181`, with a path after it if all is to lie below that; or an array of addresses. */
@@ -158,7 +158,7 @@ class ZookeeperDriver implements DocumentDriver {
     const parts: readonly Part[] = [
       ...this.#preparing(path, marking, before === undefined, leads),
       // Data are set in each case, since the answer to that alone has the node's version.
-      { operation: operations.setData, body: setDataBody(path, data, before?.version ?? 0) },
+      settingData(path, data, before?.version ?? 0),
     ];
     let { failure, stats } = await this.#nodes.change(path, parts, bounds);
     if (failure?.code === failures.noNode && before === undefined) {
@@ -183,19 +183,19 @@ class ZookeeperDriver implements DocumentDriver {
     const marker = marking === undefined ? [] : [marking];
     if (isNew) return [path, ...marker].map((made) => this.#nodes.creation(made));
     if (marking === undefined) return [];
-    if (leads === undefined) return [{ operation: operations.check, body: deleteBody(marking, -1) }];
+    if (leads === undefined) return [checking(marking, -1)];
     // First of all that is told of this write: who hears that it leads reads nothing, and the others look at the data.
     const telling = ledPath(marking, leads);
-    return [this.#nodes.creation(telling), { operation: operations.delete, body: deleteBody(telling, -1) }];
+    return [this.#nodes.creation(telling), deleting(telling, -1)];
   }
 
   async remove(key: DocumentKey, version: string, bounds: CallBounds): Promise<boolean> {
     const path = pathOf(this.#root, key);
     const { version: number, marker } = parseVersion(version);
     const parts = [
-      ...(marker === noMarker ? [] : [deleteBody(`${path}/${marker}`, -1)]),
-      deleteBody(path, number),
-    ].map((body) => ({ operation: operations.delete, body }));
+      ...(marker === noMarker ? [] : [deleting(`${path}/${marker}`, -1)]),
+      deleting(path, number),
+    ];
     const { failure } = await this.#nodes.change(path, parts, bounds);
     return failure === undefined;
   }

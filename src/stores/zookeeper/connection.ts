@@ -7,7 +7,7 @@
  */
 import { ConclaveError } from '../../errors/index.ts';
 import type { Address, Connection, Runtime, Timer } from '../../runtime/types.ts';
-import { failures, operations, Reader, unasked, Writer } from './wire.ts';
+import { type Fill, failures, operations, Reader, unasked, Writer } from './wire.ts';
 
 export interface Credentials {
   readonly user: string;
@@ -93,7 +93,7 @@ export class ServerConnection {
   }
 
   /** Rejects with outcome 'unknown' where the connection breaks before the answer. */
-  request(operation: number, body: Buffer): Promise<Answer> {
+  request(operation: number, body: Fill): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.broken.aborted) return reject(this.broken.reason);
       this.#number = (this.#number + 1) % 2 ** 31;
@@ -116,7 +116,7 @@ export class ServerConnection {
   /** The server forgets the session at once. */
   close(): void {
     if (this.broken.aborted) return;
-    this.#send(0, operations.closeSession, Buffer.alloc(0));
+    this.#send(0, operations.closeSession);
     this.#socket.end();
     this.#break(this.#failure('was closed by this process'));
   }
@@ -127,8 +127,10 @@ export class ServerConnection {
       this.broken.addEventListener('abort', () => reject(this.broken.reason));
     });
     const noPassword = new Uint8Array(16);
-    const greeting = new Writer().int(0).long(this.seen).int(this.#sessionMs).long(0n);
-    this.#socket.write([new Writer().bytes(greeting.bytes(noPassword).flag(false).done()).done()]);
+    const greeting = Writer.frame((writer) =>
+      writer.int(0).long(this.seen).int(this.#sessionMs).long(0n).bytes(noPassword).flag(false),
+    );
+    this.#socket.write([greeting]);
     const reader = await answered;
     reader.int();
     const grantedMs = reader.int();
@@ -138,17 +140,15 @@ export class ServerConnection {
 
   #authenticate({ user, password }: Credentials): void {
     const login = Buffer.from(`${user}:${password}`);
-    this.#send(
-      unasked.authentication,
-      operations.authenticate,
-      new Writer().int(0).text('digest').bytes(login).done(),
+    this.#send(unasked.authentication, operations.authenticate, (writer) =>
+      writer.int(0).text('digest').bytes(login),
     );
   }
 
   #keepAlive(): void {
     const { clock, timers } = this.#runtime;
     const ping = () => {
-      this.#send(unasked.ping, operations.ping, Buffer.alloc(0));
+      this.#send(unasked.ping, operations.ping);
       this.#ping = timers.after(this.#sessionMs / 3, ping, { background: true });
     };
     this.#ping = timers.after(this.#sessionMs / 3, ping, { background: true });
@@ -167,9 +167,8 @@ export class ServerConnection {
     this.#silence = timers.after(delayMs, look, { background: true });
   }
 
-  #send(number: number, operation: number, body: Buffer): void {
-    const length = 8 + body.length;
-    this.#socket.write([new Writer().int(length).int(number).int(operation).raw(body).done()]);
+  #send(number: number, operation: number, body: Fill = (writer) => writer): void {
+    this.#socket.write([Writer.frame((writer) => body(writer.int(number).int(operation)))]);
   }
 
   #onData(chunk: Uint8Array): void {

@@ -37,8 +37,8 @@ export class Nodes {
     { timeoutMs, asTold = false }: CallBounds,
   ): Promise<readonly (wire.FoundNode | undefined)[]> {
     const [first = ''] = paths;
-    const look = wire.multiBody(
-      paths.map((path) => ({ operation: operations.getData, body: wire.lookBody(path) })),
+    const look = wire.multi(
+      paths.map((path) => ({ operation: operations.getData, fill: wire.looking(path) })),
     );
     const { reader } = await this.#read(first, operations.multiRead, look, { timeoutMs, asTold });
     return wire.readMultiRead(reader).map((found, at) => {
@@ -49,7 +49,7 @@ export class Nodes {
   }
 
   async children(path: string, { timeoutMs }: CallBounds): Promise<readonly string[]> {
-    const look = wire.lookBody(path);
+    const look = wire.looking(path);
     const { code, reader } = await this.#read(path, operations.getChildren, look, {
       timeoutMs,
       asTold: false,
@@ -65,7 +65,7 @@ export class Nodes {
     { timeoutMs }: CallBounds,
   ): Promise<wire.MultiResult> {
     const connection = await this.#ensemble.connection(timeoutMs);
-    const { code, reader } = await connection.request(operations.multi, wire.multiBody(parts));
+    const { code, reader } = await connection.request(operations.multi, wire.multi(parts));
     this.#judge(code, path);
     const result = wire.readMulti(reader);
     const races: readonly number[] = [failures.noNode, failures.nodeExists, failures.badVersion];
@@ -77,14 +77,14 @@ export class Nodes {
 
   /** Empty. */
   creation(path: string): wire.Part {
-    return { operation: operations.create, body: wire.createBody(path, '', this.#permissions) };
+    return wire.creating(path, '', this.#permissions);
   }
 
   /** Those that are missing, one after the other. What is there stays as it is. */
   async ensure(paths: readonly string[], bounds: CallBounds): Promise<void> {
     const connection = await this.#ensemble.connection(bounds.timeoutMs);
     const looks = await Promise.all(
-      paths.map((path) => connection.request(operations.exists, wire.lookBody(path))),
+      paths.map((path) => connection.request(operations.exists, wire.looking(path))),
     );
     for (const [at, path] of paths.entries()) {
       if (looks[at]?.code === failures.noNode) await this.change(path, [this.creation(path)], bounds);
@@ -116,7 +116,7 @@ export class Nodes {
     broken.addEventListener('abort', onNews);
     try {
       // 1: for changes of every kind, everywhere below, and not only for the first.
-      const watch = new wire.Writer().text(path).int(1).done();
+      const watch: wire.Fill = (writer) => writer.text(path).int(1);
       this.#judge((await connection.request(operations.addWatch, watch)).code, path);
       onChange(undefined);
       while (!signal.aborted) {
@@ -140,7 +140,7 @@ export class Nodes {
   async #unwatch(connection: Awaited<ReturnType<Ensemble['connection']>>, path: string): Promise<void> {
     if (connection.listening || connection.broken.aborted) return;
     // 3: of whatever kind. Where it fails the connection is gone, and the watch with it.
-    const watch = new wire.Writer().text(path).int(3).done();
+    const watch: wire.Fill = (writer) => writer.text(path).int(3);
     await connection.request(operations.removeWatches, watch).catch(() => {});
   }
 
@@ -152,15 +152,13 @@ export class Nodes {
   async #read(
     path: string,
     operation: number,
-    body: Buffer,
+    body: wire.Fill,
     { timeoutMs, asTold }: { readonly timeoutMs: number; readonly asTold: boolean },
   ): Promise<Answer> {
     const connection = await this.#ensemble.connection(timeoutMs);
     const isEnough = asTold && connection.listening;
     // One round trip: the server answers in this order.
-    const syncing = isEnough
-      ? undefined
-      : connection.request(operations.sync, new wire.Writer().text(path).done());
+    const syncing = isEnough ? undefined : connection.request(operations.sync, (writer) => writer.text(path));
     const [synced, answer] = await Promise.all([syncing, connection.request(operation, body)]);
     if (synced !== undefined) this.#judge(synced.code, path);
     if (answer.code !== failures.noNode) this.#judge(answer.code, path);

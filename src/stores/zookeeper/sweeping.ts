@@ -4,7 +4,7 @@
  */
 import { contentOf, parseVersion } from './layout.ts';
 import type { Nodes } from './nodes.ts';
-import { deleteBody, operations, setDataBody } from './wire.ts';
+import { deleting, settingData } from './wire.ts';
 
 export interface SweepLimits {
   readonly everyMs: number;
@@ -25,7 +25,7 @@ export async function sweepSessions(
   await nodes.ensure([path], bounds);
   const [last] = await nodes.find([path], bounds);
   if (last === undefined) return;
-  const touch = { operation: operations.setData, body: setDataBody(path, '', last.stat.version) };
+  const touch = settingData(path, '', last.stat.version);
   const [now] = (await nodes.change(path, [touch], bounds)).stats;
   // Another process was first, or it was done not long ago.
   if (now === undefined || now.changedAtMs - last.stat.changedAtMs < everyMs) return;
@@ -37,7 +37,7 @@ export async function sweepSessions(
       const { stored, keepMs } = contentOf(node);
       if (keepMs === undefined || node.stat.changedAtMs + keepMs + marginMs >= now.changedAtMs) continue;
       const { version } = parseVersion(stored.version);
-      const removal = { operation: operations.delete, body: deleteBody(paths[at] ?? '', version) };
+      const removal = deleting(paths[at] ?? '', version);
       await nodes.change(paths[at] ?? '', [removal], bounds);
     }
   }

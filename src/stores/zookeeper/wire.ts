@@ -53,8 +53,11 @@ export interface Permission {
 
 export const everything = 31;
 
+/** Writes a body. A whole request is written into one buffer: what is made once a minute costs as much as its calls. */
+export type Fill = (writer: Writer) => Writer;
+
 export class Writer {
-  #data = Buffer.allocUnsafe(256);
+  #data = Buffer.allocUnsafe(1024);
   #length = 0;
 
   int(value: number): this {
@@ -80,9 +83,10 @@ export class Writer {
   }
 
   text(value: string): this {
-    const length = Buffer.byteLength(value);
-    const at = this.int(length).#room(length);
-    this.#data.write(value, at);
+    const at = this.#room(4 + 3 * value.length);
+    const length = this.#data.write(value, at + 4);
+    this.#data.writeInt32BE(length, at);
+    this.#length = at + 4 + length;
     return this;
   }
 
@@ -100,6 +104,13 @@ export class Writer {
 
   done(): Buffer {
     return this.#data.subarray(0, this.#length);
+  }
+
+  /** All that was written, and before it how long that is. */
+  static frame(fill: Fill): Buffer {
+    const frame = fill(new Writer().int(0)).done();
+    frame.writeInt32BE(frame.length - 4, 0);
+    return frame;
   }
 
   /** Where so many bytes may be written. */
@@ -165,32 +176,37 @@ export class Reader {
 /** One part of a request that is carried out whole or not at all. */
 export interface Part {
   readonly operation: number;
-  readonly body: Buffer;
+  readonly fill: Fill;
 }
 
-export function createBody(path: string, data: string, permissions: readonly Permission[]): Buffer {
+export function creating(path: string, data: string, permissions: readonly Permission[]): Part {
   // 0: persistent.
-  return new Writer().text(path).text(data).permissions(permissions).int(0).done();
+  const fill: Fill = (writer) => writer.text(path).text(data).permissions(permissions).int(0);
+  return { operation: operations.create, fill };
 }
 
-export function setDataBody(path: string, data: string, version: number): Buffer {
-  return new Writer().text(path).text(data).int(version).done();
+export function settingData(path: string, data: string, version: number): Part {
+  return { operation: operations.setData, fill: (writer) => writer.text(path).text(data).int(version) };
 }
 
-/** Also of a check. */
-export function deleteBody(path: string, version: number): Buffer {
-  return new Writer().text(path).int(version).done();
+export function deleting(path: string, version: number): Part {
+  return { operation: operations.delete, fill: (writer) => writer.text(path).int(version) };
+}
+
+export function checking(path: string, version: number): Part {
+  return { operation: operations.check, fill: (writer) => writer.text(path).int(version) };
 }
 
 /** Without a watch. */
-export function lookBody(path: string): Buffer {
-  return new Writer().text(path).flag(false).done();
+export function looking(path: string): Fill {
+  return (writer) => writer.text(path).flag(false);
 }
 
-export function multiBody(parts: readonly Part[]): Buffer {
-  const writer = new Writer();
-  for (const { operation, body } of parts) writer.int(operation).flag(false).int(-1).raw(body);
-  return writer.int(-1).flag(true).int(-1).done();
+export function multi(parts: readonly Part[]): Fill {
+  return (writer) => {
+    for (const { operation, fill } of parts) fill(writer.int(operation).flag(false).int(-1));
+    return writer.int(-1).flag(true).int(-1);
+  };
 }
 
 /** In the order of the requests: a node's data and state, or one of `failures`. */
