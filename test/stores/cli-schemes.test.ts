@@ -10,7 +10,7 @@ import { Conclave, run } from '../integration/cli.ts';
 import { EtcdCluster } from '../integration/etcd-cluster.ts';
 import { peer } from '../peers.ts';
 import { cassandraMissing, startCassandra } from '../servers/cassandra.ts';
-import { startConsul } from '../servers/consul.ts';
+import { startConsul, tokenFor } from '../servers/consul.ts';
 import { startDynamodb } from '../servers/dynamodb.ts';
 import { startKubernetes } from '../servers/kubernetes.ts';
 import { startMariadb } from '../servers/mariadb.ts';
@@ -75,7 +75,10 @@ const schemes: readonly Scheme[] = [
     missing: undefined,
     async start() {
       const server = await startConsul();
-      return { server, url: `consul://${new URL(server.url).host}/cli-${process.pid}` };
+      const prefix = `cli-${process.pid}/`;
+      const token = await tokenFor(server, prefix);
+      const url = `consul://${new URL(server.url).host}/${prefix}`;
+      return { server, url, ...(token && { environment: { CONSUL_HTTP_TOKEN: token } }) };
     },
   },
   {
@@ -233,7 +236,7 @@ for (const { name, missing, start, flags = [], makes, prints, migrateFlags = [] 
       {
         const was = { ...process.env };
         Object.assign(process.env, more);
-        await using store = await openStore(url);
+        await using store = await openStore(url, process.env);
         while ((await store.read('report')).waiting.length === 0) await sleep(50);
         process.env = was;
       }

@@ -124,7 +124,10 @@ export class Operator {
     if (cluster.leader === undefined || hub.configurations.of(cluster.leader).index !== index) return false;
     if (configuration.outgoing !== undefined) return false;
     const ids = membersOf(configuration);
-    if (!ids.every((id) => cluster.members.some(({ memberId, gone }) => memberId === id && !gone)))
+    // A leader that was paused and is deposed knows less than those who elect the next one.
+    const follows = ({ gone, running, raft }: SimulatedMember): boolean =>
+      !gone && running && raft?.status().leader === cluster.leader?.memberId;
+    if (!ids.every((id) => cluster.members.some((member) => member.memberId === id && follows(member))))
       return false;
     const others = cluster.members.filter(({ memberId, gone }) => !gone && !ids.includes(memberId));
     for (const other of others) if (!this.#isToldSo(other, ids)) other.dismiss();
@@ -154,7 +157,7 @@ export class Operator {
     const [task] = this.#tasks;
     if (task === undefined || this.#asking !== undefined) return;
     const request = task.plan(situationOf(this.#parts.cluster, now));
-    if (request === undefined || this.#parts.world.nowUs > task.untilUs) {
+    if (request === undefined || this.#isBegun(request) || this.#parts.world.nowUs > task.untilUs) {
       this.#tasks.splice(this.#tasks.indexOf(task), 1);
       return;
     }
@@ -186,6 +189,16 @@ export class Operator {
     void ask(via, via.member, request).then(({ ok, outcome }) => done(outcome, ok));
   }
 
+  /**
+   * Somebody was started for it already: a leader had written it that lost it with its term, and then it was refused. Added
+   * again it would be another member, on a host that has one.
+   */
+  #isBegun(request: Request): boolean {
+    if (request.type !== 'change' || request.change.type !== 'add') return false;
+    const { peerUrls } = request.change;
+    return this.#parts.cluster.members.some(({ host }) => peerUrls.includes(urlOf(host)));
+  }
+
   #count(request: Request): void {
     if (request.type === 'at-once') this.counts.exchanged += 1;
     else if (request.change.type === 'add') this.counts.added += 1;
@@ -200,8 +213,19 @@ export class Operator {
       if (cluster.members.some((member) => member.memberId === memberId)) continue;
       const host = cluster.spares.find((spare) => peerUrls.includes(urlOf(spare)));
       if (host === undefined || world.nowUs < (this.#startAtUs.get(host) ?? 0)) continue;
+      if (!this.#isVacant(host, memberId)) continue;
       cluster.join(host, memberId).start();
     }
+  }
+
+  /** Who was started there for a change that was lost makes room for whom a later one added. */
+  #isVacant(host: Host, memberId: number): boolean {
+    const { cluster, hub } = this.#parts;
+    const others = cluster.members.filter((member) => member.host === host);
+    if (others.length === 0) return true;
+    if (!membersOf(hub.configurations.committed.configuration).includes(memberId)) return false;
+    for (const other of others) other.dismiss();
+    return true;
   }
 
   #doing(name: string, plan: Plan, insists = false): Strike {
