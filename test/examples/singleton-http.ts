@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child } from '../../examples/shared/child.ts';
 import { TicketClient } from '../../examples/singleton-http/client.ts';
-import { freePorts } from '../../src/cli/dev/ports.ts';
+import { freePorts } from '../ports.ts';
 import { Processes } from './processes.ts';
 import { patience, type Setting } from './setting.ts';
 

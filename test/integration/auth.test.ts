@@ -120,10 +120,15 @@ test(
     const watching = new Promise<void>((resolve) => {
       announced = resolve;
     });
+    let arrived = (): void => {};
+    const third = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
     const watched = (async () => {
       for await (const { events } of ann.watch({ key: bytes('a'), rangeEnd: bytes('b') })) {
         announced();
         for (const { kv } of events) seen.push(Buffer.from(kv?.key ?? []).toString());
+        if (seen.includes('a3')) arrived();
       }
     })();
     // It ends when the right is taken, which may be before that is asked for below.
@@ -137,6 +142,8 @@ test(
     await ann.put('a3', '');
     await assert.rejects(ann.put('z', ''), (error) => ConclaveError.is(error, 'permission-denied'));
     await assert.rejects(ann.users.list(), (error) => ConclaveError.is(error, 'permission-denied'));
+    // A watch that has not come to another member yet would find its right gone there, before what it was to see.
+    await Promise.race([third, watched]);
     await root.users.revokeRole('ann', 'hers');
     await root.put('a4', '');
     await assert.rejects(watched, (error) => ConclaveError.is(error, 'permission-denied'));

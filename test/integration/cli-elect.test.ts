@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { observe } from '../../src/election/index.ts';
 import { conclaveStore } from '../../src/stores/conclave.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave, isRunning, run, untilGone } from './cli.ts';
 import { TestCluster } from './cluster.ts';
 

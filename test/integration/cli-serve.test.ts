@@ -3,8 +3,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave, run } from './cli.ts';
 
 const patience = { timeout: 60_000 };

@@ -6,8 +6,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave, run } from './cli.ts';
 
 const patience = { timeout: 90_000 };
@@ -47,10 +47,14 @@ function joining(words: readonly string[], peerUrl: string, silentUrl: string): 
   return [...words, '--initial-cluster-state', 'existing', '--initial-cluster', cluster];
 }
 
+/** What others may read or write. A file that a running member has removed or renamed meanwhile is left out. */
 async function modesOf(path: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir(path, { recursive: true })) {
-    const { mode } = await stat(join(path, name));
+    const status = await stat(join(path, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    const mode = status?.mode ?? 0;
     if ((mode & 0o077) !== 0) found.push(`${name} ${(mode & 0o777).toString(8)}`);
   }
   return found;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connectClient, toBytes, toText } from '../../src/client/index.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
-import { TestCluster } from './cluster.ts';
+import { patientElections, TestCluster } from './cluster.ts';
 
 /** Writes one key after the other until stopped; knows which were acknowledged. */
 function writer(cluster: TestCluster, prefix: string) {
@@ -98,7 +98,7 @@ test('a cluster of one member acknowledges only what survives its crash', async 
 });
 
 test('a leader that is told to stop hands over first and exits with 0', async () => {
-  await using cluster = await TestCluster.start(3);
+  await using cluster = await TestCluster.start(3, patientElections);
   const writes = writer(cluster, 'w');
   await writes.more(10);
   const leader = await cluster.leader();
@@ -154,9 +154,10 @@ test('a follower that missed more than the log keeps catches up by snapshot', as
 
 test('a lease outlives a change of leader and expires in the end', async () => {
   await using cluster = await TestCluster.start(3);
+  // Before the request leaves: the lease begins after that, however long the answer takes.
+  const grantedAtMs = performance.now();
   const { lease } = await cluster.client.leaseGrant(3000);
   await cluster.client.put('leased', 'value', { lease });
-  const grantedAtMs = performance.now();
   const leader = await cluster.leader();
   await cluster.end(leader, 'SIGKILL');
   for await (const batch of cluster.client.watch({ key: toBytes('leased'), startRevision: 1 })) {

@@ -4,9 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { type ConclaveClient, connectClient } from '../../src/client/index.ts';
 import type { MemberStateResponse } from '../../src/wire/index.ts';
+import { freePorts } from '../ports.ts';
+
+/** So that no election takes place that a test does not bring about, however slow the machine. */
+export const patientElections = ['--election-timeout', '4000'] as const;
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -25,6 +28,7 @@ export class TestCluster implements AsyncDisposable {
   readonly members: readonly ClusterMember[];
   readonly client: ConclaveClient;
 
+  /** Resolves when all members follow one leader: two of three lead and serve before the third one even listens. */
   static async start(size: number, flags: readonly string[] = []): Promise<TestCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'conclave-test-'));
     const ports = await freePorts(size * 2);
@@ -53,6 +57,7 @@ export class TestCluster implements AsyncDisposable {
     });
     const cluster = new TestCluster(folder, members);
     for (const member of members) cluster.run(member);
+    for (const member of members) await cluster.until(member, ({ leader }) => leader !== 0);
     await cluster.leader();
     return cluster;
   }

@@ -5,7 +5,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { type CallOptions, GrpcTransport, type TlsOptions } from '../../src/client/index.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type ResponseOf,
   services,
 } from '../../src/wire/index.ts';
+import { freePorts } from '../ports.ts';
 
 export interface EtcdMember {
   readonly name: string;

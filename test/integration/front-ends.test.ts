@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as tls from 'node:tls';
 import { pathToFileURL } from 'node:url';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
 import { services, WatchCreateRequest, WatchRequest, WatchResponse } from '../../src/wire/index.ts';
 import { Authority, certificatesMissing, pem } from '../certificates.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave } from './cli.ts';
 import { type ClusterMember, TestCluster } from './cluster.ts';
 

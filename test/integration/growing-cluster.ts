@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { type ConclaveClient, connectClient } from '../../src/client/index.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
 import type { Member, MemberStateResponse } from '../../src/wire/index.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave, run } from './cli.ts';
 
 export interface Seat {
@@ -23,9 +23,10 @@ export class GrowingCluster implements AsyncDisposable {
   readonly seats: readonly Seat[];
   readonly client: ConclaveClient;
   readonly #folder: string;
+  readonly #flags: readonly string[];
 
-  /** `voters` of the seats make the cluster. Resolves when they have a leader. */
-  static async start(seats: number, voters: number): Promise<GrowingCluster> {
+  /** `voters` of the seats make the cluster. Resolves when all of them know their leader. */
+  static async start(seats: number, voters: number, flags: readonly string[] = []): Promise<GrowingCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'conclave-membership-'));
     const ports = await freePorts(seats * 2);
     const cluster = new GrowingCluster(
@@ -37,16 +38,19 @@ export class GrowingCluster implements AsyncDisposable {
         const peerUrl = `http://127.0.0.1:${peer}`;
         return { name, clientUrl, peerUrl, dataDir: join(folder, name), initial: [], process: undefined };
       }),
+      flags,
     );
     const first = cluster.seats.slice(0, voters);
     const initialCluster = first.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',');
     for (const seat of first) cluster.run(seat, ['--initial-cluster', initialCluster]);
+    for (const seat of first) await cluster.until(seat, ({ leader }) => leader !== 0);
     await cluster.leader();
     return cluster;
   }
 
-  private constructor(folder: string, seats: readonly Seat[]) {
+  private constructor(folder: string, seats: readonly Seat[], flags: readonly string[]) {
     this.#folder = folder;
+    this.#flags = flags;
     this.seats = seats;
     this.client = connectClient({ endpoints: seats.map(({ clientUrl }) => clientUrl), timeoutMs: 60_000 });
   }
@@ -59,7 +63,7 @@ export class GrowingCluster implements AsyncDisposable {
   run(seat: Seat, initial = seat.initial): void {
     seat.initial = initial;
     seat.process = new Conclave([
-      ...['serve', '--name', seat.name, '--data-dir', seat.dataDir, ...initial],
+      ...['serve', '--name', seat.name, '--data-dir', seat.dataDir, ...initial, ...this.#flags],
       ...['--listen-client-urls', seat.clientUrl, '--advertise-client-urls', seat.clientUrl],
       ...['--listen-peer-urls', seat.peerUrl, '--initial-advertise-peer-urls', seat.peerUrl],
     ]);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { patientElections } from './cluster.ts';
 import { GrowingCluster, missing, type Seat, Writer } from './growing-cluster.ts';
 
 const patience = { timeout: 300_000 };
@@ -63,7 +64,7 @@ test('the leader is removed: it hands over, and the others answer', patience, as
 });
 
 test('a member that is removed while it is away wakes up, disturbs nobody, and stops', patience, async () => {
-  await using cluster = await GrowingCluster.start(3, 3);
+  await using cluster = await GrowingCluster.start(3, 3, patientElections);
   const leader = await cluster.leader();
   const away = cluster.seats.find((seat) => seat !== leader) as Seat;
   away.process?.process.kill('SIGSTOP');

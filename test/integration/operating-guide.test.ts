@@ -1,9 +1,9 @@
 // docs/guides/operating.md, word for word.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
 import { Guide } from '../guide.ts';
+import { freePorts } from '../ports.ts';
 import { putConclaveOnPath } from './conclave-on-path.ts';
 
 test('a cluster is started, looked at, compacted, saved and restored as the guide says', {

@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { certificatesMissing } from '../certificates.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave, run } from './cli.ts';
 
 const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/securing.md'), 'utf8');

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as tls from 'node:tls';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
 import { Authority, certificatesMissing, pem } from '../certificates.ts';
 import { peer } from '../peers.ts';
+import { freePorts } from '../ports.ts';
 import { Conclave, run } from './cli.ts';
 
 const etcdctl = peer('etcdctl');

@@ -1,11 +1,11 @@
 // docs/guides/moving-from-etcd.md, word for word, with etcd and etcdctl from Debian.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient } from '../../src/client/index.ts';
 import { Guide } from '../guide.ts';
 import { putConclaveOnPath } from '../integration/conclave-on-path.ts';
 import { peer } from '../peers.ts';
+import { freePorts } from '../ports.ts';
 import { Etcdctl } from './etcdctl.ts';
 import { startEtcd } from './servers.ts';
 

@@ -3,11 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { Authority, certificatesMissing, pem } from '../certificates.ts';
 import { Conclave } from '../integration/cli.ts';
 import { EtcdCluster } from '../integration/etcd-cluster.ts';
 import { peer } from '../peers.ts';
+import { freePorts } from '../ports.ts';
 
 const etcd = peer('etcd');
 

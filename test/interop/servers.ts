@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serveApi } from '../../src/api/index.ts';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { Member } from '../../src/member/index.ts';
 import { RangeRequest, services } from '../../src/wire/index.ts';
+import { freePorts } from '../ports.ts';
 import { Caller } from './caller.ts';
 
 export interface TestServer extends AsyncDisposable {

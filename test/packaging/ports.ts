@@ -1,4 +1,4 @@
-import { freePorts } from '../../src/cli/dev/ports.ts';
+import { freePorts } from '../ports.ts';
 
 /** The ports that README.md names, on which something else may listen here. */
 const named = [2379, 2380, 2381, 22379, 22380, 32379, 32380] as const;

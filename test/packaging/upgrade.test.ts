@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { connectClient, prefixEnd, toBytes, toText } from '../../src/client/index.ts';
+import { freePorts } from '../ports.ts';
 import { Project, type Running } from './project.ts';
 
 const previous = process.env.CONCLAVE_PREVIOUS_RELEASE;

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import cassandra from 'cassandra-driver';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { peer } from '../peers.ts';
+import { freePorts } from '../ports.ts';
 
 const jars = join(import.meta.dirname, '../../.peers/cassandra');
 const running = process.env.CONCLAVE_TEST_CASSANDRA_URL;

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../src/cli/dev/ports.ts';
+import { freePorts } from '../ports.ts';
 
 export interface ChildServer extends AsyncDisposable {
   readonly port: number;

@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { optionalPeer } from '../peers.ts';
+import { freePorts } from '../ports.ts';
 import { startChildServer } from './child-server.ts';
 
 export interface ConsulServer extends AsyncDisposable {

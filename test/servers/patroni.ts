@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { freePorts } from '../../src/cli/dev/ports.ts';
+import { freePorts } from '../ports.ts';
 import { giveTo, ServerProcess, serverUser } from './server-process.ts';
 
 export interface PatroniStatus {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chownSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePorts } from '../../src/cli/dev/ports.ts';
+import { freePorts } from '../ports.ts';
 
 export interface UserIds {
   readonly uid: number;

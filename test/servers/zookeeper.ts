@@ -6,8 +6,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../src/cli/dev/ports.ts';
 import { peer } from '../peers.ts';
+import { freePorts } from '../ports.ts';
 
 const jar = '/usr/share/java/zookeeper.jar';
 
