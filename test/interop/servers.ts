@@ -145,10 +145,10 @@ async function ended(child: ChildProcess): Promise<void> {
 async function answering(endpoint: string, child?: ChildProcess): Promise<void> {
   using caller = new Caller(endpoint);
   const request = RangeRequest.create({ key: Buffer.from('health') });
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 1200; attempt++) {
     if (child !== undefined && child.exitCode !== null)
       throw new Error(`the server exited with ${child.exitCode}`);
-    if ((await caller.unary(services.KV.range, request, { timeoutMs: 500 })).code === 0) return;
+    if ((await caller.unary(services.KV.range, request, { timeoutMs: 2000 })).code === 0) return;
     await sleep(50);
   }
   throw new Error(`no answer from ${endpoint}`);

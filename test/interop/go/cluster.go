@@ -63,15 +63,16 @@ var clusterChecks = []check{
 	}},
 }
 
-// leader gives the id of the leader and an endpoint of it.
-func leader(s *stage) (uint64, string) {
-	for _, endpoint := range s.endpoints {
-		status := ok(s.Status(s, endpoint))
-		if status.Leader == status.Header.MemberId {
-			return status.Leader, endpoint
-		}
-	}
-	panic("nobody leads")
+// leader gives the id of the leader and an endpoint of it, as soon as one says that it is.
+func leader(s *stage) (id uint64, endpoint string) {
+	eventually(s, func() bool {
+		return slices.ContainsFunc(s.endpoints, func(asked string) bool {
+			status := ok(s.Status(s, asked))
+			id, endpoint = status.Leader, asked
+			return id != 0 && id == status.Header.MemberId
+		})
+	})
+	return id, endpoint
 }
 
 var maintenanceChecks = []check{

@@ -61,16 +61,19 @@ final class ClusterChecks {
     });
     Checks.check("the leadership moves to the member that is asked for", "move-leader", client -> {
       var members = Checks.ok(client.getClusterClient().listMember()).getMembers();
-      String at = null;
-      long other = 0;
-      for (String endpoint : Checks.endpoints) {
-        var status = Checks.ok(client.getMaintenanceClient().statusMember(endpoint));
-        if (status.getLeader() == status.getHeader().getMemberId()) at = endpoint;
-        else other = status.getHeader().getMemberId();
-      }
       Checks.equal(members.size(), Checks.endpoints.size());
-      String endpoint = at;
-      long chosen = other;
+      String[] at = {null};
+      long[] other = {0};
+      Checks.eventually(() -> {
+        for (String each : Checks.endpoints) {
+          var status = Checks.ok(client.getMaintenanceClient().statusMember(each));
+          if (status.getLeader() == status.getHeader().getMemberId()) at[0] = each;
+          else other[0] = status.getHeader().getMemberId();
+        }
+        return at[0] != null;
+      });
+      String endpoint = at[0];
+      long chosen = other[0];
       try (Client leader = Client.builder().endpoints(endpoint).build()) {
         Checks.fails(leader.getMaintenanceClient().moveLeader(4242), "bad leader transferee");
         Checks.ok(leader.getMaintenanceClient().moveLeader(chosen));

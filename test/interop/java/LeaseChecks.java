@@ -29,11 +29,12 @@ final class LeaseChecks {
       Checks.fails(leases.keepAliveOnce(lease), "requested lease not found");
     });
     Checks.check("a lease that is kept alive outlives its TTL, and takes its key with it when that stops", client -> {
-      long lease = Checks.ok(client.getLeaseClient().grant(2)).getID();
+      // Long enough for a process that the machine stops for a while.
+      long lease = Checks.ok(client.getLeaseClient().grant(5)).getID();
       put(client, "jl/alive", lease);
       BlockingQueue<Long> beats = new LinkedBlockingQueue<>();
       try (var alive = client.getLeaseClient().keepAlive(lease, into(beats))) {
-        for (long end = System.nanoTime() + 3_000_000_000L; System.nanoTime() < end; ) Checks.equal(Checks.next(beats), lease);
+        for (long end = System.nanoTime() + 6_000_000_000L; System.nanoTime() < end; ) Checks.equal(Checks.next(beats), lease);
         Checks.equal(Checks.ok(client.getKVClient().get(Checks.bytes("jl/alive"))).getCount(), 1L);
       }
       try (var seen = new WatchChecks.Seen(client, "jl/alive", WatchOption.builder().withNoPut(true))) {

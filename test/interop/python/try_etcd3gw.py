@@ -106,9 +106,20 @@ def watches(client):
     cancel()
     with fails(exceptions.WatchTimedOut):
         client.watch_once("gw/watch/b", timeout=0.1)
-    later = threading.Timer(0.2, lambda: client.put("gw/watch/b", "v"))
-    later.start()
-    equal(client.watch_prefix_once("gw/watch/", timeout=30)["kv"]["value"], b"v")
+    # Put until the watch has told of it: nobody knows from when on it watches.
+    told = threading.Event()
+
+    def put_again():
+        while not told.wait(0.2):
+            connect(*endpoints[0]).put("gw/watch/b", "v")
+
+    again = threading.Thread(target=put_again)
+    again.start()
+    try:
+        equal(client.watch_prefix_once("gw/watch/", timeout=30)["kv"]["value"], b"v")
+    finally:
+        told.set()
+        again.join()
 
 
 @check("members, status, alarms, hash, a snapshot in lines")
