@@ -45,17 +45,29 @@ async function storedValue(store: LeaseStore): Promise<string | undefined> {
   return entry === undefined ? undefined : new TextDecoder().decode(entry.value);
 }
 
+/** One that leads and has written. A lease that is to run out may do so too soon, where this machine stalls: then anew. */
+async function leading(store: LeaseStore, ttlMs: number) {
+  for (;;) {
+    const startMs = performance.now();
+    const session = await store.openSession({ ttlMs, holder: 'first' });
+    try {
+      const token = await acquire(session, 'ledger');
+      assert.equal(await write(session, 'ledger', token, '100'), 'committed');
+      return { session, token };
+    } catch (error) {
+      if (performance.now() - startMs < ttlMs) throw error;
+    }
+  }
+}
+
 /** @param end how the first leadership ends, unseen by who goes on writing with its token. */
 async function race(
   store: LeaseStore,
+  ttlMs: number,
   end: (first: StoreSession, token: number) => Promise<unknown>,
 ): Promise<void> {
-  // Long enough for a slow machine to write under it once.
-  const ttlMs = Math.max(store.capabilities.minTtlMs, 2000);
-  const first = await store.openSession({ ttlMs, holder: 'first' });
   await using second = await store.openSession({ ttlMs: 600_000, holder: 'second' });
-  const old = await acquire(first, 'ledger');
-  assert.equal(await write(first, 'ledger', old, '100'), 'committed');
+  const { session: first, token: old } = await leading(store, ttlMs);
 
   await end(first, old);
   const token = await acquire(second, 'ledger');
@@ -78,7 +90,7 @@ function testStore(
     test('a leader that renews nothing any more, past its lease, writes nothing', patience, async () => {
       await using store = await open();
       // Nobody renews: the lease runs out while it is paused.
-      await race(store, async () => {});
+      await race(store, Math.max(store.capabilities.minTtlMs, 2000), async () => {});
     });
 
     test(
@@ -86,7 +98,7 @@ function testStore(
       patience,
       async () => {
         await using store = await open();
-        await race(store, (first, token) => first.release('ledger', token));
+        await race(store, 600_000, (first, token) => first.release('ledger', token));
       },
     );
   });
