@@ -29,7 +29,10 @@ export type { ConformanceTarget } from './target.ts';
 export { type LosableOperation, losingAnswers } from './wrapping.ts';
 
 export interface ConformanceOptions {
-  /** For sessions that are to run out: a longer one takes longer, a shorter one is raised to the floor. Default 500. */
+  /**
+   * For sessions that are to run out: a longer one takes longer, a shorter one is raised to the floor. Longer by itself
+   * where this machine turns out to be too slow for it. Default 500.
+   */
   readonly ttlMs?: number | undefined;
   /** How long to wait for what must happen. Twice the TTL is added. Default 10000. */
   readonly patienceMs?: number | undefined;
@@ -43,7 +46,10 @@ export interface ConformanceTest {
   run(): Promise<{ readonly skipped?: string }>;
 }
 
-/** Of a case whose short session ran out under it, since this machine stalled. */
+/**
+ * Of a case whose short session ran out under it, since this machine stalled, or is slower than such a session lives: it
+ * lives twice as long each time.
+ */
 const mostAttempts = 5;
 
 const cases: readonly ConformanceCase[] = [
@@ -77,7 +83,7 @@ export function conformanceTests(
       const skipped = skip?.(target.store.capabilities, target);
       if (skipped !== undefined) return { skipped };
       for (let attempt = 1; ; attempt++) {
-        await using stage = new Stage(target, runtime, { ttlMs, patienceMs });
+        await using stage = new Stage(target, runtime, { ttlMs, patienceMs, attempt });
         try {
           await run(stage);
           return {};

@@ -49,14 +49,20 @@ export class Stage implements AsyncDisposable {
   /** A promise, since sessions may be opened many at a time. */
   #second: Promise<LeaseStore> | undefined;
 
-  constructor(target: ConformanceTarget, runtime: Runtime, options: { ttlMs: number; patienceMs: number }) {
+  /** `attempt`: the first is 1; sessions that are to run out live twice as long in each further one. */
+  constructor(
+    target: ConformanceTarget,
+    runtime: Runtime,
+    { ttlMs, patienceMs, attempt }: { ttlMs: number; patienceMs: number; attempt: number },
+  ) {
     this.target = target;
     this.store = target.store;
     this.#runtime = runtime;
     this.#unique = Array.from(runtime.random.bytes(6), (byte) => byte.toString(16).padStart(2, '0')).join('');
     this.name = `conformance-${this.#unique}`;
-    this.shortTtlMs = Math.max(options.ttlMs, target.store.capabilities.minTtlMs);
-    this.patienceMs = options.patienceMs + 2 * this.shortTtlMs;
+    const { minTtlMs, maxTtlMs } = target.store.capabilities;
+    this.shortTtlMs = Math.min(maxTtlMs, Math.max(ttlMs, minTtlMs) * 2 ** (attempt - 1));
+    this.patienceMs = patienceMs + 2 * this.shortTtlMs;
   }
 
   get capabilities(): StoreCapabilities {

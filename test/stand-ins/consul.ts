@@ -2,6 +2,7 @@
 // with the faults that a test asks for. Checked against Consul 1.10 by the same tests (test/servers/consul.ts).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listen } from './listening.ts';
 
 export type ConsulMeddling =
   /** Carried out; the connection ends before the answer. */
@@ -74,9 +75,7 @@ export class ConsulStandIn implements AsyncDisposable {
     const server = createServer((request, response) => {
       this.#serve(request, response).catch(() => response.destroy());
     });
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    const address = server.address();
-    this.#port = typeof address === 'object' && address !== null ? address.port : 0;
+    this.#port = await listen(server, port);
     this.#server = server;
   }
 

@@ -1,5 +1,6 @@
 // A way to a server that a test cuts and mends: for servers that keep nothing when they are stopped.
 import { connect, createServer, type Socket } from 'node:net';
+import { listen } from './listening.ts';
 
 export interface CuttingProxy extends AsyncDisposable {
   readonly port: number;
@@ -25,21 +26,11 @@ export async function cuttingProxy(targetPort: number): Promise<CuttingProxy> {
       socket.pipe(other);
     }
   });
-  const listen = (port: number) =>
-    new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, '127.0.0.1', () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
   const cut = async () => {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of sockets) socket.destroy();
     await closed;
   };
-  await listen(0);
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return { port, cut, mend: () => listen(port), [Symbol.asyncDispose]: cut };
+  const port = await listen(server);
+  return { port, cut, mend: async () => void (await listen(server, port)), [Symbol.asyncDispose]: cut };
 }

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { checkLease, type LeaseObject, matches, merged, Refusal } from './kubernetes-objects.ts';
+import { listen } from './listening.ts';
 
 export type Fault = 'lose-answer' | 'twice' | 'silence' | { readonly code: number; readonly reason: string };
 
@@ -55,9 +56,7 @@ export class KubernetesStandIn implements AsyncDisposable {
 
   /** Listens again, where it did before. */
   async up(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));
-    const address = this.#server.address();
-    if (typeof address === 'object' && address !== null) this.#port = address.port;
+    this.#port = await listen(this.#server, this.#port);
   }
 
   /** Ends all connections and listens no more. Objects stay, as in etcd. */
