@@ -97,15 +97,15 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Steps from the opening of a session of `shortTtlMs` on, which its lease must outlast. Where they fail, and took
-   * longer than that, this machine stalled: @throws TookTooLong.
+   * Steps from the opening of a session of `shortTtlMs` on, which its lease must outlast, or others in a time that is
+   * short. Where they fail, and took longer than that, this machine stalled: @throws TookTooLong.
    */
-  async inShortLife<T>(steps: () => Promise<T>): Promise<T> {
+  async inShortLife<T>(steps: () => Promise<T>, shortMs = this.shortTtlMs): Promise<T> {
     const startMs = this.nowMs();
     try {
       return await steps();
     } catch (error) {
-      throw this.nowMs() - startMs < this.shortTtlMs ? error : new TookTooLong(error);
+      throw this.nowMs() - startMs < shortMs ? error : new TookTooLong(error);
     }
   }
 

@@ -312,7 +312,8 @@ test('options that name no cluster are refused by name, not by a TypeError', () 
 });
 
 test('a watch of a cluster that nobody reaches fails, so that its observer hears of it', async () => {
-  await using store = conclaveStore({ endpoints: '127.0.0.1:1', timeoutMs: 500 });
+  // Time enough to hear that nobody is there, also where this machine stalls meanwhile.
+  await using store = conclaveStore({ endpoints: '127.0.0.1:1', timeoutMs: 3000 });
   const { signal } = new AbortController();
   await assert.rejects(
     async () => {

@@ -8,12 +8,14 @@ await using partitions = new Partitions(store, name, {
   count: Number(count),
   holder,
   metadata: `pid ${process.pid}`,
-  ttlMs: 3000,
+  // Nothing waits for it to run out; on a machine that stalls it must not.
+  ttlMs: 20_000,
   releaseOnDisconnect: true,
   onAssigned: (leadership) =>
-    new Promise<void>((resolve) =>
-      leadership.signal.addEventListener('abort', () => resolve(), { once: true }),
-    ),
+    new Promise<void>((resolve) => {
+      if (leadership.signal.aborted) resolve();
+      leadership.signal.addEventListener('abort', () => resolve(), { once: true });
+    }),
 });
 await partitions.ready();
 process.stdout.write('ready\n');

@@ -112,7 +112,7 @@ for (const [title, { missing, start }] of Object.entries(services)) {
         patience,
         async () => {
           const { onAssigned, twice } = jobs();
-          const options = { count, onAssigned, onJobError: assert.ifError, ttlMs: 8000 };
+          const options = { count, onAssigned, onJobError: assert.ifError, ttlMs: 30_000 };
           const name = `work ${what}`;
           await using observing = service.open();
           await using storeA = service.open();

@@ -86,6 +86,7 @@ class Node implements CassandraServer {
       protocolOptions: { port },
       localDataCenter: this.localDataCenter,
       credentials: { username: login.user, password: login.password },
+      socketOptions: { connectTimeout: 30_000, readTimeout: 60_000 },
     });
   }
 
@@ -156,6 +157,9 @@ function settings(folder: string, port: number, storagePort: number): string {
     authenticator: 'PasswordAuthenticator',
     authorizer: 'CassandraAuthorizer',
     role_manager: 'CassandraRoleManager',
+    // A machine may stall for longer than the defaults, of which the shortest is 2 s. Contention times out as usual.
+    ...Object.fromEntries(['read', 'range', 'write'].map((what) => [`${what}_request_timeout`, '60s'])),
+    request_timeout: '60s',
     // What is granted counts at once.
     permissions_validity: '0ms',
     roles_validity: '0ms',

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { serveApi } from '../../src/api/index.ts';
 import { Member } from '../../src/member/index.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
@@ -25,6 +26,8 @@ export async function serveOneMember(): Promise<OneMember> {
     initialCluster: [{ name: 'one', peerUrls: ['http://127.0.0.1:1'] }],
     runtime,
   });
+  // Who asks before waits for the election, and may not have the time for it.
+  while (member.status().raft.leader === 0) await sleep(10);
   const server = await serveApi(member, {
     runtime,
     listen: { host: '127.0.0.1', port: 0 },

@@ -25,7 +25,8 @@ describe('The command line on PostgreSQL', { skip: missing ?? false }, () => {
   test('one leads, the next takes over when it is killed, and an observer sees both', patience, async () => {
     await migratePostgres({ url: server.url });
     const environment = { CONCLAVE_STORE: server.url };
-    const command = ['--ttl', '1s', '--', 'sh', '-c', 'echo "token $CONCLAVE_TOKEN"; sleep 600'];
+    // Longer than this machine may stall, as long as the first is to lead.
+    const command = ['--ttl', '5s', '--', 'sh', '-c', 'echo "token $CONCLAVE_TOKEN"; sleep 600'];
     await using observer = new Conclave(['observe', 'report', '--json'], { environment });
     await using first = new Conclave(['elect', 'report', '--holder', 'one', ...command], { environment });
     const [, before = ''] = await first.match('stdout', /token (\d+)/);

@@ -40,13 +40,15 @@ export const connectionCases: readonly ConformanceCase[] = [
       cannot(capabilities, target) ??
       (target.restoreConnection ? undefined : 'the target cannot restore connections'),
     async run(stage) {
-      const graceMs = 2000;
+      const graceMs = Math.max(2000, 2 * stage.shortTtlMs);
       const { session, states, token } = await bound(stage, graceMs);
-      await stage.target.breakConnection?.(session.holder);
-      await stage.eventually('its holder hears of the break', () => states.includes('broken'));
-      assert.equal((await stage.leader())?.token, token, 'the grace is not over');
-      await stage.target.restoreConnection?.(session.holder);
-      await stage.eventually('it is attached again', () => states.at(-1) === 'attached');
+      await stage.inShortLife(async () => {
+        await stage.target.breakConnection?.(session.holder);
+        await stage.eventually('its holder hears of the break', () => states.includes('broken'));
+        assert.equal((await stage.leader())?.token, token, 'the grace is not over');
+        await stage.target.restoreConnection?.(session.holder);
+        await stage.eventually('it is attached again', () => states.at(-1) === 'attached');
+      }, graceMs);
       await stage.pass(graceMs);
       assert.equal((await stage.leader())?.token, token);
     },
