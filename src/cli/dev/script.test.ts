@@ -23,9 +23,9 @@ class FakeStage implements Stage {
   killRaftLeader(): void {
     this.done.push('kill Raft leader');
     const leader = raftLeader(this.state);
-    this.#tell({ type: 'member-killed', member: leader?.name ?? '' });
+    this.tell({ type: 'member-killed', member: leader?.name ?? '' });
     if (this.#fails === 'raft') return;
-    this.#tell({
+    this.tell({
       type: 'member-state',
       member: 'm2',
       role: 'leader',
@@ -33,7 +33,7 @@ class FakeStage implements Stage {
       commitIndex: 50,
       appliedIndex: 50,
     });
-    this.#tell({
+    this.tell({
       type: 'member-state',
       member: 'm3',
       role: 'follower',
@@ -46,18 +46,18 @@ class FakeStage implements Stage {
 
   killJobLeader(): void {
     this.done.push("kill job's leader");
-    this.#tell({ type: 'candidate-killed', candidate: jobLeader(this.state)?.candidate.name ?? '' });
-    this.#elect('job-2', 9);
+    this.tell({ type: 'candidate-killed', candidate: jobLeader(this.state)?.candidate.name ?? '' });
+    this.elect('job-2', 9);
   }
 
-  async pauseJobLeader(): Promise<void> {
+  async pauseJobLeader(): Promise<boolean> {
     this.done.push("pause job's leader");
     const candidate = jobLeader(this.state)?.candidate.name ?? '';
-    this.#tell({ type: 'candidate-paused', candidate });
-    this.#elect('job-3', 12);
-    this.#tell({ type: 'candidate-woken', candidate });
-    if (this.#fails === 'pause') return;
-    this.#tell({
+    this.tell({ type: 'candidate-paused', candidate });
+    this.elect('job-3', 12);
+    this.tell({ type: 'candidate-woken', candidate });
+    if (this.#fails === 'pause') return true;
+    this.tell({
       type: 'refused',
       candidate,
       token: 9,
@@ -66,7 +66,8 @@ class FakeStage implements Stage {
       reason: '',
       stale: true,
     });
-    this.#tell({ type: 'ended', candidate, token: 9, validUntilMs: 0, cause: 'expired' });
+    this.tell({ type: 'ended', candidate, token: 9, validUntilMs: 0, cause: 'expired' });
+    return true;
   }
 
   heal(): void {
@@ -74,8 +75,8 @@ class FakeStage implements Stage {
     const term = Math.max(...this.state.members.map((member) => member.term));
     for (const { name, status } of this.state.members) {
       if (status !== 'killed') continue;
-      this.#tell({ type: 'member-started', member: name, pid: 1, clientUrl: '' });
-      this.#tell({
+      this.tell({ type: 'member-started', member: name, pid: 1, clientUrl: '' });
+      this.tell({
         type: 'member-state',
         member: name,
         role: 'follower',
@@ -86,28 +87,66 @@ class FakeStage implements Stage {
     }
     for (const { name, status } of this.state.candidates) {
       if (status !== 'killed') continue;
-      this.#tell({ type: 'candidate-started', candidate: name, pid: 1 });
-      this.#tell({ type: 'campaigning', candidate: name });
+      this.tell({ type: 'candidate-started', candidate: name, pid: 1 });
+      this.tell({ type: 'campaigning', candidate: name });
     }
   }
 
   note(): void {}
 
-  #elect(candidate: string, token: number): void {
-    this.#tell({ type: 'elected', candidate, token, validUntilMs: 1e9 });
+  protected elect(candidate: string, token: number): void {
+    this.tell({ type: 'elected', candidate, token, validUntilMs: 1e9 });
     this.#write();
   }
 
   #write(): void {
     const { candidate, leadership } = jobLeader(this.state) as NonNullable<ReturnType<typeof jobLeader>>;
     const version = this.state.file.version + 1;
-    this.#tell({ type: 'written', candidate: candidate.name, token: leadership.token, version });
+    this.tell({ type: 'written', candidate: candidate.name, token: leadership.token, version });
   }
 
-  #tell(
+  protected tell(
     event: DevEvent extends infer One ? (One extends DevEvent ? Omit<One, 'atMs'> : never) : never,
   ): void {
     this.state = reduce(this.state, { ...event, atMs: 1000 } as DevEvent);
+  }
+}
+
+/** Where the machine stands still for longer than a lease, between each two steps and when the leader is to be paused. */
+class StallingStage extends FakeStage {
+  #stalledAfter = 0;
+  #pauses = 0;
+
+  override async waitFor(wanted: (state: DevState) => boolean): Promise<boolean> {
+    // One who is not elected by what is done next, with a token between those.
+    if (jobLeader(this.state) === undefined) {
+      if (this.#pauses === 0) this.elect('job-3', 7);
+      else this.elect('job-1', 10);
+    }
+    const holds = await super.waitFor(wanted);
+    if (this.done.at(-1) === 'heal' && this.#stalledAfter !== this.done.length) {
+      this.#stalledAfter = this.done.length;
+      setImmediate(() => this.#lose());
+    }
+    return holds;
+  }
+
+  override async pauseJobLeader(): Promise<boolean> {
+    this.#pauses += 1;
+    if (this.#pauses > 1) return await super.pauseJobLeader();
+    this.#lose();
+    return false;
+  }
+
+  #lose(): void {
+    const lost = jobLeader(this.state);
+    if (lost === undefined) return;
+    const { candidate, leadership } = lost;
+    this.tell({
+      ...{ type: 'ended', candidate: candidate.name, token: leadership.token },
+      ...{ validUntilMs: 0, cause: 'expired' },
+    });
+    this.tell({ type: 'campaigning', candidate: candidate.name });
   }
 }
 
@@ -125,6 +164,11 @@ test('the script kills, heals and pauses, and is content when all had its effect
     'heal',
   ]);
   assert.equal(calm(stage.state), true);
+});
+
+test('the script waits for a leader where the machine has cost it the one that it was to kill or to pause', async () => {
+  const stage = new StallingStage();
+  assert.deepEqual(await playScript(stage, { ...options(), breathMs: 5 }), []);
 });
 
 test('a step without its effect ends the script, and is named with those that did not come', async () => {

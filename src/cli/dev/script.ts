@@ -31,6 +31,8 @@ export async function playScript(stage: Stage, options: ScriptOptions): Promise<
   const wait = (wanted: (state: DevState) => boolean) =>
     stage.waitFor(wanted, options.stepPatienceMs(), signal);
   const afterKill = async (kill: () => void) => {
+    // A leader that the machine stopped for longer than its lease since the last step is none to be killed.
+    if (!(await wait(calm))) return false;
     const { failovers, file } = stage.state;
     kill();
     // Both leaders may run on one machine's luck: whatever the kill set off has to end, and the work to go on.
@@ -49,7 +51,10 @@ export async function playScript(stage: Stage, options: ScriptOptions): Promise<
     const stale = (state: DevState) => state.refusals.filter((refusal) => refusal.stale).length;
     const before = stale(stage.state);
     const { failovers } = stage.state;
-    await stage.pauseJobLeader(signal);
+    while (!(await stage.pauseJobLeader(signal))) {
+      await sleep(options.breathMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted || !(await wait(calm))) return false;
+    }
     return await wait((state) => stale(state) > before && state.failovers.length > failovers.length);
   };
   for (const [position, [, play]] of steps.entries()) {

@@ -92,20 +92,20 @@ export class DevSession {
 
   /**
    * Stops the job's leader in the middle of a write, for longer than its lease, until another has led and written;
-   * then lets it go on. Resolves when it was woken.
+   * then lets it go on. Resolves when it was woken; to false where nobody was paused, as nobody led for long enough.
    */
-  async pauseJobLeader(signal?: AbortSignal): Promise<void> {
+  async pauseJobLeader(signal?: AbortSignal): Promise<boolean> {
     const leader = jobLeader(this.#state);
     if (leader === undefined || this.#pausing !== undefined) {
       this.note(
         leader === undefined ? "there is no job's leader to pause" : `${this.#pausing} is paused already`,
       );
-      return;
+      return false;
     }
     const { name } = leader.candidate;
     this.#pausing = name;
     try {
-      if (!(await this.#longThought(name, leader.leadership.token))) return;
+      if (!(await this.#longThought(name, leader.leadership.token))) return false;
       this.#cast.pauseCandidate(name);
       const longEnough = sleep(this.#options.ttlMs + pauseMarginMs, undefined, {
         signal: signal ?? this.#stopped.signal,
@@ -113,6 +113,7 @@ export class DevSession {
       await this.waitFor((state) => state.file.token > leader.leadership.token, longestPauseMs, signal);
       await longEnough;
       this.#cast.wakeCandidate(name);
+      return true;
     } finally {
       this.#pausing = undefined;
     }
