@@ -29,9 +29,11 @@ export interface FuzzResult {
 
 /** Inputs between two looks at what ran, which cost as much as some hundred of them. */
 const batch = 250;
+/** What is tried at least, though the machine stood still for all of the time. */
+const leastBatches = 4;
 
 /**
- * Tries inputs for so long, or until one fails: mutations of the seeds, and of all inputs that ran code, or had an
+ * Tries inputs for so long, a thousand at least, or until one fails: mutations of the seeds, and of all inputs that ran code, or had an
  * outcome, that none before them had.
  */
 export async function fuzz(
@@ -41,7 +43,10 @@ export async function fuzz(
   using run = new Run(target, options.seed);
   const endMs = performance.now() + options.seconds * 1000;
   let finding = await run.start();
-  while (finding === undefined && performance.now() < endMs) finding = await run.batch();
+  for (let tried = 0; finding === undefined; tried++) {
+    if (tried >= leastBatches && performance.now() >= endMs) break;
+    finding = await run.batch();
+  }
   return await run.result(finding);
 }
 

@@ -17,7 +17,8 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>;
   readonly scripts: Readonly<Record<string, string>>;
 };
-const patience = { timeout: 60_000 };
+/** Enough for a slow machine under load: some of them run a compiler over all declarations. */
+const patience = { timeout: 300_000 };
 const etcdctl = peer('etcdctl');
 const curl = peer('curl');
 const examples = readmeExamples();
@@ -44,7 +45,7 @@ before(
       if (example.language !== 'sh') await project.write(example.name, ports.substitute(example.code));
     }
   },
-  { timeout: 180_000 },
+  { timeout: 540_000 },
 );
 after(async () => await project?.[Symbol.asyncDispose]());
 
