@@ -9,22 +9,28 @@ import { disturb, Load, violations } from './load.ts';
 const seed = Number(process.env.CONCLAVE_LOAD_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const seconds = Number(process.env.CONCLAVE_LOAD_SECONDS ?? 20);
 
-/** One answer that shows a value which was overwritten before it was asked, or in a short run one that nobody wrote. */
+/**
+ * One answer that shows a value of which somebody had seen before it was asked that it was replaced; or, in a short run,
+ * one that nobody wrote. A put that was not acknowledged may be late, so that nobody has seen it is not enough.
+ */
 function stale(history: readonly Operation[]): Operation[] {
   const wrong = [...history];
-  const old = new Map<string, { value: string; seenUs: number }>();
+  const seen = new Map<string, { value: string; completedUs: number }>();
+  const replaced = new Map<string, { value: string; completedUs: number }>();
   for (let at = 0; at < wrong.length; at++) {
     const operation = wrong[at] as Operation;
     const { call, answer, outcome, invokedUs, completedUs } = operation;
     if (outcome !== 'ok' || call.type !== 'range' || call.end !== '' || answer?.type !== 'range') continue;
     const [pair] = answer.pairs;
     if (pair === undefined) continue;
-    const before = old.get(call.key);
-    if (before !== undefined && before.value !== pair.value && before.seenUs + 1_000_000 < invokedUs) {
-      wrong[at] = { ...operation, answer: { ...answer, pairs: [{ ...pair, value: before.value }] } };
+    const [old, first] = [replaced.get(call.key), seen.get(call.key)];
+    if (old !== undefined && old.completedUs < invokedUs) {
+      wrong[at] = { ...operation, answer: { ...answer, pairs: [{ ...pair, value: old.value }] } };
       return wrong;
     }
-    if (before === undefined) old.set(call.key, { value: pair.value, seenUs: completedUs });
+    if (first === undefined) seen.set(call.key, { value: pair.value, completedUs });
+    else if (old === undefined && first.value !== pair.value && first.completedUs < invokedUs)
+      replaced.set(call.key, { value: first.value, completedUs });
   }
   const at = wrong.findLastIndex(({ call, answer }) => answer?.type === 'range' && call.type === 'range');
   const operation = wrong[at] as Operation;
