@@ -65,7 +65,10 @@ export class TestCluster implements AsyncDisposable {
   private constructor(folder: string, members: readonly ClusterMember[]) {
     this.folder = folder;
     this.members = members;
-    this.client = connectClient({ endpoints: members.map((member) => member.clientUrl) });
+    this.client = connectClient({
+      endpoints: members.map((member) => member.clientUrl),
+      timeoutMs: 30_000,
+    });
   }
 
   run(member: ClusterMember): void {

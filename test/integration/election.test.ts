@@ -5,7 +5,8 @@ import { conclaveStore } from '../../src/stores/conclave.ts';
 import { TestCluster } from './cluster.ts';
 
 function storeOf(cluster: TestCluster) {
-  return conclaveStore({ endpoints: cluster.members.map((member) => member.clientUrl) });
+  const endpoints = cluster.members.map((member) => member.clientUrl);
+  return conclaveStore({ endpoints, timeoutMs: 30_000 });
 }
 
 test('a leadership outlives the Raft leader', async () => {
