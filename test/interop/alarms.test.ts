@@ -129,7 +129,7 @@ describe('alarms are etcd\u2019s', { skip: etcd.missing ?? false, concurrency: f
     ['a full quota', aFullQuota, { quotaBytes }],
     ['alarms by hand', alarmsByHand, {}],
   ] as const) {
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: 240_000 }, async () => {
       const record = async (start: Promise<TestServer>): Promise<readonly Step[]> => {
         await using server = await start;
         using talk = new Conversation(server.endpoint);

@@ -383,7 +383,7 @@ const subjects = { keysAndValues, transactions, compactions, leases, watches, el
 
 describe('answers on the wire are etcd’s', { skip: etcd.missing ?? false, concurrency: false }, () => {
   for (const [name, talk] of Object.entries(subjects)) {
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: 240_000 }, async () => {
       const expected = await record(() => startEtcd(etcd.path ?? ''), talk);
       const answered = await record(startConclave, talk);
       assert.ok(expected.length > 0);

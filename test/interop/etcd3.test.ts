@@ -284,7 +284,7 @@ describe('npm’s etcd3', { concurrency: true, timeout: 300_000 }, () => {
       after(() => system[Symbol.asyncDispose]());
       for (const { name, needs, run } of cases) {
         const skip = needs !== undefined && kind.lacks.includes(needs) ? `no ${needs}` : false;
-        test(name, { skip, timeout: 60_000 }, async () => {
+        test(name, { skip, timeout: 240_000 }, async () => {
           const client = connect(system);
           try {
             await run(client, system);

@@ -68,7 +68,7 @@ class Tried {
 
   /** Until it says so. */
   async until(command: string, words: string, expected: RegExp | string): Promise<void> {
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 600; attempt++) {
       const { stdout } = await this.#ctl.run(`${command} ${words}`);
       if (typeof expected === 'string' ? stdout === expected : expected.test(stdout)) return;
       await sleep(100);

@@ -81,7 +81,7 @@ describe('large answers are cut, and large requests refused, as by etcd', {
   concurrency: false,
 }, () => {
   for (const [name, subject] of Object.entries({ fragments, limits })) {
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: 240_000 }, async () => {
       const record = async (start: Promise<TestServer>): Promise<readonly Step[]> => {
         await using server = await start;
         using talk = new Conversation(server.endpoint);
