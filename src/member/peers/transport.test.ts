@@ -185,6 +185,38 @@ test('a connection of which the peer says that nothing arrives on it is made ane
   await two.transport.close();
 });
 
+test('a connection to a peer that has lost its own to us is made anew: it may be as dead, and nobody can say so', async () => {
+  const manual = manualRuntime();
+  const ports = new Map([
+    [1, 3001],
+    [2, 3002],
+  ]);
+  const one = member(1, ports, { runtime: manual });
+  // Member 2 by hand: it never learns that what it dialled broke at the other end, and hears nothing on what it accepted.
+  const accepted: Connection[] = [];
+  const answer = encodeGreeting({ version: 1, clusterId: 7, from: 2, to: 1 });
+  const listener = await manual.network.listen({ host: loopback, port: 3002 }, (connection) => {
+    accepted.push(connection);
+    connection.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
+  });
+  await one.transport.start();
+  const dialling = manual.network.connect({ host: loopback, port: 3001 }, { timeoutMs: 1000 });
+  await manual.advance(0);
+  const dialled = await dialling;
+  dialled.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
+  await manual.advance(10);
+  await one.journal.until('2 up');
+  dialled.destroy();
+  await manual.advance(2500);
+  assert.equal(accepted.length, 1, 'the peer may be about to dial');
+  await manual.advance(2000);
+  assert.equal(accepted.length, 2);
+  await manual.advance(2000);
+  assert.equal(accepted.length, 2, 'the new one is given its time');
+  await one.transport.close();
+  await listener.close();
+});
+
 test('that nothing more will come from a peer is told, although the way to it was known to be broken before', async () => {
   const manual = manualRuntime();
   const ports = new Map([

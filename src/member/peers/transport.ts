@@ -128,10 +128,7 @@ export class PeerTransport {
       const deaf = nowMs - dueMs > aliveEveryMs;
       for (const link of this.links.values()) {
         if (deaf) link.heardAtMs = nowMs;
-        if (link.inbound && nowMs - link.heardAtMs > silentForMs) {
-          link.inbound.destroy();
-          link.outbound.renew();
-        }
+        if (nowMs - link.heardAtMs > silentForMs) this.giveUp(link);
         // Whatever else was written says that we live, too; that we do not hear the peer has to be said.
         if (link.inbound && link.outbound.quietForMs < aliveEveryMs) continue;
         link.outbound.send(frameKinds.alive, 0, Uint8Array.of(link.inbound ? 1 : 0));
@@ -140,6 +137,17 @@ export class PeerTransport {
       this.sayAlive();
     };
     this.aliveTimer = timers.after(aliveEveryMs, fired, { background: true });
+  }
+
+  /**
+   * Also where only the peer's own connection is gone: ours may be dead as well, known to nobody who could say so, since
+   * the peer believes of its dead one what we believe of ours. A new one shows it to the peer.
+   */
+  private giveUp(link: Link): void {
+    const { inbound, outbound } = link;
+    if (inbound === undefined && (link.parting !== undefined || outbound.upForMs <= silentForMs)) return;
+    inbound?.destroy();
+    outbound.renew();
   }
 
   private heard(peer: number, frame: Frame): void {
