@@ -263,7 +263,8 @@ describe('on PostgreSQL', { skip: missing ?? false }, () => {
       const work = () => assert.fail('it must not run');
       const options = { resource: 'bounded' };
       await withClient(async (client) => {
-        await client.query('SET statement_timeout = 100');
+        // More than any statement takes that does not wait, also on a machine that is slow.
+        await client.query('SET statement_timeout = 500');
         await assert.rejects(fenced(client, leader(6), work, options), expected);
         await client.query('BEGIN');
         await assert.rejects(takeFence(client, leader(6), options), expected);
@@ -273,7 +274,7 @@ describe('on PostgreSQL', { skip: missing ?? false }, () => {
         });
         await assert.rejects(slow, { code: '57014' });
       });
-      const connection = { statement_timeout: 100 };
+      const connection = { statement_timeout: 500 };
       const sql = postgres(urlOf(server), { max: 1, onnotice: () => {}, connection });
       await assert.rejects(fenced(sql, leader(6), work, options), expected);
       await sql.end({ timeout: 5 });

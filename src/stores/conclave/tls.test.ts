@@ -11,7 +11,8 @@ import { conclaveStore } from '../conclave.ts';
 
 test('where https:// meets a member without TLS, the error says what both sides need', async () => {
   await using one = await serveOneMember();
-  await using store = conclaveStore({ endpoints: `https://127.0.0.1:${one.port}`, timeoutMs: 1000 });
+  // Time enough for a first attempt, also where this machine stalls meanwhile.
+  await using store = conclaveStore({ endpoints: `https://127.0.0.1:${one.port}`, timeoutMs: 3000 });
   await assert.rejects(store.read('name'), (error: unknown) => {
     assert(ConclaveError.is(error, 'unavailable'), String(error));
     assert.match(error.message, /By https:\/\/ the member must have a certificate/);
