@@ -3,7 +3,8 @@
 // begin with "conclave-test"; or else the stand-in.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AuthorizationV1Api, KubeConfig } from '@kubernetes/client-node';
 import { optionalPeer } from '../peers.ts';
 import { KubernetesStandIn } from '../stand-ins/kubernetes.ts';
 import { KubeApiServer } from './kube-apiserver.ts';
@@ -48,6 +49,7 @@ async function startApiServer(path: string, prefix: string): Promise<KubernetesS
     // What the guide tells administrators to grant must be enough.
     const guide = await readFile(join(import.meta.dirname, '../../docs/stores/kubernetes.md'), 'utf8');
     await server.grant(/```yaml\n(.*?)```/s.exec(guide)?.[1] ?? '');
+    await grantCounts(server.kubeConfig('worker'));
     return {
       ...{ prefix, standIn: undefined, kubeConfig: () => server.kubeConfig('worker') },
       async [Symbol.asyncDispose]() {
@@ -58,6 +60,17 @@ async function startApiServer(path: string, prefix: string): Promise<KubernetesS
   } catch (error) {
     await member[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** The server hears of what it granted by a watch of its own. */
+async function grantCounts(worker: KubeConfig): Promise<void> {
+  const api = worker.makeApiClient(AuthorizationV1Api);
+  const what = { namespace: 'default', group: 'coordination.k8s.io', resource: 'leases', verb: 'list' };
+  for (;;) {
+    const review = { body: { spec: { resourceAttributes: what } } };
+    if ((await api.createSelfSubjectAccessReview(review)).status?.allowed) return;
+    await sleep(20);
   }
 }
 
