@@ -91,7 +91,7 @@ describe('The conclave store conforms', { concurrency: 4 }, () => {
   after(async () => {
     await service?.[Symbol.asyncDispose]();
   });
-  for (const { name, run } of conformanceTests(open, { ttlMs: 1000 })) {
+  for (const { name, run } of conformanceTests(open, { ttlMs: 1000, patienceMs: 60_000 })) {
     test(name, async (context) => {
       const { skipped } = await run();
       if (skipped !== undefined) context.skip(skipped);

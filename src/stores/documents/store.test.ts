@@ -36,7 +36,7 @@ for (const ownsClock of [true, false])
             [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
           };
         };
-        for (const { name, run } of conformanceTests(open)) {
+        for (const { name, run } of conformanceTests(open, { patienceMs: 60_000 })) {
           test(name, async (context) => {
             const { skipped } = await run();
             if (skipped !== undefined) context.skip(skipped);
