@@ -25,12 +25,12 @@ async function race(fenced: boolean): Promise<string[]> {
   const path = join(folder, fenced ? 'fenced' : 'plain');
   const environment = { CONCLAVE_ENDPOINTS: cluster.endpoints, LEDGER: path, FENCED: String(fenced) };
   const a = new Child('A', writer, { environment: { ...environment, WRITER: 'A', PAUSE_AT: '3' } });
-  await a.wrote(/is paused$/);
+  const [, entry] = await a.wrote(/^is about to write (A-\d+), and is paused$/);
   // It read the file and was told that it leads. While it is paused its lease runs out, and B takes over.
   const b = new Child('B', writer, { environment: { ...environment, WRITER: 'B' } });
   await b.wrote(/^wrote B-([3-9]|\d\d)$/);
   a.signal('SIGCONT');
-  await a.wrote(/^(wrote|could not write) A-3/);
+  await a.wrote(new RegExp(`^(wrote|could not write) ${entry}\\b`));
   await Promise.all([a.stop(), b.stop()]);
 
   const kept = (await (fenced ? fencedLedger : plainLedger)(path).read()).split('\n');

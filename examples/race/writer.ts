@@ -3,7 +3,8 @@
  *   CONCLAVE_ENDPOINTS  the cluster; default a member on this machine
  *   LEDGER, FENCED      the file, and whether to keep it fenced (true) or by lease alone
  *   WRITER              its name in the ledger
- *   PAUSE_AT            stop (SIGSTOP) at the worst moment of this entry, until somebody sends SIGCONT
+ *   PAUSE_AT            stop (SIGSTOP) at the worst moment of this entry, until somebody sends SIGCONT; of the next one
+ *                       where the lease ran out just before
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { elect } from 'conclave';
@@ -19,6 +20,7 @@ process.once('SIGTERM', () => stop.abort());
 process.once('SIGINT', () => stop.abort());
 
 let number = 0;
+let paused = false;
 await elect(
   store,
   'ledger',
@@ -43,7 +45,8 @@ await elect(
 await store[Symbol.asyncDispose]();
 
 function interrupt(entry: string): void {
-  if (String(number) !== PAUSE_AT) return;
+  if (paused || PAUSE_AT === undefined || number < Number(PAUSE_AT)) return;
+  paused = true;
   console.log(`is about to write ${entry}, and is paused`);
   process.kill(process.pid, 'SIGSTOP');
   console.log(`woke up, and writes ${entry}`);

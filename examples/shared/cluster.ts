@@ -21,13 +21,24 @@ export async function openCluster(): Promise<Cluster> {
   if (existing !== undefined) return { endpoints: existing, stop: async () => {} };
   const folder = await mkdtemp(join(tmpdir(), 'conclave-example-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startMembers(join(folder, `${attempt}`));
+    } catch (error) {
+      // Somebody else may have taken a port meanwhile.
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function startMembers(folder: string): Promise<Cluster> {
   const ports = await freePorts(6);
   const parts = ['m1', 'm2', 'm3'].map((name, position) => ({
     name,
     peerUrls: [`http://127.0.0.1:${ports[position]}`],
     clients: { host: '127.0.0.1', port: ports[position + 3] ?? 0 },
   }));
-  const members = await Promise.all(
+  const starting = await Promise.allSettled(
     parts.map(({ name, peerUrls, clients }) =>
       startEmbeddedMember({
         name,
@@ -39,12 +50,14 @@ export async function openCluster(): Promise<Cluster> {
       }),
     ),
   );
-  return {
-    endpoints: parts.map(({ clients }) => `http://127.0.0.1:${clients.port}`).join(','),
-    async stop() {
-      await Promise.all(members.map((member) => member.stop()));
-    },
-  };
+  const members = starting.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const stop = async () => void (await Promise.all(members.map((member) => member.stop())));
+  const failed = starting.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    await stop();
+    throw failed.reason;
+  }
+  return { endpoints: parts.map(({ clients }) => `http://127.0.0.1:${clients.port}`).join(','), stop };
 }
 
 /** Ports on which nothing listens now. */
