@@ -115,7 +115,7 @@ test('a leader that is told to stop hands over first and exits with 0', async ()
 });
 
 test('a leader that is stopped and wakes again finds another in its place and follows', async () => {
-  await using cluster = await TestCluster.start(3);
+  await using cluster = await TestCluster.start(3, patientElections);
   const writes = writer(cluster, 'w');
   await writes.more(10);
   const paused = await cluster.leader();

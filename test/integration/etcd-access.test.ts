@@ -126,7 +126,7 @@ test('an etcd that asks for certificates is reached with them, and not without',
     const opened = await store.openSession(session);
     assert.equal((await opened.acquire('job', acquiring)).status, 'acquired');
     const { certificateAuthority } = tls;
-    await using bare = etcdStore({ endpoints, tls: { certificateAuthority }, timeoutMs: 1000 });
+    await using bare = etcdStore({ endpoints, tls: { certificateAuthority }, timeoutMs: 3000 });
     await assert.rejects(bare.read('job'), { code: 'unavailable' });
   } finally {
     rmSync(folder, { recursive: true, force: true });

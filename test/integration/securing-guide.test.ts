@@ -42,7 +42,7 @@ test(
       { cwd: folder },
     );
     assert.notEqual(nobody.code, 0);
-    const plain = await run(['status', '--endpoints', `http://127.0.0.1:${clientPort}`, '--timeout', '1s'], {
+    const plain = await run(['status', '--endpoints', `http://127.0.0.1:${clientPort}`, '--timeout', '3s'], {
       cwd: folder,
     });
     assert.notEqual(plain.code, 0);
@@ -53,7 +53,7 @@ test(
     await member[Symbol.asyncDispose]();
     await using careful = new Conclave([...here(serve), '--client-crl-file', 'revoked.pem'], { cwd: folder });
     await careful.match('stderr', /ready to serve client requests/);
-    const refused = await run([...here(status), '--timeout', '1s'], { cwd: folder });
+    const refused = await run([...here(status), '--timeout', '3s'], { cwd: folder });
     assert.notEqual(refused.code, 0);
     await careful.match('stderr', /was revoked by its authority/);
   },
