@@ -18,7 +18,7 @@ const compilerOptions = {
 };
 
 /** Enough for a slow machine under load. */
-export const guidePatience = { timeout: 120_000 };
+export const guidePatience = { timeout: 300_000 };
 
 export class Guide implements AsyncDisposable {
   readonly examples: readonly Example[];

@@ -10,4 +10,4 @@ export interface Setting {
 }
 
 /** For each test of one example, so that one that hangs does not take the others along. */
-export const patience = { timeout: 120_000 };
+export const patience = { timeout: 300_000 };

@@ -19,7 +19,7 @@ interface Told {
   readonly error?: unknown;
 }
 
-const patience = { timeout: 120_000 };
+const patience = { timeout: 300_000 };
 
 describe('once, with processes of their own and a cluster of three', () => {
   let cluster: TestCluster;

@@ -30,7 +30,7 @@ const untilAborted = ({ signal }: Leadership) =>
 
 test('partitions over an etcd: shared, handed over, and led again when a session ends', {
   skip: etcd.missing ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await using cluster = await EtcdCluster.start(etcd.path ?? '', 1);
   const { endpoints } = cluster;

@@ -25,7 +25,7 @@ async function until(router: PartitionRouter, fits: (status: PartitionsStatus) =
 }
 
 test('processes on a real cluster share partitions; those of a killed one are led again, one that stops hands over', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (context) => {
   await using cluster = await TestCluster.start(3);
   const endpoints = cluster.members.map(({ clientUrl }) => clientUrl);

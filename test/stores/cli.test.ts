@@ -7,7 +7,7 @@ import { peer } from '../peers.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
 
 const { path = '', missing } = peer('postgres');
-const patience = { timeout: 120_000 };
+const patience = { timeout: 300_000 };
 
 describe('The command line on PostgreSQL', { skip: missing ?? false }, () => {
   let server: PostgresqlServer;

@@ -13,7 +13,7 @@ import { ConsulStandIn } from '../stand-ins/consul.ts';
 import { readMany } from './checks.ts';
 import { leadsAgainAfter } from './outage.ts';
 
-const patience = { timeout: 120_000 };
+const patience = { timeout: 300_000 };
 const bounds = { signal: new AbortController().signal, timeoutMs: 10_000 };
 const election = { kind: 'election', name: 'report' } as const;
 const session = { kind: 'session', name: 'ab'.repeat(16) } as const;

@@ -17,7 +17,7 @@ import { losingProxy } from '../stand-ins/losing-proxy.ts';
 import { leadsAgainAfter } from './outage.ts';
 
 const skip = zookeeperMissing ?? false;
-const patience = { timeout: 120_000 };
+const patience = { timeout: 300_000 };
 const never = new AbortController().signal;
 const bounds = { signal: never, timeoutMs: 10_000 };
 const election = { kind: 'election', name: 'report' } as const;
