@@ -1,8 +1,11 @@
 import type { MemberHandle } from '../member/types.ts';
 import type { Runtime, Timer } from '../runtime/types.ts';
 
-/** A holder needs one round trip; one that is paused or cut off must not hold up the stop. */
-const holdersMoveWithinMs = 500;
+/**
+ * A holder needs one round trip, and an entry of the log, on machines that may stand still for a second now and then; one
+ * that is paused for longer or cut off must not hold up the stop.
+ */
+const holdersMoveWithinMs = 2000;
 
 /** Counts the streams by which holders bind leases to this member, so that a stopping one can wait until they moved. */
 export class Holders {
@@ -30,12 +33,17 @@ export class Holders {
 }
 
 /** Holders that were told to move bind themselves elsewhere first and leave then; their leases never notice. */
-export async function holdersMoved(member: MemberHandle, holders: Holders, runtime: Runtime): Promise<void> {
+export async function holdersMoved(
+  member: MemberHandle,
+  holders: Holders,
+  runtime: Runtime,
+  withinMs = holdersMoveWithinMs,
+): Promise<void> {
   const { stopping, members } = member.status();
   if (!stopping || members.length === 1) return;
   let timer: Timer | undefined;
   const enough = new Promise<void>((resolve) => {
-    timer = runtime.timers.after(holdersMoveWithinMs, resolve);
+    timer = runtime.timers.after(withinMs, resolve);
   });
   await Promise.race([holders.gone(), enough]);
   timer?.cancel();

@@ -35,7 +35,7 @@ export function clientSuite(
     let program: Promise<CheckProgram> | undefined;
     for (const kind of systemKinds) {
       const skip = missing ?? kind.missing ?? false;
-      test(`${client} on ${kind.name}`, { skip, timeout: 300_000 }, async (context) => {
+      test(`${client} on ${kind.name}`, { skip, timeout: 580_000 }, async (context) => {
         program ??= build();
         const built = await program;
         await using system = await kind.start();
@@ -45,7 +45,7 @@ export function clientSuite(
     }
     for (const kind of secured ? securedKinds : []) {
       const skip = missing ?? kind.missing ?? false;
-      test(`${client} on ${kind.name}`, { skip, timeout: 300_000 }, async (context) => {
+      test(`${client} on ${kind.name}`, { skip, timeout: 580_000 }, async (context) => {
         program ??= build();
         const built = await program;
         await using system = await kind.start();

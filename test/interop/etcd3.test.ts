@@ -29,7 +29,7 @@ const connect = (system: System, options: Partial<IOptions> = {}): Etcd3 =>
   });
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 600; attempt++) {
+  for (let attempt = 0; attempt < 1200; attempt++) {
     if (await condition().catch(() => false)) return;
     await sleep(50);
   }
@@ -274,7 +274,7 @@ const cases: readonly Case[] = [
 ];
 
 // At once: they wait for leases and for leaders more than they compute.
-describe('npm’s etcd3', { concurrency: true, timeout: 300_000 }, () => {
+describe('npm’s etcd3', { concurrency: true, timeout: 580_000 }, () => {
   for (const kind of systemKinds) {
     describe(`npm’s etcd3 on ${kind.name}`, { concurrency: false, skip: kind.missing ?? false }, () => {
       let system: System;

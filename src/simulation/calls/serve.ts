@@ -4,6 +4,9 @@ import type { MemberHandle } from '../../member/types.ts';
 import type { Address, Runtime } from '../../runtime/types.ts';
 import { AcceptedPort } from './connection-port.ts';
 
+/** No simulated machine is slow: who has not moved by then is paused or cut off, and would only make each stop longer. */
+const holdersMoveWithinMs = 500;
+
 export interface ServeCallsOptions extends ApiOptions {
   readonly runtime: Runtime;
   readonly address: Address;
@@ -43,7 +46,7 @@ export async function serveCalls(member: MemberHandle, options: ServeCallsOption
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await listener.close();
-    await holdersMoved(member, api.holders, runtime);
+    await holdersMoved(member, api.holders, runtime, holdersMoveWithinMs);
     await Promise.all([...servers].map((server) => server.finish(options.closeGraceMs ?? 1000)));
     await api[Symbol.asyncDispose]();
   };

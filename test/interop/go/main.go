@@ -60,7 +60,7 @@ func main() {
 
 // attempt runs the check and gives what went wrong, or nothing.
 func attempt(one check, endpoints []string) (why string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Second)
 	defer cancel()
 	client := connect(clientv3.Config{Endpoints: endpoints, TLS: one.tls})
 	defer client.Close()

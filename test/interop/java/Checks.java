@@ -69,7 +69,7 @@ final class Checks {
         return null;
       });
       try {
-        run.get(60, TimeUnit.SECONDS);
+        run.get(150, TimeUnit.SECONDS);
         say("passed");
       } catch (ExecutionException failure) {
         say("failed", stack(failure.getCause()));
@@ -147,7 +147,7 @@ final class Checks {
   }
 
   static <T> T next(BlockingQueue<T> queue) throws Exception {
-    T value = queue.poll(30, TimeUnit.SECONDS);
+    T value = queue.poll(60, TimeUnit.SECONDS);
     if (value == null) throw new AssertionError("nothing came in time");
     return value;
   }
@@ -157,7 +157,7 @@ final class Checks {
   }
 
   static void eventually(Condition condition) throws Exception {
-    for (long end = System.nanoTime() + 30_000_000_000L; ; Thread.sleep(50)) {
+    for (long end = System.nanoTime() + 60_000_000_000L; ; Thread.sleep(50)) {
       try {
         if (condition.holds()) return;
       } catch (ExecutionException | TimeoutException failure) {

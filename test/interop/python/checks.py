@@ -34,7 +34,7 @@ def run(connect):
             say("skipped", f"no {needs}")
             continue
         # A library that waits for ever is not to hold up the rest.
-        late = threading.Timer(60, _give_up, [name])
+        late = threading.Timer(150, _give_up, [name])
         late.start()
         try:
             function(connect(*endpoints[0]))
@@ -81,7 +81,7 @@ def fails(kind, text=""):
 
 
 def eventually(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     last = None
     while True:
         try:
