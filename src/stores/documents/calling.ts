@@ -29,7 +29,8 @@ const requestsAtATime = 16;
 export class DriverCalls {
   readonly driver: DocumentDriver;
   readonly runtime: Runtime;
-  readonly #timeoutMs: number;
+  /** For one call with all its retries, where its caller says nothing. */
+  readonly timeoutMs: number;
   readonly #closed = new AbortController();
   #opening: Promise<void> | undefined;
   #isOpen = false;
@@ -39,7 +40,7 @@ export class DriverCalls {
   constructor(driver: DocumentDriver, runtime: Runtime, timeoutMs: number) {
     this.driver = driver;
     this.runtime = runtime;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
   }
 
   get closed(): AbortSignal {
@@ -55,7 +56,7 @@ export class DriverCalls {
   }
 
   /** @throws 'closed', 'aborted' */
-  within(what: string, { signal, timeoutMs = this.#timeoutMs }: StoreCallOptions = {}): Within {
+  within(what: string, { signal, timeoutMs = this.timeoutMs }: StoreCallOptions = {}): Within {
     this.assertOpen(what);
     if (signal?.aborted) throw ConclaveError.aborted(what, signal);
     return { signal, untilMs: this.nowMs() + timeoutMs };
@@ -174,7 +175,7 @@ export class DriverCalls {
     this.#opening ??= this.#bounded(
       'Connecting',
       'not-applied',
-      { signal: this.#closed.signal, untilMs: this.nowMs() + this.#timeoutMs },
+      { signal: this.#closed.signal, untilMs: this.nowMs() + this.timeoutMs },
       async (bounds) => this.driver.open?.(bounds),
     ).then(
       () => {

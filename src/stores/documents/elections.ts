@@ -32,7 +32,7 @@ const mostVersion = 2 ** 47;
 const counterKey: DocumentKey = { kind: 'counter', name: '' };
 /** A document that was begun and never written to is kept so long, where the service can forget. */
 const begunKeptMs = 3_600_000;
-/** For the counter: nobody's own time, since many wait for it. */
+/** For the counter, at least: nobody's own time, since many wait for it. */
 const counterMs = 10_000;
 
 interface Generation {
@@ -151,7 +151,8 @@ export class ElectionDocuments {
       // Who asks while the request is under way needs a later one, which all of those share.
       number: this.#raised.then(() => {
         this.#generation = undefined;
-        const untilMs = this.#calls.nowMs() + counterMs;
+        // A service that calls may ask for long is given as long here.
+        const untilMs = this.#calls.nowMs() + Math.max(counterMs, this.#calls.timeoutMs);
         return this.#raiseCounter(begun.leastNumber, { signal: undefined, untilMs });
       }),
     };

@@ -174,4 +174,17 @@ describe('Requests to documents that come late or twice', () => {
     assert.equal(isTurn, true);
     await token(second);
   });
+
+  test('the counter of a slow service has as long as calls to that store have', async () => {
+    const { runtime, service } = stage();
+    const driver = service.driver();
+    const read = driver.read.bind(driver);
+    driver.read = async (key, bounds) => {
+      if (key.kind === 'counter') await new Promise<void>((done) => void runtime.timers.after(15_000, done));
+      return await read(key, bounds);
+    };
+    const store = documentStore(driver, { runtime, pollMs: 100, timeoutMs: 60_000 });
+    const session = await store.openSession({ holder: 'first', ttlMs: 100_000 });
+    assert((await settle(runtime, token(session), 1000)) > 0);
+  });
 });
