@@ -73,3 +73,12 @@ test('a new term, and a leader, may put off what they wait for', () => {
   receive('vote', later(core));
   answer(false);
 });
+
+test('what is due at once is no delay, though the time is later than when it was due before', () => {
+  const { core, receive, answer } = follower();
+  core.deadlineMs = -1;
+  receive('vote', () => {
+    core.deadlineMs = 0;
+  });
+  answer(false);
+});

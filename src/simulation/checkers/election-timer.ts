@@ -51,10 +51,11 @@ function lookOn(raft: RaftCore, tell: (delay: Delay) => void): void {
     const { term, role } = raft.status();
     const beforeMs = raft.nextDeadlineMs();
     step(event, nowMs);
-    const byMs = raft.nextDeadlineMs() - beforeMs;
+    const afterMs = raft.nextDeadlineMs();
+    const byMs = afterMs - beforeMs;
     // A new term ends what else was waited for: that is no delay of an election.
-    // One that may not campaign waits for nothing, before and after.
-    if (role === 'leader' || !(byMs > 0) || raft.status().term !== term) return;
+    // One that may not campaign waits for nothing, before and after; and where something is due now, "now" has moved on.
+    if (role === 'leader' || !(byMs > 0) || afterMs <= nowMs || raft.status().term !== term) return;
     tell({ from: event.message.from, byMs });
   };
 }
