@@ -23,6 +23,7 @@ export async function connectCassandra({
     localDataCenter,
     ...(user !== undefined && password !== undefined && { credentials: { username: user, password } }),
   });
+  forgetLostHosts(client as unknown as HostKeeper);
   try {
     await client.connect();
     return client as OwnClient;
@@ -30,4 +31,37 @@ export async function connectCassandra({
     await client.shutdown().catch(() => {});
     throw error;
   }
+}
+
+interface Host {
+  /** Not among what the driver documents. */
+  shutdown?(waitForPending: boolean): Promise<unknown>;
+  /** Begins a timer. */
+  setDistance?: (distance: number) => number;
+}
+
+export interface HostKeeper {
+  on(event: 'hostAdd' | 'hostRemove', listener: (host: Host) => void): unknown;
+  shutdown(): Promise<unknown>;
+}
+
+/**
+ * A client of cassandra-driver 4.10 that has lost all its connections makes its hosts anew, and forgets those that it had,
+ * with their timers and their tries to connect, which would go on after `shutdown`, and keep the process from ending.
+ */
+export function forgetLostHosts(client: HostKeeper): void {
+  const shutdown = client.shutdown.bind(client);
+  let isClosed = false;
+  const end = (host: Host): void => {
+    host.shutdown?.(false)?.catch(() => {});
+  };
+  client.on('hostRemove', end);
+  client.on('hostAdd', (host) => {
+    // It was being made while the client was shut down.
+    if (isClosed) host.setDistance = () => 0;
+  });
+  client.shutdown = () => {
+    isClosed = true;
+    return shutdown();
+  };
 }
