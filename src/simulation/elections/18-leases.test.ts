@@ -136,13 +136,13 @@ test('a lease that is said to be gone before its time is found', () => {
 test('a lease that is still there long after it was last renewed is found', () => {
   const cluster = new Cluster();
   cluster.grant(500);
-  cluster.reports.healedUs = cluster.nowUs;
+  cluster.reports.writtenUs = cluster.nowUs;
   cluster.passMs(4000);
   cluster.checker.ended?.();
   cluster.passMs(1000);
   assert.throws(() => cluster.checker.ended?.(), found(/is still there 5000.000 ms after/));
   const seen = new Cluster();
-  seen.reports.healedUs = 0;
+  seen.reports.writtenUs = 0;
   seen.passMs(5000);
   seen.reports.tell('leaseThere', 7n, 500, 0, seen.nowUs);
   assert.throws(() => seen.settle(), found(/is still there/));
@@ -152,6 +152,6 @@ test('what hangs on before the faults are healed is not late', () => {
   const cluster = new Cluster();
   cluster.grant(500);
   cluster.passMs(60_000);
-  cluster.reports.healedUs = cluster.nowUs;
+  cluster.reports.writtenUs = cluster.nowUs;
   cluster.checker.ended?.();
 });

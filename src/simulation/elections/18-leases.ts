@@ -75,8 +75,9 @@ class Leases implements Checker, ElectionWitness {
   }
 
   leaseThere(id: bigint, ttlMs: number, untouchedSinceUs: number, sentUs: number): void {
-    const { healedUs } = this.#reports;
-    if (healedUs !== undefined) this.#checkNotLate(id, ttlMs, sentUs - Math.max(untouchedSinceUs, healedUs));
+    const { writtenUs } = this.#reports;
+    if (writtenUs !== undefined)
+      this.#checkNotLate(id, ttlMs, sentUs - Math.max(untouchedSinceUs, writtenUs));
   }
 
   applied(member: MemberSight, entry: Entry, results: readonly CommandResult[]): void {
@@ -111,7 +112,7 @@ class Leases implements Checker, ElectionWitness {
     }
     const keyspace = latest?.keyspace;
     if (keyspace === undefined) return;
-    const from = this.#reports.healedUs ?? this.#life.nowUs;
+    const from = this.#reports.writtenUs ?? this.#life.nowUs;
     for (const id of keyspace.leases()) {
       const info = keyspace.lease(id, false);
       if (info === undefined) continue;
@@ -184,7 +185,7 @@ class Leases implements Checker, ElectionWitness {
     if (goneUs <= mostUs) return;
     violated(
       this,
-      `Lease ${name(id)} with a TTL of ${ttlMs} ms is still there ${ms(goneUs)} after it was last renewed or the faults were healed.`,
+      `Lease ${name(id)} with a TTL of ${ttlMs} ms is still there ${ms(goneUs)} after it was last renewed or a fresh write came through.`,
     );
   }
 }

@@ -112,6 +112,8 @@ export class ElectionReports {
   violation: unknown;
   /** When all faults were healed and the workload began its last round. */
   healedUs: number | undefined;
+  /** When, after that, a fresh write came through: until then there may be no leader, and cluster time stands still. */
+  writtenUs: number | undefined;
   readonly #world: Pick<World, 'nowUs' | 'note'>;
   readonly #witnesses: ElectionWitness[] = [];
   readonly #acknowledgedVersions = new Map<string, number>();

@@ -94,6 +94,11 @@ export class CandidateWorkload implements LastRound {
     this.start();
   }
 
+  /** A fresh write came through, in the last round. */
+  written(): void {
+    this.#options.reports.writtenUs = this.#options.world.nowUs;
+  }
+
   /** Asked in the last round, after any event: everybody has done what is demanded, and has ended. */
   get finished(): boolean {
     let finished = true;

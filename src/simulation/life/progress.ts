@@ -86,6 +86,7 @@ export class Progress {
       );
     }
     await this.#write();
+    candidates.written();
     if (administrator !== undefined)
       await this.#until(rightsWithinMs, () => administrator.done, 'all users to be given back their rights');
     const limitUs =
