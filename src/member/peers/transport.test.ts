@@ -129,19 +129,42 @@ test('a stranger, another cluster and a wrong address are refused with the reaso
   assert.equal(await greet(port, Buffer.from('not a greeting at all, but long enough')), 'closed');
 });
 
+const pairPorts = new Map([
+  [1, 3001],
+  [2, 3002],
+]);
+
 /** Two members on a manual runtime, whose links a test can silence. */
 async function manualPair() {
   const manual = manualRuntime();
-  const ports = new Map([
-    [1, 3001],
-    [2, 3002],
-  ]);
-  const one = member(1, ports, { runtime: manual });
-  const two = member(2, ports, { runtime: manual });
+  const one = member(1, pairPorts, { runtime: manual });
+  const two = member(2, pairPorts, { runtime: manual });
   await one.transport.start();
   await two.transport.start();
   await manual.advance(100);
   return { manual, one, two };
+}
+
+/** Member 1, linked to a member 2 by hand: what that accepts and what it dials can end one after the other. */
+async function besideOneByHand() {
+  const manual = manualRuntime();
+  const one = member(1, pairPorts, { runtime: manual });
+  const accepted: Connection[] = [];
+  const greeting = encodeGreeting({ version: 1, clusterId: 7, from: 2, to: 1 });
+  const writeGreeting = (connection: Connection) =>
+    connection.write([frameHead(frameKinds.greeting, 0, greeting.length), greeting]);
+  const listener = await manual.network.listen({ host: loopback, port: 3002 }, (connection) => {
+    accepted.push(connection);
+    writeGreeting(connection);
+  });
+  await one.transport.start();
+  const dialling = manual.network.connect({ host: loopback, port: 3001 }, { timeoutMs: 1000 });
+  await manual.advance(0);
+  const dialled = await dialling;
+  writeGreeting(dialled);
+  await manual.advance(10);
+  await one.journal.until('2 up');
+  return { manual, one, accepted, dialled, listener };
 }
 
 test('a link on which nothing is heard any more is given up, and made anew when the network is back', async () => {
@@ -186,26 +209,8 @@ test('a connection of which the peer says that nothing arrives on it is made ane
 });
 
 test('a connection to a peer that has lost its own to us is made anew: it may be as dead, and nobody can say so', async () => {
-  const manual = manualRuntime();
-  const ports = new Map([
-    [1, 3001],
-    [2, 3002],
-  ]);
-  const one = member(1, ports, { runtime: manual });
-  // Member 2 by hand: it never learns that what it dialled broke at the other end, and hears nothing on what it accepted.
-  const accepted: Connection[] = [];
-  const answer = encodeGreeting({ version: 1, clusterId: 7, from: 2, to: 1 });
-  const listener = await manual.network.listen({ host: loopback, port: 3002 }, (connection) => {
-    accepted.push(connection);
-    connection.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
-  });
-  await one.transport.start();
-  const dialling = manual.network.connect({ host: loopback, port: 3001 }, { timeoutMs: 1000 });
-  await manual.advance(0);
-  const dialled = await dialling;
-  dialled.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
-  await manual.advance(10);
-  await one.journal.until('2 up');
+  const { manual, one, accepted, dialled, listener } = await besideOneByHand();
+  // Member 2 never learns that what it dialled broke at the other end, and hears nothing on what it accepted.
   dialled.destroy();
   await manual.advance(2500);
   assert.equal(accepted.length, 1, 'the peer may be about to dial');
@@ -218,28 +223,9 @@ test('a connection to a peer that has lost its own to us is made anew: it may be
 });
 
 test('that nothing more will come from a peer is told, although the way to it was known to be broken before', async () => {
-  const manual = manualRuntime();
-  const ports = new Map([
-    [1, 3001],
-    [2, 3002],
-  ]);
-  const one = member(1, ports, { runtime: manual });
-  // Member 2 by hand: what it accepts and what it dials can end one after the other.
-  let accepted: Connection | undefined;
-  const answer = encodeGreeting({ version: 1, clusterId: 7, from: 2, to: 1 });
-  const listener = await manual.network.listen({ host: loopback, port: 3002 }, (connection) => {
-    accepted = connection;
-    connection.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
-  });
-  await one.transport.start();
-  const dialling = manual.network.connect({ host: loopback, port: 3001 }, { timeoutMs: 1000 });
-  await manual.advance(0);
-  const dialled = await dialling;
-  dialled.write([frameHead(frameKinds.greeting, 0, answer.length), answer]);
-  await manual.advance(10);
-  await one.journal.until('2 up');
+  const { manual, one, accepted, dialled, listener } = await besideOneByHand();
   await listener.close();
-  accepted?.destroy();
+  accepted[0]?.destroy();
   await manual.advance(0);
   await one.journal.until('2 down');
   // On its way when the process died.
