@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import cassandra from 'cassandra-driver';
+import { forgetLostHosts, type HostKeeper } from '../../src/stores/cassandra/connection.ts';
 import { peer } from '../peers.ts';
 import { freePorts } from '../ports.ts';
 
@@ -81,13 +82,15 @@ class Node implements CassandraServer {
     port = this.port,
   ): cassandra.Client {
     const [host = ''] = this.contactPoints[0]?.split(':') ?? [];
-    return new cassandra.Client({
+    const client = new cassandra.Client({
       contactPoints: [`${host}:${port}`],
       protocolOptions: { port },
       localDataCenter: this.localDataCenter,
       credentials: { username: login.user, password: login.password },
       socketOptions: { connectTimeout: 30_000, readTimeout: 60_000 },
     });
+    forgetLostHosts(client as unknown as HostKeeper);
+    return client;
   }
 
   async kill(): Promise<void> {

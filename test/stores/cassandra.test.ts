@@ -5,7 +5,6 @@ import { after, before, describe, test } from 'node:test';
 import type { Client } from 'cassandra-driver';
 import { type ConformanceTarget, losingAnswers } from '../../src/conformance/index.ts';
 import { ConclaveError } from '../../src/errors/index.ts';
-import { forgetLostHosts, type HostKeeper } from '../../src/stores/cassandra/connection.ts';
 import {
   type CassandraClient,
   type CassandraStoreOptions,
@@ -147,7 +146,6 @@ describe('The Cassandra store', { skip }, () => {
     const { client: _, ...options } = await fresh();
     await using proxy = await losingProxy(server.port);
     const behind = server.connect(undefined, proxy.port);
-    forgetLostHosts(behind as unknown as HostKeeper);
     await behind.connect();
     try {
       await using driver = cassandraDriver({ ...options, client: behind });
