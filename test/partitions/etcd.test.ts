@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Leadership } from '../../src/election/index.ts';
 import {
   type PartitionRouter,
   Partitions,
@@ -10,6 +9,7 @@ import {
 import { etcdStore } from '../../src/stores/etcd.ts';
 import { EtcdCluster } from '../integration/etcd-cluster.ts';
 import { peer } from '../peers.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 const etcd = peer('etcd');
 const count = 24;
@@ -21,12 +21,6 @@ async function until(router: PartitionRouter, fits: (status: PartitionsStatus) =
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
-
-const untilAborted = ({ signal }: Leadership) =>
-  new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 
 test('partitions over an etcd: shared, handed over, and led again when a session ends', {
   skip: etcd.missing ?? false,

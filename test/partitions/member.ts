@@ -1,6 +1,7 @@
 /** A process that takes partitions, told by arguments: endpoints, name, holder, count. Ends when its input does. */
 import { Partitions } from '../../src/partitions/index.ts';
 import { conclaveStore } from '../../src/stores/conclave.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 const [endpoints = '', name = '', holder = '', count = ''] = process.argv.slice(2);
 await using store = conclaveStore({ endpoints: endpoints.split(',') });
@@ -11,11 +12,7 @@ await using partitions = new Partitions(store, name, {
   // Nothing waits for it to run out; on a machine that stalls it must not.
   ttlMs: 20_000,
   releaseOnDisconnect: true,
-  onAssigned: (leadership) =>
-    new Promise<void>((resolve) => {
-      if (leadership.signal.aborted) resolve();
-      leadership.signal.addEventListener('abort', () => resolve(), { once: true });
-    }),
+  onAssigned: untilAborted,
 });
 await partitions.ready();
 process.stdout.write('ready\n');

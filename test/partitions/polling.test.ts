@@ -14,6 +14,7 @@ import { migrateMysql, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
 import { dynamodbMissing, startDynamodb } from '../servers/dynamodb.ts';
 import { startMariadb } from '../servers/mariadb.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { hidingWaiters } from './world.ts';
 
 interface Polled extends AsyncDisposable {
@@ -63,11 +64,11 @@ async function until(router: PartitionRouter, fits: (status: PartitionsStatus) =
 function jobs() {
   const running = new Map<string, number>();
   const twice: string[] = [];
-  const onAssigned = async ({ signal, token }: Leadership, partition: string) => {
+  const onAssigned = async (leadership: Leadership, partition: string) => {
+    const { token } = leadership;
     if (running.has(partition)) twice.push(`${partition}: ${token} beside ${running.get(partition)}`);
     running.set(partition, token);
-    if (!signal.aborted)
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await untilAborted(leadership);
     if (running.get(partition) === token) running.delete(partition);
   };
   return { onAssigned, twice };

@@ -6,6 +6,7 @@ import { Partitions, type PartitionsEvent, type PartitionsOptions } from '../../
 import { type ManualRuntime, manualRuntime } from '../../src/runtime/testing.ts';
 import type { Runtime } from '../../src/runtime/types.ts';
 import { type MemoryStore, memoryStore } from '../../src/stores/memory.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 /** Everything in it stands still while paused, but clocks: as a process that was stopped. */
 export class Gate {
@@ -147,7 +148,7 @@ export class Process {
           if (cause === 'resigned' && this.jobs.has(job))
             world.faults.push(`${holder} resigned ${partition} too early`);
         });
-        await new Promise((resolve) => leadership.signal.addEventListener('abort', resolve, { once: true }));
+        await untilAborted(leadership);
         if (this.drainsInMs > 0)
           await new Promise<void>((done) => void runtime.timers.after(this.drainsInMs, done));
         this.jobs.delete(job);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { elect } from '../../src/election/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { patience, registerConformance } from './checks.ts';
 
 export interface Outage {
@@ -33,12 +34,10 @@ export async function leadsAgainAfter({ open, stop, start }: Outage): Promise<vo
     elect(
       store,
       'through-an-outage',
-      async ({ token, signal }) => {
+      async (leadership) => {
+        const { token } = leadership;
         tell('began', token);
-        await new Promise<void>((resolve) => {
-          if (signal.aborted) resolve();
-          signal.addEventListener('abort', () => resolve());
-        });
+        await untilAborted(leadership);
         tell('aborted', token);
       },
       { ttlMs, signal: ending.signal },
