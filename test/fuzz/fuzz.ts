@@ -33,8 +33,8 @@ const batch = 250;
 const leastBatches = 4;
 
 /**
- * Tries inputs for so long, a thousand at least, or until one fails: mutations of the seeds, and of all inputs that ran code, or had an
- * outcome, that none before them had.
+ * Tries inputs for so long, a thousand at least, or until one fails: mutations of the seeds, and of all inputs that ran
+ * code, or had an outcome, that none before them had.
  */
 export async function fuzz(
   target: FuzzTarget,

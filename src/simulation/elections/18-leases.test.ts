@@ -148,7 +148,7 @@ test('a lease that is still there long after it was last renewed is found', () =
   assert.throws(() => seen.settle(), found(/is still there/));
 });
 
-test('what hangs on before the faults are healed is not late', () => {
+test('what hangs on before a fresh write came through is not late', () => {
   const cluster = new Cluster();
   cluster.grant(500);
   cluster.passMs(60_000);
