@@ -68,6 +68,8 @@ export class Candidate implements AsyncDisposable {
   #cleanup: Promise<void> = Promise.resolve();
   /** Attempts whose answers have not come, also if nobody waits for them any more. */
   readonly #acquiring = new Set<Promise<unknown>>();
+  /** What was unanswered when a release was about to be sent may be carried out after it, and answered before it. */
+  #isUnsure = false;
 
   constructor(store: LeaseStore, name: string, options: CandidateOptions = {}, use: CandidateUse = {}) {
     checkStore(store);
@@ -121,17 +123,10 @@ export class Candidate implements AsyncDisposable {
     try {
       const leadership = await this.#campaign;
       this.#leadership = leadership;
-      // What is unanswered when the release is about to be sent may be carried out after it, and answered before it.
-      let isUnsure = false;
-      const onLeaving = () => {
-        isUnsure = this.#acquiring.size > 0;
-      };
-      if (leadership.signal.aborted) onLeaving();
-      else leadership.signal.addEventListener('abort', onLeaving, { once: true });
       void leadership.ended.then(() => {
         this.#leadership = undefined;
         this.#releaseClaim();
-        if (isUnsure) this.#attendLateAnswers(leadership.parts.live);
+        if (this.#isUnsure) this.#attendLateAnswers(leadership.parts.live);
         const { clock } = this.#session.settings.runtime;
         this.#refusesUntilMs = clock.monotonicMs() + leadership.refuseForMs;
       });
@@ -257,7 +252,11 @@ export class Candidate implements AsyncDisposable {
     const yieldAbove = this.#settings.yieldToPriority ? this.#settings.priority : undefined;
     const sharedSession = !this.#ownsSession;
     const what = { store, live, settings, name, token, record, recordedGraceMs };
-    const parts = { ...what, sharedSession, jobManaged, yieldAbove };
+    this.#isUnsure = false;
+    const onAbort = () => {
+      this.#isUnsure = this.#acquiring.size > 0;
+    };
+    const parts = { ...what, sharedSession, jobManaged, yieldAbove, onAbort };
     const leadership = new Leadership(parts);
     publish({ type: 'elected', name, holder, token, remainingMs: leadership.remainingMs() }, onEvent);
     return leadership;

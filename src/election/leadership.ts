@@ -26,6 +26,8 @@ export interface LeadershipParts extends Leaving {
   readonly yieldAbove: number | undefined;
   /** The job holds this object and may await `resign()` in it: then that must not await the job. */
   readonly jobManaged: boolean;
+  /** Called when the signal aborts, before anything is sent. Must not throw. */
+  readonly onAbort?: () => void;
 }
 
 /**
@@ -52,6 +54,7 @@ export class Leadership implements AsyncDisposable {
   #finish: (cause: LossCause) => void = () => {};
   #cause: LossCause | undefined;
   #leaving: Promise<void> | undefined;
+  #resigned: ConclaveError | undefined;
   #refuseForMs = 0;
   #isReleasing = false;
   #lastProclaim: Promise<unknown> = Promise.resolve();
@@ -78,7 +81,12 @@ export class Leadership implements AsyncDisposable {
     };
     const guarding = { ...parts, signal: this.#guard.signal, onReplaced, ...(onState && { onState }) };
     // Somebody waits to hear that it leads.
-    settings.runtime.timers.nextTurn(() => void guardToken(guarding));
+    settings.runtime.timers.nextTurn(() => {
+      void guardToken(guarding);
+      // An error with its stack takes a tenth of a millisecond in code that has not run for a while, and whoever is
+      // next would wait for it.
+      this.#resigned = this.#notLeading('it was resigned');
+    });
   }
 
   /** Aborts when it ends or is about to be given up: on a loop that turns, before another process could lead. */
@@ -225,11 +233,11 @@ export class Leadership implements AsyncDisposable {
   #startLeaving(toHolder: string | undefined): Promise<void> {
     if (this.#cause !== undefined) return Promise.resolve();
     if (this.#leaving === undefined) {
-      this.#abort(
+      const why =
         toHolder === undefined
-          ? 'it was resigned'
-          : `it was given up, to hand it to ${JSON.stringify(toHolder)}`,
-      );
+          ? (this.#resigned ?? this.#notLeading('it was resigned'))
+          : this.#notLeading(`it was given up, to hand it to ${JSON.stringify(toHolder)}`);
+      this.#abort(why);
       this.#leaving = this.#leave(toHolder);
     }
     return this.#parts.jobManaged ? Promise.resolve() : this.#leaving;
@@ -270,7 +278,7 @@ export class Leadership implements AsyncDisposable {
   #lose(cause: Exclude<LossCause, 'resigned' | 'handed-off'>): void {
     if (this.#cause !== undefined) return;
     this.#end(cause);
-    this.#abort(`it was lost (${cause})`);
+    this.#abort(this.#notLeading(`it was lost (${cause})`));
     const { name, token, holder } = this;
     publish({ type: 'lost', name, holder, token, cause }, this.#parts.settings.onEvent);
   }
@@ -281,9 +289,10 @@ export class Leadership implements AsyncDisposable {
     this.#finish(cause);
   }
 
-  #abort(why: string): void {
+  #abort(why: ConclaveError): void {
     if (this.signal.aborted) return;
-    this.#controller.abort(this.#notLeading(why));
+    this.#controller.abort(why);
+    this.#parts.onAbort?.();
     void this.#jobs.reportOverrun(this.#parts.settings, this);
   }
 
