@@ -4,7 +4,7 @@
  */
 import { writeTable } from '../page.ts';
 import { format, median } from '../statistics.ts';
-import { type Figures, fasterThan, type Idle, idle, type Kill, measure } from './measures.ts';
+import { type Figures, fasterThan, type Idle, idle, type Kill, measure, warmUp } from './measures.ts';
 import { type Competitor, competitors, type Place, places } from './places.ts';
 
 const heading = [
@@ -84,6 +84,8 @@ async function measuredAt(place: Place, trials: number): Promise<Row[]> {
   let ours: Figures | undefined;
   let bound: Figures | undefined;
   let minTtlMs: number | undefined;
+  const { warmUpMs = 0 } = place;
+  if (warmUpMs > 0) await warmUp(competitors(place), server.where(server.ports), warmUpMs);
   for (const competitor of competitors(place)) {
     process.stderr.write(`${place.title}: ${competitor.title}…\n`);
     try {

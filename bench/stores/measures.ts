@@ -31,6 +31,23 @@ interface Seat {
   readonly client: number;
 }
 
+/** Otherwise who is measured first meets a server that is slower. */
+export async function warmUp(
+  all: readonly Competitor[],
+  { url, servers = [url] }: Where,
+  forMs: number,
+): Promise<void> {
+  const untilMs = performance.now() + forMs;
+  const warming = all.flatMap(({ system }) =>
+    servers.map(async (server, at) => {
+      await using contenders = await Contenders.start(system, { url: server });
+      const name = `used-${system.replaceAll(' ', '-')}-${at}`;
+      while (performance.now() < untilMs) await contenders.lead('warm-up', name, usualTtlMs, warmUps);
+    }),
+  );
+  await Promise.all(warming);
+}
+
 export async function measure(
   { system, floorMs = 0, staysForEver = false }: Competitor,
   where: Where,

@@ -30,9 +30,25 @@ export interface ZookeeperEnsemble extends AsyncDisposable {
   resume(server: number): void;
 }
 
-export async function startZookeeper(size: 1 | 3): Promise<ZookeeperEnsemble> {
+/** As in a test: small, soon up, and without sync, since nobody pulls the plug; the folder is not the user's. */
+const inTests = [
+  ...['-Xms64m', '-Xmx192m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  '-Dzookeeper.forceSync=no',
+];
+/** As `zkServer.sh` starts it. */
+const asUsual = ['-Xmx1000m'];
+
+export interface ZookeeperOptions {
+  /** By ZooKeeper's own defaults: each write is synced, and Java compiles all it can. */
+  readonly defaults?: boolean;
+}
+
+export async function startZookeeper(
+  size: 1 | 3,
+  { defaults = false }: ZookeeperOptions = {},
+): Promise<ZookeeperEnsemble> {
   for (let attempt = 1; ; attempt++) {
-    const ensemble = await Servers.make(size);
+    const ensemble = await Servers.make(size, defaults ? asUsual : inTests);
     try {
       await ensemble.begin();
       return ensemble;
@@ -56,17 +72,20 @@ class Servers implements ZookeeperEnsemble {
   readonly #ports: readonly number[];
   readonly #folder: string;
   readonly #children: (ChildProcess | undefined)[];
+  readonly #settings: readonly string[];
   #said = '';
 
-  private constructor(ports: readonly number[], size: number) {
+  private constructor(ports: readonly number[], size: number, settings: readonly string[]) {
     this.#ports = ports;
+    this.#settings = settings;
     this.#folder = mkdtempSync(join(tmpdir(), 'conclave-zookeeper-'));
     this.#children = Array.from({ length: size }, () => undefined);
     this.addresses = ports.slice(0, size).map((port) => `127.0.0.1:${port}`);
   }
 
-  static async make(size: number): Promise<Servers> {
-    return new Servers(await freePorts(3 * size), size);
+  /** `settings`: for Java. */
+  static async make(size: number, settings: readonly string[]): Promise<Servers> {
+    return new Servers(await freePorts(3 * size), size, settings);
   }
 
   get servers(): string {
@@ -131,9 +150,7 @@ class Servers implements ZookeeperEnsemble {
     const child = spawn(
       peer('java').path ?? '',
       [
-        ...['-Xms64m', '-Xmx192m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', jar],
-        // Nobody pulls the plug in a test; the folder is not the user's.
-        ...['-Dzookeeper.forceSync=no', '-Djava.awt.headless=true'],
+        ...[...this.#settings, '-cp', jar, '-Djava.awt.headless=true'],
         ...['org.apache.zookeeper.server.quorum.QuorumPeerMain', join(data, 'zoo.cfg')],
       ],
       { cwd: data, stdio: ['ignore', 'pipe', 'pipe'] },
