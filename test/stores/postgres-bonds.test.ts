@@ -48,7 +48,7 @@ function mortalPool(url: string, more: pg.PoolConfig = {}) {
 describe('A session that is bound to its connection, on PostgreSQL', { skip: missing ?? false }, () => {
   let server: PostgresqlServer;
   before(async () => {
-    server = await startPostgresql(path);
+    server = await startPostgresql(path, { logging_collector: 'on', log_filename: 'all' });
     await migratePostgres({ url: server.url });
     await server.sql('CREATE ROLE worker LOGIN');
   }, patience);
@@ -173,6 +173,8 @@ describe('A session that is bound to its connection, on PostgreSQL', { skip: mis
     await new Promise((resolve) => setTimeout(resolve, 100));
     one.holder.die();
     assert.equal(await one.ended, true);
+    const [logged] = await server.sql(`SELECT pg_read_file('log/all') AS text`);
+    assert.doesNotMatch(String(logged?.text), /lock timeout/);
   });
 
   test(

@@ -15,8 +15,6 @@ import { pause } from '../../runtime/pause.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import type { Bond, Bonds, CallBounds } from '../documents/index.ts';
 import type { Row, SqlPool, SqlValue } from './connections.ts';
-import { errorFields } from './failures.ts';
-import { classify } from './postgres-errors.ts';
 
 /** A connection of the store's own, besides those of its pool. */
 export interface OwnConnection {
@@ -74,6 +72,7 @@ FROM pg_stat_database WHERE datname = current_database()`;
 const isHeld = `SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = $2::text::int AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND (classid::bigint << 32) | objid::bigint = $1::text::bigint`;
+const hasWaited = `SELECT current_setting('conclave.waited')`;
 const isThere = 'SELECT 1 FROM pg_stat_activity WHERE pid = $1::text::int';
 
 export class PostgresBonds implements Bonds {
@@ -218,13 +217,16 @@ export class PostgresBonds implements Bonds {
 
 /** False: it has waited long enough. */
 async function waited(connection: OwnConnection, session: string): Promise<boolean> {
-  try {
-    await connection.query('SELECT pg_advisory_lock($1::text::bigint)', [lockOf(session)]);
-  } catch (error) {
-    if (classify(error) === 'slow' && errorFields(error).code === '55P03') return false;
-    throw error;
-  }
-  return true;
+  await connection.query(waiting(lockOf(session)));
+  return (await connection.query(hasWaited))[0]?.[0] === 'true';
+}
+
+/** The time over is no error here: the server would log one every few seconds, for as long as somebody waits. */
+function waiting(lock: string): string {
+  return `DO $$ BEGIN
+    PERFORM pg_advisory_lock(${lock}), set_config('conclave.waited', 'true', false);
+  EXCEPTION WHEN lock_not_available THEN PERFORM set_config('conclave.waited', 'false', false);
+  END $$`;
 }
 
 /** The first 64 of its 128 bits, as a signed number. */
