@@ -61,7 +61,7 @@ async function startMembers(folder: string): Promise<Cluster> {
 }
 
 /** Ports on which nothing listens now. */
-export async function freePorts(count: number): Promise<number[]> {
+async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(

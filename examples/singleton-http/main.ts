@@ -1,17 +1,17 @@
 /** Three replicas, three clients that take tickets, a leader that is killed, and one that is paused. */
 import { join } from 'node:path';
 import { Child } from '../shared/child.ts';
-import { freePorts, openCluster } from '../shared/cluster.ts';
+import { openCluster } from '../shared/cluster.ts';
 import { type Answer, TicketClient } from './client.ts';
 
 const cluster = await openCluster();
-const ports = await freePorts(3);
-const urls = ports.map((port) => `http://127.0.0.1:${port}`);
-const replicas = ports.map((port, position) => {
-  const environment = { CONCLAVE_ENDPOINTS: cluster.endpoints, PORT: String(port) };
-  return new Child(`replica${position + 1}`, join(import.meta.dirname, 'replica.ts'), { environment });
-});
-await Promise.all(replicas.map((replica) => replica.wrote(/^listens/)));
+const environment = { CONCLAVE_ENDPOINTS: cluster.endpoints, PORT: '0' };
+const replicas = ['replica1', 'replica2', 'replica3'].map(
+  (name) => new Child(name, join(import.meta.dirname, 'replica.ts'), { environment }),
+);
+const urls = await Promise.all(
+  replicas.map(async (replica) => (await replica.wrote(/^listens on (\S+)/))[1] ?? ''),
+);
 /** What each client got, in that order. */
 const clients = urls.map((_, position) => ({
   client: new TicketClient(urls, position),

@@ -2,17 +2,17 @@
  * One replica of a service that only one process may provide: it hands out tickets with rising numbers. The leader
  * answers; every other replica sends the client there.
  *   CONCLAVE_ENDPOINTS  the cluster; default a member on this machine
- *   PORT                where to listen; default 8081
+ *   PORT                where to listen; default 8081; 0: wherever nobody does
  */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { elect, type Leadership, observe } from 'conclave';
 import { conclaveStore } from 'conclave/conclave';
 import { ConclaveError } from 'conclave/errors';
 
 const { CONCLAVE_ENDPOINTS, PORT = '8081' } = process.env;
 const store = conclaveStore({ endpoints: CONCLAVE_ENDPOINTS ?? 'http://127.0.0.1:2379' });
-const ownUrl = `http://127.0.0.1:${PORT}`;
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 process.once('SIGINT', () => stop.abort());
@@ -44,6 +44,7 @@ const server = createServer((request, response) => {
 });
 server.listen(Number(PORT), '127.0.0.1');
 await once(server, 'listening');
+const ownUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 console.log(`listens on ${ownUrl}`);
 
 const following = (async () => {

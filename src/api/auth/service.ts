@@ -3,7 +3,7 @@ import type { ResponseHeader, services } from '../../wire/index.ts';
 import type { ApiServices } from '../service.ts';
 import { commandFailure, failure } from '../status.ts';
 import type { CallContext, HandlerOf } from '../types.ts';
-import { untilLeft } from '../waiting.ts';
+import { forCaller, untilLeft } from '../waiting.ts';
 import { acceptedHash } from './passwords.ts';
 
 type Auth = typeof services.Auth;
@@ -144,7 +144,7 @@ async function authenticate(
     };
     const { outcome, revision } = await member.propose(
       { type: 'authenticate', login },
-      { signal: context.signal },
+      forCaller(context, { signal: context.signal }),
     );
     if (outcome.type === 'authenticate') {
       const content = { login, issuedMs: outcome.timeMs, ttlMs: api.tokenTtlMs };
