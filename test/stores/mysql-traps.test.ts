@@ -6,7 +6,7 @@ import type { StoreSession } from '../../src/election/store.ts';
 import { migrateMysql, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
 import { type MariadbServer, startMariadb } from '../servers/mariadb.ts';
-import { patience, refusal } from './sql-suite.ts';
+import { patience, refusal } from './sql-subject.ts';
 
 const { path = '', missing } = peer('mariadbd');
 const asked = { metadata: '', priority: 0 };

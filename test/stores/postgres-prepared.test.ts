@@ -9,7 +9,7 @@ import { PreparedStatements } from '../../src/stores/sql/prepared.ts';
 import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
-import { patience } from './sql-suite.ts';
+import { patience } from './sql-subject.ts';
 
 const { path = '', missing } = peer('postgres');
 const pooler = peer('pgbouncer');

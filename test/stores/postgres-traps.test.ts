@@ -10,7 +10,7 @@ import { type PostgresJs, postgresJsPool } from '../../src/stores/sql/postgres-j
 import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
-import { patience, refusal, register } from './sql-suite.ts';
+import { patience, refusal, register } from './sql-subject.ts';
 
 const { path = '', missing } = peer('postgres');
 const pooler = peer('pgbouncer');

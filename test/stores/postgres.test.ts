@@ -3,7 +3,8 @@ import postgres from 'postgres';
 import { migratePostgres, postgresSchema, postgresStore } from '../../src/stores/postgres.ts';
 import { peer } from '../peers.ts';
 import { needsPassword, startPostgresql } from '../servers/postgresql.ts';
-import { type SqlStoreSubject, testSqlStore, type UserClient } from './sql-suite.ts';
+import type { SqlStoreSubject, UserClient } from './sql-subject.ts';
+import { testSqlStore } from './sql-suite.ts';
 
 const { path = '', missing } = peer('postgres');
 

@@ -9,7 +9,7 @@ import { Guide, guidePatience as patience } from '../guide.ts';
 import { peer } from '../peers.ts';
 import { startMariadb } from '../servers/mariadb.ts';
 import { needsPassword, startPostgresql } from '../servers/postgresql.ts';
-import type { SqlServer } from './sql-suite.ts';
+import type { SqlServer } from './sql-subject.ts';
 
 const subjects = [
   {
