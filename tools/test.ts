@@ -1,5 +1,5 @@
 // `npm test`: first the checks, then the tests of all layers and the scenarios, in parallel, then those that use all
-// cores, one file after another, and those that start members and servers of others, two files at a time. All of it runs, whatever fails.
+// cores, one file after another, and those that start members and servers of others, three files at a time. All of it runs, whatever fails.
 //   npm test -- src/raft test/scenarios/failover.test.ts    only these folders and files, no checks
 // What starts with a dash goes to node's test runner: npm test -- src/raft --test-name-pattern=vote
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -10,8 +10,8 @@ import { runSteps, type Step } from './steps.ts';
 
 const root = join(import.meta.dirname, '..');
 const serialFolders = ['test/packaging', 'test/simulation'];
-/** Two files at a time: they wait for servers, for leases and for each other more than they compute. */
-const pairedFolders = [
+/** Three files at a time: they wait for servers, for leases and for each other more than they compute. */
+const waitingFolders = [
   'test/integration',
   'test/interop',
   'test/fencing',
@@ -81,11 +81,11 @@ const parallel = tests('unit tests and scenarios', find(parallelFolders), [
   `--test-concurrency=${availableParallelism()}`,
 ]);
 const serial = tests('packaging and simulation', find(serialFolders), ['--test-concurrency=1']);
-const paired = tests('integration, interop, guards, partitions, examples and stores', find(pairedFolders), [
-  '--test-concurrency=2',
+const waiting = tests('integration, interop, guards, partitions, examples and stores', find(waitingFolders), [
+  '--test-concurrency=3',
 ]);
-const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial, ...paired];
-if (parallel.length + serial.length + paired.length === 0) {
+const steps = [...(filters.length === 0 ? checks : []), ...parallel, ...serial, ...waiting];
+if (parallel.length + serial.length + waiting.length === 0) {
   console.error('no test file matches');
   process.exitCode = 2;
 } else {
