@@ -11,6 +11,7 @@ import type { StoreSession } from '../../src/election/store.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
 import { checkConfig, sweep } from '../../src/stores/nats/bucket.ts';
 import { createNatsBucket, natsStore } from '../../src/stores/nats.ts';
+import { schemaOfStore } from '../../src/stores/urls.ts';
 import { Guide } from '../guide.ts';
 import type { ChildServer } from '../servers/child-server.ts';
 import { connectNats, natsMissing, startNats } from '../servers/nats.ts';
@@ -224,7 +225,7 @@ describe('The NATS store', { skip }, () => {
     assert(!names.includes('none'));
     await assert.rejects(
       createNatsBucket(connection, { bucket: 'too-many', replicas: 3 }),
-      failsWith('failed-precondition', {}, /replicas/),
+      failsWith('failed-precondition', {}, /A single server keeps one replica: replicas: 1/),
     );
     // One that is there stays as it is.
     await createNatsBucket(connection, { bucket: 'with-history', replicas: 1 });
@@ -269,20 +270,32 @@ describe('The NATS store', { skip }, () => {
     const granted = /^```conf\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '';
     const admin = '{ user: admin, password: "admin-secret" }';
     const poor = '{ user: poor, password: "poor-secret", permissions: { publish: ["$JS.API.INFO"] } }';
+    const reads = '"$JS.API.STREAM.INFO.KV_conclave", "$JS.API.STREAM.MSG.GET.KV_conclave"';
+    const reader = `{ user: reader, password: "reader-secret", permissions: { publish: [${reads}] } }`;
+    const creates = '"$JS.API.INFO", "$JS.API.STREAM.CREATE.KV_conclave"';
+    const maker = `{ user: maker, password: "maker-secret", permissions: { publish: [${creates}, ${reads}] } }`;
     const file = join(folder, 'nats.conf');
-    await writeFile(file, granted.replace('users: [', `users: [\n${admin}\n${poor}\n`));
+    await writeFile(file, granted.replace('users: [', `users: [\n${admin}\n${poor}\n${reader}\n${maker}\n`));
     const login = { user: 'admin', pass: 'admin-secret' };
     await using strict = await startNats(['--jetstream', '--config', file], { login });
-    const asAdmin = await connectNats(strict.port, login);
-    await createNatsBucket(asAdmin, { replicas: 1 });
-    await asAdmin.close();
     const urlOf = (user: string) => `nats://${user}@127.0.0.1:${strict.port}`;
+    // What `conclave migrate` does.
+    const schema = await schemaOfStore(urlOf('maker:maker-secret'), { replicas: 1 });
+    assert.equal(await schema?.make?.(), true);
+    assert.equal(await schema?.make?.(), false);
+    await using made = natsStore({ url: urlOf('maker:maker-secret') });
+    assert.equal((await made.read('x')).leader, undefined);
 
     await using wrong = natsStore({ url: urlOf('worker:no-secret') });
     await assert.rejects(wrong.read('x'), failsWith('failed-precondition', {}, /Check user and password/));
     await using lacking = natsStore({ url: urlOf('poor:poor-secret') });
     const told = /right to publish to \$JS\.API\.STREAM\.INFO\.KV_conclave/;
     await assert.rejects(lacking.read('x'), failsWith('failed-precondition', {}, told));
+    await using reading = natsStore({ url: urlOf('reader:reader-secret') });
+    await assert.rejects(
+      reading.openSession({ ttlMs: 60_000, holder: 'reader' }),
+      failsWith('failed-precondition', {}, /right to publish to \$KV\.conclave\.>\./),
+    );
     await using store = natsStore({ url: urlOf('worker:worker-secret') });
     await using session = await store.openSession({ ttlMs: 60_000, holder: 'first' });
     const ending = new AbortController();

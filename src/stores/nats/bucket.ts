@@ -47,7 +47,7 @@ export function checkConfig(description: string, config: StreamConfig, serverVer
     config.mirror !== undefined && 'is a mirror, which takes no writes',
   ].find((one) => typeof one === 'string');
   if (wrong === undefined) return;
-  const message = `${description} ${wrong}: use another, made by createNatsBucket or by "nats kv add NAME --storage file --replicas 3".`;
+  const message = `${description} ${wrong}: use another, made by createNatsBucket or by "nats kv add NAME --storage file --replicas 3" (1 for a single server).`;
   throw new ConclaveError('failed-precondition', message);
 }
 

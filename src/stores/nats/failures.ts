@@ -5,6 +5,7 @@ const codes = {
   wrongLastSequence: [10_071, 10_164],
   noStream: 10_059,
   jetStreamOff: [10_039, 10_076],
+  replicasNeedCluster: 10_074,
 } as const;
 
 interface Described {
@@ -47,13 +48,16 @@ export function explained(
     new ConclaveError('unavailable', said, { cause: error, retryable: true, outcome: certain });
   if (code === codes.noStream) {
     return mend(
-      `Make the bucket: conclave migrate, createNatsBucket, or "nats kv add ${bucket} --storage file --replicas 3".`,
+      `Make the bucket: conclave migrate, createNatsBucket, or "nats kv add ${bucket} --storage file --replicas 3" (1 for a single server).`,
     );
+  }
+  if (code === codes.replicasNeedCluster) {
+    return mend('A single server keeps one replica: replicas: 1, or --replicas 1.');
   }
   if (/Authorization|AuthenticationExpired/.test(name)) return mend('Check user and password, token or key.');
   if (name === 'PermissionViolationError') {
     const right = operation === 'publish' ? 'publish to' : 'subscribe to';
-    return mend(`Grant the user the right to ${right} ${String(subject)}.`);
+    return mend(`Grant the user the right to ${right} ${toGrant(String(subject), bucket)}.`);
   }
   if (codes.jetStreamOff.includes(code as 10_039) || (opening && name === 'JetStreamNotEnabled')) {
     return mend('Start the servers with JetStream (nats-server -js), and enable it for the account.');
@@ -75,6 +79,13 @@ export function explained(
   return isPassing
     ? unavailable('not-applied')
     : mend('Look at the bucket, the servers and the limits of the account.');
+}
+
+/** The refused subject is of one key, consumer or inbox: with the right to that alone the next one would be refused. */
+function toGrant(subject: string, bucket: string): string {
+  if (subject.startsWith(`$KV.${bucket}.`)) return `$KV.${bucket}.>`;
+  const [consumers] = /^\$JS\.API\.CONSUMER\.(?:CREATE|DELETE)\.KV_[\w-]+(?=\.)/.exec(subject) ?? [];
+  return consumers === undefined ? subject.replace(/^_INBOX\..*/, '_INBOX.>') : `${consumers}.>`;
 }
 
 function describe(error: unknown): Described {
