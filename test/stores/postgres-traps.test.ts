@@ -371,6 +371,48 @@ describe('The PostgreSQL store behind PgBouncer, which shares connections betwee
   });
 });
 
+describe('A dialect that the server does not have', { skip: missing ?? false }, () => {
+  let server: PostgresqlServer;
+  before(async () => {
+    server = await startPostgresql(path);
+    await migratePostgres({ url: server.url });
+  }, patience);
+  after(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  test('is refused, since who says it would not go by the clock of the server', patience, async () => {
+    for (const dialect of ['cockroachdb', 'yugabytedb'] as const) {
+      const wrong = { url: server.url, dialect };
+      const expected = refusal(
+        'failed-precondition',
+        new RegExp(`PostgreSQL: leave out dialect: '${dialect}'`),
+      );
+      await using store = postgresStore(wrong);
+      await using candidate = new Candidate(store, 'report');
+      await assert.rejects(candidate.campaign(), expected);
+      await assert.rejects(store.read('report'), expected);
+      await assert.rejects(migratePostgres(wrong), expected);
+    }
+    assert.deepEqual(await server.sql(`SELECT 1 FROM conclave_documents WHERE kind <> 'table'`), []);
+  });
+
+  test('is refused by another relative, which names its own', patience, async () => {
+    const says = 'PostgreSQL 15.2-YB-2025.1.0.0-b0 on x86_64-pc-linux-gnu';
+    await server.sql(`CREATE FUNCTION public.version() RETURNS text LANGUAGE sql AS $$ SELECT '${says}' $$`);
+    await server.sql('ALTER ROLE ALL SET search_path = public, pg_catalog');
+    for (const dialect of ['cockroachdb', 'postgresql'] as const) {
+      await using store = postgresStore({ url: server.url, dialect });
+      await assert.rejects(
+        store.read('report'),
+        refusal('failed-precondition', /YugabyteDB: say so with dialect: 'yugabytedb'/),
+      );
+    }
+    await using store = postgresStore({ url: server.url, dialect: 'yugabytedb' });
+    assert.equal((await store.read('report')).leader, undefined);
+  });
+});
+
 /** Its relatives, where one is given by its URL; what is said to one of them PostgreSQL understands, too. */
 for (const [dialect, url] of [
   ['cockroachdb', process.env.CONCLAVE_TEST_COCKROACHDB_URL],
@@ -407,6 +449,10 @@ describe('What the PostgreSQL store says to CockroachDB, PostgreSQL understands'
   let server: PostgresqlServer;
   before(async () => {
     server = await startPostgresql(path);
+    // A version() that is found before the server's own.
+    await server.sql(`CREATE FUNCTION public.version() RETURNS text LANGUAGE sql
+AS $$ SELECT 'CockroachDB CCL v25.1.0 (x86_64-pc-linux-gnu)' $$`);
+    await server.sql('ALTER ROLE ALL SET search_path = public, pg_catalog');
     await migratePostgres({ url: server.url, dialect: 'cockroachdb' });
   }, patience);
   after(async () => {

@@ -106,16 +106,21 @@ export class PostgresTable {
     throw new ConclaveError('data-incompatible', message);
   }
 
-  /** A relative that answers the same protocol judges sessions by more than one clock; a standby takes no writes. */
+  /**
+   * A relative that answers the same protocol judges sessions by more than one clock; a standby takes no writes. Two
+   * processes that disagree on the dialect would judge by different clocks, and both lead.
+   */
   async #checkServer(signal: AbortSignal): Promise<void> {
     const { service } = this.#statements;
-    const oneServer = this.#where.dialect === 'postgresql';
-    const text = `SELECT version(), current_setting('transaction_read_only'), ${oneServer ? `pg_is_in_recovery()::text` : `'false'`}`;
+    const { dialect } = this.#where;
+    const text = `SELECT version(), current_setting('transaction_read_only'), ${dialect === 'postgresql' ? `pg_is_in_recovery()::text` : `'false'`}`;
     const { rows } = await this.#statements.run('Connecting', { text, values: [] }, signal);
     const [server, readOnly, recovering] = (rows[0] ?? []).map(String);
-    const relative = /CockroachDB/.test(server ?? '') ? 'cockroachdb' : 'yugabytedb';
-    if (oneServer && /CockroachDB|-YB-/.test(server ?? '')) {
-      const message = `${service.description} is ${dialectNames[relative]}: say so with dialect: '${relative}'.`;
+    const met = dialectOf(server ?? '');
+    if (met !== dialect) {
+      const remedy =
+        met === 'postgresql' ? `leave out dialect: '${dialect}'` : `say so with dialect: '${met}'`;
+      const message = `${service.description} is ${dialectNames[met]}: ${remedy}, in every process.`;
       throw new ConclaveError('failed-precondition', message);
     }
     if (recovering !== 'true' && readOnly !== 'on') return;
@@ -138,6 +143,12 @@ export class PostgresTable {
   #missing(): ConclaveError {
     return explain(this.#statements.service, 'Connecting', 'missing-table', undefined);
   }
+}
+
+/** By what the server says of itself, as "PostgreSQL 15.2-YB-2025.1.0.0-b0 on …". */
+function dialectOf(version: string): PostgresDialect {
+  if (/CockroachDB/.test(version)) return 'cockroachdb';
+  return version.includes('-YB-') ? 'yugabytedb' : 'postgresql';
 }
 
 /** Making the same table, index or type at the same time. */
