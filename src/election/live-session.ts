@@ -3,7 +3,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { publish } from './events.ts';
 import type { SessionSettings } from './options.ts';
 import type { LeaseStore, StoreCallOptions, StoreSession } from './store.ts';
-import { type Moment, readMoment, Validity } from './validity.ts';
+import { elapsedMs, type Moment, readMoment, Validity } from './validity.ts';
 import { backoffMs, callBounded, sleep } from './waiting.ts';
 
 /** Why a session cannot be relied on any more; see `LossCause`. */
@@ -46,7 +46,7 @@ export class LiveSession {
     if (unsubscribe) this.lost.addEventListener('abort', unsubscribe, { once: true });
     if (this.lost.aborted) unsubscribe?.();
     void this.#watchClock(() => true);
-    void this.#keepRenewing();
+    void this.#keepRenewing(sentAt);
   }
 
   /** Aborts when the session is lost or closed. */
@@ -141,11 +141,11 @@ export class LiveSession {
     }
   }
 
-  async #keepRenewing(): Promise<void> {
+  async #keepRenewing(openingSentAt: Moment): Promise<void> {
     const { runtime, renewEveryMs, holder, onEvent } = this.#settings;
     const jitteredMs = () => renewEveryMs * (0.9 + runtime.random.unit() / 5);
     let failures = 0;
-    let delayMs = jitteredMs();
+    let delayMs = this.#untilRenewalMs(jitteredMs(), openingSentAt);
     for (;;) {
       await sleep(runtime, delayMs, this.lost);
       if (!this.check()) return;
@@ -158,7 +158,7 @@ export class LiveSession {
         this.#validity.extend(sentAt);
         if (!this.check()) return;
         failures = 0;
-        delayMs = jitteredMs();
+        delayMs = this.#untilRenewalMs(jitteredMs(), sentAt);
         const remainingMs = this.remainingMs();
         publish({ type: 'renewed', holder, session: this.stored.id, remainingMs }, onEvent);
       } catch (error) {
@@ -169,6 +169,15 @@ export class LiveSession {
         this.#reportTrouble('Renewing the session', error, failures, delayMs);
       }
     }
+  }
+
+  /**
+   * Counted from a quick answer. From the request, as the lease is, where the answer came late: else little of the lease
+   * is left then, or it ends before. Never more often than planned.
+   */
+  #untilRenewalMs(plannedMs: number, sentAt: Moment): number {
+    const answeredInMs = elapsedMs(this.#settings.runtime.clock, sentAt);
+    return answeredInMs > this.stored.ttlMs / 20 ? Math.max(0, plannedMs - answeredInMs) : plannedMs;
   }
 
   #reportTrouble(what: string, error: unknown, attempt: number, retryInMs: number): void {

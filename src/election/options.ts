@@ -11,7 +11,10 @@ import { clockMarginMs } from './validity.ts';
 export interface ElectionSessionOptions {
   /** How long a leader that stopped answering keeps the leadership. 100 to 86400000; default 5000. */
   readonly ttlMs?: number | undefined;
-  /** Mean distance of renewals, each jittered by a tenth. 10 to nine tenths of the TTL; default a third of the TTL. */
+  /**
+   * Mean distance of renewals, each jittered by a tenth; sooner after a late answer. 10 to nine tenths of the TTL;
+   * default a third of the TTL.
+   */
   readonly renewEveryMs?: number | undefined;
   /** How wrong any clock's rate may be: 0.01 is 1%. 0 to 0.25; default 0.01. */
   readonly clockDriftRate?: number | undefined;
