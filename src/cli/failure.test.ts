@@ -71,6 +71,9 @@ test('where the last attempt got no answer, what tells which members answer is n
   assert.ok(told(`Range at http://127.0.0.1:2379: this member found no Raft leader in time; ${leaderless}`));
   assert.ok(told('Put at http://h:1: no connection (connect ECONNREFUSED 127.0.0.1:1).'));
   assert.ok(!told('no connection (self-signed certificate). Give that authority (--cacert).'));
+  const ofEtcd =
+    'Reading keys at etcd did not succeed within 5000 ms. The last attempt failed: no answer in time.';
+  assert.equal(reportOf(new ConclaveError('timeout', ofEtcd)).message, ofEtcd);
 });
 
 test('what is tried again is told as a sentence', () => {

@@ -119,6 +119,8 @@ const unanswered =
   /did not succeed within \d+ ms\..*(no answer in time|must run and reach each other|has not answered for \d+ ms|ECONNREFUSED [^ ]+\)|could not be made)\.$/;
 
 function remedyOf({ message }: ConclaveError): string {
+  // Not of an etcd, whose members `conclave check` cannot ask.
+  if (message.includes(' at etcd did not succeed within ')) return '';
   if (unanswered.test(message)) return ' Which members answer, and what is wrong: conclave check.';
   return remedies.find(([text]) => message.endsWith(text))?.[1] ?? '';
 }

@@ -192,7 +192,8 @@ export class KeepAlives {
       let waiting = false;
       for (const waiter of batch.waiters.flat()) {
         if (waiter.settled) continue;
-        if (waiter.deadlineMs <= now) waiter.settle(timedOut(waiter.timeoutMs));
+        if (waiter.deadlineMs <= now)
+          waiter.settle(timedOut(waiter.timeoutMs, this.#endpoints.names.join(', ')));
         else {
           waiting = true;
           next = Math.min(next, waiter.deadlineMs);

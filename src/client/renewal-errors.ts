@@ -16,11 +16,10 @@ export function isFinal(error: ConclaveError): boolean {
   return !error.retryable && finalCodes.has(error.code);
 }
 
-export function timedOut(timeoutMs: number): ConclaveError {
-  return new ConclaveError('timeout', `The lease was not renewed within ${Math.round(timeoutMs)} ms.`, {
-    retryable: true,
-    outcome: 'unknown',
-  });
+/** `by`: who should have. */
+export function timedOut(timeoutMs: number, by: string): ConclaveError {
+  const message = `The lease was not renewed within ${Math.round(timeoutMs)} ms by ${by}.`;
+  return new ConclaveError('timeout', message, { retryable: true, outcome: 'unknown' });
 }
 
 export function aborted(signal: AbortSignal | undefined): ConclaveError {

@@ -52,6 +52,16 @@ test('a person reads why nobody answered, in a few words', () => {
   assert.equal(message(4, late), 'The call: no answer in time.');
 });
 
+test('a server that is no member of Conclave is told as one', () => {
+  const text = 'unknown service conclave.v1.Conclave';
+  const told = errorFromStatus({ status: 12, text, trailer: () => undefined }, 'LeaseGrant at http://a:1');
+  assert.equal(told.code, 'unsupported');
+  assert.match(
+    told.message,
+    /^LeaseGrant at http:\/\/a:1: .*no conclave\.v1\.Conclave,.* etcdStore .* etcd:\/\//,
+  );
+});
+
 test('that nobody leads is said with the member that found nobody', () => {
   const trailers: Record<string, string> = { 'conclave-code': 'no-leader', 'conclave-retryable': 'true' };
   const trailer = (name: string) => trailers[name];

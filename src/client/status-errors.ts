@@ -103,6 +103,11 @@ export function errorFromStatus(received: ReceivedStatus, what: string): Conclav
   }
   if (status === 8 && text.includes('larger than max'))
     return new ConclaveError('too-large', text, { details });
+  const service = /unknown service (conclave\.[\w.]+)/.exec(text)?.[1];
+  if (service !== undefined) {
+    const message = `${what}: there is no ${service}, so this is no member of Conclave. If it is etcd, use etcdStore of conclave/etcd, or etcd:// as the store's URL.`;
+    return new ConclaveError('unsupported', message, { details });
+  }
   const meaning = byStatus[status] ?? { code: 'internal', outcome: 'unknown' };
   const message = text.startsWith('etcdserver: ') ? text : `${what}: ${withoutGrpc(text)}`;
   return new ConclaveError(meaning.code, message, { ...meaning, details });

@@ -95,7 +95,7 @@ class EtcdStore implements LeaseStore {
   constructor(options: EtcdStoreOptions) {
     this.#namespace = checkNamespace(options.namespace ?? 'conclave/election');
     const minTtlMs = checkMinTtl(options.minTtlMs ?? 2000);
-    this.#client = connect(options);
+    this.#client = connect(options, this.#namespace);
     this.#reader = new ElectionReader(this.#client, this.#namespace);
     this.#watching = new ElectionWatching(this.#reader, this.#namespace);
     this.description = options.description ?? `etcd at ${this.#client.endpoints.join(', ')}`;
@@ -176,7 +176,7 @@ class EtcdStore implements LeaseStore {
   }
 }
 
-function connect(options: EtcdStoreOptions): EtcdClient {
+function connect(options: EtcdStoreOptions, namespace: string): EtcdClient {
   const { user, password, tls, transport } = options;
   if ((user === undefined) !== (password === undefined) || user === '') {
     throw new ConclaveError('invalid-argument', 'To log in to etcd give both a user and a password.');
@@ -194,6 +194,7 @@ function connect(options: EtcdStoreOptions): EtcdClient {
     silence: { silenceMs: 300, probeTimeoutMs: 300 },
     authentication,
     credentials,
+    namespace,
   });
 }
 

@@ -83,12 +83,15 @@ describe('An etcd with authentication', { skip }, () => {
   test('refuses a wrong password, a missing login and a missing permission, each with its remedy', async () => {
     const refused = { code: 'failed-precondition' };
     await using wrong = open('worker', 'guess');
-    await assert.rejects(wrong.read('job'), { ...refused, message: /check user and password/ });
+    await assert.rejects(wrong.read('job'), {
+      ...refused,
+      message: /^etcd at \S+: .*check user and password/,
+    });
     await assert.rejects(wrong.openSession(session), { ...refused, message: /check user and password/ });
     await using nobody = open();
     await assert.rejects(nobody.read('job'), { ...refused, message: /give user and password/ });
     await using stranger = open('stranger', 'stranger-secret');
-    const remedy = /"stranger" readwrite on the prefix/;
+    const remedy = /"stranger" readwrite on the prefix team\/elections\/,/;
     await assert.rejects(stranger.read('job'), { ...refused, message: remedy });
     await using elsewhere = open('worker', 'worker-secret', 'other');
     const opened = await elsewhere.openSession(session);

@@ -109,7 +109,7 @@ function decode(text: string, where: string): Record<string, unknown> {
 function foreign(where: string, cause?: unknown): ConclaveError {
   return new ConclaveError(
     'data-incompatible',
-    `${where} was not written by Conclave, and is left as it is: use another table, prefix or namespace.`,
+    `${where} was not written by Conclave, and is left as it is: give the store another table, bucket, prefix, path or namespace, whichever of them it takes.`,
     { cause },
   );
 }

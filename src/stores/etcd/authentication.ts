@@ -67,23 +67,31 @@ export class Authentication {
 
 const staleToken = /invalid auth token|user name is empty|revision of auth store is old/;
 
-/** The same error, with what to do about it. */
-export function explained(error: unknown, credentials: Credentials | undefined): unknown {
+export interface Access {
+  readonly endpoints: readonly string[];
+  readonly namespace: string;
+  readonly credentials: Credentials | undefined;
+}
+
+/** The same error, with where it happened and what to do about it. */
+export function explained(error: unknown, access: Access): unknown {
   if (!ConclaveError.is(error)) return error;
-  const remedy = remedyFor(error.message, credentials?.user);
+  const remedy = remedyFor(error.message, access);
   if (remedy === undefined) return error;
   const { outcome, details } = error;
-  return new ConclaveError('failed-precondition', `${error.message}: ${remedy}`, {
+  const message = `etcd at ${access.endpoints.join(', ')}: ${error.message}: ${remedy}`;
+  return new ConclaveError('failed-precondition', message, {
     outcome,
     details,
     cause: error,
   });
 }
 
-function remedyFor(text: string, user: string | undefined): string | undefined {
+function remedyFor(text: string, { namespace, credentials }: Access): string | undefined {
+  const user = credentials?.user;
   if (text.includes('permission denied')) {
     const role = user === undefined ? 'a role' : `a role of "${user}"`;
-    return `grant ${role} readwrite on the prefix of the store's namespace.`;
+    return `grant ${role} readwrite on the prefix ${namespace}/, which is the store's namespace.`;
   }
   if (text.includes('authentication failed')) return 'check user and password.';
   if (staleToken.test(text) && user === undefined) return 'etcd wants a login: give user and password.';

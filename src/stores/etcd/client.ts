@@ -19,7 +19,7 @@ import {
   TxnRequest,
   type TxnResponse,
 } from '../../wire/index.ts';
-import { type Authentication, type Credentials, explained } from './authentication.ts';
+import { type Access, type Authentication, type Credentials, explained } from './authentication.ts';
 import { LeaseKeepAlives } from './keep-alives.ts';
 
 export interface EtcdClientParts {
@@ -30,6 +30,8 @@ export interface EtcdClientParts {
   readonly silence: SilenceLimits;
   readonly authentication: Authentication;
   readonly credentials: Credentials | undefined;
+  /** For messages: what a user must be permitted to read and write. */
+  readonly namespace: string;
 }
 
 interface Attempts {
@@ -60,7 +62,7 @@ export class EtcdClient {
   readonly #watches: Watches;
   readonly #keepAlives: LeaseKeepAlives;
   readonly #authentication: Authentication;
-  readonly #credentials: Credentials | undefined;
+  readonly #access: Access;
   #versionKnown = false;
 
   constructor(parts: EtcdClientParts) {
@@ -72,7 +74,7 @@ export class EtcdClient {
     this.#watches = new Watches(shared);
     this.#keepAlives = new LeaseKeepAlives(shared);
     this.#authentication = parts.authentication;
-    this.#credentials = parts.credentials;
+    this.#access = parts;
   }
 
   range(request: DeepPartial<RangeRequest>, options: CallOptions = {}): Promise<RangeResponse> {
@@ -150,7 +152,7 @@ export class EtcdClient {
         return;
       } catch (error) {
         if (!this.#authentication.forget(error, token) || logins === MAX_LOGINS)
-          throw explained(error, this.#credentials);
+          throw explained(error, this.#access);
       }
       await this.#logIn(options);
       this.#watches.restart();
@@ -200,7 +202,7 @@ export class EtcdClient {
 
   async #logIn(options: CallOptions): Promise<void> {
     if (this.#authentication.isReady) return;
-    const what = 'Logging in to etcd';
+    const what = 'Logging in';
     const { timeoutMs } = this;
     // For all who wait, so within nobody's own time.
     const ask = async ({ user, password }: Credentials): Promise<string> => {
@@ -209,9 +211,12 @@ export class EtcdClient {
     };
     try {
       const ready = this.#authentication.ready(ask);
-      await waitWithin(this.runtime, ready, what, { timeoutMs, ...options });
+      await waitWithin(this.runtime, ready, `${what} to etcd at ${this.endpoints.join(', ')}`, {
+        timeoutMs,
+        ...options,
+      });
     } catch (error) {
-      throw explained(error, this.#credentials);
+      throw explained(error, this.#access);
     }
   }
 
@@ -233,7 +238,7 @@ export class EtcdClient {
         return await this.#attempts(method, request, what, within, attempts);
       } catch (error) {
         if (!this.#authentication.forget(error, token) || logins === MAX_LOGINS)
-          throw explained(error, this.#credentials);
+          throw explained(error, this.#access);
       }
     }
   }
@@ -247,7 +252,7 @@ export class EtcdClient {
   ): Promise<Res> {
     const { signal } = options;
     const answer = await this.#endpoints.run(
-      what,
+      `${what} at etcd`,
       { ...options, changesNothing },
       async (link, { timeoutMs: leftMs }): Promise<Res | Unsure> => {
         const timeoutMs = once ? leftMs : this.#attemptMs(leftMs);

@@ -51,7 +51,7 @@ export class LeaseKeepAlives {
         // An answer that waits in the socket counts.
         timers.nextTurn(() => {
           this.#giveUpStream(renewal, true);
-          renewal.settle(timedOut(timeoutMs));
+          renewal.settle(timedOut(timeoutMs, `etcd at ${this.#endpoints.names.join(', ')}`));
         });
       });
       const abort = (): void => renewal.settle(aborted(signal));
