@@ -92,7 +92,7 @@ export function showLive(options: SimulateOptions, stream: NodeJS.WriteStream): 
   let drawn = 0;
   const draw = () => {
     const elapsedMs = monotonicMs() - sinceMs;
-    const lines = render(options, block, { width: stream.columns ?? 80, colour, elapsedMs, step });
+    const lines = render(options, block, { width: stream.columns || 80, colour, elapsedMs, step });
     // log-update takes the lines below a change for standing where they stood, which they do not in a frame that grew.
     if (drawn !== lines.length) update.clear();
     drawn = lines.length;

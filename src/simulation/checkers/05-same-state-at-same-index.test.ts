@@ -47,6 +47,11 @@ test('an entry that nobody committed, or another than was, is found', () => {
     () => apply(checker, bob, other),
     /bob applied entry 1 of term 2 .*, but entry 1 of term 1 .* was/,
   );
+  const spoilt = { ...stamped(1, 1), data: stamped(1, 2).data };
+  violates(
+    () => checker.applied(ann, spoilt, []),
+    /ann applied entry 1 of term 1 .* digest .*, but entry 1 of term 1 .* was/,
+  );
 });
 
 test('results that differ are found', () => {

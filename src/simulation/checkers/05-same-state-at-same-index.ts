@@ -1,7 +1,7 @@
 import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { describeEntry } from './sights.ts';
+import { describeEntry, sameEntry } from './sights.ts';
 
 /** A hash covers the whole state, so it is not taken at each index. */
 const hashedEvery = 128;
@@ -15,11 +15,6 @@ interface Applied {
 interface Hashed {
   readonly hash: number;
   readonly by: string;
-}
-
-/** Entries of one index and term have the same bytes: log matching, which has a checker of its own. */
-function alike(one: Entry, other: Entry): boolean {
-  return one === other || (one.term === other.term && one.data.length === other.data.length);
 }
 
 /** Looks at each applied entry with its results, and at the hash of the keyspace from time to time. */
@@ -67,7 +62,8 @@ export function sameStateAtSameIndex(life: LifeSight): Checker {
           checker,
           `${member.name} applied ${describeEntry(entry)}, which nobody reported as committed`,
         );
-      if (!alike(entry, committed)) {
+      // With its bytes: what was logged well may be spoilt on its way from there.
+      if (!sameEntry(entry, committed)) {
         violated(
           checker,
           `${member.name} applied ${describeEntry(entry)}, but ${describeEntry(committed)} was committed`,

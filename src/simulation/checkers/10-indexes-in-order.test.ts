@@ -74,3 +74,16 @@ test('a disk with a gap or an impossible order, and a start from another index t
     /starts with a keyspace at index 0, but with a log that begins after 5/,
   );
 });
+
+test('a snapshot of more than was applied is found, but where another member had it before', () => {
+  const { life, ann, bob } = handmadeLife();
+  const checker = watching(indexesInOrder, life);
+  for (const member of [ann, bob]) checker.memberStarted(member.holds(...entries(1, 1, 1)));
+  Object.assign(ann.durable, { snapshotIndex: 2, entries: [entry(3, 1)] });
+  violates(
+    () => checker.durable(ann),
+    /ann: the snapshot that it made, 2, is above the index of the keyspace, 0/,
+  );
+  Object.assign(bob.durable, { snapshotIndex: 2, entries: [entry(3, 1)] });
+  checker.durable(bob);
+});

@@ -14,6 +14,8 @@ interface Progress {
 export function indexesInOrder(life: LifeSight): Checker {
   const progress: (Progress | undefined)[] = [];
   const harm = new Harm();
+  /** Who ever had a snapshot up to that index on its platter: one that another had may have been received. */
+  const holders = new Map<number, Set<number>>();
 
   const inOrder = (
     member: MemberSight,
@@ -49,11 +51,21 @@ export function indexesInOrder(life: LifeSight): Checker {
     }
   };
 
+  /** One that the member made itself holds nothing that it has not applied. */
+  const checkOwnSnapshot = (member: MemberSight, snapshotIndex: number): void => {
+    const state = progress[member.position];
+    const had = holders.get(snapshotIndex) ?? new Set();
+    holders.set(snapshotIndex, had.add(member.position));
+    if (state === undefined || state.installing > 0 || had.size > 1) return;
+    inOrder(member, snapshotIndex, 'the snapshot that it made', state.applied, 'the index of the keyspace');
+  };
+
   const checkDisk = (member: MemberSight): void => {
     harm.note(member, life.nowUs);
-    if (!harm.isReadable(member)) return;
     const { durable } = member;
+    if (!harm.isReadable(member)) return;
     const { snapshotIndex, lastIndex, commitIndex } = durable;
+    checkOwnSnapshot(member, snapshotIndex);
     inOrder(member, snapshotIndex, 'the durable snapshot', lastIndex, 'the end of the durable log');
     inOrder(member, commitIndex, 'the durable commit index', lastIndex, 'the end of the durable log');
     if (lastIndex === snapshotIndex) return;

@@ -36,7 +36,7 @@ export class DiskFaults {
   /** A member starts from what it reads now. Rot that it met there would need the `DamageRecord`'s leave. */
   recovering = false;
   #failures = new Failures();
-  #misdirected: { readonly path: string; after: number } | undefined;
+  #misdirected: { readonly path: string; after: number; readonly onRead: () => void } | undefined;
 
   /**
    * Makes the next such operation fail, with EIO unless told otherwise. A write to a file with durable writes is a
@@ -53,8 +53,8 @@ export class DiskFaults {
    *
    * @param after so many such reads are right first.
    */
-  misdirectNextRead(path = '', after = 0): void {
-    this.#misdirected = { path, after };
+  misdirectNextRead(path = '', after = 0, onRead = () => {}): void {
+    this.#misdirected = { path, after, onRead };
   }
 
   readsAreRight(): void {
@@ -83,6 +83,7 @@ export class DiskFaults {
     if (misdirected === undefined || !path.includes(misdirected.path)) return false;
     if (misdirected.after-- > 0) return false;
     this.#misdirected = undefined;
+    misdirected.onRead();
     return true;
   }
 

@@ -84,21 +84,32 @@ export function strikeData(fault: Fault, targets: Targets, harmed: () => void): 
   member.kill();
   member.holdDown();
   return () => {
-    if (!member.process?.alive && targets.harm(member, () => harm(member))) harmed();
+    if (!member.process?.alive) targets.harm(member, () => harm(member, harmed));
     member.release();
   };
 }
 
-function harmOf(fault: Fault): ((member: StrikableMember) => void) | undefined {
+/** `harmed`: called when it is. */
+function harmOf(fault: Fault): ((member: StrikableMember, harmed: () => void) => void) | undefined {
   switch (fault.kind) {
     case 'lose-disk':
-      return (member) => member.wipe();
+      return (member, harmed) => {
+        member.wipe();
+        harmed();
+      };
     case 'bit-rot':
-      return (member) => member.disk.rot({ sector: fault.how % 3 === 0 });
+      return (member, harmed) => {
+        member.disk.rot({ sector: fault.how % 3 === 0 });
+        harmed();
+      };
     case 'misdirected-read':
-      // The last batches of the log are what recovery reads with the most trust.
-      return (member) =>
-        member.disk.faults.misdirectNextRead(fault.how % 4 === 0 ? '/snapshots/' : '/log/', fault.how % 3);
+      // The last batches of the log are what recovery reads with the most trust. It may never be read.
+      return (member, harmed) =>
+        member.disk.faults.misdirectNextRead(
+          fault.how % 4 === 0 ? '/snapshots/' : '/log/',
+          fault.how % 3,
+          harmed,
+        );
     default:
       return undefined;
   }

@@ -14,7 +14,7 @@ export interface LifeOptions {
   readonly clients?: number;
   /** Candidates for the leadership. Default 3. */
   readonly candidates?: number;
-  /** What else processes share. Default: in a quarter of the lives one of them, drawn; never where there are no candidates. */
+  /** What else processes share. Default: in about a third of the lives one of them, drawn; never where there are no candidates. */
   readonly sharing?: SharingKind | 'none';
   /** Simulated time with faults, before everything is healed. Default 30. */
   readonly seconds?: number;

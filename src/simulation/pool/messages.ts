@@ -9,6 +9,8 @@ export interface WorkerSettings {
 /** What a thread answers to each LifeOptions that it is sent. */
 export type WorkerMessage =
   | { readonly kind: 'lived'; readonly result: LifeResult }
+  /** Options that cannot be meant. */
+  | { readonly kind: 'refused'; readonly message: string }
   | {
       readonly kind: 'threw';
       readonly error: { readonly message: string; readonly stack: string | undefined };

@@ -41,7 +41,7 @@ export class LifePool implements AsyncDisposable {
     this.#idle = [...this.#threads];
   }
 
-  /** Lives one life as soon as a thread is free. @throws ConclaveError 'closed' when the pool was closed. */
+  /** Lives one life as soon as a thread is free. @throws ConclaveError 'closed' when the pool was closed, 'invalid-argument'. */
   async run(options: LifeOptions): Promise<LifeResult> {
     const thread = this.#idle.pop() ?? (await this.#free());
     try {

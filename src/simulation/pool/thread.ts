@@ -34,7 +34,7 @@ export class LifeThread {
     this.#options = options;
   }
 
-  /** Resolves to a result whatever the life does. @throws ConclaveError 'closed' when closed meanwhile. */
+  /** Resolves to a result whatever the life does. @throws ConclaveError 'closed' when closed meanwhile, 'invalid-argument'. */
   async live(options: LifeOptions): Promise<LifeResult> {
     const worker = this.#started();
     const ended = Promise.withResolvers<LifeResult | Breakdown>();
@@ -86,6 +86,8 @@ export class LifeThread {
 
   #take(worker: Worker, message: WorkerMessage): void {
     if (worker !== this.#worker) return;
+    if (message.kind === 'refused')
+      return this.#fail?.(new ConclaveError('invalid-argument', message.message));
     this.#settle?.(message.kind === 'lived' ? message.result : { ...program, ...message.error });
   }
 

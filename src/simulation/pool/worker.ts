@@ -20,6 +20,8 @@ async function live(options: LifeOptions): Promise<WorkerMessage> {
     const { runLife } = await loaded;
     return { kind: 'lived', result: await runLife(options) };
   } catch (error) {
+    // What is wrong with the code under test is a result; this is about what was asked for.
+    if (ConclaveError.is(error, 'invalid-argument')) return { kind: 'refused', message: error.message };
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     return { kind: 'threw', error: { message, stack } };
   }

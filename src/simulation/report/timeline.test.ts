@@ -28,6 +28,21 @@ test('what a process repeats takes one line, so that the rest has room', () => {
   );
 });
 
+test('a change of role stays, however much is said after it, and a long line is cut', () => {
+  const talk = Array.from({ length: 100 }, (_, at) => ({
+    ...{ atUs: at + 2, who: 'member-1', text: `to member-2: append ${at} ${'x'.repeat(300)}` },
+  }));
+  const turn = { atUs: 1, who: 'member-1', text: 'The Raft state changed. role="leader" term=2' };
+  assert.deepEqual(lastEvents([turn, ...talk])[0], turn);
+  const failed = { ...fakeResult({ seed: 7, keepTrace: true }, {}), lines: [turn, ...talk] };
+  const lines = describeFailure(failed, 'again').split('\n');
+  assert.ok(lines.some((line) => line.endsWith('role="leader" term=2')));
+  assert.ok(
+    lines.every((line) => line.length <= 182),
+    `${Math.max(...lines.map(({ length }) => length))}`,
+  );
+});
+
 test('a failure is told with its claim, what was seen, the events that led to it, and how to see it again', () => {
   const text = describeFailure(fakeResult({ seed: 7, keepTrace: true }, {}), 'conclave simulate --seed 7');
   assert.match(text, /^Seed 7 breaks a claim after 29\.999999 s of simulated time\.$/m);

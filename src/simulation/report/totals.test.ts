@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { faultKinds } from '../faults/options.ts';
 import { fakeResult } from './testing.ts';
-import { Totals } from './totals.ts';
+import { shownByAll, Totals } from './totals.ts';
 
 function totalsOf(count: number, change: object = {}): Totals {
   const totals = new Totals();
@@ -28,6 +29,19 @@ test('a run that covered its claims misses nothing, one that covered nothing mis
   assert.deepEqual(nothing.missing({}), all);
   assert.deepEqual(nothing.missing({ faults: 'none', clients: 0, candidates: 0 }), ['elections']);
   assert.deepEqual(new Totals().missing({ faults: 'none' }), all.slice(0, 3));
+});
+
+test('a large run under all faults must have shown everything; one of another kind need not', () => {
+  const shown = { coverage: Object.fromEntries(shownByAll.map((what) => [what, 1])) };
+  const faults = Object.fromEntries(faultKinds.map((kind) => [kind, 1]));
+  assert.deepEqual(totalsOf(1000, { ...shown, faults }).missing({}), []);
+  const { 'bit-rot': _, ...others } = faults;
+  assert.deepEqual(totalsOf(1000, { ...shown, faults: others }).missing({}), ['bit-rot']);
+  const { 'hand-offs': __, ...rest } = shown.coverage;
+  const lacking = totalsOf(1000, { coverage: rest, faults });
+  assert.deepEqual(lacking.missing({}), ['hand-offs']);
+  for (const other of [{ seconds: 10 }, { faults: 'disk' }, { candidates: 1 }, { members: 1 }] as const)
+    assert.deepEqual(lacking.missing(other), []);
 });
 
 test('a single life need not have drawn a fault, nor need a run that was told which may strike', () => {
