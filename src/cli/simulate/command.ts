@@ -31,6 +31,18 @@ export function addSimulate(program: Command, finish: (exitCode: number) => void
     .option('--faults <KIND>', 'none, network, disk, clock, process, membership or all.', 'all')
     .option('--only <NUMBERS>', 'Of the faults of one life let only these strike: 3,7 or none.')
     .option('--calm-links', 'No link loses, repeats or reorders, whatever was drawn.')
+    .option('--sharing <WHAT>', 'What processes share besides the election, or none. Default: drawn.')
+    .option('--users <ANSWER>', 'yes or no: whether members ask who calls. Default: drawn.')
+    .option(
+      '--divergence <ANSWER>',
+      'yes or no: whether the state of a member comes to differ. Default: drawn.',
+    )
+    .option('--compaction <HOW>', 'by-clients, by-time or by-revisions. Default: drawn.')
+    .option('--burst <N>', 'Operations that a client sends at once, 1 to 64. Default: drawn.')
+    .option(
+      '--compare-every <MS>',
+      'Members are compared so often, in simulated ms; 0: never. Default: drawn.',
+    )
     .option('--trace [FILE]', 'Write all that took place in the life, or in the first that failed.')
     .option('--shrink', 'Look for a smaller life that breaks the same claim.')
     .option('--jobs <N>', 'Lives at a time, 1 to 256. Default: as many as there are cores.')

@@ -54,6 +54,9 @@ test('the command that replays a life gives its options back', async () => {
     { seed: 7, ...defaults, only: [] },
     { seed: 7, ...defaults, only: [3, 17], calmLinks: true },
     { seed: 7, faults: 'disk', members: 5, clients: 0, candidates: 0, seconds: 90, only: [0] },
+    { seed: 7, ...defaults, sharing: 'objects', users: true, divergence: false },
+    { seed: 7, ...defaults, sharing: 'none', users: false, divergence: true, compaction: 'by-time' },
+    { seed: 7, ...defaults, burst: 8, compareEveryMs: 0 },
   ];
   for (const life of lives) {
     const words = replayCommand(life).split(' ').slice(2);
@@ -75,6 +78,12 @@ for (const words of [
   ['--clients', '1.5'],
   ['--seconds', '0'],
   ['--faults', 'some'],
+  ['--sharing', 'all'],
+  ['--users', 'true'],
+  ['--divergence', ''],
+  ['--compaction', 'never'],
+  ['--burst', '65'],
+  ['--compare-every', '60001'],
   ['--only', '3'],
   ['--seed', '7', '--seeds', '2', '--only', '3'],
   ['--seed', '7', '--only', '3,,4'],
@@ -82,7 +91,7 @@ for (const words of [
 ]) {
   test(`${words.join(' ')} is refused, naming the flag`, async () => {
     const isUsage = (error: unknown) =>
-      error instanceof CommandFailure && error.reason === 'usage' && /^--\w+:/.test(error.message);
+      error instanceof CommandFailure && error.reason === 'usage' && /^--[-\w]+:/.test(error.message);
     await assert.rejects(parse(...words), isUsage);
   });
 }

@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { type FaultPreset, faultPresets } from '../../simulation/faults/options.ts';
+import { faultPresets } from '../../simulation/faults/options.ts';
+import { compactions } from '../../simulation/life/check-options.ts';
 import type { LifeOptions } from '../../simulation/life/types.ts';
+import { sharingKinds } from '../../simulation/sharing/settings.ts';
 import { CommandFailure } from '../failure.ts';
 import { parseWholeNumber } from '../numbers.ts';
 
@@ -17,6 +19,12 @@ export interface SimulateFlags {
   readonly faults: string;
   readonly only?: string;
   readonly calmLinks?: boolean;
+  readonly sharing?: string;
+  readonly users?: string;
+  readonly divergence?: string;
+  readonly compaction?: string;
+  readonly burst?: string;
+  readonly compareEvery?: string;
   readonly trace?: string | true;
   readonly shrink?: boolean;
   readonly jobs?: string;
@@ -72,20 +80,39 @@ function countOf(flags: SimulateFlags, block: boolean, most: number): number | u
 
 function lifeOf(flags: SimulateFlags): Omit<LifeOptions, 'seed'> {
   return {
-    faults: parseFaults(flags.faults),
+    faults: oneOf('--faults', flags.faults, faultPresets),
     members: parseWholeNumber(flags.members, '--members', 1, 7),
     clients: parseWholeNumber(flags.clients, '--clients', 0, 100),
     candidates: parseWholeNumber(flags.candidates, '--candidates', 0, 50),
     seconds: parseWholeNumber(flags.seconds, '--seconds', 1, 86_400),
     ...(flags.only !== undefined && { only: parseNumbers(flags.only) }),
     ...(flags.calmLinks === true && { calmLinks: true }),
+    ...drawnOtherwise(flags),
   };
 }
 
-function parseFaults(text: string): FaultPreset {
-  const preset = faultPresets.find((one) => one === text);
-  if (preset !== undefined) return preset;
-  throw new CommandFailure('usage', `--faults: '${text}' is none of ${faultPresets.join(', ')}.`);
+/** What each life draws for itself where nothing is said. */
+function drawnOtherwise({ sharing, users, divergence, compaction, burst, compareEvery }: SimulateFlags) {
+  return {
+    ...(sharing !== undefined && { sharing: oneOf('--sharing', sharing, ['none', ...sharingKinds]) }),
+    ...(users !== undefined && { users: isYes('--users', users) }),
+    ...(divergence !== undefined && { divergence: isYes('--divergence', divergence) }),
+    ...(compaction !== undefined && { compaction: oneOf('--compaction', compaction, compactions) }),
+    ...(burst !== undefined && { burst: parseWholeNumber(burst, '--burst', 1, 64) }),
+    ...(compareEvery !== undefined && {
+      compareEveryMs: parseWholeNumber(compareEvery, '--compare-every', 0, 60_000),
+    }),
+  };
+}
+
+function isYes(flag: string, text: string): boolean {
+  return oneOf(flag, text, ['yes', 'no']) === 'yes';
+}
+
+function oneOf<T extends string>(flag: string, text: string, all: readonly T[]): T {
+  const found = all.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw new CommandFailure('usage', `${flag}: '${text}' is none of ${all.join(', ')}.`);
 }
 
 function parseNumbers(text: string): number[] {

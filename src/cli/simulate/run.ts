@@ -7,10 +7,11 @@ import type { SimulateOptions } from './options.ts';
 import { type Progress, showLines, showLive } from './progress.ts';
 import { type Outcome, simulate } from './simulate.ts';
 import { summaryData, summaryText } from './summary.ts';
-import { writeTrace } from './trace-file.ts';
+import { checkTraceFile, writeTrace } from './trace-file.ts';
 
 /** Runs `conclave simulate` and resolves to its exit code. `runner`: another module that exports `runLife`. */
 export async function runSimulate(options: SimulateOptions, runner?: URL): Promise<number> {
+  await checkTraceFile(options.trace);
   const interrupted = interruption();
   const enough = new AbortController();
   const time = options.forMs === undefined ? undefined : setTimeout(() => enough.abort(), options.forMs);
@@ -35,6 +36,10 @@ export async function runSimulate(options: SimulateOptions, runner?: URL): Promi
   );
   const traceFile = await writeTrace(outcome);
   if (traceFile !== undefined) stderr.write(`conclave: the whole trace is in ${traceFile}\n`);
+  else if (options.trace !== undefined)
+    stderr.write(
+      'conclave: no life failed, so no trace was written; --seed N alone writes that of one life\n',
+    );
   if (!outcome.ok) return exitCodes.failed.code;
   return interrupted.exitCode() ?? exitCodes.ok.code;
 }

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { LifeFailure, LifeOptions, LifeResult } from '../../simulation/life/types.ts';
 import { fakeResult } from '../../simulation/report/testing.ts';
+import { CommandFailure } from '../failure.ts';
 import type { SimulateOptions } from './options.ts';
 import { simulate } from './simulate.ts';
 import { summaryData, summaryText } from './summary.ts';
-import { writeTrace } from './trace-file.ts';
+import { checkTraceFile, writeTrace } from './trace-file.ts';
 
 const life = { faults: 'all', members: 3, clients: 8, candidates: 3, seconds: 30 } as const;
 const usual: SimulateOptions = {
@@ -177,4 +178,18 @@ test('the trace of the life, or of the first that failed, is written whole', asy
     assert.match(lines[59] ?? '', /^ +0\.059000 s {2}m2 +event 59$/);
   }
   assert.equal(await writeTrace((await outcomeOf({ trace })).outcome), undefined);
+});
+
+test('a file that no trace can be written to is refused before anything is lived', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-trace-'));
+  try {
+    await checkTraceFile(undefined);
+    await checkTraceFile(true);
+    await checkTraceFile(join(folder, 'one.trace'));
+    const isUsage = (error: unknown) => error instanceof CommandFailure && error.reason === 'usage';
+    await assert.rejects(checkTraceFile(join(folder, 'none', 'one.trace')), isUsage);
+    await assert.rejects(checkTraceFile(folder), isUsage);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -27,6 +27,8 @@ function figures({ block, elapsedMs, options }: Outcome): string {
   const { totals } = block;
   const rows = [
     ['first seed', `${options.firstSeed}`],
+    // To compare machines by.
+    ...(block.first === undefined ? [] : [['its trace', block.first.traceHash]]),
     ['seeds', grouped(totals.seeds)],
     ['steps', grouped(totals.steps)],
     ['simulated time', longTime(totals.simulatedMs)],

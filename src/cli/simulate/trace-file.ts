@@ -1,9 +1,20 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { formatLine } from '../../simulation/report/timeline.ts';
 import { CommandFailure } from '../failure.ts';
 import type { Outcome } from './simulate.ts';
 
 const linesAtOnce = 10_000;
+
+/** @throws CommandFailure 'usage' where it could never be written, before anything was lived for it. */
+export async function checkTraceFile(trace: string | true | undefined): Promise<void> {
+  if (typeof trace !== 'string') return;
+  const folder = dirname(resolve(trace));
+  const [above, there] = await Promise.all([folder, trace].map((path) => stat(path).catch(() => undefined)));
+  if (above?.isDirectory() !== true)
+    throw new CommandFailure('usage', `--trace: there is no folder ${folder}.`);
+  if (there?.isDirectory() === true) throw new CommandFailure('usage', `--trace: ${trace} is a folder.`);
+}
 
 /** Writes the trace that was asked for; resolves to the file's name, undefined where there was none to write. */
 export async function writeTrace({ options, examined, passed }: Outcome): Promise<string | undefined> {

@@ -3,7 +3,7 @@ import { faultPresets } from '../faults/options.ts';
 import { sharingKinds } from '../sharing/settings.ts';
 import type { LifeOptions } from './types.ts';
 
-const compactions = ['by-clients', 'by-time', 'by-revisions'];
+export const compactions = ['by-clients', 'by-time', 'by-revisions'] as const;
 
 const known: Readonly<Record<keyof LifeOptions, (value: unknown) => string | undefined>> = {
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LifeOptions } from '../life/types.ts';
 import { replayCommand } from './replay.ts';
 
 test('a life with nothing but defaults is lived again by its seed alone', () => {
@@ -17,7 +18,14 @@ test('what differs from the defaults stands in the command', () => {
   assert.equal(replayCommand({ seed: 9, only: [] }), 'conclave simulate --seed 9 --only none');
 });
 
-test('what a command cannot say stands behind it as a comment', () => {
-  const command = replayCommand({ seed: 9, sharing: 'log' });
-  assert.equal(command, "conclave simulate --seed 9 # with sharing: 'log' of runLife");
+test('each option that changes a life changes the command', () => {
+  const all: Required<Omit<LifeOptions, 'keepTrace'>> = {
+    ...{ seed: 8, faults: 'disk', members: 5, clients: 1, candidates: 1, seconds: 1, only: [1] },
+    ...{ calmLinks: true, sharing: 'log', divergence: false, users: false, compaction: 'by-time' },
+    ...{ burst: 1, compareEveryMs: 0 },
+  };
+  for (const [name, value] of Object.entries(all)) {
+    const one = { seed: 7, [name]: value };
+    assert.notEqual(replayCommand(one), replayCommand({ seed: 7 }), name);
+  }
 });

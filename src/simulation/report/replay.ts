@@ -11,7 +11,13 @@ export function replayCommand(options: LifeOptions, command = 'conclave simulate
   if (seconds !== 30) words.push(`--seconds ${seconds}`);
   if (only !== undefined) words.push(`--only ${only.length === 0 ? 'none' : only.join(',')}`);
   if (calmLinks === true) words.push('--calm-links');
-  // No flag: usual lives draw it. A shell passes over it.
-  if (options.sharing !== undefined) words.push(`# with sharing: '${options.sharing}' of runLife`);
+  // What usual lives draw.
+  const { sharing, users, divergence, compaction, burst, compareEveryMs } = options;
+  if (sharing !== undefined) words.push(`--sharing ${sharing}`);
+  if (users !== undefined) words.push(`--users ${users ? 'yes' : 'no'}`);
+  if (divergence !== undefined) words.push(`--divergence ${divergence ? 'yes' : 'no'}`);
+  if (compaction !== undefined) words.push(`--compaction ${compaction}`);
+  if (burst !== undefined) words.push(`--burst ${burst}`);
+  if (compareEveryMs !== undefined) words.push(`--compare-every ${compareEveryMs}`);
   return words.join(' ');
 }
