@@ -90,7 +90,9 @@ function examinedText({ failed, shown: life, options, replay, shrunk, unsteady }
     const left =
       only === undefined ? failed.schedule : failed.schedule.filter(({ number }) => only.includes(number));
     const what = `Shrunk in ${shrunk.tries} tries, from ${failed.schedule.length} faults to ${left.length}`;
-    parts.push(left.length === 0 ? `${what}: it takes no fault to break this claim.` : `${what}:`);
+    const links = options.calmLinks === true ? '' : ', beside what the links lose, repeat and reorder';
+    const none = `it takes no fault to break this claim${links}.`;
+    parts.push(left.length === 0 ? `${what}: ${none}` : `${what}:`);
     for (const { number, kind, atMs, durationMs } of left.slice(0, faultsShown)) {
       parts.push(
         `  ${String(number).padStart(4)}  ${(atMs / 1000).toFixed(3)} s  ${kind}, for ${durationMs} ms`,
