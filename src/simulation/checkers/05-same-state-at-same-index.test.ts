@@ -72,10 +72,7 @@ test('a state that differs is found at the next hash, at an installed snapshot, 
     apply(checker, ann, stamped(index, index));
   }
   for (let index = 1; index <= 31; index++) apply(checker, bob, stamped(index, 1), stamped(index, index));
-  violates(
-    () => apply(checker, bob, stamped(32, 1), stamped(32, 32)),
-    /bob has applied index 32 .* of ann/,
-  );
+  violates(() => apply(checker, bob, stamped(32, 1), stamped(32, 32)), /bob has applied index 32 .* of ann/);
   cid.keyspace.apply(32, encodeBatch({ timeMs: 1, commands: [] }));
   violates(() => checker.installed(cid, snapshot(32, 1)), /cid has installed a snapshot up to index 32/);
   violates(() => checker.memberStarted(cid), /cid has started from a snapshot up to index 32/);
