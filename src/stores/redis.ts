@@ -29,6 +29,7 @@ import {
   connectRedis,
   type OwnConnection,
   type RedisClient,
+  type RedisConnection,
   redisConnection,
 } from './redis/connection.ts';
 import { ended, explained } from './redis/failures.ts';
@@ -48,7 +49,7 @@ export type { IoredisClient, NodeRedisClient, RedisClient } from './redis/connec
 export interface RedisStoreOptions extends DocumentStoreOptions {
   /** `Redis` or `Cluster` of ioredis; `createClient` or `createCluster` of redis, connected. It stays open. */
   readonly client?: RedisClient | undefined;
-  /** In place of a client: redis:// or rediss://, with user and password. Needs the package ioredis or redis. */
+  /** In place of a client: redis:// or rediss://, with user, password and database. Needs the package ioredis or redis. */
   readonly url?: string | undefined;
   /** All keys and the channel begin with it, in braces: '{conclave}:'. Default 'conclave'. */
   readonly prefix?: string | undefined;
@@ -105,9 +106,9 @@ class RedisDocuments implements DocumentDriver {
       this.#connect = async () => ({ connection, close: async () => {} });
       this.description = 'Redis';
     } else {
-      const { href, host } = checkUrl(url);
-      this.#connect = () => connectRedis(href, this.#runtime);
-      this.description = `Redis at ${host}`;
+      const place = checkUrl(url);
+      this.#connect = () => connectRedis(place, this.#runtime);
+      this.description = `Redis at ${place.host}`;
     }
   }
 
@@ -238,15 +239,16 @@ class RedisDocuments implements DocumentDriver {
     args: readonly string[],
     what: 'Connecting' | 'Reading' | 'Writing' | 'Removing' | 'Listing',
   ): Promise<readonly string[]> {
-    const { connection } = await this.#connection();
+    let connection: RedisConnection | undefined;
     let raw: unknown;
     try {
+      connection = (await this.#connection()).connection;
       raw = await connection.run(script, keys, args);
     } catch (error) {
       const changes = what === 'Writing' || what === 'Removing';
       const outcome = changes ? 'unknown' : 'not-applied';
       const { description } = this;
-      if (connection.isEnded()) throw ended(`${what} failed: the client of ${description}`, error, outcome);
+      if (connection?.isEnded()) throw ended(`${what} failed: the client of ${description}`, error, outcome);
       const where = { prefix: this.#prefix, channel: this.#channel, tried: this.#tried };
       throw explained(
         what === 'Connecting' ? `Cannot connect to ${description}` : `${what} failed in ${description}`,

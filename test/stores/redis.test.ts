@@ -368,6 +368,7 @@ describe('The Redis store', { skip }, () => {
     const invalid = { code: 'invalid-argument' };
     for (const options of [
       ...[undefined, {}, { client, url: url() }, { client: {} }, { url: 'http://127.0.0.1' }, { url: 7 }],
+      ...['abc', '-1', '1.5', '01', '2/', '1/2', '1e1', '?db=2'].map((rest) => ({ url: `${url()}/${rest}` })),
       ...[
         { client, prefix: '' },
         { client, prefix: '{a}' },
@@ -403,6 +404,36 @@ describe('The Redis store', { skip }, () => {
       await withoutDriver('ioredis', { ...rest, make: both }),
       /^unsupported: .*npm install ioredis/,
     );
+  });
+
+  test('is refused by a server that has no such database, before anything is written', patience, async () => {
+    await client.flushall();
+    await using last = redisStore({ url: `${url()}/15` });
+    await using session = await last.openSession({ ttlMs: 60_000, holder: 'first' });
+    await win(session, 'in-the-last');
+    await using none = redisStore({ url: `${url()}/99` });
+    const said = /Cannot connect to Redis at 127\.0\.0\.1:\d+: database 99 was refused.*in the url/;
+    await assert.rejects(none.read('x'), failsWith('failed-precondition', {}, said));
+    await assert.rejects(
+      none.openSession({ ttlMs: 60_000, holder: 'first' }),
+      failsWith('failed-precondition', {}, said),
+    );
+    const make = `redisStore({ url: '${url()}/99' })`;
+    const byRedis = await withoutDriver('ioredis', { module: 'redis', storeName: 'redisStore', make });
+    assert.match(byRedis, /^failed-precondition: Cannot connect .* database 99 was refused/);
+    assert.deepEqual(await client.keys('*'), []);
+  });
+
+  test('does not go on in database 0 of a server that came back with fewer', patience, async () => {
+    const first = await startRedis();
+    await using store = redisStore({ url: `redis://127.0.0.1:${first.port}/5`, timeoutMs });
+    await store.read('x');
+    await first[Symbol.asyncDispose]();
+    const fewer = await startRedis(['--databases', '1'], first.port);
+    await assert.rejects(store.read('x'), failsWith('failed-precondition', {}, /database 5 was refused/));
+    await fewer[Symbol.asyncDispose]();
+    await using _whole = await startRedis([], first.port);
+    assert.equal((await store.read('x')).leader, undefined);
   });
 
   test('takes redis where ioredis is not installed, and leaves nothing open', patience, async () => {

@@ -167,7 +167,10 @@ export interface OwnConnection {
 }
 
 /** By ioredis, or by redis where that is not installed. @throws 'unsupported' where neither is. */
-export async function connectRedis(url: string, runtime: Runtime): Promise<OwnConnection> {
+export async function connectRedis(
+  { href: url, database }: RedisUrl,
+  runtime: Runtime,
+): Promise<OwnConnection> {
   const byIoredis = await installed(() => import('ioredis'));
   if (byIoredis !== undefined) {
     const client = new byIoredis.Redis(url, {
@@ -179,8 +182,15 @@ export async function connectRedis(url: string, runtime: Runtime): Promise<OwnCo
     });
     // What a command fails with says only that it was tried often enough.
     let lastError: unknown;
+    let refusal: Error | undefined;
     client.on('error', (error: unknown) => {
       lastError = error;
+      refusal = refusalOf(database, error) ?? refusal;
+      // The client would go on in database 0.
+      if (refusal !== undefined) client.disconnect(true);
+    });
+    client.on('ready', () => {
+      refusal = undefined;
     });
     const close = async () => client.disconnect();
     const connection = redisConnection(client as IoredisClient, runtime);
@@ -188,6 +198,7 @@ export async function connectRedis(url: string, runtime: Runtime): Promise<OwnCo
       connection.run(script, keys, args).catch((error: unknown) => {
         const isVague = error instanceof Error && error.name === 'MaxRetriesPerRequestError';
         const isSocket = typeof (lastError as { code?: unknown } | undefined)?.code === 'string';
+        if (refusal !== undefined) throw refusal;
         throw isVague && isSocket
           ? new Error(`no connection (${saidBy(lastError)})`, { cause: error })
           : error;
@@ -197,10 +208,16 @@ export async function connectRedis(url: string, runtime: Runtime): Promise<OwnCo
   const byRedis = await installed(() => import('redis'));
   if (byRedis !== undefined) {
     const client = byRedis.createClient({ url });
-    client.on('error', () => {});
+    // The client would try again for ever, and tell nobody.
+    const refused = new Promise<never>((_resolve, reject) => {
+      client.on('error', (error: unknown) => {
+        const refusal = refusalOf(database, error);
+        if (refusal !== undefined) reject(refusal);
+      });
+    });
     const close = async () => client.destroy();
     try {
-      await client.connect();
+      await Promise.race([client.connect(), refused]);
     } catch (error) {
       client.destroy();
       throw error;
@@ -209,6 +226,13 @@ export async function connectRedis(url: string, runtime: Runtime): Promise<OwnCo
   }
   const message = 'redisStore with a url needs a client: npm install ioredis (or redis).';
   throw new ConclaveError('unsupported', message);
+}
+
+/** Where the server has no such database, or the user may not select it. */
+function refusalOf(database: number, error: unknown): Error | undefined {
+  const said = saidBy(error);
+  if (database === 0 || !/DB index|\bselect\b/i.test(said)) return undefined;
+  return new Error(`database ${database} was refused (${said})`, { cause: error });
 }
 
 /** undefined: there is no such package. */
@@ -227,12 +251,25 @@ export function saidBy(error: unknown): string {
   return first instanceof Error ? first.message || first.name : String(first);
 }
 
+export interface RedisUrl {
+  readonly href: string;
+  readonly host: string;
+  readonly database: number;
+}
+
 /** @throws 'invalid-argument', without the text: it may hold a password. */
-export function checkUrl(url: unknown): { readonly href: string; readonly host: string } {
+export function checkUrl(url: unknown): RedisUrl {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed !== undefined && /^rediss?:$/.test(parsed.protocol) && parsed.host !== '') {
-    return { href: parsed.href, host: parsed.host };
+  if (parsed === undefined || !/^rediss?:$/.test(parsed.protocol) || parsed.host === '') {
+    const message = 'url must be a text like redis://user:password@host:6379/0, or rediss:// for TLS.';
+    throw new ConclaveError('invalid-argument', message);
   }
-  const message = 'url must be a text like redis://user:password@host:6379/0, or rediss:// for TLS.';
-  throw new ConclaveError('invalid-argument', message);
+  const { href, host, pathname, searchParams } = parsed;
+  // One of the two packages would read `db`, the other would not.
+  if (!/^\/?(0|[1-9]\d{0,8})?$/.test(pathname) || searchParams.has('db')) {
+    const message =
+      'What follows the host in a URL of Redis is the number of a database, as in redis://host:6379/2, or nothing.';
+    throw new ConclaveError('invalid-argument', message);
+  }
+  return { href, host, database: Number(pathname.slice(1)) };
 }

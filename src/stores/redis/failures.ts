@@ -29,6 +29,11 @@ export function explained(
       cause: error,
       outcome: certain,
     });
+  if (/^database \d+ was refused/.test(said)) {
+    const advice =
+      'Name one in the url that the server has and its user may SELECT: those below its setting databases, on a cluster 0 alone.';
+    return mend(advice, outcome);
+  }
   if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
     return mend('Check user and password.');
   if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
