@@ -4,7 +4,7 @@ import { checkNames } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type EventListener, publish } from './events.ts';
-import { checkName } from './options.ts';
+import { checkName, checkStore } from './options.ts';
 import { Refusals } from './refusals.ts';
 import type { ElectionState, LeaseStore } from './store.ts';
 import { backoffMs, linkSignals, sleep } from './waiting.ts';
@@ -31,6 +31,7 @@ export function observe(
   name: string,
   options: ObserveOptions = {},
 ): AsyncGenerator<ObservedLeader | undefined, void, undefined> {
+  checkStore(store);
   checkNames('The options of observe', options, ['signal', 'onEvent', 'runtime']);
   checkName(name);
   const runtime = options.runtime ?? nodeRuntime();

@@ -98,6 +98,30 @@ test('an advisory store is refused unless that is accepted in words', () => {
   new Candidate(store, 'name', { acceptAdvisory: 'two reports a day do no harm', runtime });
 });
 
+const wrongCapabilities: [object, RegExp][] = [
+  [{ consistency: 'linear' }, /consistency of a store must be 'linearizable' or 'advisory', not "linear"/],
+  [{ consistency: undefined }, /consistency .+ not undefined/],
+  [{ note: undefined }, /note .+ must be a text/],
+  [{ watch: 'push' }, /watch .+ must be 'native' or 'poll'/],
+  [{ minTtlMs: '100' }, /minTtlMs .+ must be a number of milliseconds, not "100"/],
+  [{ maxTtlMs: Number.NaN }, /maxTtlMs/],
+  [{ handOff: 'no' }, /handOff .+ must be true or false, not "no"/],
+];
+
+test('a store that misspells what it promises is refused before it is called', async () => {
+  for (const [given, message] of wrongCapabilities) {
+    const store = untouchable(given);
+    const refused = { code: 'invalid-argument', message };
+    assert.throws(() => new Candidate(store, 'name', { runtime }), refused);
+    assert.throws(() => new Session(store, { runtime }), refused);
+    assert.throws(() => observe(store, 'name', { runtime }), refused);
+    await assert.rejects(
+      elect(store, 'name', () => {}, { runtime, acceptAdvisory: 'whatever it is' }),
+      refused,
+    );
+  }
+});
+
 test('whenJobReturns and the job itself are checked', async () => {
   const options = { whenJobReturns: 'again' as 'stop', runtime };
   await assert.rejects(

@@ -4,6 +4,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { checkNames, shown } from '../errors/option-names.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
+import { checkCapabilities } from './capabilities.ts';
 import type { EventListener } from './events.ts';
 import type { LeaseStore } from './store.ts';
 import { clockMarginMs } from './validity.ts';
@@ -158,12 +159,17 @@ export function resolveSessionSettings(store: LeaseStore, options: ElectionSessi
   };
 }
 
-/** For callers without types: a store that is none must not show as a TypeError from somewhere inside. */
+/**
+ * For callers without types, and stores of one's own: a store that is none must not show as a TypeError from somewhere
+ * inside, nor one that misspells what it promises pass for a better one.
+ */
 export function checkStore(store: LeaseStore): void {
   const given: { capabilities?: unknown; openSession?: unknown } | undefined = store;
-  if (typeof given?.capabilities !== 'object' || typeof given.openSession !== 'function') {
+  const capabilities = given?.capabilities;
+  if (typeof capabilities !== 'object' || capabilities === null || typeof given?.openSession !== 'function') {
     throw invalid('The first argument must be a store, such as conclaveStore(…) or memoryStore(…) gives.');
   }
+  checkCapabilities(capabilities);
 }
 
 /** @throws 'invalid-argument' for anything but an AbortSignal. */
@@ -178,7 +184,7 @@ export function resolveElectionSettings(store: LeaseStore, options: ElectionOpti
   if (accepted !== undefined && (typeof accepted !== 'string' || accepted.trim() === '')) {
     throw invalid('acceptAdvisory must be a text that says why an advisory store is acceptable.');
   }
-  if (consistency === 'advisory' && accepted === undefined) {
+  if (consistency !== 'linearizable' && accepted === undefined) {
     throw new ConclaveError(
       'unsupported',
       `${store.description} is advisory (${note}): two may lead at once and fencing tokens may fall. Use a linearizable store, or say in acceptAdvisory why that is acceptable.`,

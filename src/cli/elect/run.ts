@@ -74,7 +74,7 @@ export async function runElect(options: ElectOptions): Promise<number> {
   const code = whyNotExecutable(options.command[0] ?? '', process.env.PATH);
   if (code !== undefined) return notStarted(options, { code, message: code });
   await using store = await openElections(options.where);
-  if (store.capabilities.consistency === 'advisory' && options.acceptAdvisory === undefined) {
+  if (store.capabilities.consistency !== 'linearizable' && options.acceptAdvisory === undefined) {
     const message = `On ${store.description} two may lead at once, and tokens may fall (${store.capabilities.note}). Use another store, or say with --accept-advisory WHY why that will do.`;
     throw new CommandFailure('usage', message);
   }
