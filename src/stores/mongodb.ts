@@ -46,7 +46,8 @@ const ownNames = ['client', 'url', 'database', 'collection'] as const;
 /** @throws ConclaveError 'invalid-argument' for both or neither of client and url, and for unusable names. */
 export function mongodbStore(options: MongodbStoreOptions): LeaseStore {
   checkOptions('The options of mongodbStore', options, [...documentStoreOptionNames, ...ownNames]);
-  return documentStore(new MongodbDocuments(options), options);
+  const { timeoutMs, pollMs, runtime } = options;
+  return documentStore(new MongodbDocuments(options), { timeoutMs, pollMs, runtime });
 }
 
 interface Opened {

@@ -64,9 +64,10 @@ const whereNames = ['client', 'url', 'table'];
 /** @throws ConclaveError 'invalid-argument' for a malformed url, table name or duration. */
 export function mysqlStore(options: MysqlStoreOptions): LeaseStore {
   checkOptions('The options of mysqlStore', options, [...documentStoreOptionNames, ...whereNames]);
-  const { client, url, runtime = nodeRuntime() } = options;
+  const { client, url, timeoutMs, pollMs, runtime = nodeRuntime() } = options;
   const table = checkTable(options.table ?? 'conclave_documents');
-  return documentStore(new MysqlDriver(connectMysql({ client, url }), table, runtime), options);
+  const driver = new MysqlDriver(connectMysql({ client, url }), table, runtime);
+  return documentStore(driver, { timeoutMs, pollMs, runtime });
 }
 
 /**

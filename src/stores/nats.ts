@@ -48,7 +48,8 @@ export function natsStore(options: NatsStoreOptions): LeaseStore {
     ...documentStoreOptionNames,
     ...['connection', 'url', 'bucket'],
   ]);
-  return documentStore(new NatsDocuments(options), options);
+  const { timeoutMs, pollMs, runtime } = options;
+  return documentStore(new NatsDocuments(options), { timeoutMs, pollMs, runtime });
 }
 
 export interface NatsBucketOptions {

@@ -70,10 +70,11 @@ export interface PostgresStoreOptions extends PostgresTableOptions, DocumentStor
 export function postgresStore(options: PostgresStoreOptions): LeaseStore {
   const known = [...documentStoreOptionNames, ...whereNames, 'listen'];
   checkOptions('The options of postgresStore', options, known);
-  const { client, url, listen = true, runtime = nodeRuntime() } = options;
+  const { client, url, listen = true, timeoutMs, pollMs, runtime = nodeRuntime() } = options;
   const where = checkTableOptions(options);
   const connected = connectPostgres({ client, url }, dialectNames[where.dialect]);
-  return documentStore(new PostgresDriver(connected, where, listen, runtime), options);
+  const driver = new PostgresDriver(connected, where, listen, runtime);
+  return documentStore(driver, { timeoutMs, pollMs, runtime });
 }
 
 class PostgresDriver implements DocumentDriver {

@@ -63,7 +63,8 @@ export function redisStore(options: RedisStoreOptions): LeaseStore {
     'url',
     'prefix',
   ]);
-  return documentStore(redisDriver(options), options);
+  const { timeoutMs, pollMs, runtime } = options;
+  return documentStore(redisDriver(options), { timeoutMs, pollMs, runtime });
 }
 
 /** @internal for tests */

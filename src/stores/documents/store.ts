@@ -8,6 +8,7 @@ import type {
   StoreSession,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
+import { checkNames, shown } from '../../errors/option-names.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { checkSession } from '../conclave/calls.ts';
@@ -15,6 +16,7 @@ import { AllElections } from './all-elections.ts';
 import { DriverCalls, type Within } from './calling.ts';
 import type { DocumentStoreParts } from './changes.ts';
 import type { DocumentDriver } from './driver.ts';
+import { checkDriver } from './driver-check.ts';
 import { ElectionDocuments, type FoundElection } from './elections.ts';
 import { Proofs } from './proofs.ts';
 import { DocumentSession } from './session.ts';
@@ -36,8 +38,13 @@ export const documentStoreOptionNames = ['timeoutMs', 'pollMs', 'runtime'] as co
 
 const dayMs = 86_400_000;
 
-/** The driver is the store's own from here on: it is disposed with it. @throws 'invalid-argument' */
+/**
+ * The driver is the store's own from here on: it is disposed with it.
+ * @throws 'invalid-argument' for a driver that lacks something, and for an unknown or wrong option.
+ */
 export function documentStore(driver: DocumentDriver, options: DocumentStoreOptions = {}): LeaseStore {
+  checkDriver(driver);
+  checkNames('The options of documentStore', options, documentStoreOptionNames);
   return new DocumentStore(driver, options);
 }
 
@@ -178,7 +185,7 @@ function checkMs(name: string, value: number, leastMs: number): number {
   if (typeof value === 'number' && value >= leastMs && value <= dayMs) return value;
   throw new ConclaveError(
     'invalid-argument',
-    `${name} must be from ${leastMs} to ${dayMs} ms, not ${value}.`,
+    `${name} must be from ${leastMs} to ${dayMs} ms, not ${shown(value)}.`,
   );
 }
 
