@@ -22,7 +22,8 @@ export function shown(value: unknown): string {
   return Array.isArray(value) ? 'an array' : 'an object';
 }
 
-function nearest(name: string, known: readonly string[]): string | undefined {
+/** Which one may have been meant, where it is written nearly so. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
   const begun = known.find((one) => wanted.length > 2 && one.toLowerCase().startsWith(wanted));
   if (begun !== undefined) return begun;
@@ -33,15 +34,19 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return ranked[0] !== undefined && ranked[0].edits <= most ? ranked[0].one : undefined;
 }
 
-/** How many letters to put in, take out or replace. */
+/** How many letters to put in, take out or replace, or neighbours to exchange. */
 function editsBetween(from: string, to: string): number {
+  let before: readonly number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);
   for (const [at, letter] of [...from].entries()) {
     const next = [at + 1];
     for (let column = 1; column <= to.length; column++) {
       const replaced = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+      const isExchanged = letter === to[column - 2] && from[at - 1] === to[column - 1];
+      const exchanged = (isExchanged ? before[column - 2] : undefined) ?? Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, exchanged + 1, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
     }
+    before = row;
     row = next;
   }
   return row[to.length] ?? 0;

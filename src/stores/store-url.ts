@@ -1,5 +1,6 @@
 /** URLs of stores: like those of databases, with several hosts. What nobody asked for is refused. */
 import { ConclaveError } from '../errors/index.ts';
+import { nearest } from '../errors/option-names.ts';
 
 const shape = /^([a-z][a-z0-9+.-]*):\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
 const hostAndPort = /^(\[[0-9a-f:.%]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i;
@@ -83,27 +84,43 @@ export class StoreUrl {
     return value;
   }
 
-  /** The whole URL for a driver that takes one, without the parameters that were taken out. */
+  /**
+   * The URL for a driver that takes one, with the parameters that were not taken out, which are for the driver to know.
+   * @throws 'invalid-argument' for one that looks like one of ours, misspelt.
+   */
   rest(scheme = this.scheme): string {
-    this.#unused.clear();
+    for (const name of this.#query.keys()) {
+      if (nearest(name, [...this.#known]) !== undefined) throw this.#unknown(name);
+    }
     const query = this.#query.toString();
     for (const name of [...this.#query.keys()]) this.#query.delete(name);
+    return `${this.withoutParameters(scheme)}${query === '' ? '' : `?${query}`}`;
+  }
+
+  /** The URL for a driver that is to have no parameters: those that are left are refused. */
+  withoutParameters(scheme = this.scheme): string {
+    this.#unused.clear();
     const user = this.#userinfo === undefined ? '' : `${this.#userinfo}@`;
     const path = this.#path === '' ? '' : `/${this.#path}`;
-    return `${scheme}://${user}${this.authority}${path}${query === '' ? '' : `?${query}`}`;
+    return `${scheme}://${user}${this.authority}${path}`;
   }
 
   /** @throws 'invalid-argument' for a part that no store looked at: it would be left out in silence. */
   assertAllUsed(): void {
     const [name] = this.#query.keys();
-    if (name !== undefined) {
-      const message = `The ${this.scheme} URL has the parameter ${JSON.stringify(name)}, which this store does not know. ${this.#known.size === 0 ? 'It takes none.' : `Known: ${[...this.#known].join(', ')}.`}`;
-      throw new ConclaveError('invalid-argument', message);
-    }
+    if (name !== undefined) throw this.#unknown(name);
     const [part] = this.#unused;
     if (part === undefined) return;
     const message = `The ${this.scheme} URL has a ${part === 'user' ? 'user and password' : 'path'}, which this store does not take.`;
     throw new ConclaveError('invalid-argument', message);
+  }
+
+  #unknown(name: string): ConclaveError {
+    const known = [...this.#known];
+    const near = nearest(name, known);
+    const help = near === undefined ? `Known: ${known.join(', ')}.` : `Did you mean ${near}?`;
+    const message = `The ${this.scheme} URL has the parameter ${JSON.stringify(name)}, which this store does not know. ${known.length === 0 ? 'It takes none.' : help}`;
+    return new ConclaveError('invalid-argument', message);
   }
 
   #decoded(text: string): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
 import { parseStoreUrl } from './store-url.ts';
-import { openStore, storeSchemes } from './urls.ts';
+import { openStore, schemaOfStore, storeSchemes } from './urls.ts';
 
 /** Every scheme, with all that its URL may say. No service need run: nothing is connected before it is used. */
 const urls: Readonly<Record<string, readonly string[]>> = {
@@ -76,12 +76,27 @@ test('what no store takes is refused, and no message shows a password', async ()
 test('a refusal says what the URL lacks, or may have', async () => {
   const refused = [
     ['zk://host?x=1', /"x".*It takes none/],
-    ['s3://bucket?regoin=r', /"regoin".*Known: region, endpoint\./],
+    ['s3://bucket?regoin=r', /"regoin".*Did you mean region\?/],
+    ['s3://bucket?tls=r', /"tls".*Known: region, endpoint\./],
+    ['redis://host?prefx=a', /"prefx".*Did you mean prefix\?/],
+    ['valkeys://host/1?prefix=a&family=6', /"family".*Known: prefix\./],
+    ['nats://host?buket=1', /"buket".*Did you mean bucket\?/],
+    ['nats://host?bucket=a&tls=1', /"tls".*Known: bucket\./],
+    ['postgres://host/base?sslmode=disable&tabel=t', /"tabel".*Did you mean table\?/],
+    ['postgresql://host/base?table=t&dialct=cockroachdb', /"dialct".*Did you mean dialect\?/],
+    ['mysql://host/base?Table=t', /"Table".*Did you mean table\?/],
+    ['mongodb://host/base?colection=c', /"colection".*Did you mean collection\?/],
     ['cassandra://host/keyspace', /parameter datacenter is missing/],
     ['scylla://host?datacenter=one', /scylla:\/\/.*keyspace is missing/],
   ] as const;
   for (const [url, message] of refused) {
     await assert.rejects(openStore(url), { code: 'invalid-argument', message });
+  }
+});
+
+test('a migration refuses what the store refuses', async () => {
+  for (const url of ['nats://host?buket=1', 'postgres://host/base?tabel=t', 'mysql://host/base?tables=t']) {
+    await assert.rejects(schemaOfStore(url), { code: 'invalid-argument', message: /Did you mean/ });
   }
 });
 

@@ -2,7 +2,7 @@
  * A store by its URL, for programs that take one from their configuration. The driver that it needs is loaded then.
  *
  * Guarantees: credentials come from the URL or from the variables that the vendor's own tools read, and stand in no
- * message; a scheme, a part of the URL or a parameter that nothing knows is refused.
+ * message; a scheme, a part of the URL or a parameter that nothing knows is refused; where a driver may know it, one that looks like ours.
  *
  * Must not: know more of a store than how it is called; a new one is a line in `schemes`.
  */
@@ -91,7 +91,7 @@ const mysql: Scheme = {
 const redis: Opener = async (url) => {
   const prefix = url.parameter('prefix');
   const scheme = url.scheme.replace('valkey', 'redis');
-  return (await import('./redis.ts')).redisStore({ url: url.rest(scheme), prefix });
+  return (await import('./redis.ts')).redisStore({ url: url.withoutParameters(scheme), prefix });
 };
 
 const mongodbAt = (url: StoreUrl) => {
@@ -148,7 +148,7 @@ const s3: Scheme = {
 
 const natsAt = (url: StoreUrl) => {
   const bucket = url.parameter('bucket');
-  return { url: url.rest(), bucket };
+  return { url: url.withoutParameters(), bucket };
 };
 
 const nats: Scheme = {

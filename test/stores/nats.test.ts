@@ -323,7 +323,7 @@ describe('The NATS store', { skip }, () => {
         { url, buckt: 'a' },
         { url, pollMs: 0 },
       ],
-      ...[{ url: 'nats://a,,b' }, { url: 'nats://%ZZ@a' }, { url: 'nats://' }],
+      ...[{ url: 'nats://a,,b' }, { url: 'nats://a?bucket=b' }, { url: 'nats://%ZZ@a' }, { url: 'nats://' }],
     ]) {
       assert.throws(
         () => natsStore(options as never),

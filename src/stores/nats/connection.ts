@@ -23,7 +23,7 @@ export function checkUrl(url: unknown): { readonly hosts: readonly string[]; rea
     'url must be a text like nats://user:password@host:4222, or tls:// for TLS; more hosts follow after commas.',
   );
   const [, scheme, credentials, rest = ''] =
-    /^(nats|tls):\/\/(?:([^@/]*)@)?([^@/]+)\/?$/.exec(typeof url === 'string' ? url : '') ?? [];
+    /^(nats|tls):\/\/(?:([^@/]*)@)?([^@/?#]+)\/?$/.exec(typeof url === 'string' ? url : '') ?? [];
   const hosts = rest.split(',').map((host) => (scheme === 'tls' ? `tls://${host}` : host));
   if (scheme === undefined || rest.split(',').some((host) => !URL.canParse(`http://${host}`)))
     throw malformed;
