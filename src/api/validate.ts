@@ -1,4 +1,5 @@
 import { ConclaveError } from '../errors/index.ts';
+import { shown } from '../errors/option-names.ts';
 import { countOperations, txnHasDuplicateKeys } from '../keyspace/index.ts';
 import type * as keyspace from '../keyspace/types.ts';
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from '../wire/index.ts';
@@ -34,7 +35,7 @@ export function checkLimits(given: Partial<ApiLimits> = {}): CheckedLimits {
 
 function checkWhole(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  const message = `${what} is ${value}; it must be a whole number from ${least} to ${most}.`;
+  const message = `${what} is ${shown(value)}; it must be a whole number from ${least} to ${most}.`;
   throw new ConclaveError('invalid-argument', message);
 }
 

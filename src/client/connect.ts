@@ -1,4 +1,5 @@
 import { ConclaveError } from '../errors/index.ts';
+import { shown } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { AuthenticatedTransport } from './authenticated-transport.ts';
 import { ConclaveClient } from './client.ts';
@@ -75,6 +76,7 @@ export function parseEndpoints(endpoints: string | readonly string[], grpc: bool
 
 /** @throws 'invalid-argument' */
 export function checkDuration(name: string, value: number): number {
-  if (value > 0 && value <= 2 ** 31 - 1) return value;
-  throw new ConclaveError('invalid-argument', `${name} is ${value}; it must be above 0 and below 2^31 ms.`);
+  if (typeof value === 'number' && value > 0 && value <= 2 ** 31 - 1) return value;
+  const message = `${name} is ${shown(value)}; it must be a number above 0 and below 2^31 (ms).`;
+  throw new ConclaveError('invalid-argument', message);
 }

@@ -46,6 +46,8 @@ test('a cluster that cannot be right is refused with the reason', () => {
   );
   assert.throws(() => setUp(options({ heartbeatIntervalMs: 0 })), /between 5 and 10000/);
   assert.throws(() => setUp(options({ snapshotCount: Number.NaN })), /snapshotCount/);
+  const text = '100' as unknown as number;
+  assert.throws(() => setUp(options({ heartbeatIntervalMs: text })), /heartbeatIntervalMs is "100"/);
   assert.throws(() => setUp(options({ logSegmentBytes: 100 })), /logSegmentBytes is 100.* between 4096/);
   assert.throws(() => setUp(options({ logSegmentBytes: 5000.5 })), /must be a whole number/);
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ConclaveError } from '../errors/index.ts';
+import { shown } from '../errors/option-names.ts';
 import { type Address, nodeRuntime, type Runtime } from '../runtime/index.ts';
 import type { AutoCompaction } from './auto-compaction.ts';
 import { type Logger, silentLogger } from './logger.ts';
@@ -283,10 +284,10 @@ function checkAutoCompaction(setting: AutoCompaction | undefined): AutoCompactio
 }
 
 function inRange(what: string, value: number, least: number, most: number): number {
-  if (!(value >= least && value <= most)) {
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
     throw new ConclaveError(
       'invalid-argument',
-      `${what} is ${value}; it must be between ${least} and ${most}.`,
+      `${what} is ${shown(value)}; it must be between ${least} and ${most}.`,
     );
   }
   return value;
@@ -294,5 +295,5 @@ function inRange(what: string, value: number, least: number, most: number): numb
 
 function wholeInRange(what: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value)) return inRange(what, value, least, most);
-  throw new ConclaveError('invalid-argument', `${what} is ${value}; it must be a whole number.`);
+  throw new ConclaveError('invalid-argument', `${what} is ${shown(value)}; it must be a whole number.`);
 }

@@ -24,7 +24,7 @@ import type {
   StoreSession,
 } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
-import { checkNames } from '../errors/option-names.ts';
+import { checkNames, shown } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace } from './conclave/keys.ts';
@@ -199,7 +199,8 @@ function connect(options: EtcdStoreOptions, namespace: string): EtcdClient {
 }
 
 function checkMinTtl(minTtlMs: number): number {
-  if (minTtlMs >= 1000 && minTtlMs <= 3_600_000 && minTtlMs % 1000 === 0) return minTtlMs;
-  const message = `minTtlMs ${minTtlMs} is no floor of etcd's: give whole seconds in milliseconds, at least 1000.`;
+  const isWhole = typeof minTtlMs === 'number' && minTtlMs % 1000 === 0;
+  if (isWhole && minTtlMs >= 1000 && minTtlMs <= 3_600_000) return minTtlMs;
+  const message = `minTtlMs ${shown(minTtlMs)} is no floor of etcd's: give whole seconds in milliseconds, at least 1000.`;
   throw new ConclaveError('invalid-argument', message);
 }

@@ -56,3 +56,17 @@ test('a name that is nearly right is told', () => {
     message: 'The options of etcdStore must not contain "timeoutMS". Did you mean timeoutMs?',
   });
 });
+
+test('a text in the place of a duration is refused by every store, and shown as a text', () => {
+  const stores = Object.entries(entries).filter(([name]) => /Store$/.test(name) && name !== 'memoryStore');
+  assert(stores.length > 10);
+  for (const [name, [call, options]] of stores) {
+    const given = { ...options, timeoutMs: '5' } as never;
+    assert.throws(() => call(given), { code: 'invalid-argument', message: /^timeoutMs .*"5"/ }, name);
+  }
+  const minTtlMs = '2000' as unknown as number;
+  assert.throws(() => etcdStore({ endpoints: '127.0.0.1:1', minTtlMs }), {
+    code: 'invalid-argument',
+    message: /^minTtlMs "2000" is no floor/,
+  });
+});
