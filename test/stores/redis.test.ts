@@ -427,11 +427,14 @@ describe('The Redis store', { skip }, () => {
   test('does not go on in database 0 of a server that came back with fewer', patience, async () => {
     const first = await startRedis();
     await using store = redisStore({ url: `redis://127.0.0.1:${first.port}/5`, timeoutMs });
-    await store.read('x');
-    await first[Symbol.asyncDispose]();
-    const fewer = await startRedis(['--databases', '1'], first.port);
-    await assert.rejects(store.read('x'), failsWith('failed-precondition', {}, /database 5 was refused/));
-    await fewer[Symbol.asyncDispose]();
+    {
+      await using _whole = first;
+      await store.read('x');
+    }
+    {
+      await using _fewer = await startRedis(['--databases', '1'], first.port);
+      await assert.rejects(store.read('x'), failsWith('failed-precondition', {}, /database 5 was refused/));
+    }
     await using _whole = await startRedis([], first.port);
     assert.equal((await store.read('x')).leader, undefined);
   });
