@@ -254,7 +254,7 @@ const retriedCodes: ReadonlySet<string> = new Set([
   'timeout',
 ]);
 
-function mayRetry(error: ConclaveError): boolean {
+export function mayRetry(error: ConclaveError): boolean {
   return error.retryable || retriedCodes.has(error.code);
 }
 

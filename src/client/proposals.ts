@@ -1,8 +1,11 @@
 import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type ProposeRequest, type ProposeResponse, services } from '../wire/index.ts';
+import { neverSent } from './call-errors.ts';
 import { type CallOptions, waitWithin } from './calls.ts';
-import { type Endpoints, outOfTime } from './endpoints.ts';
+import { type Endpoints, mayRetry, outOfTime } from './endpoints.ts';
+import type { Link } from './link.ts';
+import type { UnaryOptions } from './transport.ts';
 
 type Mutation = NonNullable<ProposeRequest['request']>;
 type Answer = NonNullable<ProposeResponse['response']>;
@@ -15,6 +18,8 @@ interface Incarnation {
   nextSequence: number;
   /** Sequences without an answer, ascending: a Set keeps the order of insertion. */
   readonly pending: Set<number>;
+  /** Sequences that were sent and given up while an earlier one was pending: they may still arrive. */
+  readonly abandoned: Set<number>;
 }
 
 interface Registration {
@@ -77,16 +82,25 @@ export class Proposals {
     const sequence = incarnation.nextSequence;
     incarnation.nextSequence += 1;
     incarnation.pending.add(sequence);
+    let isSent = false;
     const forget = (): boolean => incarnation.pending.delete(sequence);
+    const abandon = (): void => {
+      if (!forget() || !isSent) return;
+      const [lowest = sequence] = incarnation.pending;
+      // Else the next proposal says that nobody waits for it any more.
+      if (lowest < sequence) incarnation.abandoned.add(sequence);
+    };
     // At once: whatever this caller asks for next must overtake and so annul what it gave up here.
-    options.signal?.addEventListener('abort', forget, { once: true });
+    options.signal?.addEventListener('abort', abandon, { once: true });
     try {
       const repeatable = { ...options, mayRepeat: true };
-      return await this.#endpoints.run(what, repeatable, async (link, { timeoutMs, ambiguous }) => {
+      return await this.#endpoints.run(what, repeatable, async (link, { timeoutMs: shareMs, ambiguous }) => {
+        const timeoutMs = await this.#annul(incarnation, link, { ...options, timeoutMs: shareMs });
         // Empty only when the caller has given up, and then nothing is sent any more.
         const [acknowledgedBelow = sequence] = incarnation.pending;
         const proposal = { incarnation: incarnation.id, sequence, acknowledgedBelow, request };
         try {
+          isSent = true;
           const unaryOptions =
             options.signal === undefined ? { timeoutMs } : { signal: options.signal, timeoutMs };
           return (await link.unary(services.Conclave.propose, proposal, unaryOptions)).response;
@@ -95,10 +109,35 @@ export class Proposals {
           throw error;
         }
       });
+    } catch (error) {
+      if (ConclaveError.is(error) && error.outcome === 'unknown') abandon();
+      throw error;
     } finally {
-      options.signal?.removeEventListener('abort', forget);
+      options.signal?.removeEventListener('abort', abandon);
       forget();
     }
+  }
+
+  /**
+   * Before anything else is sent, what was given up out of turn gets nothing to do, under its own number: whichever of the
+   * two arrives first is the one that is applied. Resolves to what is left of the time.
+   */
+  async #annul(incarnation: Incarnation, link: Link, { signal, timeoutMs }: UnaryOptions): Promise<number> {
+    if (incarnation.abandoned.size === 0) return timeoutMs;
+    const { clock } = this.#runtime;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    const within = signal === undefined ? { timeoutMs } : { signal, timeoutMs };
+    const [acknowledgedBelow = Number.POSITIVE_INFINITY] = incarnation.pending;
+    const annulling = [...incarnation.abandoned].map(async (sequence) => {
+      // Else the proposal that follows says so.
+      if (sequence >= acknowledgedBelow) {
+        const proposal = { incarnation: incarnation.id, sequence, acknowledgedBelow, request: nothing };
+        await link.unary(services.Conclave.propose, proposal, within).catch(unlessAnswered);
+      }
+      incarnation.abandoned.delete(sequence);
+    });
+    await Promise.all(annulling);
+    return Math.max(untilMs - clock.monotonicMs(), 1);
   }
 
   /** The registration goes on for others; a caller that waits in vain should hear what is wrong with it. */
@@ -128,7 +167,7 @@ export class Proposals {
       )
       .then(
         ({ incarnation }): Incarnation => {
-          registration.made = { id: incarnation, nextSequence: 1, pending: new Set() };
+          registration.made = { id: incarnation, nextSequence: 1, pending: new Set(), abandoned: new Set() };
           return registration.made;
         },
         (error: unknown) => {
@@ -141,6 +180,15 @@ export class Proposals {
     this.#registration = registration;
     return registration;
   }
+}
+
+const nothing: Mutation = { $case: 'txn', value: { compare: [], success: [], failure: [] } };
+
+/** Refused for good is an answer: that number is used up, or unknown with its whole incarnation. */
+function unlessAnswered(error: unknown): void {
+  if (!ConclaveError.is(error)) throw error;
+  const isAboutCaller = error.code === 'permission-denied' || error.code === 'unauthenticated';
+  if (error.code === 'aborted' || isAboutCaller || mayRetry(error)) throw neverSent(error);
 }
 
 function notApplied(error: ConclaveError): ConclaveError {
