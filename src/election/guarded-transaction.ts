@@ -24,7 +24,7 @@ export function checkTransactionFor({ store, live }: Guarded, transaction: Store
   if (!store.capabilities.transactions || live.stored.transact === undefined) {
     throw new ConclaveError(
       'unsupported',
-      `${store.description} has no transactions: write to a resource that compares the token instead.`,
+      `${store.description} offers no transactions of a leadership: write to something that compares the token (docs/guides/fencing.md).`,
     );
   }
   checkTransaction(transaction);

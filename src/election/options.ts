@@ -118,10 +118,10 @@ export function resolveSessionSettings(store: LeaseStore, options: ElectionSessi
   const ttlMs = checkRange('ttlMs', options.ttlMs ?? 5000, 100, dayMs);
   const { minTtlMs, maxTtlMs, connectionBound } = store.capabilities;
   if (ttlMs < minTtlMs) {
-    throw invalid(`ttlMs ${ttlMs} is below what ${store.description} can keep: use at least ${minTtlMs}.`);
+    throw invalid(`ttlMs ${ttlMs} is below what ${store.description} can keep: use at least ${minTtlMs} ms.`);
   }
   if (ttlMs > maxTtlMs) {
-    throw invalid(`ttlMs ${ttlMs} is above what ${store.description} can keep: use at most ${maxTtlMs}.`);
+    throw invalid(`ttlMs ${ttlMs} is above what ${store.description} can keep: use at most ${maxTtlMs} ms.`);
   }
   const clockDriftRate = checkRange('clockDriftRate', options.clockDriftRate ?? 0.01, 0, 0.25);
   const validMs = ttlMs - clockMarginMs(ttlMs, clockDriftRate);
