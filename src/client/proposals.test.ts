@@ -46,15 +46,23 @@ function setUp() {
     sent.map(({ proposal: { sequence, acknowledgedBelow, request } }) => [
       ...[request?.$case, sequence, acknowledgedBelow],
     ]);
-  return { runtime, sent, put, told };
+  const giveUp = async () => {
+    const leave = new AbortController();
+    put('given up', leave.signal);
+    await runtime.advance(1);
+    leave.abort();
+  };
+  const giveUpOutOfTurn = async () => {
+    put('waits for long');
+    await runtime.advance(1);
+    await giveUp();
+  };
+  return { runtime, sent, put, told, giveUp, giveUpOutOfTurn };
 }
 
 test('what is given up is annulled by the next proposal, where nothing earlier waits for its answer', async () => {
-  const { runtime, put, told } = setUp();
-  const leave = new AbortController();
-  put('given up', leave.signal);
-  await runtime.advance(1);
-  leave.abort();
+  const { runtime, put, told, giveUp } = setUp();
+  await giveUp();
   put('next');
   await runtime.advance(1);
   assert.deepEqual(told(), [
@@ -64,13 +72,8 @@ test('what is given up is annulled by the next proposal, where nothing earlier w
 });
 
 test('where something earlier does, what is given up gets nothing to do under its own number first', async () => {
-  const { runtime, sent, put, told } = setUp();
-  put('waits for long');
-  await runtime.advance(1);
-  const leave = new AbortController();
-  put('given up', leave.signal);
-  await runtime.advance(1);
-  leave.abort();
+  const { runtime, sent, put, told, giveUpOutOfTurn } = setUp();
+  await giveUpOutOfTurn();
   const next = put('next');
   await runtime.advance(1);
   assert.deepEqual(told(), [
@@ -89,13 +92,8 @@ test('where something earlier does, what is given up gets nothing to do under it
 });
 
 test('it is tried again until it is answered, and a number that is used up is an answer', async () => {
-  const { runtime, sent, put, told } = setUp();
-  put('waits for long');
-  await runtime.advance(1);
-  const leave = new AbortController();
-  put('given up', leave.signal);
-  await runtime.advance(1);
-  leave.abort();
+  const { runtime, sent, put, told, giveUpOutOfTurn } = setUp();
+  await giveUpOutOfTurn();
   put('next');
   await runtime.advance(1);
   const lost = new ConclaveError('unavailable', 'The connection broke.', {

@@ -1,31 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { type ConformanceTarget, conformanceTests, losingAnswers } from '../../src/conformance/index.ts';
+import { after, before, describe } from 'node:test';
+import { losingAnswers } from '../../src/conformance/index.ts';
 import { electionKeys } from '../../src/stores/conclave/keys.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
 import { DeleteRangeRequest, services } from '../../src/wire/index.ts';
 import { startConclave, type TestServer } from '../interop/servers.ts';
 import { peer } from '../peers.ts';
 import { testsOfOutages } from '../stores/outage.ts';
+import { register } from '../stores/register.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
 import { MeddlingNetwork } from './meddling.ts';
 
 const etcd = peer('etcd');
 const skip = etcd.missing ?? false;
 const path = etcd.path ?? '';
-
-function register(
-  open: () => Promise<ConformanceTarget>,
-  wanted: (name: string) => boolean = () => true,
-): void {
-  for (const { name, run } of conformanceTests(open, { patienceMs: 30_000 })) {
-    if (!wanted(name)) continue;
-    test(name, async (context) => {
-      const { skipped } = await run();
-      if (skipped !== undefined) context.skip(skipped);
-    });
-  }
-}
 
 /** As `etcdctl del --prefix` would. */
 async function deleteRecords(cluster: EtcdCluster, name: string): Promise<void> {

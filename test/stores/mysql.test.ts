@@ -4,7 +4,8 @@ import mysql from 'mysql2/promise';
 import { migrateMysql, mysqlSchema, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
 import { startMariadb } from '../servers/mariadb.ts';
-import { patience, register, type SqlStoreSubject, type UserClient } from './sql-subject.ts';
+import { register } from './register.ts';
+import { patience, type SqlStoreSubject, type UserClient } from './sql-subject.ts';
 import { testSqlStore } from './sql-suite.ts';
 
 const { path = '', missing } = peer('mariadbd');

@@ -17,7 +17,8 @@ import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
 import { losingProxy } from '../stand-ins/losing-proxy.ts';
-import { patience, register } from './sql-subject.ts';
+import { register } from './register.ts';
+import { patience } from './sql-subject.ts';
 
 const { path = '', missing } = peer('postgres');
 const pooler = peer('pgbouncer');

@@ -10,7 +10,8 @@ import { type PostgresJs, postgresJsPool } from '../../src/stores/sql/postgres-j
 import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
-import { patience, refusal, register } from './sql-subject.ts';
+import { register } from './register.ts';
+import { patience, refusal } from './sql-subject.ts';
 
 const { path = '', missing } = peer('postgres');
 const pooler = peer('pgbouncer');

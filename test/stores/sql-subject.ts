@@ -1,7 +1,5 @@
 // What the suite of SQL stores knows of one of them, and what its parts share.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { type ConformanceTarget, conformanceTests } from '../../src/conformance/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
 import { ConclaveError, type ErrorCode } from '../../src/errors/index.ts';
 import type { Runtime } from '../../src/runtime/index.ts';
@@ -62,19 +60,6 @@ export interface SqlScene {
   fresh(): { readonly url: string; readonly table: string };
   /** @throws what the store refuses. */
   opening(options: StoreOptions): Promise<void>;
-}
-
-export function register(
-  open: () => Promise<ConformanceTarget>,
-  wanted: (name: string) => boolean = () => true,
-): void {
-  for (const { name, run } of conformanceTests(open, { patienceMs: 30_000 })) {
-    if (!wanted(name)) continue;
-    test(name, async (context) => {
-      const { skipped } = await run();
-      if (skipped !== undefined) context.skip(skipped);
-    });
-  }
 }
 
 export function refusal(code: ErrorCode, message: RegExp, retryable = false): (error: unknown) => boolean {

@@ -4,14 +4,8 @@ import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { type ConformanceTarget, losingAnswers } from '../../src/conformance/index.ts';
 import { Candidate } from '../../src/election/index.ts';
-import {
-  patience,
-  refusal,
-  register,
-  type SqlServer,
-  type SqlStoreSubject,
-  type StoreOptions,
-} from './sql-subject.ts';
+import { register } from './register.ts';
+import { patience, refusal, type SqlServer, type SqlStoreSubject, type StoreOptions } from './sql-subject.ts';
 import { testSqlTables } from './sql-tables.ts';
 import { testSqlTraffic } from './sql-traffic.ts';
 import { testSqlUsers } from './sql-users.ts';
