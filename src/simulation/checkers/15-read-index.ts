@@ -12,7 +12,8 @@ export function readIndex(life: LifeSight): Checker {
 
   const checker: Checker = {
     name: '15-read-index',
-    claim: 'The index at which a linearizable read is answered is no lower than what was committed anywhere when it was asked.',
+    claim:
+      'The index at which a linearizable read is answered is no lower than what was committed anywhere when it was asked.',
     asked(member: MemberSight, readId: number) {
       const ofMember = asked[member.position] ?? new Map<number, number>();
       asked[member.position] = ofMember.set(readId, life.committed.lastIndex);
