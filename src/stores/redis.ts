@@ -244,13 +244,14 @@ class RedisDocuments implements DocumentDriver {
     let raw: unknown;
     try {
       connection = (await this.#connection()).connection;
-      raw = await connection.run(script, keys, args);
+      raw = await connection.run(script, keys, [...args, connection.database]);
     } catch (error) {
       const changes = what === 'Writing' || what === 'Removing';
       const outcome = changes ? 'unknown' : 'not-applied';
       const { description } = this;
       if (connection?.isEnded()) throw ended(`${what} failed: the client of ${description}`, error, outcome);
-      const where = { prefix: this.#prefix, channel: this.#channel, tried: this.#tried };
+      const { database = '' } = connection ?? {};
+      const where = { prefix: this.#prefix, channel: this.#channel, database, tried: this.#tried };
       throw explained(
         what === 'Connecting' ? `Cannot connect to ${description}` : `${what} failed in ${description}`,
         error,

@@ -368,7 +368,9 @@ describe('The Redis store', { skip }, () => {
     const invalid = { code: 'invalid-argument' };
     for (const options of [
       ...[undefined, {}, { client, url: url() }, { client: {} }, { url: 'http://127.0.0.1' }, { url: 7 }],
-      ...['abc', '-1', '1.5', '01', '2/', '1/2', '1e1', '?db=2'].map((rest) => ({ url: `${url()}/${rest}` })),
+      ...['abc', '-1', '1.5', '01', '2/', '1/2', '1e1', '?db=2', '?prefix=a', '1?family=6'].map((rest) => ({
+        url: `${url()}/${rest}`,
+      })),
       ...[
         { client, prefix: '' },
         { client, prefix: '{a}' },
@@ -418,11 +420,40 @@ describe('The Redis store', { skip }, () => {
       none.openSession({ ttlMs: 60_000, holder: 'first' }),
       failsWith('failed-precondition', {}, said),
     );
-    const make = `redisStore({ url: '${url()}/99' })`;
+    const make = `({ read: async (name) => { await using store = redisStore({ url: '${url()}/99' }); return await store.read(name); } })`;
     const byRedis = await withoutDriver('ioredis', { module: 'redis', storeName: 'redisStore', make });
     assert.match(byRedis, /^failed-precondition: Cannot connect .* database 99 was refused/);
     assert.deepEqual(await client.keys('*'), []);
   });
+
+  test(
+    'is refused by a client of the user that went on in database 0 of such a server',
+    patience,
+    async () => {
+      await client.flushall();
+      for (const lazyConnect of [false, true]) {
+        const lost = connectIoredis(server.port, { db: 99, lazyConnect });
+        await using store = redisStore({ client: lost });
+        const said = /Cannot connect to Redis: database 99 was refused.*in the options of the client/;
+        await assert.rejects(store.read('x'), failsWith('failed-precondition', {}, said));
+        lost.disconnect();
+      }
+      assert.deepEqual(await client.keys('*'), []);
+      const third = connectIoredis(server.port, { db: 3 });
+      {
+        await using store = redisStore({ client: third });
+        await using session = await store.openSession({ ttlMs: 60_000, holder: 'first' });
+        const token = await win(session, 'in-the-third');
+        // Where the elections are does not change under those who hold them.
+        await third.select(4);
+        assert.equal((await store.read('in-the-third')).leader?.token, token);
+        await using byUrl = redisStore({ url: `${url()}/3` });
+        assert.equal((await byUrl.read('in-the-third')).leader?.token, token);
+      }
+      third.disconnect();
+      assert.deepEqual(await client.keys('*'), []);
+    },
+  );
 
   test('does not go on in database 0 of a server that came back with fewer', patience, async () => {
     const first = await startRedis();
@@ -437,6 +468,20 @@ describe('The Redis store', { skip }, () => {
     }
     await using _whole = await startRedis([], first.port);
     assert.equal((await store.read('x')).leader, undefined);
+  });
+
+  test('by the package redis says why it got no connection, as by ioredis', patience, async () => {
+    const said = (url: string) =>
+      withoutDriver('ioredis', {
+        module: 'redis',
+        storeName: 'redisStore',
+        make: `redisStore({ url: '${url}' })`,
+      });
+    assert.match(
+      await said('redis://127.0.0.1:1'),
+      /^unavailable: Cannot connect to Redis at 127\.0\.0\.1:1: no connection \(.*ECONNREFUSED/,
+    );
+    assert.match(await said(url('nobody:wrong@')), /^failed-precondition: .*Check user and password/);
   });
 
   test('takes redis where ioredis is not installed, and leaves nothing open', patience, async () => {

@@ -29,6 +29,8 @@ export interface RedisConnection {
   listen(channel: string, listener: Listener, signal: AbortSignal): Promise<void>;
   /** The user ended it: no command will ever be answered. */
   isEnded(): boolean;
+  /** Which each script selects; '': none needs to. */
+  readonly database: string;
 }
 
 export interface Listener {
@@ -38,7 +40,7 @@ export interface Listener {
 
 /** What is used of a connection that listens. */
 interface Subscriber {
-  readonly options?: { readonly socket?: object };
+  readonly options?: { readonly socket?: object; readonly db?: unknown };
   on(event: string, listener: (...values: unknown[]) => void): unknown;
   connect(): Promise<unknown>;
   subscribe(channel: string, listener?: (message: unknown) => void): Promise<unknown>;
@@ -64,6 +66,7 @@ export function redisConnection(client: RedisClient, runtime: Runtime): RedisCon
 function ioredis(client: IoredisClient, runtime: Runtime): RedisConnection {
   const own = client as unknown as Subscriber & {
     readonly status: string;
+    readonly condition?: { readonly select?: unknown } | null;
     nodes?(role: 'master'): readonly Subscriber[];
   };
   return {
@@ -82,6 +85,8 @@ function ioredis(client: IoredisClient, runtime: Runtime): RedisConnection {
       await attend(subscriber, () => subscriber.subscribe(channel), listener, signal, runtime);
     },
     isEnded: () => own.status === 'end',
+    // The client only logs that it could not select it, and goes on in 0.
+    database: own.nodes === undefined ? databaseOf(own.condition?.select ?? own.options?.db) : '',
   };
 }
 
@@ -106,7 +111,14 @@ function nodeRedis(client: NodeRedisClient, runtime: Runtime): RedisConnection {
       await attend(subscriber, subscribe, listener, signal, runtime);
     },
     isEnded: () => !own.isOpen,
+    // The client connects to no other than the one that it was told.
+    database: '',
   };
+}
+
+/** A new connection is in 0. */
+function databaseOf(number: unknown): string {
+  return Number(number ?? 0) === 0 ? '' : String(number);
 }
 
 async function orWhole(byHash: () => Promise<unknown>, whole: () => Promise<unknown>): Promise<unknown> {
@@ -167,72 +179,70 @@ export interface OwnConnection {
 }
 
 /** By ioredis, or by redis where that is not installed. @throws 'unsupported' where neither is. */
-export async function connectRedis(
-  { href: url, database }: RedisUrl,
-  runtime: Runtime,
-): Promise<OwnConnection> {
+export async function connectRedis({ href, database }: RedisUrl, runtime: Runtime): Promise<OwnConnection> {
   const byIoredis = await installed(() => import('ioredis'));
   if (byIoredis !== undefined) {
-    const client = new byIoredis.Redis(url, {
+    const client = new byIoredis.Redis(href, {
       // What may have been carried out is not sent again: the store reads first.
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 1,
       // After a failover the address leads to another server than the connection.
       reconnectOnError: ({ message }) => message.includes('READONLY'),
     });
-    // What a command fails with says only that it was tried often enough.
     let lastError: unknown;
-    let refusal: Error | undefined;
     client.on('error', (error: unknown) => {
       lastError = error;
-      refusal = refusalOf(database, error) ?? refusal;
-      // The client would go on in database 0.
-      if (refusal !== undefined) client.disconnect(true);
     });
-    client.on('ready', () => {
-      refusal = undefined;
-    });
-    const close = async () => client.disconnect();
     const connection = redisConnection(client as IoredisClient, runtime);
-    const run: RedisConnection['run'] = (script, keys, args) =>
-      connection.run(script, keys, args).catch((error: unknown) => {
-        const isVague = error instanceof Error && error.name === 'MaxRetriesPerRequestError';
-        const isSocket = typeof (lastError as { code?: unknown } | undefined)?.code === 'string';
-        if (refusal !== undefined) throw refusal;
-        throw isVague && isSocket
-          ? new Error(`no connection (${saidBy(lastError)})`, { cause: error })
-          : error;
-      });
-    return { connection: { ...connection, run }, close };
+    const run = tellingWhy(connection, 'MaxRetriesPerRequestError', () => lastError);
+    return { connection: { ...connection, run, database }, close: async () => client.disconnect() };
   }
   const byRedis = await installed(() => import('redis'));
   if (byRedis !== undefined) {
-    const client = byRedis.createClient({ url });
+    // A command that waits for a connection would wait for ever.
+    const client = byRedis.createClient({ url: href, disableOfflineQueue: true });
+    let lastError: unknown;
     // The client would try again for ever, and tell nobody.
-    const refused = new Promise<never>((_resolve, reject) => {
+    const failed = new Promise<never>((_resolve, reject) => {
       client.on('error', (error: unknown) => {
-        const refusal = refusalOf(database, error);
-        if (refusal !== undefined) reject(refusal);
+        lastError = error;
+        reject(error);
       });
     });
-    const close = async () => client.destroy();
     try {
-      await Promise.race([client.connect(), refused]);
+      await Promise.race([client.connect(), failed]);
     } catch (error) {
       client.destroy();
-      throw error;
+      throw isSocketError(error) ? noConnection(error) : error;
     }
-    return { connection: redisConnection(client as unknown as NodeRedisClient, runtime), close };
+    failed.catch(() => {});
+    const connection = redisConnection(client as unknown as NodeRedisClient, runtime);
+    const run = tellingWhy(connection, 'ClientOfflineError', () => lastError);
+    return { connection: { ...connection, run, database }, close: async () => client.destroy() };
   }
   const message = 'redisStore with a url needs a client: npm install ioredis (or redis).';
   throw new ConclaveError('unsupported', message);
 }
 
-/** Where the server has no such database, or the user may not select it. */
-function refusalOf(database: number, error: unknown): Error | undefined {
-  const said = saidBy(error);
-  if (database === 0 || !/DB index|\bselect\b/i.test(said)) return undefined;
-  return new Error(`database ${database} was refused (${said})`, { cause: error });
+/** An error of this name says only that there is no connection: what was heard before says why. */
+function tellingWhy(
+  { run }: RedisConnection,
+  vague: string,
+  lastError: () => unknown,
+): RedisConnection['run'] {
+  return (script, keys, args) =>
+    run(script, keys, args).catch((error: unknown) => {
+      const isVague = error instanceof Error && (error.name === vague || error.constructor.name === vague);
+      throw isVague && isSocketError(lastError()) ? noConnection(lastError(), error) : error;
+    });
+}
+
+function isSocketError(error: unknown): boolean {
+  return typeof (error as { code?: unknown } | undefined)?.code === 'string';
+}
+
+function noConnection(why: unknown, cause = why): Error {
+  return new Error(`no connection (${saidBy(why)})`, { cause });
 }
 
 /** undefined: there is no such package. */
@@ -252,9 +262,11 @@ export function saidBy(error: unknown): string {
 }
 
 export interface RedisUrl {
+  /** Without the database. */
   readonly href: string;
   readonly host: string;
-  readonly database: number;
+  /** As of a `RedisConnection`. */
+  readonly database: string;
 }
 
 /** @throws 'invalid-argument', without the text: it may hold a password. */
@@ -264,12 +276,19 @@ export function checkUrl(url: unknown): RedisUrl {
     const message = 'url must be a text like redis://user:password@host:6379/0, or rediss:// for TLS.';
     throw new ConclaveError('invalid-argument', message);
   }
-  const { href, host, pathname, searchParams } = parsed;
+  const { host, pathname, searchParams } = parsed;
   // One of the two packages would read `db`, the other would not.
   if (!/^\/?(0|[1-9]\d{0,8})?$/.test(pathname) || searchParams.has('db')) {
     const message =
       'What follows the host in a URL of Redis is the number of a database, as in redis://host:6379/2, or nothing.';
     throw new ConclaveError('invalid-argument', message);
   }
-  return { href, host, database: Number(pathname.slice(1)) };
+  // Neither package would know ours, and redis knows none at all.
+  const [parameter] = searchParams.keys();
+  if (parameter !== undefined) {
+    const message = `The url of redisStore has the parameter ${JSON.stringify(parameter)}, and takes none: prefix is an option of redisStore, and what is meant for ioredis or redis goes to a client of yours.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
+  parsed.pathname = '';
+  return { href: parsed.href, host, database: databaseOf(pathname.slice(1) || 0) };
 }

@@ -5,6 +5,8 @@ import { saidBy } from './connection.ts';
 interface Where {
   readonly prefix: string;
   readonly channel: string;
+  /** '': whichever the client has. */
+  readonly database: string;
   /** This server has taken writes before. */
   readonly tried: boolean;
 }
@@ -19,7 +21,7 @@ export function explained(
   what: string,
   error: unknown,
   outcome: ErrorOutcome,
-  { prefix, channel, tried }: Where,
+  { prefix, channel, database, tried }: Where,
 ): ConclaveError {
   if (ConclaveError.is(error)) return error;
   const said = saidBy(error);
@@ -29,10 +31,11 @@ export function explained(
       cause: error,
       outcome: certain,
     });
-  if (/^database \d+ was refused/.test(said)) {
+  if (/DB index|SELECT is not allowed/.test(said)) {
+    const refused = `${what}: database ${database} was refused (${said.replace(/\.? script: .*/, '')}).`;
     const advice =
-      'Name one in the url that the server has and its user may SELECT: those below its setting databases, on a cluster 0 alone.';
-    return mend(advice, outcome);
+      'Name one that the server has, in the url or in the options of the client: those below its setting databases, on a cluster 0 alone.';
+    return new ConclaveError('failed-precondition', `${refused} ${advice}`, { cause: error });
   }
   if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
     return mend('Check user and password.');

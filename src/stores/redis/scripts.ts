@@ -14,8 +14,15 @@ export interface Script {
 export const writeIdLength = 16;
 const recentWrites = 16;
 
+/**
+ * The database, the last argument of each script; '': where the connection is. A client may go on in database 0 where it
+ * could not select another: so no write is left to what it has selected.
+ */
+const select = `local database = ARGV[#ARGV]
+if database ~= '' then redis.call('SELECT', database) end`;
+
 function script(...parts: readonly string[]): Script {
-  const source = parts.join('\n');
+  const source = [select, ...parts].join('\n');
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
