@@ -57,12 +57,8 @@ export interface RedisStoreOptions extends DocumentStoreOptions {
 
 /** @throws ConclaveError 'invalid-argument' for both or neither of client and url, and for an unusable prefix. */
 export function redisStore(options: RedisStoreOptions): LeaseStore {
-  checkOptions('The options of redisStore', options, [
-    ...documentStoreOptionNames,
-    'client',
-    'url',
-    'prefix',
-  ]);
+  const known = [...documentStoreOptionNames, 'client', 'url', 'prefix'];
+  checkOptions('The options of redisStore', options, known);
   const { timeoutMs, pollMs, runtime } = options;
   return documentStore(redisDriver(options), { timeoutMs, pollMs, runtime });
 }
@@ -87,6 +83,7 @@ class RedisDocuments implements DocumentDriver {
   readonly #closed = new AbortController();
   readonly #connect: () => Promise<OwnConnection>;
   #connected: Promise<OwnConnection> | undefined;
+  #isTls: boolean | undefined;
   #tried = false;
 
   constructor(options: RedisStoreOptions) {
@@ -108,7 +105,8 @@ class RedisDocuments implements DocumentDriver {
       this.description = 'Redis';
     } else {
       const place = checkUrl(url);
-      this.#connect = () => connectRedis(place, this.#runtime);
+      this.#isTls = place.isTls;
+      this.#connect = () => connectRedis(place, options.timeoutMs ?? 5000, this.#runtime);
       this.description = `Redis at ${place.host}`;
     }
   }
@@ -251,13 +249,13 @@ class RedisDocuments implements DocumentDriver {
       const { description } = this;
       if (connection?.isEnded()) throw ended(`${what} failed: the client of ${description}`, error, outcome);
       const { database = '' } = connection ?? {};
-      const where = { prefix: this.#prefix, channel: this.#channel, database, tried: this.#tried };
-      throw explained(
-        what === 'Connecting' ? `Cannot connect to ${description}` : `${what} failed in ${description}`,
-        error,
-        outcome,
-        where,
-      );
+      const where = {
+        ...{ prefix: this.#prefix, channel: this.#channel, database },
+        ...{ isTls: this.#isTls, tried: this.#tried },
+      };
+      const isOpening = what === 'Connecting';
+      const failed = isOpening ? `Cannot connect to ${description}` : `${what} failed in ${description}`;
+      throw explained(failed, error, outcome, where);
     }
     const answer = Array.isArray(raw) ? raw.map(String) : [];
     const [status = '', ...rest] = answer;

@@ -179,12 +179,19 @@ export interface OwnConnection {
 }
 
 /** By ioredis, or by redis where that is not installed. @throws 'unsupported' where neither is. */
-export async function connectRedis({ href, database }: RedisUrl, runtime: Runtime): Promise<OwnConnection> {
+export async function connectRedis(
+  { href, database }: RedisUrl,
+  timeoutMs: number,
+  runtime: Runtime,
+): Promise<OwnConnection> {
+  // Two attempts and more fit into the time of a call, so that it hears why they failed.
+  const connectTimeout = Math.ceil(timeoutMs * 0.4);
   const byIoredis = await installed(() => import('ioredis'));
   if (byIoredis !== undefined) {
     const client = new byIoredis.Redis(href, {
       // What may have been carried out is not sent again: the store reads first.
       autoResendUnfulfilledCommands: false,
+      connectTimeout,
       maxRetriesPerRequest: 1,
       // After a failover the address leads to another server than the connection.
       reconnectOnError: ({ message }) => message.includes('READONLY'),
@@ -200,7 +207,7 @@ export async function connectRedis({ href, database }: RedisUrl, runtime: Runtim
   const byRedis = await installed(() => import('redis'));
   if (byRedis !== undefined) {
     // A command that waits for a connection would wait for ever.
-    const client = byRedis.createClient({ url: href, disableOfflineQueue: true });
+    const client = byRedis.createClient({ url: href, disableOfflineQueue: true, socket: { connectTimeout } });
     let lastError: unknown;
     // The client would try again for ever, and tell nobody.
     const failed = new Promise<never>((_resolve, reject) => {
@@ -265,6 +272,7 @@ export interface RedisUrl {
   /** Without the database. */
   readonly href: string;
   readonly host: string;
+  readonly isTls: boolean;
   /** As of a `RedisConnection`. */
   readonly database: string;
 }
@@ -290,5 +298,6 @@ export function checkUrl(url: unknown): RedisUrl {
     throw new ConclaveError('invalid-argument', message);
   }
   parsed.pathname = '';
-  return { href: parsed.href, host, database: databaseOf(pathname.slice(1) || 0) };
+  const isTls = parsed.protocol === 'rediss:';
+  return { href: parsed.href, host, isTls, database: databaseOf(pathname.slice(1) || 0) };
 }

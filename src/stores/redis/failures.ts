@@ -7,6 +7,8 @@ interface Where {
   readonly channel: string;
   /** '': whichever the client has. */
   readonly database: string;
+  /** undefined: by a client of the user's. */
+  readonly isTls: boolean | undefined;
   /** This server has taken writes before. */
   readonly tried: boolean;
 }
@@ -21,7 +23,7 @@ export function explained(
   what: string,
   error: unknown,
   outcome: ErrorOutcome,
-  { prefix, channel, database, tried }: Where,
+  { prefix, channel, database, isTls, tried }: Where,
 ): ConclaveError {
   if (ConclaveError.is(error)) return error;
   const said = saidBy(error);
@@ -58,5 +60,20 @@ export function explained(
   if (/LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|\bBUSY\b|\bOOM\b/.test(said)) {
     return new ConclaveError('unavailable', message, { cause: error, retryable: true });
   }
-  return new ConclaveError('unavailable', message, { cause: error, retryable: true, outcome });
+  const advice = tried ? '' : adviceOnTls(said, isTls);
+  return new ConclaveError('unavailable', `${message}${advice}`, { cause: error, retryable: true, outcome });
+}
+
+/** Who speaks TLS to a port without it, or the other way round, hears nothing of that. */
+function adviceOnTls(said: string, isTls: boolean | undefined): string {
+  if (/certificate/.test(said)) {
+    return '. Name the authority that signed it in NODE_EXTRA_CA_CERTS, or hand the store a client that knows it.';
+  }
+  if (isTls === true && /timed? ?out|wrong version|packet length/i.test(said)) {
+    return '. Does that port speak TLS? One that does not is written redis://.';
+  }
+  if (isTls === false && /ECONNRESET|closed/.test(said)) {
+    return '. Does that port want TLS? Then it is written rediss://.';
+  }
+  return '';
 }
