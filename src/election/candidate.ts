@@ -89,8 +89,7 @@ export class Candidate implements AsyncDisposable {
     const { graceMs } = this.#settings;
     const { onWaiting } = use;
     this.#refusals = new Refusals(this.#session.settings.runtime.clock);
-    const recordPlace = () => store.recordPlace?.(name);
-    this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, recordPlace, onWaiting });
+    this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, onWaiting });
   }
 
   /** @internal */

@@ -81,6 +81,8 @@ export function callBounded<T>(
   if (signal?.aborted) return Promise.reject(ConclaveError.aborted(what, signal));
   const link = linkSignals(signal);
   return new Promise<T>((resolve, reject) => {
+    // Before all else: others may wait for what it does.
+    const calling = startCall(call, { signal: link.signal, timeoutMs: timeoutMs * storesShare });
     let open = true;
     const close = () => {
       open = false;
@@ -110,7 +112,7 @@ export function callBounded<T>(
         }),
       );
     signal?.addEventListener('abort', onAbort);
-    startCall(call, { signal: link.signal, timeoutMs: timeoutMs * storesShare }).then(
+    calling.then(
       (value) => {
         if (!open) return bounds.onLate?.(value);
         close();

@@ -43,7 +43,7 @@ import {
 } from './zookeeper/layout.ts';
 import { Nodes } from './zookeeper/nodes.ts';
 import { sweepSessions } from './zookeeper/sweeping.ts';
-import { checking, deleting, failures, type Part, settingData } from './zookeeper/wire.ts';
+import { checking, deleting, failures, multi, type Part, settingData } from './zookeeper/wire.ts';
 
 export interface ZookeeperStoreOptions {
   /** `zk1:2181,zk2:2181,zk3:2181`, with a path after it if all is to lie below that; or an array of addresses. */
@@ -145,9 +145,17 @@ class ZookeeperDriver implements DocumentDriver {
   async write(
     key: DocumentKey,
     text: string,
-    { replaces, keepMs, leads }: DocumentWrite,
+    write: DocumentWrite,
     bounds: CallBounds,
   ): Promise<string | undefined> {
+    return await this.prepare(key, text, write)(bounds);
+  }
+
+  prepare(
+    key: DocumentKey,
+    text: string,
+    { replaces, keepMs, leads }: DocumentWrite,
+  ): (bounds: CallBounds) => Promise<string | undefined> {
     const path = pathOf(this.#root, key);
     const before = replaces === undefined ? undefined : parseVersion(replaces);
     // A session's name is never used again, so no other node can be taken for it.
@@ -155,22 +163,24 @@ class ZookeeperDriver implements DocumentDriver {
     const data = dataOf(text, marker, key.kind === 'session' ? keepMs : undefined);
     this.#checkSize(path, data);
     const marking = marker === noMarker ? undefined : `${path}/${marker}`;
-    const parts: readonly Part[] = [
+    const request = multi([
       ...this.#preparing(path, marking, before === undefined, leads),
       // Data are set in each case, since the answer to that alone has the node's version.
       settingData(path, data, before?.version ?? 0),
-    ];
-    let { failure, stats } = await this.#nodes.change(path, parts, bounds);
-    if (failure?.code === failures.noNode && before === undefined) {
-      // Somebody deleted all that the store has.
-      await this.#makeFolders(bounds);
-      ({ failure, stats } = await this.#nodes.change(path, parts, bounds));
-    }
-    if (failure === undefined && stats[0] !== undefined) return versionOf(stats[0], marker);
-    if (failure?.code === failures.noNode && replaces !== undefined) {
-      await this.#assertMarked(key, replaces, bounds);
-    }
-    return undefined;
+    ]);
+    return async (bounds) => {
+      let { failure, stats } = await this.#nodes.send(path, request, bounds);
+      if (failure?.code === failures.noNode && before === undefined) {
+        // Somebody deleted all that the store has.
+        await this.#makeFolders(bounds);
+        ({ failure, stats } = await this.#nodes.send(path, request, bounds));
+      }
+      if (failure === undefined && stats[0] !== undefined) return versionOf(stats[0], marker);
+      if (failure?.code === failures.noNode && replaces !== undefined) {
+        await this.#assertMarked(key, replaces, bounds);
+      }
+      return undefined;
+    };
   }
 
   /** What comes before the data: the node itself, or that it is the one that was read; and word of who leads. */

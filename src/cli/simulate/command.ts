@@ -53,11 +53,10 @@ export function addSimulate(program: Command, finish: (exitCode: number) => void
     )
     .option('--json', 'The summary as one JSON object.')
     .addHelpText('after', examples)
-    .action(async (flags: SimulateFlags, command: Command) => {
+    .action(async (flags: SimulateFlags) => {
       if (flags.race === true) {
         const { runRace } = await import('./race.ts');
-        const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) !== 'default');
-        finish(await runRace(flags, given));
+        finish(await runRace(flags));
         return;
       }
       const options = resolveSimulateOptions(flags);

@@ -7,14 +7,11 @@ import { parseWholeNumber } from '../numbers.ts';
 import { toJsonLine } from '../output.ts';
 import type { SimulateFlags } from './options.ts';
 
-const goesWith: ReadonlySet<string> = new Set(['race', 'seed', 'json']);
+const notWith = ['seeds', 'minutes', 'only', 'calmLinks', 'trace', 'shrink', 'jobs', 'keepGoing'] as const;
 
-/**
- * Runs `conclave simulate --race` and resolves to its exit code: 0 where the race went as it must. `given`: the flags
- * that somebody wrote, and that are no defaults.
- */
-export async function runRace(flags: SimulateFlags, given: readonly string[]): Promise<number> {
-  const race = await showRace(raceSeed(flags, given));
+/** Runs `conclave simulate --race` and resolves to its exit code: 0 where the race went as it must. */
+export async function runRace(flags: SimulateFlags): Promise<number> {
+  const race = await showRace(raceSeed(flags));
   const { refusal } = race.fenced;
   const data = { ...race, fenced: { ...race.fenced, refusal: refusal?.message ?? null } };
   process.stdout.write(flags.json === true ? `${toJsonLine(data)}\n` : raceText(race));
@@ -22,8 +19,8 @@ export async function runRace(flags: SimulateFlags, given: readonly string[]): P
 }
 
 /** @throws CommandFailure 'usage' with what is for whole lives only. */
-export function raceSeed(flags: Pick<SimulateFlags, 'seed'>, given: readonly string[]): number {
-  const other = given.find((name) => !goesWith.has(name));
+export function raceSeed(flags: SimulateFlags): number {
+  const other = notWith.find((name) => flags[name] !== undefined);
   if (other !== undefined) {
     const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new CommandFailure('usage', `--race: it is one scene. Leave out --${flag}.`);

@@ -8,7 +8,6 @@ import {
   CandidateWorkload,
   ElectionReports,
   electionsCompleteChecker,
-  excusedBy,
   fencingChecker,
   graceKeptChecker,
   leasesChecker,
@@ -267,11 +266,11 @@ class Life {
     hub.add(...workloadCheckers(hub, this.#history, options).map((checker) => () => checker));
     if (this.#divergence !== undefined) hub.add(() => new TakenOut(hub, this.#history));
     const reports = this.#reports;
-    const breaks = excusedBy(this.#network.breaks);
-    hub.add(leasesChecker(reports, breaks), oneHolderChecker(reports, breaks), fencingChecker(reports));
+    const oneSided = (host: object): boolean => this.#nemesis.oneSided(host);
+    hub.add(leasesChecker(reports), oneHolderChecker(reports, { oneSided }), fencingChecker(reports));
     hub.add(tokensRiseChecker(reports), graceKeptChecker(reports));
     hub.add(electionsCompleteChecker(reports, this.#candidates));
-    hub.add(...sharingCheckers(this.#sharing?.kind, this.#sharers, this.#sharingReports, breaks));
+    hub.add(...sharingCheckers(this.#sharing?.kind, this.#sharers, this.#sharingReports, { oneSided }));
     hub.add(() => this.#coverage);
   }
 

@@ -26,7 +26,7 @@ export function observerOf(
     recovered: (raft, keyspace) => {
       if (!isPresent()) return;
       recovering = false;
-      tellReads(raft, member, hub);
+      if (hub.listensToReads) tellReads(raft, member, hub);
       recovered(raft, keyspace);
       hub.memberStarted(member);
     },

@@ -13,7 +13,6 @@ import {
   type Renewal,
   type StoredDocument,
 } from './driver.ts';
-import { DriverAnswers } from './driver-answers.ts';
 
 /** One time for all calls of one operation. */
 export interface Within {
@@ -32,7 +31,6 @@ export class DriverCalls {
   readonly runtime: Runtime;
   /** For one call with all its retries, where its caller says nothing. */
   readonly timeoutMs: number;
-  readonly #answers: DriverAnswers;
   readonly #closed = new AbortController();
   #opening: Promise<void> | undefined;
   #isOpen = false;
@@ -41,7 +39,6 @@ export class DriverCalls {
 
   constructor(driver: DocumentDriver, runtime: Runtime, timeoutMs: number) {
     this.driver = driver;
-    this.#answers = new DriverAnswers(driver.description);
     this.runtime = runtime;
     this.timeoutMs = timeoutMs;
   }
@@ -79,7 +76,7 @@ export class DriverCalls {
 
   async read(key: DocumentKey, within: Within): Promise<StoredDocument | undefined> {
     await this.#open(within);
-    return await this.#bounded('Reading', 'not-applied', within, (bounds) => this.#readOne(key, bounds));
+    return await this.#bounded('Reading', 'not-applied', within, (bounds) => this.driver.read(key, bounds));
   }
 
   async readMany(keys: readonly DocumentKey[], within: Within): Promise<readonly FoundDocument[]> {
@@ -106,15 +103,11 @@ export class DriverCalls {
 
   #readPart(keys: readonly DocumentKey[] = [], within: Within): Promise<readonly FoundDocument[]> {
     const { driver } = this;
-    return this.#bounded('Reading', 'not-applied', within, async (bounds) =>
+    return this.#bounded('Reading', 'not-applied', within, (bounds) =>
       driver.readMany === undefined
-        ? await Promise.all(keys.map((key) => this.#readOne(key, bounds).catch(foreignOnly)))
-        : this.#answers.readMany(await driver.readMany(keys, bounds), keys.length),
+        ? Promise.all(keys.map((key) => driver.read(key, bounds).catch(foreignOnly)))
+        : driver.readMany(keys, bounds),
     );
-  }
-
-  async #readOne(key: DocumentKey, bounds: CallBounds): Promise<StoredDocument | undefined> {
-    return this.#answers.read(await this.driver.read(key, bounds));
   }
 
   async write(
@@ -123,16 +116,31 @@ export class DriverCalls {
     write: DocumentWrite,
     within: Within,
   ): Promise<string | undefined> {
-    await this.#open(within);
-    return this.#bounded('Writing', 'unknown', within, async (bounds) =>
-      this.#answers.write(await this.driver.write(key, text, write, bounds)),
-    );
+    return await this.prepare(key, text, write)(within);
+  }
+
+  /** As `write`, later. What can be done before it is sent is done now, where the driver knows how. */
+  prepare(
+    key: DocumentKey,
+    text: string,
+    write: DocumentWrite,
+  ): (within: Within) => Promise<string | undefined> {
+    const { driver } = this;
+    const send =
+      driver.prepare?.(key, text, write) ?? ((bounds: CallBounds) => driver.write(key, text, write, bounds));
+    return async (within) => {
+      if (!this.#isOpen) await this.#open(within);
+      return await this.#bounded('Writing', 'unknown', within, send);
+    };
   }
 
   async renewMany(renewals: readonly Renewal[], within: Within): Promise<readonly (string | undefined)[]> {
     await this.#open(within);
-    return this.#bounded('Writing', 'unknown', within, async (bounds) =>
-      this.#answers.renewMany(await this.driver.renewMany?.(renewals, bounds), renewals.length),
+    return this.#bounded(
+      'Writing',
+      'unknown',
+      within,
+      async (bounds) => (await this.driver.renewMany?.(renewals, bounds)) ?? [],
     );
   }
 
@@ -145,9 +153,7 @@ export class DriverCalls {
 
   async remove(key: DocumentKey, version: string, within: Within): Promise<boolean> {
     await this.#open(within);
-    return this.#bounded('Removing', 'unknown', within, async (bounds) =>
-      this.#answers.remove(await this.driver.remove(key, version, bounds)),
-    );
+    return this.#bounded('Removing', 'unknown', within, (bounds) => this.driver.remove(key, version, bounds));
   }
 
   /** @throws 'unsupported' */
@@ -166,8 +172,12 @@ export class DriverCalls {
 
   async list(prefix: string, within: Within): Promise<readonly string[]> {
     await this.#open(within);
-    return this.#bounded('Listing', 'not-applied', within, async (bounds) =>
-      this.#answers.list((await this.driver.list?.(prefix, bounds)) ?? []),
+    const { driver } = this;
+    return this.#bounded(
+      'Listing',
+      'not-applied',
+      within,
+      async (bounds) => (await driver.list?.(prefix, bounds)) ?? [],
     );
   }
 
@@ -217,7 +227,15 @@ export class DriverCalls {
     const { description } = this.driver;
     const timeoutMs = Math.max(1, untilMs - this.nowMs());
     const gone = new AbortController();
+    const aborted = () =>
+      new ConclaveError('aborted', `${what} in ${description} was aborted by its signal.`, {
+        outcome,
+        cause: signal?.reason,
+      });
     return new Promise<T>((resolve, reject) => {
+      if (signal?.aborted) return reject(aborted());
+      // Before all else: others may wait for what it does.
+      const calling = started(call, { signal: gone.signal, timeoutMs, asTold });
       const close = () => {
         timer.cancel();
         signal?.removeEventListener('abort', onAbort);
@@ -227,13 +245,7 @@ export class DriverCalls {
         reject(error);
         gone.abort(error);
       };
-      const onAbort = () =>
-        giveUp(
-          new ConclaveError('aborted', `${what} in ${description} was aborted by its signal.`, {
-            outcome,
-            cause: signal?.reason,
-          }),
-        );
+      const onAbort = () => giveUp(aborted());
       const timer = this.runtime.timers.after(timeoutMs, () =>
         giveUp(
           new ConclaveError(
@@ -246,9 +258,8 @@ export class DriverCalls {
           ),
         ),
       );
-      if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort);
-      started(call, { signal: gone.signal, timeoutMs, asTold }).then(
+      calling.then(
         (value) => {
           close();
           resolve(value);

@@ -3,6 +3,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { DriverCalls, Within } from './calling.ts';
 import type { ElectionDocument } from './documents.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
+import type { ForeseenRelease } from './foreseen-releases.ts';
 import type { SessionDocuments } from './sessions.ts';
 import type { ElectionViews } from './views.ts';
 
@@ -100,7 +101,7 @@ export class ElectionChanges {
         }
         const document = { ...(next ?? found.document), version: await nextVersion() };
         check();
-        const written = await this.#write(name, found, document, within);
+        const written = await this.#write(name, found, elections.prepare(name, found, document), within);
         if (written !== undefined) {
           views.wrote(name, written);
           return value;
@@ -109,16 +110,37 @@ export class ElectionChanges {
         calls.assertTime('Changing an election', within);
       }
     } finally {
-      standing.calls -= 1;
-      const { inside, calls, unsettled } = standing;
-      if (!inside && calls === 0 && unsettled.size === 0) this.#standings.delete(name);
+      this.#end(name, standing);
     }
+  }
+
+  /** A change that was made ready: tried once. False: the election is no longer what was found. */
+  async send(
+    name: string,
+    { found, send }: Pick<ForeseenRelease, 'found' | 'send'>,
+    within: Within,
+  ): Promise<boolean> {
+    const standing = this.standing(name);
+    standing.calls += 1;
+    try {
+      const written = await this.#write(name, found, send, within);
+      if (written !== undefined) this.#parts.views.wrote(name, written);
+      return written !== undefined;
+    } finally {
+      this.#end(name, standing);
+    }
+  }
+
+  #end(name: string, standing: Standing): void {
+    standing.calls -= 1;
+    const { inside, calls, unsettled } = standing;
+    if (!inside && calls === 0 && unsettled.size === 0) this.#standings.delete(name);
   }
 
   async #write(
     name: string,
     found: FoundElection,
-    document: ElectionDocument,
+    send: ForeseenRelease['send'],
     within: Within,
   ): Promise<FoundElection | undefined> {
     const { stored: replaced = '' } = found;
@@ -127,7 +149,7 @@ export class ElectionChanges {
     // At once, not when it has failed: a withdrawal may look before it arrives.
     unsettled.add(replaced);
     try {
-      const written = await this.#parts.elections.replace(name, found, document, within);
+      const written = await send(within);
       // Whoever won: nothing replaces that version any more.
       unsettled.delete(replaced);
       return written;

@@ -24,6 +24,7 @@ const members = {
   remove: method,
   open: optional(method),
   readMany: optional(method),
+  prepare: optional(method),
   renewMany: optional(method),
   changes: optional(method),
   list: optional(method),

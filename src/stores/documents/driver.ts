@@ -141,6 +141,15 @@ export interface DocumentDriver extends AsyncDisposable {
     bounds: CallBounds,
   ): Promise<string | undefined>;
   /**
+   * What `write` would send, made ready ahead: it is sent soon, once, or never. Present where that saves time. May throw
+   * what `write` rejects with.
+   */
+  prepare?(
+    key: DocumentKey,
+    text: string,
+    write: DocumentWrite,
+  ): (bounds: CallBounds) => Promise<string | undefined>;
+  /**
    * Renewals of several sessions in one request, each for itself: in their order what `write` gives for each. At most
    * 100 at a time. Present where that is cheaper than one request each.
    */

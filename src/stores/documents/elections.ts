@@ -106,19 +106,20 @@ export class ElectionDocuments {
 
   /** The version that the next write of this document gets. Asks the service where a new multiple is needed. */
   async nextVersion({ document: { version } }: FoundElection, within: Within): Promise<number> {
-    const next = version + 1;
-    if (version > 0 && next % generationSize !== 0) return next;
+    if (!isGenerationOver(version)) return version + 1;
     const leastNumber = Math.floor(version / generationSize) + 1;
     return (await this.#newGeneration(leastNumber, within)) * generationSize + 1;
   }
 
-  /** False: it is no longer what was found. */
-  async replace(
+  /**
+   * Makes a change ready, to be sent once or never. What it resolves with is undefined where the election is no longer
+   * what was found.
+   */
+  prepare(
     name: string,
     found: FoundElection,
     document: ElectionDocument,
-    within: Within,
-  ): Promise<FoundElection | undefined> {
+  ): (within: Within) => Promise<FoundElection | undefined> {
     const text = encodeDocument(document, this.#nextWrite());
     const { leader, waiting, record } = document;
     const idle = leader === undefined && waiting.length === 0;
@@ -134,8 +135,11 @@ export class ElectionDocuments {
       ...(ttlMs === undefined ? {} : { ttlMs }),
       ...(keepMs === undefined ? {} : { keepMs }),
     };
-    const stored = await this.#calls.write(keyOf(name), text, write, within);
-    return stored === undefined ? undefined : { document, stored };
+    const send = this.#calls.prepare(keyOf(name), text, write);
+    return async (within) => {
+      const stored = await send(within);
+      return stored === undefined ? undefined : { document, stored };
+    };
   }
 
   /** One number for all elections that wait for one at the same time: it need only be new for each of them. */
@@ -221,6 +225,11 @@ export class ElectionDocuments {
     const { random, timers } = this.#calls.runtime;
     return pause(timers, random.unit() * mostMs, signal);
   }
+}
+
+/** Whether the version after this one is not simply the next number. */
+export function isGenerationOver(version: number): boolean {
+  return version === 0 || (version + 1) % generationSize === 0;
 }
 
 export function keyOf(name: string): DocumentKey {

@@ -57,6 +57,18 @@ export function ledBy(
   return { ...document, leader, waiting: document.waiting.filter((other) => other !== place) };
 }
 
+/** Given up by this session: the first in line leads, but for those that are known to be dead. */
+export function releasedBy(
+  document: ElectionDocument,
+  session: string,
+  dead: ReadonlySet<string>,
+  version: number,
+): { readonly next: Place | undefined; readonly document: ElectionDocument } {
+  const rest = withoutPlaces(document, (other) => other === session);
+  const next = rest.waiting.find((place) => !dead.has(place.session));
+  return { next, document: { ...ledBy(rest, next, version), version } };
+}
+
 export function withRecord(document: ElectionDocument, options: RecordOptions = {}): ElectionDocument {
   const { record, recordTtlMs } = options;
   if (record === undefined) return document;

@@ -17,7 +17,7 @@ import { deadAmong, isOver } from './deaths.ts';
 import type { ElectionDocument, Place } from './documents.ts';
 import type { FoundElection } from './elections.ts';
 import type { OwnedSession } from './owned-session.ts';
-import { ledBy, recordOf, withoutPlaces, withPlace, withRecord } from './queue.ts';
+import { ledBy, recordOf, releasedBy, withoutPlaces, withPlace, withRecord } from './queue.ts';
 import { electionState, isAfter } from './state.ts';
 
 /** The more there are before us, the later we act in their stead when none of them does. */
@@ -129,16 +129,27 @@ export class DocumentSession implements StoreSession {
   }
 
   async release(name: string, token: number, options?: StoreCallOptions & RecordOptions): Promise<boolean> {
-    const within = this.#parts.calls.within('Releasing an election', options);
-    const seenDead = this.#parts.views.dead(name);
+    const { calls, views } = this.#parts;
+    const within = calls.within('Releasing an election', options);
+    this.#checkLive();
+    const ready = options?.record === undefined ? views.release(name, this.id, token) : undefined;
+    if (ready !== undefined) {
+      this.#changes.depart(name);
+      if (await this.#changes.send(name, ready, within)) {
+        this.#lookAfter(name, ready.next);
+        return true;
+      }
+    }
+    const seenDead = views.dead(name);
     let next: Place | undefined;
     const step = async (document: ElectionDocument, nextVersion: () => Promise<number>) => {
       this.#changes.depart(name);
-      const rest = withoutPlaces(withRecord(document, options), (session) => session === this.id);
-      next = rest.waiting.find(({ session }) => !seenDead.has(session));
-      return ledBy(rest, next, await nextVersion());
+      const version = await nextVersion();
+      const released = releasedBy(withRecord(document, options), this.id, seenDead, version);
+      next = released.next;
+      return released.document;
     };
-    const released = await this.#lead(name, token, within, step, { hasty: true });
+    const released = await this.#lead(name, token, within, step, { hasty: ready === undefined });
     if (released && next !== undefined) this.#lookAfter(name, next);
     return released;
   }

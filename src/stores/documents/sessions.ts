@@ -70,6 +70,11 @@ export class SessionDocuments {
     this.#unbound.set(id, { mark, overMs: this.#calls.nowMs() + graceMs });
   }
 
+  /** It was opened here, and is not known to be over. */
+  owns(id: string): boolean {
+    return this.#owned.get(id)?.over === false;
+  }
+
   /** It is over, or nobody cares for it any more. */
   disown(id: string): void {
     this.#owned.delete(id);

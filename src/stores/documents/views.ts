@@ -11,6 +11,7 @@ import { ChangeStream } from './change-stream.ts';
 import type { ElectionDocument } from './documents.ts';
 import type { DocumentChange, Led } from './driver.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
+import { type ForeseenRelease, ForeseenReleases } from './foreseen-releases.ts';
 import type { Pulse, SessionDocuments } from './sessions.ts';
 import { isShown, ShownVersions, sessionsIn } from './state.ts';
 
@@ -53,6 +54,7 @@ export class ElectionViews {
   readonly #watched = new Map<string, Watched>();
   readonly #stream: ChangeStream;
   readonly #bonds: BondWatches;
+  readonly #releases: ForeseenReleases;
   readonly versions = new ShownVersions();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -64,6 +66,7 @@ export class ElectionViews {
     this.#elections = elections;
     this.#sessions = sessions;
     this.#pollMs = pollMs;
+    this.#releases = new ForeseenReleases(calls, elections, sessions);
     this.#bonds = new BondWatches(calls, (session, bond) => {
       sessions.unbind(session, bond);
       for (const view of this.#watched.values()) {
@@ -112,6 +115,7 @@ export class ElectionViews {
   #forget(view: Watched): void {
     if (view.attending.size > 0 || this.#watched.get(view.name) !== view) return;
     this.#watched.delete(view.name);
+    this.#releases.forget(view.name);
     this.#bonds.follow(view, undefined);
     if (this.#watched.size === 0) this.#stream.want(false);
     this.#schedule();
@@ -125,6 +129,11 @@ export class ElectionViews {
   /** Sessions in it that were over when it was last looked at. */
   dead(name: string): ReadonlySet<string> {
     return this.#watched.get(name)?.latest?.dead ?? new Set();
+  }
+
+  /** As it was when it was last looked at, too. To be sent once at most. */
+  release(name: string, session: string, token: number): ForeseenRelease | undefined {
+    return this.#releases.take(name, session, token);
   }
 
   /** What this process wrote is shown at once; the look that follows tells how long its leader has. */
@@ -313,7 +322,9 @@ export class ElectionViews {
       one.news = true;
       one.wake?.();
     }
-    if (isNews) this.#elections.foresee(view.name, look, [...view.attending]);
+    if (!isNews) return;
+    this.#elections.foresee(view.name, look, [...view.attending]);
+    this.#releases.foresee(view.name, look);
   }
 
   /** Between two looks at so many elections. */

@@ -67,10 +67,15 @@ export class Ensemble {
     this.#description = description;
   }
 
+  /** undefined: `connection` makes one. */
+  get connected(): ServerConnection | undefined {
+    return this.#connection?.broken.aborted === false ? this.#connection : undefined;
+  }
+
   /** @throws 'unavailable', outcome 'not-applied' */
   async connection(timeoutMs: number): Promise<ServerConnection> {
-    const { broken, seen } = this.#connection ?? {};
-    if (this.#connection !== undefined && broken?.aborted === false) return this.#connection;
+    if (this.connected !== undefined) return this.connected;
+    const { seen } = this.#connection ?? {};
     if (seen !== undefined && seen > this.#seen) this.#seen = seen;
     this.#connecting ??= this.#connect(timeoutMs).finally(() => {
       this.#connecting = undefined;

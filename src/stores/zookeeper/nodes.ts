@@ -40,7 +40,10 @@ export class Nodes {
     const look = wire.multi(
       paths.map((path) => ({ operation: operations.getData, fill: wire.looking(path) })),
     );
-    const { reader } = await this.#read(first, operations.multiRead, look, { timeoutMs, asTold });
+    const { reader } = await this.#read(first, operations.multiRead, (writer) => writer.raw(look), {
+      timeoutMs,
+      asTold,
+    });
     return wire.readMultiRead(reader).map((found, at) => {
       if (typeof found !== 'number') return found;
       if (found !== failures.noNode) this.#judge(found, paths[at] ?? '');
@@ -59,13 +62,14 @@ export class Nodes {
   }
 
   /** All parts or none. A failure is given back where it is a lost race: missing, there already, another version. */
-  async change(
-    path: string,
-    parts: readonly wire.Part[],
-    { timeoutMs }: CallBounds,
-  ): Promise<wire.MultiResult> {
-    const connection = await this.#ensemble.connection(timeoutMs);
-    const { code, reader } = await connection.request(operations.multi, wire.multi(parts));
+  change(path: string, parts: readonly wire.Part[], bounds: CallBounds): Promise<wire.MultiResult> {
+    return this.send(path, wire.multi(parts), bounds);
+  }
+
+  /** The same, of parts that were made one request before. */
+  async send(path: string, request: Uint8Array, { timeoutMs }: CallBounds): Promise<wire.MultiResult> {
+    const connection = this.#ensemble.connected ?? (await this.#ensemble.connection(timeoutMs));
+    const { code, reader } = await connection.request(operations.multi, (writer) => writer.raw(request));
     this.#judge(code, path);
     const result = wire.readMulti(reader);
     const races: readonly number[] = [failures.noNode, failures.nodeExists, failures.badVersion];

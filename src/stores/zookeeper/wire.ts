@@ -202,11 +202,10 @@ export function looking(path: string): Fill {
   return (writer) => writer.text(path).flag(false);
 }
 
-export function multi(parts: readonly Part[]): Fill {
-  return (writer) => {
-    for (const { operation, fill } of parts) fill(writer.int(operation).flag(false).int(-1));
-    return writer.int(-1).flag(true).int(-1);
-  };
+export function multi(parts: readonly Part[]): Uint8Array {
+  const writer = new Writer();
+  for (const { operation, fill } of parts) fill(writer.int(operation).flag(false).int(-1));
+  return writer.int(-1).flag(true).int(-1).done();
 }
 
 /** In the order of the requests: a node's data and state, or one of `failures`. */
