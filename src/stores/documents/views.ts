@@ -3,7 +3,6 @@
  * them together, however many there are.
  */
 import { ConclaveError } from '../../errors/index.ts';
-import type { Timer } from '../../runtime/types.ts';
 import { type Attending, changed, type Look, tellTrouble, tellTurn } from './attending.ts';
 import { BondWatches } from './bond-watches.ts';
 import type { DriverCalls } from './calling.ts';
@@ -12,6 +11,7 @@ import type { ElectionDocument } from './documents.ts';
 import type { DocumentChange, Led } from './driver.ts';
 import type { ElectionDocuments, FoundElection } from './elections.ts';
 import { type ForeseenRelease, ForeseenReleases } from './foreseen-releases.ts';
+import { type Due, LookTimes } from './look-times.ts';
 import type { Pulse, SessionDocuments } from './sessions.ts';
 import { isShown, ShownVersions, sessionsIn } from './state.ts';
 
@@ -25,24 +25,18 @@ export interface View {
   release(): void;
 }
 
-interface Watched {
+interface Watched extends Due {
   readonly name: string;
   readonly attending: Set<Attending>;
   latest: Look | undefined;
-  nextMs: number;
   /** How often it was looked at. */
   looks: number;
-  /** It is due for no other reason than that the service told of a change. */
-  isTold: boolean;
 }
 
 /** Where changes are told, and cannot be missed: a look all the same, should the service's word be wrong. */
 const safetyMs = 10_000;
 /** So many requests a second are enough for all that are polled; with more elections each is looked at less often. */
 const pollsPerSecond = 20;
-/** So many requests' worth of elections are looked at together; others that are due come right after. */
-const requestsAtATime = 16;
-
 /** Every so many looks all are looked at, not the leader alone. */
 const wholeEvery = 10;
 
@@ -55,11 +49,8 @@ export class ElectionViews {
   readonly #stream: ChangeStream;
   readonly #bonds: BondWatches;
   readonly #releases: ForeseenReleases;
+  readonly #times: LookTimes<Watched>;
   readonly versions = new ShownVersions();
-  #timer: Timer | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
-  #looking = false;
-  #turnAsked = false;
 
   constructor(calls: DriverCalls, elections: ElectionDocuments, sessions: SessionDocuments, pollMs: number) {
     this.#calls = calls;
@@ -67,12 +58,13 @@ export class ElectionViews {
     this.#sessions = sessions;
     this.#pollMs = pollMs;
     this.#releases = new ForeseenReleases(calls, elections, sessions);
+    this.#times = new LookTimes(calls, this.#watched, (due, nowMs) => this.#lookAtDue(due, nowMs));
     this.#bonds = new BondWatches(calls, (session, bond) => {
       sessions.unbind(session, bond);
       for (const view of this.#watched.values()) {
         const { latest } = view;
         if (latest?.found.document.leader?.session !== session) continue;
-        if (bond.graceMs > 0) this.#lookAt(view, bond.graceMs);
+        if (bond.graceMs > 0) this.#times.lookAt(view, bond.graceMs);
         // Who comes next reads all that matters before it takes anything.
         else this.#show(view, latest.found, new Set([...latest.dead, session]));
       }
@@ -92,7 +84,7 @@ export class ElectionViews {
     const nothing = { led: undefined, latest: undefined, trouble: undefined, wake: undefined };
     const attending: Attending = { session, ...nothing, news: false };
     view.attending.add(attending);
-    this.#lookAt(view, 0);
+    this.#times.lookAt(view, 0);
     return {
       get latest() {
         return attending.latest;
@@ -118,7 +110,7 @@ export class ElectionViews {
     this.#releases.forget(view.name);
     this.#bonds.follow(view, undefined);
     if (this.#watched.size === 0) this.#stream.want(false);
-    this.#schedule();
+    this.#times.schedule();
   }
 
   /** What it was when it was last looked at: good enough to try a replacement on, which fails where it is not. */
@@ -143,13 +135,13 @@ export class ElectionViews {
     if ((view.latest?.found.document.version ?? -1) >= found.document.version) return;
     const inside = sessionsIn(found.document);
     this.#show(view, found, new Set(inside.filter((id) => view.latest?.dead.has(id))));
-    this.#lookAt(view, 0);
+    this.#times.lookAt(view, 0);
   }
 
   /** The store is closed: nobody waits any longer. */
   close(): void {
     this.#stream.want(false);
-    this.#timer?.cancel();
+    this.#times.stop();
     const closed = new ConclaveError('closed', `The store ${this.#calls.driver.description} is closed.`);
     for (const view of this.#watched.values()) tellTrouble(view, closed);
   }
@@ -159,18 +151,18 @@ export class ElectionViews {
       // With very many, no more at a time than when they are polled.
       let requests = -pollsPerSecond;
       for (const view of this.#watched.values()) {
-        this.#lookAt(view, (Math.max(0, Math.floor(requests)) * 1000) / pollsPerSecond);
+        this.#times.lookAt(view, (Math.max(0, Math.floor(requests)) * 1000) / pollsPerSecond);
         requests += 1 / this.#calls.perRead;
       }
     } else if (change.kind === 'election') {
       const view = this.#watched.get(change.name);
       if (view === undefined) return;
       if (change.led !== undefined && this.#believes(view, change.led)) tellTurn(view, change.led);
-      this.#lookAt(view, 0, this.#stream.live);
+      this.#times.lookAt(view, 0, this.#stream.live);
     } else if (change.kind === 'session' && !this.#calls.driver.traits.ownsClock) {
       // Seen soon, a renewal makes the end of a session known soon: it counts from when it was seen.
       for (const view of this.#watched.values()) {
-        if (view.latest?.found.document.leader?.session === change.name) this.#lookAt(view, 0);
+        if (view.latest?.found.document.leader?.session === change.name) this.#times.lookAt(view, 0);
       }
     }
   }
@@ -184,46 +176,8 @@ export class ElectionViews {
     return proofs.holds(leader.key, { name, session: leader.session, token: leader.token, led });
   }
 
-  #lookAt(view: Watched, inMs: number, isTold = false): void {
-    const nowMs = this.#calls.nowMs();
-    view.isTold = isTold && (view.isTold || view.nextMs > nowMs);
-    view.nextMs = Math.min(view.nextMs, nowMs + inMs);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#looking || this.#calls.closed.aborted) return;
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const view of this.#watched.values()) nextMs = Math.min(nextMs, view.nextMs);
-    if (this.#timer !== undefined && this.#timerAtMs === nextMs) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAtMs = nextMs;
-    if (nextMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(0, nextMs - this.#calls.nowMs());
-    if (delayMs === 0) return this.#lookThisTurn();
-    this.#timer = this.#calls.runtime.timers.after(delayMs, () => {
-      this.#timer = undefined;
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      void this.#lookAtDue();
-    });
-  }
-
-  /** A timer would take a millisecond more; all that is hinted at in one turn goes together. */
-  #lookThisTurn(): void {
-    if (this.#turnAsked) return;
-    this.#turnAsked = true;
-    this.#calls.runtime.timers.nextTurn(() => {
-      this.#turnAsked = false;
-      if (!this.#looking && !this.#calls.closed.aborted) void this.#lookAtDue();
-    });
-  }
-
   /** Never rejects: what went wrong is told to those who wait. */
-  async #lookAtDue(): Promise<void> {
-    this.#looking = true;
-    const nowMs = this.#calls.nowMs();
-    const due = this.#due(nowMs);
+  async #lookAtDue(due: readonly Watched[], nowMs: number): Promise<void> {
     const restMs = this.restMs(this.#watched.size, this.#stream.live);
     const asTold = due.every(({ isTold }) => isTold);
     for (const view of due) {
@@ -235,15 +189,6 @@ export class ElectionViews {
     } catch (error) {
       for (const view of due) tellTrouble(view, error);
     }
-    this.#looking = false;
-    this.#schedule();
-  }
-
-  /** Those that have been due for longest, and not more than go together well. */
-  #due(nowMs: number): readonly Watched[] {
-    const due = [...this.#watched.values()].filter(({ nextMs }) => nextMs <= nowMs);
-    const most = requestsAtATime * this.#calls.perRead;
-    return due.length <= most ? due : due.sort((left, right) => left.nextMs - right.nextMs).slice(0, most);
   }
 
   async #look(views: readonly Watched[], asTold: boolean): Promise<void> {
