@@ -27,11 +27,12 @@ export const exitCodes = {
   dataLocked: { code: 111, meaning: 'serve: the data folder is in use by another process.' },
   dataIncompatible: {
     code: 112,
-    meaning: 'serve, snapshot: the data is of another cluster or member, of a newer format, or not ours.',
+    meaning:
+      'The data is of another cluster or member, of a newer format, or not ours; the message names it.',
   },
   dataDamaged: {
     code: 113,
-    meaning: 'serve, snapshot: stored data failed its checks; the message names where.',
+    meaning: 'Stored data failed its checks; the message names where.',
   },
   diskFailed: { code: 114, meaning: 'serve, snapshot: the disk refused a read, a write or a sync.' },
   diskFull: {

@@ -37,7 +37,7 @@ export function addMigrate(program: Command, finish: (exitCode: number) => void)
         throw new CommandFailure('usage', 'Say which store: --store URL, or CONCLAVE_STORE.');
       const timeoutMs = parseDurationMs(timeout, '--timeout');
       const count = replicas === undefined ? undefined : parseWholeNumber(replicas, '--replicas', 1, 100);
-      const schema = await schemaOfStore(url, { replicas: count });
+      const schema = await schemaOfStore(url, { replicas: count }, process.env);
       if (print) process.stdout.write(schema?.text ?? '');
       else await migrate(url, schema, timeoutMs);
       finish(exitCodes.ok.code);

@@ -89,7 +89,8 @@ export class Candidate implements AsyncDisposable {
     const { graceMs } = this.#settings;
     const { onWaiting } = use;
     this.#refusals = new Refusals(this.#session.settings.runtime.clock);
-    this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, onWaiting });
+    const recordPlace = () => store.recordPlace?.(name);
+    this.#grace = new Grace({ name, settings: this.#session.settings, graceMs, recordPlace, onWaiting });
   }
 
   /** @internal */

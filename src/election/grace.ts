@@ -11,6 +11,8 @@ export interface GraceOptions {
   readonly settings: SessionSettings;
   /** After our own leadership. */
   readonly graceMs: number;
+  /** For messages. */
+  readonly recordPlace?: (() => string | undefined) | undefined;
   /** Called where there is one to wait out. Must not throw. */
   readonly onWaiting?: (() => void) | undefined;
 }
@@ -33,8 +35,8 @@ export class Grace {
     { token, record }: AcquiredOutcome,
     signal: AbortSignal,
   ): Promise<{ readonly recordedMs: number | undefined } | undefined> {
-    const { name, graceMs } = this.#options;
-    const before = record === undefined ? undefined : decodeGraceRecord(name, record);
+    const { name, graceMs, recordPlace } = this.#options;
+    const before = record === undefined ? undefined : decodeGraceRecord(name, record, recordPlace);
     const pendingMs = before !== undefined && !before.clean && before.token !== token ? before.graceMs : 0;
     if (graceMs === 0 && pendingMs === 0) return { recordedMs: undefined };
     let leftMs = this.#servedFor === token ? 0 : pendingMs;

@@ -17,23 +17,32 @@ export function encodeGraceRecord(record: GraceRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ format: 1, token, graceMs, clean }));
 }
 
-/** @throws 'data-damaged' or 'data-incompatible': an election must not ignore a grace that it cannot read. */
-export function decodeGraceRecord(name: string, bytes: Uint8Array): GraceRecord {
+/** `placeOf`: where it is, for messages. @throws 'data-damaged' or 'data-incompatible': an election must not ignore a grace that it cannot read. */
+export function decodeGraceRecord(
+  name: string,
+  bytes: Uint8Array,
+  placeOf?: () => string | undefined,
+): GraceRecord {
+  const where = () => {
+    const place = placeOf?.();
+    return place === undefined ? '' : ` (${place})`;
+  };
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw damaged(name, cause);
+    throw damaged(name, where(), cause);
   }
-  if (typeof value !== 'object' || value === null) throw damaged(name);
+  if (typeof value !== 'object' || value === null) throw damaged(name, where());
   const { format, token, graceMs, clean } = value as Record<string, unknown>;
   if (typeof format === 'number' && format > 1) {
     throw new ConclaveError(
       'data-incompatible',
-      `The record of election ${JSON.stringify(name)} has format ${format}; this version reads format 1. Update this program.`,
+      `The record of election ${JSON.stringify(name)}${where()} has format ${format}; this version reads format 1. Update this program.`,
     );
   }
-  if (format !== 1 || !isCount(token) || !isCount(graceMs) || typeof clean !== 'boolean') throw damaged(name);
+  if (format !== 1 || !isCount(token) || !isCount(graceMs) || typeof clean !== 'boolean')
+    throw damaged(name, where());
   return { token, graceMs, clean };
 }
 
@@ -41,10 +50,10 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
-function damaged(name: string, cause?: unknown): ConclaveError {
+function damaged(name: string, where: string, cause?: unknown): ConclaveError {
   return new ConclaveError(
     'data-damaged',
-    `The record of election ${JSON.stringify(name)} is not one that Conclave wrote; delete it in the store, or choose another name.`,
+    `The record of election ${JSON.stringify(name)}${where} is not one that Conclave wrote, and is left as it is: choose another name, or delete it in the store if nothing needs it.`,
     { cause },
   );
 }

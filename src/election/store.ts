@@ -71,6 +71,9 @@ export interface LeaseStore extends AsyncDisposable {
     prefix: string,
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<ReadonlyMap<string, ElectionState>>;
+
+  /** Where this election's record is, as the service's own tools show it, for messages: `the key "a/b/record"`. */
+  recordPlace?(name: string): string;
 }
 
 export interface StoreCallOptions {

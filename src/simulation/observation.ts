@@ -102,7 +102,7 @@ export interface Checker {
   memberEnded?(member: MemberSight): void;
   /** Its disk was replaced by an empty one. */
   memberWiped?(member: MemberSight): void;
-  /** The member's core is about to be asked for a read by this number. Told only where leaders read by their lease. */
+  /** The member's core is about to be asked for a read by this number. */
   asked?(member: MemberSight, readId: number): void;
   /** The member drained its core; its effects are about to be performed. */
   drained?(member: MemberSight, effects: RaftEffects): void;

@@ -19,7 +19,7 @@ import type {
 import { ConclaveError } from '../errors/index.ts';
 import { checkNames } from '../errors/option-names.ts';
 import { checkSession, sharingTime } from './conclave/calls.ts';
-import { checkNamespace } from './conclave/keys.ts';
+import { checkNamespace, recordPlace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
 import { ElectionWatching } from './conclave/watching.ts';
 
@@ -147,6 +147,10 @@ class ConclaveStore implements LeaseStore {
   ): AsyncGenerator<ReadonlyMap<string, ElectionState>, void, undefined> {
     this.#assertOpen();
     yield* this.#watching.watchAll(prefix, signal);
+  }
+
+  recordPlace(name: string): string {
+    return recordPlace(this.#namespace, name);
   }
 
   /** Revokes the sessions that are open, and closes the client if it is the store's own. */

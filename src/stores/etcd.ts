@@ -27,7 +27,7 @@ import { ConclaveError } from '../errors/index.ts';
 import { checkNames, shown } from '../errors/option-names.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { checkSession, sharingTime } from './conclave/calls.ts';
-import { checkNamespace } from './conclave/keys.ts';
+import { checkNamespace, recordPlace } from './conclave/keys.ts';
 import { ElectionWatching } from './conclave/watching.ts';
 import { Authentication } from './etcd/authentication.ts';
 import { EtcdClient } from './etcd/client.ts';
@@ -157,6 +157,10 @@ class EtcdStore implements LeaseStore {
   ): AsyncGenerator<ReadonlyMap<string, ElectionState>, void, undefined> {
     this.#assertOpen();
     yield* this.#watching.watchAll(prefix, signal);
+  }
+
+  recordPlace(name: string): string {
+    return recordPlace(this.#namespace, name);
   }
 
   /** Revokes the sessions that are open, and closes the connections. */

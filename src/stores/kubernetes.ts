@@ -31,7 +31,7 @@ import { documentIn, identityOf, keyIn, leaseName, leaseOf, selector } from './k
 import { type Cluster, Declined, type Lease, LeaseRequests } from './kubernetes/requests.ts';
 
 export interface KubernetesStoreOptions {
-  /** Default: in a Pod its service account, otherwise $KUBECONFIG or ~/.kube/config. */
+  /** Default: $KUBECONFIG, otherwise ~/.kube/config, otherwise, in a Pod, its service account. */
   readonly kubeConfig?: KubeConfig | undefined;
   /** Where the Leases are. Default: that of the Pod, or of the current context, or 'default'. */
   readonly namespace?: string | undefined;

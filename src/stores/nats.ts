@@ -27,7 +27,7 @@ import {
 } from './documents/index.ts';
 import { checkBucket, checkConfig, hasBucket, keysIn, sweep } from './nats/bucket.ts';
 import { bucketChanges } from './nats/changes.ts';
-import { checkUrl, connectNats, kvPackage, type NatsClient, type OwnNats } from './nats/connection.ts';
+import { kvPackage, type NatsClient, natsPlace, type OwnNats } from './nats/connection.ts';
 import { explained, isConflict } from './nats/failures.ts';
 import { keyOf, nameIn } from './nats/keys.ts';
 
@@ -38,6 +38,10 @@ export interface NatsStoreOptions extends DocumentStoreOptions {
   readonly connection?: NatsClient | undefined;
   /** In place of a connection: nats:// or tls://, with user:password@ or token@; several hosts by commas. */
   readonly url?: string | undefined;
+  /** For a url without a login: the path of a file with a user's JWT and seed, as `nsc` makes it. */
+  readonly credsFile?: string | undefined;
+  /** For a url without a login: the path of a file with the seed of a user's key. */
+  readonly nkeyFile?: string | undefined;
   /** The KV bucket, which must exist: see `createNatsBucket`. Default 'conclave'. */
   readonly bucket?: string | undefined;
 }
@@ -46,7 +50,7 @@ export interface NatsStoreOptions extends DocumentStoreOptions {
 export function natsStore(options: NatsStoreOptions): LeaseStore {
   checkOptions('The options of natsStore', options, [
     ...documentStoreOptionNames,
-    ...['connection', 'url', 'bucket'],
+    ...['connection', 'url', 'credsFile', 'nkeyFile', 'bucket'],
   ]);
   const { timeoutMs, pollMs, runtime } = options;
   return documentStore(new NatsDocuments(options), { timeoutMs, pollMs, runtime });
@@ -109,13 +113,17 @@ class NatsDocuments implements DocumentDriver {
   #linked: Linked | undefined;
 
   constructor(options: NatsStoreOptions) {
-    const { connection, url } = options;
+    const { connection, url, credsFile, nkeyFile } = options;
     this.#bucket = checkBucket(options.bucket ?? 'conclave');
     this.#runtime = options.runtime ?? nodeRuntime();
     if ((connection === undefined) === (url === undefined)) {
       throw new ConclaveError('invalid-argument', 'natsStore takes either a connection or a url.');
     }
     if (url === undefined) {
+      if (credsFile !== undefined || nkeyFile !== undefined) {
+        const message = 'credsFile and nkeyFile go with a url: a connection is logged in already.';
+        throw new ConclaveError('invalid-argument', message);
+      }
       if (typeof connection !== 'object' || connection === null) {
         throw new ConclaveError(
           'invalid-argument',
@@ -125,9 +133,9 @@ class NatsDocuments implements DocumentDriver {
       this.description = `the bucket ${this.#bucket} of NATS`;
       this.#connect = async () => ({ connection, close: async () => {} });
     } else {
-      const { hosts, login } = checkUrl(url);
+      const { hosts, connect } = natsPlace({ url, credsFile, nkeyFile });
       this.description = `the bucket ${this.#bucket} of NATS at ${hosts.join(', ')}`;
-      this.#connect = () => connectNats(hosts, login);
+      this.#connect = () => connect(this.#runtime.disk);
     }
   }
 

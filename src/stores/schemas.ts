@@ -6,6 +6,7 @@
  * Must not: connect before it is asked to make something; look whether what is there will do, which is the store's own
  * first look.
  */
+import { nodeRuntime } from '../runtime/index.ts';
 import type { CassandraStoreOptions } from './cassandra.ts';
 import type { DynamodbStoreOptions } from './dynamodb.ts';
 import type { Kept } from './mongodb/collection.ts';
@@ -129,7 +130,7 @@ db.getCollection(${quoted}).createIndex({ forgetAt: 1 }, { name: 'forgetAt', exp
 }
 
 export async function ofNats(
-  { url, bucket: name = 'conclave' }: NatsStoreOptions,
+  { bucket: name = 'conclave', ...access }: NatsStoreOptions,
   { replicas = 3 }: SchemaSettings,
 ): Promise<StoreSchema> {
   const { checkBucket } = await import('./nats/bucket.ts');
@@ -138,11 +139,11 @@ export async function ofNats(
     what: `the bucket ${bucket}`,
     text: `nats kv add ${bucket} --history 1 --storage file --replicas ${replicas}\n`,
     async make() {
-      const { checkUrl, connectNats } = await import('./nats/connection.ts');
+      const { natsPlace } = await import('./nats/connection.ts');
       const { explained } = await import('./nats/failures.ts');
       const { createNatsBucket } = await import('./nats.ts');
-      const { hosts, login } = checkUrl(url);
-      const { connection, close } = await connectNats(hosts, login).catch((error: unknown) => {
+      const { hosts, connect } = natsPlace(access);
+      const { connection, close } = await connect(nodeRuntime().disk).catch((error: unknown) => {
         const context = { bucket, outcome: 'not-applied', opening: true } as const;
         throw explained(`Connecting to NATS at ${hosts.join(', ')}`, error, context);
       });

@@ -21,7 +21,7 @@ export function parseStoreUrl(text: string): StoreUrl {
 export class StoreUrl {
   readonly scheme: string;
   readonly authority: string;
-  readonly #userinfo: string | undefined;
+  #userinfo: string | undefined;
   readonly #path: string;
   readonly #query: URLSearchParams;
   readonly #unused: Set<'user' | 'path'>;
@@ -40,10 +40,6 @@ export class StoreUrl {
     ]);
   }
 
-  get user(): string | undefined {
-    return this.login().user;
-  }
-
   /** For options that a store takes apart. */
   login(): { readonly user: string | undefined; readonly password: string | undefined } {
     this.#unused.delete('user');
@@ -55,6 +51,12 @@ export class StoreUrl {
       user: this.#decoded(this.#userinfo.slice(0, at)),
       password: this.#decoded(this.#userinfo.slice(at + 1)),
     };
+  }
+
+  /** In place of the one that the URL has; for drivers that take a URL. */
+  logIn(user: string, password: string | undefined): void {
+    const [name, secret] = [user, password ?? ''].map(encodeURIComponent);
+    this.#userinfo = password === undefined ? name : `${name}:${secret}`;
   }
 
   /** 'host:port', each with the port that is given or usual. */
@@ -74,6 +76,10 @@ export class StoreUrl {
   path(): string | undefined {
     this.#unused.delete('path');
     return this.#path === '' ? undefined : this.#decoded(this.#path);
+  }
+
+  has(parameter: string): boolean {
+    return this.#query.has(parameter);
   }
 
   /** A parameter of ours, which the driver must not see. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConclaveError } from '../errors/index.ts';
+import { supplyNatsLogin, supplyPassword } from './credentials.ts';
 import { parseStoreUrl } from './store-url.ts';
 import { openStore, schemaOfStore, storeSchemes } from './urls.ts';
 
@@ -92,6 +93,44 @@ test('a refusal says what the URL lacks, or may have', async () => {
   for (const [url, message] of refused) {
     await assert.rejects(openStore(url), { code: 'invalid-argument', message });
   }
+});
+
+test('a user without a password is refused, with where it may stand', async () => {
+  const message =
+    /user "me" of etcd: set ETCDCTL_PASSWORD, or write it into the URL \(etcds:\/\/user:password@host\)/;
+  const another = { ETCDCTL_USER: 'you:secret' };
+  await assert.rejects(openStore('etcds://me@host', another), { code: 'invalid-argument', message });
+  await assert.rejects(openStore('etcds://host', { ETCDCTL_USER: 'me' }), {
+    code: 'invalid-argument',
+    message,
+  });
+});
+
+test('what a variable gives is what a driver gets, unless the URL says it', () => {
+  const supplied = (text: string, password: string | undefined) => {
+    const url = parseStoreUrl(text);
+    supplyPassword(url, password, ['password1']);
+    return url.rest();
+  };
+  assert.equal(supplied('mysql://me@host/base', 'a:/@%'), 'mysql://me:a%3A%2F%40%25@host/base');
+  assert.equal(supplied('redis://host', 'b'), 'redis://:b@host');
+  assert.equal(supplied('redis://host', ''), 'redis://host');
+  for (const text of ['mysql://me:c@host/base', 'redis://:c@host', 'mysql://me@host/base?password1=c']) {
+    assert.equal(supplied(text, 'b'), text);
+  }
+  const nats = (text: string, environment: Record<string, string>) => {
+    const url = parseStoreUrl(text);
+    return [supplyNatsLogin(url, environment), url.rest()];
+  };
+  const all = { NATS_USER: 'u', NATS_PASSWORD: 'p', NATS_CREDS: 'c', NATS_NKEY: 'k', NATS_TOKEN: 't' };
+  assert.deepEqual(nats('nats://token@host', all), [{}, 'nats://token@host']);
+  assert.deepEqual(nats('nats://host', all), [{}, 'nats://u:p@host']);
+  assert.deepEqual(nats('nats://host', { ...all, NATS_USER: '' }), [{ credsFile: 'c' }, 'nats://host']);
+  assert.deepEqual(nats('nats://host', { NATS_TOKEN: 't', NATS_NKEY: 'k' }), [
+    { nkeyFile: 'k' },
+    'nats://host',
+  ]);
+  assert.deepEqual(nats('nats://host', { NATS_TOKEN: 't:' }), [{}, 'nats://t%3A@host']);
 });
 
 test('a migration refuses what the store refuses', async () => {

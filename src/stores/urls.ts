@@ -8,42 +8,41 @@
  */
 import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
+import {
+  conclaveLogin,
+  type Environment,
+  etcdLogin,
+  supplyNatsLogin,
+  supplyPassword,
+} from './credentials.ts';
 import type { PostgresDialect } from './postgres.ts';
 import type { SchemaSettings, StoreSchema } from './schemas.ts';
 import { parseStoreUrl, type StoreUrl } from './store-url.ts';
 
 export type { SchemaSettings, StoreSchema };
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 type Opener = (url: StoreUrl, environment: Environment) => Promise<LeaseStore>;
 
 interface Scheme {
   readonly open: Opener;
   /** Absent: nobody need make anything. */
-  schema?(url: StoreUrl, settings: SchemaSettings): Promise<StoreSchema>;
+  schema?(url: StoreUrl, settings: SchemaSettings, environment: Environment): Promise<StoreSchema>;
 }
 
 const schemas = () => import('./schemas.ts');
 
 const etcd: Opener = async (url, environment) => {
-  const [user, password] = splitOnce(environment.ETCDCTL_USER ?? '', ':');
   const scheme = url.scheme === 'etcds' ? 'https' : 'http';
-  const login =
-    url.user === undefined && user !== ''
-      ? { user, password: password ?? environment.ETCDCTL_PASSWORD }
-      : url.login();
   return (await import('./etcd.ts')).etcdStore({
     endpoints: url.hosts(2379).map((host) => `${scheme}://${host}`),
     namespace: url.path(),
-    ...login,
+    ...etcdLogin(url, environment),
   });
 };
 
 const conclave: Opener = async (url, environment) => {
   const scheme = url.scheme === 'conclaves' ? 'https' : 'http';
-  const [name, secret] = splitOnce(environment.CONCLAVE_USER ?? '', ':');
-  const { user, password } = url.user === undefined ? { user: name, password: secret } : url.login();
+  const { user, password } = conclaveLogin(url, environment);
   const endpoints = url.hosts(2379).map((host) => `${scheme}://${host}`);
   const namespace = url.path();
   const { conclaveStore } = await import('./conclave.ts');
@@ -78,17 +77,19 @@ const postgres: Scheme = {
   schema: async (url) => (await schemas()).ofPostgres(postgresAt(url)),
 };
 
-const mysqlAt = (url: StoreUrl) => {
+const mysqlAt = (url: StoreUrl, environment: Environment) => {
+  supplyPassword(url, environment.MYSQL_PWD, ['password1', 'passwordSha1']);
   const table = url.parameter('table');
   return { url: url.rest('mysql'), table };
 };
 
 const mysql: Scheme = {
-  open: async (url) => (await import('./mysql.ts')).mysqlStore(mysqlAt(url)),
-  schema: async (url) => (await schemas()).ofMysql(mysqlAt(url)),
+  open: async (url, environment) => (await import('./mysql.ts')).mysqlStore(mysqlAt(url, environment)),
+  schema: async (url, _settings, environment) => (await schemas()).ofMysql(mysqlAt(url, environment)),
 };
 
-const redis: Opener = async (url) => {
+const redis: Opener = async (url, environment) => {
+  supplyPassword(url, environment.REDISCLI_AUTH);
   const prefix = url.parameter('prefix');
   const scheme = url.scheme.replace('valkey', 'redis');
   return (await import('./redis.ts')).redisStore({ url: url.withoutParameters(scheme), prefix });
@@ -146,14 +147,15 @@ const s3: Scheme = {
   schema: async (url) => (await schemas()).ofS3(s3At(url)),
 };
 
-const natsAt = (url: StoreUrl) => {
+const natsAt = (url: StoreUrl, environment: Environment) => {
   const bucket = url.parameter('bucket');
-  return { url: url.withoutParameters(), bucket };
+  const files = supplyNatsLogin(url, environment);
+  return { url: url.withoutParameters(), bucket, ...files };
 };
 
 const nats: Scheme = {
-  open: async (url) => (await import('./nats.ts')).natsStore(natsAt(url)),
-  schema: async (url, settings) => (await schemas()).ofNats(natsAt(url), settings),
+  open: async (url, environment) => (await import('./nats.ts')).natsStore(natsAt(url, environment)),
+  schema: async (url, settings, environment) => (await schemas()).ofNats(natsAt(url, environment), settings),
 };
 
 const kubernetes: Opener = async (url) =>
@@ -215,14 +217,15 @@ export async function openStore(url: string, environment: Environment = {}): Pro
 
 /**
  * What must be there before the store of this URL can be used; undefined: nothing that somebody must make. Connects to
- * nothing. @throws as `openStore`.
+ * nothing. `environment`, and @throws, as `openStore`.
  */
 export async function schemaOfStore(
   url: string,
   settings: SchemaSettings = {},
+  environment: Environment = {},
 ): Promise<StoreSchema | undefined> {
   const parsed = parseStoreUrl(url);
-  const schema = await schemeOf(parsed).schema?.(parsed, settings);
+  const schema = await schemeOf(parsed).schema?.(parsed, settings, environment);
   if (schema !== undefined) parsed.assertAllUsed();
   return schema;
 }
@@ -232,9 +235,4 @@ function schemeOf({ scheme }: StoreUrl): Scheme {
   if (found !== undefined) return found;
   const message = `No store is known for ${scheme}://. Known are ${storeSchemes.map((one) => `${one}://`).join(', ')}.`;
   throw new ConclaveError('invalid-argument', message);
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -7,8 +7,15 @@ import { type ChildServer, startChildServer } from './child-server.ts';
 /** Why tests with it cannot run. */
 export const redisMissing: string | undefined = peer('redis-server').missing;
 
-/** `more`: further flags, such as ['--replicaof', '127.0.0.1 7000']. `at`: another port than any that is free. */
-export async function startRedis(more: readonly string[] = [], at?: number): Promise<ChildServer> {
+/**
+ * `more`: further flags, such as ['--replicaof', '127.0.0.1 7000']. `at`: another port than any that is free.
+ * `password`: which it asks for.
+ */
+export async function startRedis(
+  more: readonly string[] = [],
+  at?: number,
+  password?: string,
+): Promise<ChildServer> {
   return await startChildServer({
     path: peer('redis-server').path ?? '',
     args: (port, folder) => [
@@ -17,7 +24,7 @@ export async function startRedis(more: readonly string[] = [], at?: number): Pro
       ...more,
     ],
     async probe(port) {
-      const client = connectIoredis(at ?? port, { retryStrategy: () => null });
+      const client = connectIoredis(at ?? port, { retryStrategy: () => null, password });
       try {
         await client.ping();
       } finally {

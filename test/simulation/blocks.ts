@@ -12,7 +12,7 @@ import {
 } from '../../src/simulation/index.ts';
 
 /** How a checkout calls the command; a printed replay must work as it stands. */
-const program = 'node src/cli/main.ts';
+export const program = 'node src/cli/main.ts';
 const shownFailures = 3;
 /** One for all tests of a file: each new thread has to compile everything again, which takes as long as several lives. */
 const pool = new LifePool({ jobs: availableParallelism(), patienceMs: 120_000 });

@@ -27,13 +27,14 @@ const lives: readonly LifeOptions[] = [
 const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const least: readonly number[] = /(\d+)(?:\.(\d+))?/.exec(engines.node)?.slice(1).map(Number) ?? [];
 
-/** Each once: those on the path, where version managers put them, and those that CONCLAVE_NODES names. */
+/** Each once: those on the path, where version managers and .ci/run put them, and those that CONCLAVE_NODES names. */
 function programs(): string[] {
   const { PATH = '', HOME = '', CONCLAVE_NODES = '' } = process.env;
   const found = [
     ...PATH.split(delimiter).map((folder) => join(folder, 'node')),
     ...globSync(`${HOME}/.nvm/versions/node/*/bin/node`),
     ...globSync('/opt/hostedtoolcache/node/*/*/bin/node'),
+    ...globSync(join(root, '.peers/node-*/node_modules/node/bin/node')),
     ...CONCLAVE_NODES.split(delimiter),
   ];
   return [

@@ -87,8 +87,10 @@ function keyOf(name: string, rest: string): Uint8Array {
   return toBytes(`conclave/election/${name}/${rest}`);
 }
 
-async function assertRefused(store: LeaseStore, name: string, word: RegExp): Promise<void> {
-  const refused = failsWith('data-incompatible', {}, word, /namespace|release/);
+/** `key`: below the election, as an outsider sees it. */
+async function assertRefused(store: LeaseStore, name: string, word: RegExp, key: RegExp): Promise<void> {
+  const said = new RegExp(`"conclave/election/${name}/${key.source}"`);
+  const refused = failsWith('data-incompatible', {}, word, /namespace|release/, said);
   await assert.rejects(store.read(name), refused);
   const watch = store.watch(name, { signal: AbortSignal.timeout(30_000) });
   await assert.rejects(watch[Symbol.asyncIterator]().next(), refused);
@@ -125,17 +127,29 @@ for (const { name: where, skip, start } of subjects) {
         await using store = subject.open();
         const name = `leading-${at}`;
         await outsider.put(name, subject.leader, value, leased ? await outsider.lease() : 0n);
-        await assertRefused(store, name, says);
+        await assertRefused(store, name, says, new RegExp(subject.leader));
         assert.equal(await outsider.value(name, subject.leader), value);
       });
     }
+
+    test('a record that another program wrote is refused, and stays', async () => {
+      await using store = subject.open();
+      await outsider.put('recorded', 'record', 'host-1');
+      const said = [/"conclave\/election\/recorded\/record"/, /delete it in the store/];
+      await assert.rejects(
+        elect(store, 'recorded', () => assert.fail('it leads'), {}),
+        failsWith('data-damaged', {}, ...said),
+      );
+      assert.equal(await outsider.value('recorded', 'record'), 'host-1');
+      assert.equal((await store.read('recorded')).leader, undefined);
+    });
 
     test('a place ahead in the queue that no session made is refused, and stays', async () => {
       await using store = subject.open();
       for (const [at, place] of [highest, '0-first'].entries()) {
         const name = `queue-${at}`;
         await outsider.put(name, `queue/${place}`, 'host-1');
-        await assertRefused(store, name, /not written by Conclave/);
+        await assertRefused(store, name, /not written by Conclave/, new RegExp(`queue/${place}`));
         assert.equal(await outsider.value(name, `queue/${place}`), 'host-1');
       }
     });
@@ -197,14 +211,14 @@ describe('The two stores of keys on one cluster', () => {
     await using member = await serveOneMember();
     await using conclave = conclaveStore({ endpoints: member.endpoints });
     await using etcdLike = etcdStore({ endpoints: member.endpoints });
-    for (const [name, first, second] of [
-      ['by-conclave', conclave, etcdLike],
-      ['by-etcd', etcdLike, conclave],
+    for (const [name, first, second, key] of [
+      ['by-conclave', conclave, etcdLike, /leader/],
+      ['by-etcd', etcdLike, conclave, /leader\/[0-9a-f]{16}/],
     ] as const) {
       await using leading = await first.openSession(session);
       const won = await leading.acquire(name, asked);
       assert(won.status === 'acquired');
-      await assertRefused(second, name, /conclaveStore and etcdStore/);
+      await assertRefused(second, name, /conclaveStore and etcdStore/, key);
       assert.equal(await leading.proclaim(name, won.token, 'as before'), true);
       assert.equal((await first.read(name)).leader?.metadata, 'as before');
     }

@@ -322,6 +322,10 @@ describe('The NATS store', { skip }, () => {
         { url, bucket: '' },
         { url, buckt: 'a' },
         { url, pollMs: 0 },
+        { url, credsFile: 'a', nkeyFile: 'b' },
+        { url: 'nats://token@a', nkeyFile: 'b' },
+        { url, credsFile: '' },
+        { connection, credsFile: 'a' },
       ],
       ...[{ url: 'nats://a,,b' }, { url: 'nats://a?bucket=b' }, { url: 'nats://%ZZ@a' }, { url: 'nats://' }],
     ]) {

@@ -78,6 +78,10 @@ export async function runElect(options: ElectOptions): Promise<number> {
     const message = `On ${store.description} two may lead at once, and tokens may fall (${store.capabilities.note}). Use another store, or say with --accept-advisory WHY why that will do.`;
     throw new CommandFailure('usage', message);
   }
+  if (options.disconnectGraceMs !== undefined && !store.capabilities.connectionBound) {
+    const message = `${store.description} cannot bind a session to its connection: leave out --release-on-disconnect. A leadership of a process that died ends after --ttl.`;
+    throw new CommandFailure('usage', message);
+  }
   await using candidate = new Candidate(store, options.name, {
     ...{
       ttlMs: options.ttlMs,
@@ -123,6 +127,9 @@ async function campaign(
     return await candidate.campaign({ signal });
   } catch (error) {
     if (signal.aborted && ConclaveError.is(error, 'aborted')) return undefined;
+    // As where PostgreSQL is reached through a pooler, which is found out only there.
+    if (options.disconnectGraceMs !== undefined && ConclaveError.is(error, 'unsupported'))
+      throw new CommandFailure('usage', `${error.message} Leave out --release-on-disconnect.`);
     throw error;
   }
 }

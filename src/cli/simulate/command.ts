@@ -53,10 +53,11 @@ export function addSimulate(program: Command, finish: (exitCode: number) => void
     )
     .option('--json', 'The summary as one JSON object.')
     .addHelpText('after', examples)
-    .action(async (flags: SimulateFlags) => {
+    .action(async (flags: SimulateFlags, command: Command) => {
       if (flags.race === true) {
         const { runRace } = await import('./race.ts');
-        finish(await runRace(flags));
+        const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) !== 'default');
+        finish(await runRace(flags, given));
         return;
       }
       const options = resolveSimulateOptions(flags);

@@ -7,11 +7,14 @@ import { parseWholeNumber } from '../numbers.ts';
 import { toJsonLine } from '../output.ts';
 import type { SimulateFlags } from './options.ts';
 
-const notWith = ['seeds', 'minutes', 'only', 'calmLinks', 'trace', 'shrink', 'jobs', 'keepGoing'] as const;
+const goesWith: ReadonlySet<string> = new Set(['race', 'seed', 'json']);
 
-/** Runs `conclave simulate --race` and resolves to its exit code: 0 where the race went as it must. */
-export async function runRace(flags: SimulateFlags): Promise<number> {
-  const race = await showRace(raceSeed(flags));
+/**
+ * Runs `conclave simulate --race` and resolves to its exit code: 0 where the race went as it must. `given`: the flags
+ * that somebody wrote, and that are no defaults.
+ */
+export async function runRace(flags: SimulateFlags, given: readonly string[]): Promise<number> {
+  const race = await showRace(raceSeed(flags, given));
   const { refusal } = race.fenced;
   const data = { ...race, fenced: { ...race.fenced, refusal: refusal?.message ?? null } };
   process.stdout.write(flags.json === true ? `${toJsonLine(data)}\n` : raceText(race));
@@ -19,8 +22,8 @@ export async function runRace(flags: SimulateFlags): Promise<number> {
 }
 
 /** @throws CommandFailure 'usage' with what is for whole lives only. */
-export function raceSeed(flags: SimulateFlags): number {
-  const other = notWith.find((name) => flags[name] !== undefined);
+export function raceSeed(flags: Pick<SimulateFlags, 'seed'>, given: readonly string[]): number {
+  const other = given.find((name) => !goesWith.has(name));
   if (other !== undefined) {
     const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new CommandFailure('usage', `--race: it is one scene. Leave out --${flag}.`);

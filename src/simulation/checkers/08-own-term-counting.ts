@@ -1,43 +1,40 @@
 import type { RaftEffects } from '../../raft/index.ts';
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
-import { doesAnything, statusOf } from './sights.ts';
+import { statusOf, touchesLog } from './sights.ts';
 
-/** Looks at each step of a leader's commit index (§5.4.2, figure 8). */
+/**
+ * Looks at each step of a leader's commit index (§5.4.2, figure 8), from the drain on in which it comes to lead: nobody
+ * else can have told it of a commit in that one.
+ */
 export function ownTermCounting(life: LifeSight): Checker {
-  const leading: ({ readonly term: number; commitIndex: number } | undefined)[] = [];
-
-  const forget = (member: MemberSight): void => {
-    leading[member.position] = undefined;
-  };
+  /** By position, whoever leads; undefined: it does not run. */
+  const commitIndexes: (number | undefined)[] = [];
 
   const checker: Checker = {
     name: '08-own-term-counting',
     claim: 'A leader commits by counting only up to an entry of its own term.',
     drained(member: MemberSight, effects: RaftEffects) {
-      const { state } = effects;
-      if (state !== undefined && state.role !== 'leader') forget(member);
-      const leader = leading[member.position];
-      if (leader === undefined && state?.role !== 'leader') return;
-      if (!doesAnything(effects)) return;
+      if (!touchesLog(effects)) return;
       const status = statusOf(member, effects);
       if (status === undefined) return;
-      const { term, commitIndex } = status;
-      if (leader?.term !== term) {
-        leading[member.position] = { term, commitIndex };
-        return;
-      }
-      if (commitIndex === leader.commitIndex) return;
+      const { role, term, commitIndex } = status;
+      const before = commitIndexes[member.position];
+      if (commitIndex === before) return;
+      commitIndexes[member.position] = commitIndex;
+      if (role !== 'leader' || before === undefined) return;
       const entry = member.raft?.entryAt(commitIndex) ?? life.committed.entryAt(commitIndex);
-      if (entry !== undefined && entry.term !== term) {
-        violated(
-          checker,
-          `${member.name}, leader of term ${term}, moved its commit index from ${leader.commitIndex} to ${commitIndex}, whose entry is of term ${entry.term}`,
-        );
-      }
-      leader.commitIndex = commitIndex;
+      if (entry === undefined || entry.term === term) return;
+      violated(
+        checker,
+        `${member.name}, leader of term ${term}, moved its commit index from ${before} to ${commitIndex}, whose entry is of term ${entry.term}`,
+      );
     },
-    memberStarted: forget,
-    memberEnded: forget,
+    memberStarted(member: MemberSight) {
+      commitIndexes[member.position] = member.raft?.status().commitIndex;
+    },
+    memberEnded(member: MemberSight) {
+      commitIndexes[member.position] = undefined;
+    },
   };
   return checker;
 }

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import { nothingGoesBack } from './09-nothing-goes-back.ts';
-import { effects, entry, handmadeLife, persist, send, violates, watching } from './testing.ts';
+import { effects, entries, entry, handmadeLife, persist, send, violates, watching } from './testing.ts';
 
 test('terms, votes and indexes that only rise pass, across a crash too', () => {
   const { life, ann, bob, cid } = handmadeLife();
@@ -56,6 +56,20 @@ test('a member that starts in an older term than its disk had is found', () => {
   checker.durable(ann);
   ann.raft.term = 5;
   violates(() => checker.memberStarted(ann), /the own term of ann fell from 6 to 5/);
+});
+
+test('a member that starts with less than its disk had committed, or its snapshot holds, is found', () => {
+  const { life, ann } = handmadeLife();
+  const checker = watching(nothingGoesBack, life);
+  ann.holds(...entries(1, 1, 1, 1));
+  Object.assign(ann.durable, { commitIndex: 3, snapshotIndex: 2 });
+  checker.durable(ann);
+  Object.assign(ann.raft, { commitIndex: 2, appliedIndex: 2 });
+  violates(() => checker.memberStarted(ann), /the own commitIndex of ann fell from 3 to 2/);
+  Object.assign(ann.raft, { commitIndex: 3, appliedIndex: 1 });
+  violates(() => checker.memberStarted(ann), /the own appliedIndex of ann fell from 2 to 1/);
+  ann.raft.appliedIndex = 2;
+  violates(() => checker.memberStarted(ann), /keyspaceIndex of ann fell from 2 to 0/);
 });
 
 test('a running member whose indexes go back is found', () => {

@@ -2,10 +2,12 @@ import type { Entry, RaftEffects, RaftMessage, RaftStatus, SnapshotMeta } from '
 import { type Checker, type LifeSight, type MemberSight, violated } from '../observation.ts';
 import { Harm, statusOf, touchesLog } from './sights.ts';
 
+const nothing = { term: 0, votedFor: 0, commitIndex: 0, snapshotIndex: 0 };
+
 /** What is remembered of one member. */
 class Memory {
   /** Of its disk, over all lives. */
-  readonly disk = { term: 0, votedFor: 0, commitIndex: 0, snapshotIndex: 0 };
+  readonly disk = { ...nothing };
   /** Its disk was harmed since `disk` was noted, so that it may have lost all that. */
   harmed = false;
   /** Of the process, in one life. */
@@ -51,7 +53,7 @@ export function nothingGoesBack(life: LifeSight): Checker {
     const { disk } = memory;
     if (memory.harmed) {
       memory.harmed = false;
-      Object.assign(disk, { term: 0, votedFor: 0, commitIndex: 0, snapshotIndex: 0 });
+      Object.assign(disk, nothing);
     }
     const { term, votedFor, commitIndex, snapshotIndex } = member.durable;
     if (term === disk.term && disk.votedFor !== 0 && votedFor !== disk.votedFor) {
@@ -87,11 +89,12 @@ export function nothingGoesBack(life: LifeSight): Checker {
       if (status === undefined) return;
       const memory = of(member);
       const { process, disk } = memory;
-      process.term = harm.isReadable(member) && !memory.harmed ? disk.term : 0;
-      // The commit index is but a hint to those that start: it may be cut to the end of the log.
-      process.commitIndex = 0;
-      process.appliedIndex = 0;
-      process.keyspaceIndex = 0;
+      const found = harm.isReadable(member) && !memory.harmed ? disk : nothing;
+      process.term = found.term;
+      // What is said to be committed beyond the end of the log was lost with it.
+      process.commitIndex = Math.min(found.commitIndex, status.lastIndex);
+      process.appliedIndex = found.snapshotIndex;
+      process.keyspaceIndex = found.snapshotIndex;
       checkProcess(member, status);
       advance(member, member.keyspace?.appliedIndex ?? 0);
     },

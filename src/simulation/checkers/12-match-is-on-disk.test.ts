@@ -41,6 +41,18 @@ test('a follower that drops what its leader counts on is found, unless it follow
   violates(() => checker.durable(bob), /believes that bob holds its log up to entry 3/);
 });
 
+test('a follower that puts an entry of another term where its leader counts on one is found', () => {
+  const { life, ann, bob } = handmadeLife();
+  const checker = watching(matchIsOnDisk, life);
+  for (const member of [ann, bob]) member.holds(...entries(1, 2, 2));
+  lead(checker, ann, 2);
+  ann.raft.peers = [peer(bob, 3)];
+  checker.drained(ann, effects({ persist: persist([]) }));
+  bob.durable.term = 2;
+  bob.durable.entries = entries(1, 2, 1, 1);
+  violates(() => checker.durable(bob), /believes that bob holds its log up to entry 3 .*has one of term 1/);
+});
+
 test('a follower that came to harm is left out until the next leadership', () => {
   const { life, ann, bob } = handmadeLife();
   const checker = watching(matchIsOnDisk, life);

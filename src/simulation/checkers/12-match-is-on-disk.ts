@@ -26,12 +26,15 @@ export function matchIsOnDisk(life: LifeSight): Checker {
     return positions.get(memberId);
   };
 
+  const termAt = ({ member }: Leading, index: number): number | undefined =>
+    member.raft?.entryAt(index)?.term ?? life.committed.entryAt(index)?.term;
+
   const owes = (leader: Leading, follower: MemberSight): boolean =>
     follower.durable.term <= leader.term && !harm.since(follower, leader.sinceUs);
 
   const fail = (leader: Leading, follower: MemberSight, matchIndex: number): never => {
     const found = follower.durable.entryAt(matchIndex)?.term;
-    const term = leader.member.raft?.entryAt(matchIndex)?.term;
+    const term = termAt(leader, matchIndex);
     return violated(
       checker,
       `${leader.member.name}, leader of term ${leader.term}, believes that ${follower.name} holds its log up to entry ${matchIndex} (of term ${term ?? 'unknown'}), but the disk there ends at ${follower.durable.lastIndex} and has ${found === undefined ? 'no such entry' : `one of term ${found}`}`,
@@ -44,8 +47,7 @@ export function matchIsOnDisk(life: LifeSight): Checker {
       if (follower === undefined || leader.matches[follower.position] === matchIndex) continue;
       harm.note(follower, life.nowUs);
       if (matchIndex > 0 && owes(leader, follower)) {
-        const term =
-          leader.member.raft?.entryAt(matchIndex)?.term ?? life.committed.entryAt(matchIndex)?.term;
+        const term = termAt(leader, matchIndex);
         if (term !== undefined && !holdsDurably(follower.durable, matchIndex, term))
           fail(leader, follower, matchIndex);
       }
@@ -76,8 +78,10 @@ export function matchIsOnDisk(life: LifeSight): Checker {
       for (const leader of leading) {
         const matchIndex = leader?.matches[member.position] ?? 0;
         if (leader === undefined || matchIndex === 0 || !owes(leader, member)) continue;
-        if (Math.max(member.durable.lastIndex, member.durable.snapshotIndex) < matchIndex)
-          fail(leader, member, matchIndex);
+        const { durable } = member;
+        if (Math.max(durable.lastIndex, durable.snapshotIndex) < matchIndex) fail(leader, member, matchIndex);
+        const term = termAt(leader, matchIndex);
+        if (term !== undefined && !holdsDurably(durable, matchIndex, term)) fail(leader, member, matchIndex);
       }
     },
     memberStarted(member: MemberSight) {

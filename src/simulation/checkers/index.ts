@@ -18,6 +18,7 @@ import { durableBeforeSent } from './11-durable-before-sent.ts';
 import { matchIsOnDisk } from './12-match-is-on-disk.ts';
 import { oneChangeAtATime } from './13-one-change-at-a-time.ts';
 import { heartbeatCommit } from './14-heartbeat-commit.ts';
+import { readIndex } from './15-read-index.ts';
 import { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
 import { electedByAQuorum } from './elected-by-a-quorum.ts';
 import { electionTimer } from './election-timer.ts';
@@ -42,6 +43,7 @@ export const consensusCheckers = (bounds?: QueueBounds): readonly CheckerFactory
   matchIsOnDisk,
   oneChangeAtATime,
   heartbeatCommit,
+  readIndex,
   boundedQueues(bounds),
   electionTimer,
   electedByAQuorum,

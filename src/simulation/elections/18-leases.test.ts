@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Command, encodeBatch } from '../../keyspace/index.ts';
 import { leasesChecker } from './18-leases.ts';
+import type { Hold } from './reports.ts';
 import { HandMadeLife } from './testing.ts';
 
 const found = (text: RegExp) => ({ name: 'Violation', checker: '18-leases', message: text });
@@ -90,6 +91,25 @@ test('a lease that was revoked, or detached from its connection, has not expired
   detached.passMs(11);
   detached.tick();
   assert.equal(revoked.reports.counts.leasesExpired + detached.reports.counts.leasesExpired, 0);
+});
+
+test('a detach excuses nothing while its holder is bound, and does when that was told of a break or is gone', () => {
+  const expiresDetached = (before: (cluster: Cluster, holder: Hold['process']) => void): void => {
+    const cluster = new Cluster();
+    cluster.grant(500);
+    cluster.reports.tell('leaseUnbound', 7n);
+    cluster.passMs(1);
+    cluster.apply({ type: 'attach', lease: 7n });
+    const { process } = cluster.hold({ token: 1, forMs: 500, bound: true });
+    cluster.reports.tell('leaseBound', 7n, process);
+    before(cluster, process);
+    cluster.apply({ type: 'detach', lease: 7n, attachment: 1, graceMs: 10 });
+    cluster.passMs(11);
+    cluster.tick();
+  };
+  assert.throws(() => expiresDetached(() => {}), found(/expired with entry 4/));
+  expiresDetached(({ reports }) => reports.tell('leaseUnbound', 7n));
+  expiresDetached((_, holder) => Object.assign(holder, { alive: false }));
 });
 
 test('a revocation that no client asked for is found', () => {

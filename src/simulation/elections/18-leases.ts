@@ -7,7 +7,8 @@ import {
   type MemberSight,
   violated,
 } from '../observation.ts';
-import type { ElectionReports, ElectionWitness } from './reports.ts';
+import type { OneHolderOptions } from './excuses.ts';
+import type { ElectionReports, ElectionWitness, Hold } from './reports.ts';
 
 interface Lease {
   ttlMs: number;
@@ -15,10 +16,16 @@ interface Lease {
   sentUs: number | undefined;
   /** Somebody has asked for its end. */
   revoked: boolean;
-  /** The connection that it is bound to broke, and it is not bound to another yet. */
+  /** The connection that it is bound to broke on its holder's side, and it is not bound to another yet. */
   ended: boolean;
   /** Its latest one; 0: it never had any. */
   attachment: number;
+  /** Since when it has that one. */
+  attachedUs: number;
+  /** Who is bound; undefined: nobody was told so. */
+  holder: Hold['process'] | undefined;
+  /** When the holder last gave a binding up, or knew that one had broken. */
+  unboundUs: number;
   /** Somebody asked to renew it. */
   renewed: boolean;
 }
@@ -43,15 +50,17 @@ class Leases implements Checker, ElectionWitness {
     'A lease never expires before its acknowledged TTL in true time, and it does expire in the end.';
   readonly #life: LifeSight;
   readonly #reports: ElectionReports;
+  readonly #oneSided: (process: object) => boolean;
   readonly #leases = new Map<bigint, Lease>();
   /** Those that the first replica has. */
   readonly #there = new Set<bigint>();
   readonly #stamps: Stamp[] = [];
   #appliedIndex = 0;
 
-  constructor(life: LifeSight, reports: ElectionReports) {
+  constructor(life: LifeSight, reports: ElectionReports, options: OneHolderOptions) {
     this.#life = life;
     this.#reports = reports;
+    this.#oneSided = options.oneSided ?? (() => false);
     reports.subscribe(this);
   }
 
@@ -67,6 +76,14 @@ class Leases implements Checker, ElectionWitness {
 
   leaseRevoked(id: bigint): void {
     this.#lease(id, 0).revoked = true;
+  }
+
+  leaseBound(id: bigint, process: Hold['process']): void {
+    this.#lease(id, 0).holder = process;
+  }
+
+  leaseUnbound(id: bigint): void {
+    this.#lease(id, 0).unboundUs = this.#life.nowUs;
   }
 
   leaseMissing(id: bigint): void {
@@ -130,13 +147,16 @@ class Leases implements Checker, ElectionWitness {
   #lease(id: bigint, ttlMs: number): Lease {
     let lease = this.#leases.get(id);
     if (lease === undefined) {
-      lease = { ttlMs, sentUs: undefined, revoked: false, ended: false, renewed: false, attachment: 0 };
+      lease = {
+        ...{ ttlMs, sentUs: undefined, revoked: false, ended: false, renewed: false, attachment: 0 },
+        ...{ attachedUs: 0, holder: undefined, unboundUs: -1 },
+      };
       this.#leases.set(id, lease);
     }
     return lease;
   }
 
-  /** Which leases lost or got back their connection. A revocation that nobody asked for excuses nothing. */
+  /** Which leases lost or got back their connection. A revocation or detach that nobody asked for excuses nothing. */
   #noteEnds(entry: Entry, results: readonly CommandResult[]): void {
     for (const [position, { command }] of decodeBatch(entry.data).commands.entries()) {
       const outcome = results[position]?.outcome;
@@ -145,12 +165,18 @@ class Leases implements Checker, ElectionWitness {
         const lease = this.#lease(command.lease, 0);
         lease.ended = false;
         lease.attachment = outcome.attachment;
+        lease.attachedUs = this.#life.nowUs;
       } else if (command.type === 'detach') {
         const lease = this.#lease(command.lease, 0);
         // The break of an older connection says nothing of the present one.
-        if (command.attachment === lease.attachment) lease.ended = true;
+        if (command.attachment === lease.attachment && this.#hasLeft(lease)) lease.ended = true;
       }
     }
+  }
+
+  /** Whether the holder's side of the present binding may have ended: a detach that it has no part in excuses nothing. */
+  #hasLeft({ holder, unboundUs, attachedUs }: Lease): boolean {
+    return holder === undefined || !holder.alive || unboundUs >= attachedUs || this.#oneSided(holder);
   }
 
   /** Nobody's renewal but a client's: leases that nobody wants must go. */
@@ -202,6 +228,6 @@ function ms(us: number): string {
 }
 
 /** Invariant 18, of all leases that the clients of `reports` were told of. */
-export function leasesChecker(reports: ElectionReports): CheckerFactory {
-  return (life) => new Leases(life, reports);
+export function leasesChecker(reports: ElectionReports, options: OneHolderOptions = {}): CheckerFactory {
+  return (life) => new Leases(life, reports, options);
 }

@@ -76,7 +76,7 @@ test('leaderships of different elections are held at once', () => {
   life.settle();
 });
 
-test('a lease bound to its connection promises nothing while one side of it can be cut or faked', () => {
+test('a lease bound to a connection whose end broke without a word to its holder promises nothing', () => {
   let oneSided = true;
   const life = new HandMadeLife((reports) => oneHolderChecker(reports, { oneSided: () => oneSided }));
   life.reports.tell('led', life.hold({ token: 1, forMs: 100, bound: true }));

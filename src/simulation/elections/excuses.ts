@@ -1,12 +1,21 @@
+import type { Breaks } from '../network/index.ts';
 import type { LifeSight } from '../observation.ts';
 import type { ElectionReports, Hold } from './reports.ts';
+import { longestTtlMs } from './settings.ts';
 
 export interface OneHolderOptions {
   /**
-   * Whether something between this host and others cuts or fakes one side of a connection only, or did so until no longer ago
-   * than the longest TTL and grace: leases bound to a connection promise nothing then. Default: never.
+   * Whether this process's side of a connection broke without its knowing, since it stands still, or was told late, no longer
+   * ago than the longest grace: its system says that it is gone, and leases bound to a connection end. Default: never.
    */
-  readonly oneSided?: (host: object) => boolean;
+  readonly oneSided?: (process: object) => boolean;
+}
+
+/** No session that is bound to a connection outlives a break by more than its TTL, which clocks may run slow for. */
+const longestUs = longestTtlMs * 1100;
+
+export function excusedBy(breaks: Pick<Breaks, 'late'>): OneHolderOptions {
+  return { oneSided: (process) => breaks.late(process, longestUs) };
 }
 
 /** Below it a difference of clock readings is rounding. */
@@ -16,7 +25,7 @@ const roundingMs = 0.001;
 export class Excuses {
   readonly #life: Pick<LifeSight, 'clockDriftRate'>;
   readonly #reports: ElectionReports;
-  readonly #oneSided: (host: object) => boolean;
+  readonly #oneSided: (process: object) => boolean;
 
   constructor(
     life: Pick<LifeSight, 'clockDriftRate'>,
@@ -29,7 +38,7 @@ export class Excuses {
   }
 
   cover(hold: Hold): boolean {
-    return (hold.bound && this.#oneSided(hold.process.host)) || this.#clocksLie(hold);
+    return (hold.bound && this.#oneSided(hold.process)) || this.#clocksLie(hold);
   }
 
   /**

@@ -11,7 +11,7 @@ export { leasesChecker } from './18-leases.ts';
 export { oneHolderChecker } from './21-one-holder.ts';
 export { fencingChecker } from './22-fencing.ts';
 export { electionsCompleteChecker, type LastRound } from './elections-complete.ts';
-export type { OneHolderOptions } from './excuses.ts';
+export { excusedBy, type OneHolderOptions } from './excuses.ts';
 export { graceKeptChecker } from './grace-kept.ts';
 export { type RaceResult, showRace } from './race.ts';
 export { type ElectionCounts, ElectionReports, type ElectionWitness } from './reports.ts';

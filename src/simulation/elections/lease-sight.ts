@@ -5,7 +5,7 @@ import type { ElectionReports } from './reports.ts';
 
 /**
  * Reports what this client asks of leases and what it is told: grants and renewals with the time before they were
- * sent, and leases that are said not to be there.
+ * sent, leases that are said not to be there, and what they are bound to.
  */
 export function watchLeases(client: ConclaveClient, process: Process, reports: ElectionReports): void {
   const grant = client.leaseGrant.bind(client);
@@ -36,7 +36,17 @@ export function watchLeases(client: ConclaveClient, process: Process, reports: E
   const attach = client.attach.bind(client);
   client.attach = async (lease, options) => {
     try {
-      return await attach(lease, options);
+      const attachment = await attach(lease, options);
+      reports.tell('leaseBound', lease, process);
+      attachment.subscribe((state) => {
+        if (state !== 'attached') reports.tell('leaseUnbound', lease);
+      });
+      const close = attachment.close.bind(attachment);
+      attachment.close = () => {
+        reports.tell('leaseUnbound', lease);
+        return close();
+      };
+      return attachment;
     } catch (error) {
       if (ConclaveError.is(error, 'lease-lost')) reports.tell('leaseMissing', lease);
       throw error;

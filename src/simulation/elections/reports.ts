@@ -46,6 +46,10 @@ export interface ElectionWitness {
   leaseRenewing?(lease: bigint): void;
   /** It was asked to be revoked, perhaps without success. */
   leaseRevoked?(lease: bigint): void;
+  /** It is bound to a connection of this process. */
+  leaseBound?(lease: bigint, process: Hold['process']): void;
+  /** The process that it is bound to a connection of was told that this broke, or gives the binding up. */
+  leaseUnbound?(lease: bigint): void;
   /** An answer says that it, or a key that hangs on it, is not there any more. */
   leaseMissing?(lease: bigint): void;
   /** Nobody has renewed it since `untouchedSinceUs`, and a read that was sent at `sentUs` shows that it is there. */

@@ -6,7 +6,7 @@ class TokensRise implements Checker, ElectionWitness {
   readonly name = 'tokens-rise';
   readonly claim =
     'Tokens rise strictly from leadership to leadership of an election, and an observer sees them rise.';
-  readonly #oneSided: (host: object) => boolean;
+  readonly #oneSided: (process: object) => boolean;
   readonly #led = new Map<string, Hold>();
   readonly #observed = new Map<string, { highest: number; over: boolean }>();
 
@@ -21,7 +21,7 @@ class TokensRise implements Checker, ElectionWitness {
     if (before !== undefined && token <= before.leadership.token) {
       const same = token === before.leadership.token;
       // Two that hold at once may also have begun in either order; but one token is for one leadership in any case.
-      if (same || ![hold, before].some(({ bound, process }) => bound && this.#oneSided(process.host))) {
+      if (same || ![hold, before].some(({ bound, process }) => bound && this.#oneSided(process))) {
         violated(
           this,
           `${hold.process.name} leads ${name} with token ${token} after ${before.process.name} led it with token ${before.leadership.token}.`,

@@ -17,9 +17,6 @@ const harms: ReadonlySet<FaultKind> = new Set([
   'diverge',
 ]);
 
-/** After so long both ends know what befell their connection: TCP has given up, the longest lease and grace are over. */
-const oneSidedForUs = 26_000_000;
-
 /** Lets the faults of a schedule strike, each at its time, and undoes them. */
 export class Nemesis {
   readonly #targets: Targets;
@@ -28,7 +25,6 @@ export class Nemesis {
   readonly #counts: Record<string, number> = {};
   readonly #undo = new Set<() => void>();
   #over = false;
-  readonly #oneSidedUntilUs = new Map<object, number>();
 
   constructor(targets: Targets, schedule: readonly Fault[]) {
     this.#targets = targets;
@@ -42,11 +38,6 @@ export class Nemesis {
   /** How often each kind took effect. */
   get counts(): Counts {
     return this.#counts;
-  }
-
-  /** Whether a connection of this host ended for one side only, or silently: a session bound to it is not judged then. */
-  oneSided(host: object): boolean {
-    return (this.#oneSidedUntilUs.get(host) ?? -1) >= this.#targets.world.nowUs;
   }
 
   /** Undoes everything and lets nothing strike any more. */
@@ -67,10 +58,6 @@ export class Nemesis {
     if (undo === undefined) world.note('', () => `fault ${fault.number} finds nothing to strike`);
     if (undo === undefined) return;
     if (!harms.has(fault.kind)) this.#count(fault.kind);
-    const { oneSided } = this.#targets.network;
-    const untilUs = world.nowUs + fault.durationMs * 1000 + oneSidedForUs;
-    for (const host of oneSided) this.#oneSidedUntilUs.set(host, untilUs);
-    oneSided.clear();
     const once = (): void => {
       if (!this.#undo.delete(once)) return;
       world.note('', () => `fault ${fault.number}: ${fault.kind} ends`);

@@ -107,11 +107,6 @@ export class Hub implements LifeSight {
     this.#tell(this.#wiped, (checker) => checker.memberWiped(member));
   }
 
-  /** Whether anybody wants to know what is read. */
-  get listensToReads(): boolean {
-    return this.#asked.length > 0;
-  }
-
   asked(member: MemberSight, readId: number): void {
     this.#tell(this.#asked, (checker) => checker.asked(member, readId));
   }

@@ -8,6 +8,7 @@ import {
   CandidateWorkload,
   ElectionReports,
   electionsCompleteChecker,
+  excusedBy,
   fencingChecker,
   graceKeptChecker,
   leasesChecker,
@@ -266,11 +267,11 @@ class Life {
     hub.add(...workloadCheckers(hub, this.#history, options).map((checker) => () => checker));
     if (this.#divergence !== undefined) hub.add(() => new TakenOut(hub, this.#history));
     const reports = this.#reports;
-    const oneSided = (host: object): boolean => this.#nemesis.oneSided(host);
-    hub.add(leasesChecker(reports), oneHolderChecker(reports, { oneSided }), fencingChecker(reports));
+    const breaks = excusedBy(this.#network.breaks);
+    hub.add(leasesChecker(reports, breaks), oneHolderChecker(reports, breaks), fencingChecker(reports));
     hub.add(tokensRiseChecker(reports), graceKeptChecker(reports));
     hub.add(electionsCompleteChecker(reports, this.#candidates));
-    hub.add(...sharingCheckers(this.#sharing?.kind, this.#sharers, this.#sharingReports, { oneSided }));
+    hub.add(...sharingCheckers(this.#sharing?.kind, this.#sharers, this.#sharingReports, breaks));
     hub.add(() => this.#coverage);
   }
 

@@ -26,7 +26,7 @@ export function observerOf(
     recovered: (raft, keyspace) => {
       if (!isPresent()) return;
       recovering = false;
-      if (hub.listensToReads) tellReads(raft, member, hub);
+      tellReads(raft, member, hub);
       recovered(raft, keyspace);
       hub.memberStarted(member);
     },

@@ -202,7 +202,12 @@ export class End implements Connection {
     if (farewell === 'reset') this.refuseData();
     this.#fabric.closed(this);
     if (this.process.alive) {
-      this.process.after(0, eventKinds.network, () => this.onClose?.(cause));
+      const closedUs = this.#fabric.scheduler.nowUs;
+      if (cause === 'broken') this.#fabric.breaks(this.process);
+      this.process.after(0, eventKinds.network, () => {
+        if (cause === 'broken') this.#fabric.tellsOfBreak(this.process, closedUs);
+        this.onClose?.(cause);
+      });
       this.#fabric.note(this.process.name, () => `connection with ${this.remote.host}: ${cause}`);
     }
   }

@@ -1,3 +1,4 @@
+import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { Scheduler } from '../world/scheduler.ts';
 import type { NetworkCounts } from './counts.ts';
@@ -19,4 +20,7 @@ export interface Fabric {
   /** What became of a Raft message on its way. */
   noteFrame(from: End, frame: WireFrame, fate: string): void;
   closed(end: End): void;
+  /** A connection of the process broke; it is told as soon as it does not stand still. */
+  breaks(process: Process): void;
+  tellsOfBreak(process: Process, brokenUs: number): void;
 }

@@ -9,6 +9,7 @@
  * its own draws.
  */
 
+export { Breaks } from './breaks.ts';
 export type { NetworkCounts } from './counts.ts';
 export { Link, type LinkFaults, quietLink } from './link.ts';
 export {

@@ -3,6 +3,7 @@ import type { Host } from '../world/host.ts';
 import type { Process } from '../world/process.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';
+import { Breaks } from './breaks.ts';
 import { type NetworkCounts, noCounts } from './counts.ts';
 import { describeFrame } from './describe-frame.ts';
 import type { Acceptor } from './dial.ts';
@@ -35,8 +36,8 @@ export interface BreakOptions {
 /** The network of one world: reliable ordered streams over links that can be slow, lossy and cut. */
 export class SimulatedNetwork {
   readonly counts: NetworkCounts = noCounts();
-  /** Hosts of connections that one end, or none, was told the end of. For who judges what is bound to them; to be cleared. */
-  readonly oneSided = new Set<Host>();
+  /** For who judges what is bound to connections. */
+  readonly breaks: Breaks;
   onFrame: WireTap | undefined;
   readonly #world: World;
   readonly #random: Draw;
@@ -51,6 +52,7 @@ export class SimulatedNetwork {
   constructor(world: World, random: Draw, options: SimulatedNetworkOptions = {}) {
     this.#world = world;
     this.#random = random;
+    this.breaks = new Breaks(() => world.nowUs);
     this.#wiring = {
       fabric: this.#fabric((options.giveUpMs ?? 20_000) * 1000),
       peerPort: options.peerPort ?? 2380,
@@ -133,11 +135,6 @@ export class SimulatedNetwork {
   /** Call it before its processes die: then nobody is told that they did, until the power returns. */
   powerFails(host: Host): void {
     this.#down.add(host);
-    for (const [near, far] of this.#connections) {
-      if (near.process.host === host || far.process.host === host) {
-        this.oneSided.add(near.process.host).add(far.process.host);
-      }
-    }
   }
 
   /** From now on the host answers by RST for what it does not remember. The next process on it implies it. */
@@ -162,7 +159,6 @@ export class SimulatedNetwork {
   }
 
   #break(near: End, far: End, seenBy: BreakOptions['seenBy']): void {
-    if (seenBy !== 'both') this.oneSided.add(near.process.host).add(far.process.host);
     if (seenBy === 'none') {
       this.counts.brokenForNone += 1;
       near.outgoing.severed = true;
@@ -213,6 +209,8 @@ export class SimulatedNetwork {
           () => `${fate} on its way to ${from.remote.host}: ${describeFrame(frame)}`,
         ),
       closed: (end) => this.#closed(end),
+      breaks: (process) => this.breaks.happens(process),
+      tellsOfBreak: (process, brokenUs) => this.breaks.told(process, brokenUs),
     };
   }
 }

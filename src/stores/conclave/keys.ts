@@ -50,6 +50,11 @@ export function electionKeys(namespace: string, name: string): ElectionKeys {
   };
 }
 
+/** For messages: as etcd's tools show it. @throws ConclaveError 'invalid-argument', 'too-large' */
+export function recordPlace(namespace: string, name: string): string {
+  return `the key ${JSON.stringify(toText(electionKeys(namespace, name).record))}`;
+}
+
 /** Encoded. */
 function checkedName(name: string): string {
   if (typeof name !== 'string' || name === '') {

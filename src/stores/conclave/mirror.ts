@@ -10,7 +10,7 @@ export class ElectionMirror {
   readonly #waiters = new Map<string, KeyValue>();
   #leader: KeyValue | undefined;
   /** Leaderships of a store that keeps them elsewhere. */
-  readonly #otherLeaders = new Map<string, Uint8Array>();
+  readonly #otherLeaders = new Map<string, KeyValue>();
   #record: KeyValue | undefined;
   revision: number;
 
@@ -64,7 +64,7 @@ export class ElectionMirror {
     if (!startsWith(key, this.#keys.leader)) return false;
     if (equalBytes(key, this.#keys.leader)) this.#leader = kv;
     else if (kv === undefined) this.#otherLeaders.delete(bytesKey(key));
-    else this.#otherLeaders.set(bytesKey(key), key);
+    else this.#otherLeaders.set(bytesKey(key), kv);
     return true;
   }
 }

@@ -13,19 +13,24 @@ export interface Holding {
   readonly metadata: string;
 }
 
+/** A key as a store shows it to what it shares with another, and as it is. */
+export interface SharedKeyValue extends KeyValue {
+  readonly storedKey?: Uint8Array;
+}
+
 export function encodeHolding(holding: Holding): Uint8Array {
   return toBytes(JSON.stringify({ holder: holding.holder, metadata: holding.metadata }));
 }
 
 /** @throws 'data-incompatible' for what another program, or a newer Conclave, wrote there. */
-export function decodeHolding(kv: KeyValue): Holding {
+export function decodeHolding(kv: SharedKeyValue): Holding {
   const { holder, metadata, conclave = 1 } = parsed(kv.value);
   if (conclave !== 1) {
-    const message = `The key ${shown(kv.key)} has format ${JSON.stringify(conclave)}, which this release does not know: use the release that wrote it, or a newer one.`;
+    const message = `The key ${shown(keyOf(kv))} has format ${JSON.stringify(conclave)}, which this release does not know: use the release that wrote it, or a newer one.`;
     throw new ConclaveError('data-incompatible', message);
   }
   // What hangs on no lease belongs to no session: nobody would ever end it.
-  if (typeof holder !== 'string' || typeof metadata !== 'string' || kv.lease === 0n) throw foreign(kv.key);
+  if (typeof holder !== 'string' || typeof metadata !== 'string' || kv.lease === 0n) throw foreign(keyOf(kv));
   return { holder, metadata };
 }
 
@@ -39,9 +44,9 @@ export function holderOf(kv: KeyValue): string | undefined {
 }
 
 /** @throws 'data-incompatible' where a leadership, of whatever store of keys, is none that this one can go by. */
-export function checkLeader(keys: ElectionKeys, leader: KeyValue): void {
+export function checkLeader(keys: ElectionKeys, leader: SharedKeyValue): void {
   if (equalBytes(leader.key, keys.leader)) decodeHolding(leader);
-  else throw otherStore(leader.key);
+  else throw otherStore(leader);
 }
 
 /** @throws 'data-incompatible' */
@@ -65,9 +70,13 @@ function foreign(key: Uint8Array): ConclaveError {
 }
 
 /** Each would let one lead, since neither looks for the other's leaderships. */
-export function otherStore(key: Uint8Array): ConclaveError {
-  const message = `The key ${shown(key)} is a leadership of another kind of store: conclaveStore and etcdStore keep theirs under different keys. Let all candidates use the same one, or give one another namespace.`;
+export function otherStore(leader: SharedKeyValue): ConclaveError {
+  const message = `The key ${shown(keyOf(leader))} is a leadership of another kind of store: conclaveStore and etcdStore keep theirs under different keys. Let all candidates use the same one, or give one another namespace.`;
   return new ConclaveError('data-incompatible', message);
+}
+
+function keyOf({ key, storedKey = key }: SharedKeyValue): Uint8Array {
+  return storedKey;
 }
 
 function shown(key: Uint8Array): string {

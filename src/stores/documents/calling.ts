@@ -13,6 +13,7 @@ import {
   type Renewal,
   type StoredDocument,
 } from './driver.ts';
+import { DriverAnswers } from './driver-answers.ts';
 
 /** One time for all calls of one operation. */
 export interface Within {
@@ -31,6 +32,7 @@ export class DriverCalls {
   readonly runtime: Runtime;
   /** For one call with all its retries, where its caller says nothing. */
   readonly timeoutMs: number;
+  readonly #answers: DriverAnswers;
   readonly #closed = new AbortController();
   #opening: Promise<void> | undefined;
   #isOpen = false;
@@ -39,6 +41,7 @@ export class DriverCalls {
 
   constructor(driver: DocumentDriver, runtime: Runtime, timeoutMs: number) {
     this.driver = driver;
+    this.#answers = new DriverAnswers(driver.description);
     this.runtime = runtime;
     this.timeoutMs = timeoutMs;
   }
@@ -76,7 +79,7 @@ export class DriverCalls {
 
   async read(key: DocumentKey, within: Within): Promise<StoredDocument | undefined> {
     await this.#open(within);
-    return await this.#bounded('Reading', 'not-applied', within, (bounds) => this.driver.read(key, bounds));
+    return await this.#bounded('Reading', 'not-applied', within, (bounds) => this.#readOne(key, bounds));
   }
 
   async readMany(keys: readonly DocumentKey[], within: Within): Promise<readonly FoundDocument[]> {
@@ -103,11 +106,15 @@ export class DriverCalls {
 
   #readPart(keys: readonly DocumentKey[] = [], within: Within): Promise<readonly FoundDocument[]> {
     const { driver } = this;
-    return this.#bounded('Reading', 'not-applied', within, (bounds) =>
+    return this.#bounded('Reading', 'not-applied', within, async (bounds) =>
       driver.readMany === undefined
-        ? Promise.all(keys.map((key) => driver.read(key, bounds).catch(foreignOnly)))
-        : driver.readMany(keys, bounds),
+        ? await Promise.all(keys.map((key) => this.#readOne(key, bounds).catch(foreignOnly)))
+        : this.#answers.readMany(await driver.readMany(keys, bounds), keys.length),
     );
+  }
+
+  async #readOne(key: DocumentKey, bounds: CallBounds): Promise<StoredDocument | undefined> {
+    return this.#answers.read(await this.driver.read(key, bounds));
   }
 
   async write(
@@ -130,17 +137,16 @@ export class DriverCalls {
       driver.prepare?.(key, text, write) ?? ((bounds: CallBounds) => driver.write(key, text, write, bounds));
     return async (within) => {
       if (!this.#isOpen) await this.#open(within);
-      return await this.#bounded('Writing', 'unknown', within, send);
+      return await this.#bounded('Writing', 'unknown', within, async (bounds) =>
+        this.#answers.write(await send(bounds)),
+      );
     };
   }
 
   async renewMany(renewals: readonly Renewal[], within: Within): Promise<readonly (string | undefined)[]> {
     await this.#open(within);
-    return this.#bounded(
-      'Writing',
-      'unknown',
-      within,
-      async (bounds) => (await this.driver.renewMany?.(renewals, bounds)) ?? [],
+    return this.#bounded('Writing', 'unknown', within, async (bounds) =>
+      this.#answers.renewMany(await this.driver.renewMany?.(renewals, bounds), renewals.length),
     );
   }
 
@@ -153,7 +159,9 @@ export class DriverCalls {
 
   async remove(key: DocumentKey, version: string, within: Within): Promise<boolean> {
     await this.#open(within);
-    return this.#bounded('Removing', 'unknown', within, (bounds) => this.driver.remove(key, version, bounds));
+    return this.#bounded('Removing', 'unknown', within, async (bounds) =>
+      this.#answers.remove(await this.driver.remove(key, version, bounds)),
+    );
   }
 
   /** @throws 'unsupported' */
@@ -172,12 +180,8 @@ export class DriverCalls {
 
   async list(prefix: string, within: Within): Promise<readonly string[]> {
     await this.#open(within);
-    const { driver } = this;
-    return this.#bounded(
-      'Listing',
-      'not-applied',
-      within,
-      async (bounds) => (await driver.list?.(prefix, bounds)) ?? [],
+    return this.#bounded('Listing', 'not-applied', within, async (bounds) =>
+      this.#answers.list((await this.driver.list?.(prefix, bounds)) ?? []),
     );
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { manualRuntime } from '../../runtime/testing.ts';
+import { DriverCalls } from './calling.ts';
 import { documentStore } from './index.ts';
 import { MemoryService } from './testing.ts';
 
@@ -64,4 +65,44 @@ test('an option that documentStore does not know is refused by its name, and a t
     code: 'invalid-argument',
     message: 'timeoutMs must be from 1 to 86400000 ms, not "5".',
   });
+});
+
+/** What a driver of another language's habits gives, and the first call that is told of it. */
+const wrongAnswers: [object, RegExp][] = [
+  [{ write: async () => 7 }, /write must give the version as a text that is not empty, or undefined, not 7/],
+  [{ write: async () => null }, /write must give the version .+ not null/],
+  [{ write: async () => '' }, /write must give the version .+ not ""/],
+  [{ write: async () => true }, /write must give the version .+ not true/],
+  [{ read: async () => null }, /read must give a document or undefined, not null/],
+  [{ read: async () => 'text' }, /read must give a document or undefined, not "text"/],
+  [{ read: async () => ({ text: '{}', version: 7 }) }, /a document whose version is a text .+ not 7/],
+  [{ read: async () => ({ text: Buffer.of(1), version: 'v' }) }, /whose text is a text, not an object/],
+  [{ read: async () => ({ text: '{}', version: 'v', leftMs: '5' }) }, /leftMs is a number .+ not "5"/],
+];
+
+test('a driver that answers in a wrong shape is told so by the first call that meets it', async () => {
+  for (const [given, message] of wrongAnswers) {
+    await using store = documentStore(Object.assign(driver(), given) as never, { runtime });
+    const leading = async () => {
+      const session = await store.openSession({ ttlMs: 60_000, holder: 'first' });
+      await session.acquire('answers', { metadata: '', priority: 0 });
+    };
+    await assert.rejects(leading(), { code: 'invalid-argument', retryable: false, message });
+  }
+});
+
+test('answers of a wrong shape to calls for many, removals and lists are told of', async () => {
+  const calls = (given: object) => new DriverCalls(Object.assign(driver(), given) as never, runtime, 1000);
+  const within = { signal: undefined, untilMs: 1000 };
+  const key = { kind: 'session', name: 'ab'.repeat(16) } as const;
+  const renewal = { key, text: '{}', replaces: 'v' };
+  const refused: [Promise<unknown>, RegExp][] = [
+    [calls({ readMany: async () => [undefined] }).readMany([key, key], within), /an array of 2, .+ one of 1/],
+    [calls({ readMany: async () => [null, null] }).readMany([key, key], within), /document or undefined/],
+    [calls({ renewMany: async () => [] }).renewMany([renewal], within), /an array of 1, .+ one of 0/],
+    [calls({ renewMany: async () => [1] }).renewMany([renewal], within), /as a text .+ not 1/],
+    [calls({ remove: async () => 1 }).remove(key, 'v', within), /remove must give true or false, not 1/],
+    [calls({ list: async () => 'abc' }).list('', within), /list must give an array of texts, not "abc"/],
+  ];
+  for (const [call, message] of refused) await assert.rejects(call, { code: 'invalid-argument', message });
 });

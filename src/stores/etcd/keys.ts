@@ -2,6 +2,7 @@ import { type CallOptions, toBytes, toText, type WatchBatch, type WatchOptions }
 import type { KeyValue, RangeRequest, RangeResponse } from '../../wire/index.ts';
 import { type ElectionKeys, electionKeys, startsWith } from '../conclave/keys.ts';
 import type { Part } from '../conclave/transactions.ts';
+import type { SharedKeyValue } from '../conclave/values.ts';
 import type { EtcdClient } from './client.ts';
 
 /**
@@ -70,20 +71,20 @@ export class ElectionReader {
   }
 
   /** undefined: what sessions left behind is nobody else's affair. */
-  #shared(kv: KeyValue): KeyValue | undefined {
+  #shared(kv: KeyValue): SharedKeyValue | undefined {
     if (!startsWith(kv.key, this.#prefix)) return kv;
     const nameEnd = kv.key.indexOf(slash, this.#prefix.length);
     if (nameEnd < 0) return kv;
     const rest = kv.key.subarray(nameEnd);
     if (startsWith(rest, leftPart)) return undefined;
     if (!startsWith(rest, leaderPart)) return kv;
-    return { ...kv, key: sharedKey(kv.key, nameEnd + leaderPart.length) };
+    return { ...kv, key: sharedKey(kv.key, nameEnd + leaderPart.length), storedKey: kv.key };
   }
 }
 
 /** As `ElectionReader` shows it. */
-export function sharedLeader(keys: ElectionKeys, leader: KeyValue): KeyValue {
-  return { ...leader, key: sharedKey(leader.key, keys.leader.length) };
+export function sharedLeader(keys: ElectionKeys, leader: KeyValue): SharedKeyValue {
+  return { ...leader, key: sharedKey(leader.key, keys.leader.length), storedKey: leader.key };
 }
 
 /** `leader/<lease>` as `leader`, and the `leader` of a conclave store as one that is none. */

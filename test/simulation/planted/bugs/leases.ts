@@ -164,6 +164,20 @@ export const leaseBugs: readonly PlantedBug[] = [
     checkers: ['18-leases', '21-one-holder', 'log-witness'],
   },
   {
+    id: 'any-break-detaches',
+    title: "A member takes every break of its side of a connection for the holder's leaving",
+    seen: 'invariant 18',
+    edits: [
+      {
+        file: 'src/api/attach.ts',
+        find: "if (connection.endedBy !== undefined) return connection.endedBy === 'peer';",
+        replace: "if (connection.endedBy !== undefined) return connection.endedBy !== 'local';",
+      },
+    ],
+    life: { faults: 'network' },
+    checkers: ['18-leases', '21-one-holder'],
+  },
+  {
     id: 'deadline-not-strict',
     title: 'The replica that applies it ends a lease a heartbeat before its deadline',
     seen: 'invariant 18',

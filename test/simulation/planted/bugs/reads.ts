@@ -1,6 +1,6 @@
 import type { PlantedBug } from '../bug.ts';
 
-const readCheckers = ['15-linearizable-reads', 'linearizability', 'log-witness'];
+const readCheckers = ['15-read-index', '15-linearizable-reads', 'linearizability', 'log-witness'];
 
 /** Most lives read without leases, as most clusters will. */
 const leaseReads = [
@@ -84,6 +84,20 @@ export const readBugs: readonly PlantedBug[] = [
     ],
     life: { faults: 'all' },
     checkers: readCheckers,
+  },
+  {
+    id: 'read-one-short',
+    title: 'A round of reads is answered at the entry before the last committed one',
+    seen: 'invariant 15',
+    edits: [
+      {
+        file: 'src/raft/reads.ts',
+        find: 'context: reads.context, index: core.commitIndex, requests',
+        replace: 'context: reads.context, index: core.commitIndex - 1, requests',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['15-read-index'],
   },
   {
     id: 'read-context-reused',
