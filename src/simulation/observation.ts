@@ -4,6 +4,7 @@
  * is durable is read from the simulated platters, what was sent from the wire.
  */
 import type { CommandResult, KeyspaceMachine } from '../keyspace/index.ts';
+import type { Member } from '../member/index.ts';
 import type {
   Configuration,
   ConfigurationAt,
@@ -26,6 +27,8 @@ export interface MemberSight {
   readonly running: boolean;
   readonly raft: RaftCore | undefined;
   readonly keyspace: KeyspaceMachine | undefined;
+  /** Absent, or undefined: it has not started. */
+  readonly member?: Pick<Member, 'status'> | undefined;
   /** What its disk would still hold if its host lost power now. */
   readonly durable: DurableState;
   /** It lost its disk, or data on it went bad, and it has not caught up with the others since. */
@@ -71,6 +74,9 @@ export interface CommittedLog {
   committedAtUs(index: number): number | undefined;
 }
 
+/** The most bytes that ever waited on one connection, written and not yet sent, and with whom. */
+export type Backlog = Readonly<Record<'peer' | 'client', { readonly bytes: number; readonly from: string }>>;
+
 export interface LifeSight {
   /** True time. */
   readonly nowUs: number;
@@ -82,6 +88,8 @@ export interface LifeSight {
   readonly changing?: boolean;
   /** Each host's clocks run within this bound of true time. */
   readonly clockDriftRate: number;
+  /** Absent: nobody counts. */
+  readonly backlog?: Backlog;
   /** A generator for the checker's own choices (which of many things to look at). */
   random(label: string): Draw;
 }

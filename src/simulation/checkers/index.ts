@@ -20,6 +20,7 @@ import { oneChangeAtATime } from './13-one-change-at-a-time.ts';
 import { heartbeatCommit } from './14-heartbeat-commit.ts';
 import { readIndex } from './15-read-index.ts';
 import { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
+import { queuesDrain } from './20-queues-drain.ts';
 import { electedByAQuorum } from './elected-by-a-quorum.ts';
 import { electionTimer } from './election-timer.ts';
 import { removedStaysOut } from './removed-stays-out.ts';
@@ -27,8 +28,11 @@ import { removedStaysOut } from './removed-stays-out.ts';
 export { boundedQueues, type QueueBounds } from './20-bounded-queues.ts';
 export { CommittedEntries } from './committed-log.ts';
 
-/** @param bounds of the members' queues, as they are configured; default: those of the core. */
-export const consensusCheckers = (bounds?: QueueBounds): readonly CheckerFactory[] => [
+/**
+ * @param bounds of the members’ queues, as they are configured; default: those of the core.
+ * @param clients how many there are; default: as many as usual.
+ */
+export const consensusCheckers = (bounds?: QueueBounds, clients?: number): readonly CheckerFactory[] => [
   oneLeaderForATerm,
   leaderAppendOnly,
   logMatching,
@@ -45,6 +49,7 @@ export const consensusCheckers = (bounds?: QueueBounds): readonly CheckerFactory
   heartbeatCommit,
   readIndex,
   boundedQueues(bounds),
+  queuesDrain(clients),
   electionTimer,
   electedByAQuorum,
   removedStaysOut,

@@ -3,7 +3,7 @@ import { SimulatedCluster } from '../life/cluster.ts';
 import { Hub } from '../life/hub.ts';
 import { drawCluster } from '../life/settings.ts';
 import type { SimulatedMember } from '../life/simulated-member.ts';
-import { wireTap } from '../life/wire-tap.ts';
+import { taps } from '../life/wire-tap.ts';
 import { SimulatedNetwork } from '../network/index.ts';
 import { violated } from '../observation.ts';
 import type { TraceLine } from '../world/trace.ts';
@@ -96,7 +96,7 @@ class GraphLife {
     this.#network = new SimulatedNetwork(world, world.random('network'));
     const settings = drawCluster(world.random('cluster'), graph.members);
     this.#cluster = new SimulatedCluster({ world, hub: this.#hub, network: this.#network }, settings);
-    this.#network.onFrame = wireTap(this.#cluster, this.#hub);
+    Object.assign(this.#network, taps(this.#cluster, this.#hub));
     this.#watch = new LeaderWatch(this.#cluster);
     this.#hub.add(...consensusCheckers(settings.queueBounds), () => this.#watch);
     this.#client = new ClientWriter(world, this.#network, this.#cluster).writer;

@@ -2,7 +2,7 @@ import type { CommandResult } from '../../keyspace/index.ts';
 import type { Entry, RaftEffects, RaftMessage, SnapshotMeta } from '../../raft/index.ts';
 import { CommittedEntries } from '../checkers/committed-log.ts';
 import { Configurations } from '../checkers/configurations.ts';
-import type { Checker, CheckerFactory, LifeSight, MemberSight } from '../observation.ts';
+import type { Backlog, Checker, CheckerFactory, LifeSight, MemberSight } from '../observation.ts';
 import type { Draw } from '../world/random.ts';
 import type { World } from '../world/world.ts';
 
@@ -18,6 +18,7 @@ export class Hub implements LifeSight {
   readonly configurations = new Configurations(this.committed);
   readonly clockDriftRate: number;
   members: readonly MemberSight[] = [];
+  readonly backlog = { peer: { bytes: 0, from: '' }, client: { bytes: 0, from: '' } } satisfies Backlog;
   /** Members join and leave. To be said before checkers are added. */
   changing = false;
   /** The first thing that went wrong. */

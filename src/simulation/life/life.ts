@@ -51,7 +51,7 @@ import { Hub } from './hub.ts';
 import { Progress } from './progress.ts';
 import { type ClusterSettings, comparing, describeSettings, drawCluster } from './settings.ts';
 import type { LifeFailure, LifeOptions, LifeResult } from './types.ts';
-import { wireTap } from './wire-tap.ts';
+import { taps } from './wire-tap.ts';
 
 /** Nothing strikes while the cluster is being made. */
 const bootMs = 1000;
@@ -252,8 +252,8 @@ class Life {
 
   #addCheckers(): void {
     const hub = this.#hub;
-    this.#network.onFrame = wireTap(this.#cluster, hub);
-    hub.add(...consensusCheckers(this.#settings.queueBounds));
+    Object.assign(this.#network, taps(this.#cluster, hub));
+    hub.add(...consensusCheckers(this.#settings.queueBounds, this.#options.clients));
     const { members } = this.#cluster;
     hub.add(stuckDiskChecker(({ position }) => (members[position] as (typeof members)[number]).disk));
     const { leaseReads, autoCompaction } = this.#settings;

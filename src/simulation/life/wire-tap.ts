@@ -1,12 +1,25 @@
 import { frameKinds } from '../../member/peers/frames.ts';
 import { decodeRaftMessage } from '../../member/peers/raft-codec.ts';
-import type { WireTap } from '../network/index.ts';
+import type { SimulatedNetwork, WaitTap, WireTap } from '../network/index.ts';
 import type { MemberSight } from '../observation.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import type { Hub } from './hub.ts';
 
+/** Keeps the most that ever waited on a connection. */
+function waitTap({ backlog }: Hub): WaitTap {
+  return (from, bytes, betweenPeers) => {
+    const most = betweenPeers ? backlog.peer : backlog.client;
+    if (bytes > most.bytes) Object.assign(most, { bytes, from });
+  };
+}
+
+/** What the network of a life tells its hub. */
+export function taps(cluster: SimulatedCluster, hub: Hub): Pick<SimulatedNetwork, 'onFrame' | 'onWaiting'> {
+  return { onFrame: wireTap(cluster, hub), onWaiting: waitTap(hub) };
+}
+
 /** Tells the hub of every Raft message as it leaves a member, decoded from the bytes on the wire: entries without data. */
-export function wireTap(cluster: SimulatedCluster, hub: Hub): WireTap {
+function wireTap(cluster: SimulatedCluster, hub: Hub): WireTap {
   const byHost = new Map<string, MemberSight>(cluster.members.map((member) => [member.name, member]));
   const joined = (host: string): MemberSight | undefined => {
     const member = cluster.on(host);

@@ -20,6 +20,8 @@ export interface Fabric {
   /** What became of a Raft message on its way. */
   noteFrame(from: End, frame: WireFrame, fate: string): void;
   closed(end: End): void;
+  /** So much has been written and cannot be sent yet. */
+  waits(bytes: number, from: End, betweenPeers: boolean): void;
   /** A connection of the process broke; it is told as soon as it does not stand still. */
   breaks(process: Process): void;
   tellsOfBreak(process: Process, brokenUs: number): void;

@@ -139,6 +139,7 @@ export class Flow {
     this.#unsent.push(written);
     this.#unsentBytes += written.bytes;
     if (!this.#waiting) this.#pump();
+    this.#fabric.waits(this.#unsentBytes, this.from, this.#cutter !== undefined);
   }
 
   /** What is written in one step leaves as one segment. */

@@ -16,5 +16,6 @@ export {
   type BreakOptions,
   SimulatedNetwork,
   type SimulatedNetworkOptions,
+  type WaitTap,
   type WireTap,
 } from './network.ts';

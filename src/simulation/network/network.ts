@@ -23,6 +23,8 @@ export interface SimulatedNetworkOptions {
 /** Gets each Raft message as it leaves the sending process, before anything can happen to it. Must not throw. */
 export type WireTap = (fromHost: string, toHost: string, frame: WireFrame) => void;
 
+export type WaitTap = (from: string, bytes: number, betweenPeers: boolean) => void;
+
 export interface BreakOptions {
   /** Only connections between these two hosts. Default: all. */
   readonly between?: readonly [Host, Host];
@@ -36,6 +38,8 @@ export interface BreakOptions {
 /** The network of one world: reliable ordered streams over links that can be slow, lossy and cut. */
 export class SimulatedNetwork {
   readonly counts: NetworkCounts = noCounts();
+  /** Gets how much waits on a connection whenever that is more than before. Must not throw. */
+  onWaiting: WaitTap | undefined;
   /** For who judges what is bound to connections. */
   readonly breaks: Breaks;
   onFrame: WireTap | undefined;
@@ -209,6 +213,7 @@ export class SimulatedNetwork {
           () => `${fate} on its way to ${from.remote.host}: ${describeFrame(frame)}`,
         ),
       closed: (end) => this.#closed(end),
+      waits: (bytes, { process }, betweenPeers) => this.onWaiting?.(process.name, bytes, betweenPeers),
       breaks: (process) => this.breaks.happens(process),
       tellsOfBreak: (process, brokenUs) => this.breaks.told(process, brokenUs),
     };

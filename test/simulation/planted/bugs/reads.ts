@@ -100,6 +100,35 @@ export const readBugs: readonly PlantedBug[] = [
     checkers: ['15-read-index'],
   },
   {
+    id: 'held-reads-forgotten',
+    title:
+      'Reads that wait for the first commit of a new leader are neither answered nor refused when it is deposed before',
+    seen: 'invariant 20',
+    edits: [
+      {
+        file: 'src/raft/reads.ts',
+        find: '...reads.waiting, ...reads.held];',
+        replace: '...reads.waiting];',
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['20-queues-drain'],
+  },
+  {
+    id: 'answered-proposals-kept',
+    title: 'A member keeps its proposals after they were answered',
+    seen: 'invariant 20',
+    edits: [
+      {
+        file: 'src/member/proposer.ts',
+        find: 'if (this.active.delete(proposal)) this.activeBytes -= proposal.sizeBytes;',
+        replace: 'this.activeBytes -= proposal.sizeBytes;',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['20-queues-drain'],
+  },
+  {
     id: 'read-context-reused',
     title: 'A ReadIndex that is asked again goes under its old number, and so gets its old answer',
     seen: 'etcd-io/etcd#20418',
