@@ -54,6 +54,35 @@ export const consensusBugs: readonly PlantedBug[] = [
     checkers: ['08-own-term-counting', '06-committed-stays', '04-leader-completeness'],
   },
   {
+    id: 'commits-what-it-finds',
+    title: 'A new leader takes all that it finds in its log for committed',
+    seen: 'invariant 8',
+    edits: [
+      {
+        file: 'src/raft/leadership.ts',
+        find: "  appendOwn(core, leadership, 'empty', new Uint8Array(0));",
+        replace:
+          "  core.commitTo(core.log.lastIndex);\n  appendOwn(core, leadership, 'empty', new Uint8Array(0));",
+      },
+    ],
+    life: { faults: 'all' },
+    checkers: ['08-own-term-counting', '07-committed-is-durable'],
+  },
+  {
+    id: 'commit-forgotten-at-start',
+    title: 'A member that starts has forgotten what it knew to be committed',
+    seen: 'invariant 9',
+    edits: [
+      {
+        file: 'src/raft/core.ts',
+        find: 'this.commitIndex = Math.max(this.log.baseIndex, Math.min(commitIndex, this.log.lastIndex));',
+        replace: 'this.commitIndex = this.log.baseIndex;',
+      },
+    ],
+    life: { faults: 'process' },
+    checkers: ['09-nothing-goes-back'],
+  },
+  {
     id: 'match-from-hint',
     title: 'The hint in the answer to a probe counts as what the follower holds',
     seen: 'databendlabs/openraft#1802',
