@@ -31,7 +31,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   embedded: { ours: ['member', 'api', 'client', 'stores', 'election/store', 'runtime', 'wire', 'errors'] },
   election: { ours: ['runtime', 'errors'] },
   stores: { ours: ['election/store', 'client', 'runtime', 'wire', 'errors'] },
-  conformance: { ours: ['election/store', 'runtime', 'wire', 'errors'] },
+  conformance: { ours: ['election/store', 'stores/documents/driver', 'runtime', 'wire', 'errors'] },
   fencing: { ours: ['election', 'runtime', 'errors'] },
   partitions: { ours: ['election', 'runtime', 'errors'] },
   simulation: { ours: ['*'], not: ['cli'] },

@@ -2,14 +2,18 @@
  * The suite that every `LeaseStore` must pass, for any test runner.
  *
  * Guarantees: driven by the store's declared capabilities, so what it declares is held against it; each case uses
- * names of its own, so all can run against one service, also at once. `faultyStore` breaks a store in named ways;
- * the suite's own test shows that each of them is found.
+ * names of its own, so all can run against one service, also at once. `faultyStore` breaks a store in named ways, and
+ * `faultyDrivers` drivers of documents; the suite's own tests show that each of them is found.
  *
  * Must not: know any store, or look at a clock but the runtime's.
  */
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { connectionCases } from './cases/connections.ts';
+import { documentNameCases } from './cases/document-names.ts';
+import { documentOutageCases } from './cases/document-outages.ts';
+import { documentTimeCases } from './cases/document-times.ts';
+import { documentCases } from './cases/documents.ts';
 import { exclusionCases } from './cases/exclusion.ts';
 import { guardCases } from './cases/guards.ts';
 import { handOffCases } from './cases/hand-off.ts';
@@ -21,10 +25,12 @@ import { sessionCases } from './cases/sessions.ts';
 import { successionCases } from './cases/succession.ts';
 import { transactionCases } from './cases/transactions.ts';
 import { waitingCases } from './cases/waiting.ts';
+import { NotOffered } from './document-stage.ts';
 import { type ConformanceCase, Stage, TookTooLong } from './stage.ts';
 import type { ConformanceTarget } from './target.ts';
 
 export { type Fault, faults, faultyStore } from './faulty.ts';
+export { type DriverFault, driverFaults, faultyDrivers } from './faulty-drivers.ts';
 export type { ConformanceTarget } from './target.ts';
 export { type LosableOperation, losingAnswers } from './wrapping.ts';
 
@@ -65,6 +71,10 @@ const cases: readonly ConformanceCase[] = [
   ...observingAllCases,
   ...transactionCases,
   ...connectionCases,
+  ...documentCases,
+  ...documentNameCases,
+  ...documentTimeCases,
+  ...documentOutageCases,
 ];
 
 /**
@@ -88,6 +98,7 @@ export function conformanceTests(
           await run(stage);
           return {};
         } catch (error) {
+          if (error instanceof NotOffered) return { skipped: error.what };
           if (!(error instanceof TookTooLong)) throw error;
           if (attempt === mostAttempts) throw error.reason;
         }

@@ -1,11 +1,14 @@
 /** What the suite is run against. */
 import type { LeaseStore } from '../election/store.ts';
 import type { Runtime } from '../runtime/types.ts';
+import type { DocumentDriver } from '../stores/documents/driver.ts';
 
 export interface ConformanceTarget extends AsyncDisposable {
   readonly store: LeaseStore;
   /** Another client of the same service, so that the two share nothing in this process; the suite disposes it. */
   another?(): Promise<LeaseStore>;
+  /** For a store of `documentStore`: another driver, as `another` makes it, so that it is tried alone; the suite opens and disposes it. */
+  driver?(): DocumentDriver | Promise<DocumentDriver>;
   /** Another client, on a machine with these clocks and timers; the suite disposes it. */
   anotherOn?(runtime: Runtime): Promise<LeaseStore>;
   /** Deletes what the service holds of this election, as a careless administrator would; not what tokens come from. */

@@ -47,12 +47,17 @@ const ownNames = ['client', 'url', 'database', 'collection'] as const;
 export function mongodbStore(options: MongodbStoreOptions): LeaseStore {
   checkOptions('The options of mongodbStore', options, [...documentStoreOptionNames, ...ownNames]);
   const { timeoutMs, pollMs, runtime } = options;
-  return documentStore(new MongodbDocuments(options), { timeoutMs, pollMs, runtime });
+  return documentStore(mongodbDriver(options), { timeoutMs, pollMs, runtime });
 }
 
 interface Opened {
   readonly collection: Collection<Kept>;
   readonly isReplicated: boolean;
+}
+
+/** @internal for tests */
+export function mongodbDriver(options: MongodbStoreOptions): DocumentDriver {
+  return new MongodbDocuments(options);
 }
 
 class MongodbDocuments implements DocumentDriver {

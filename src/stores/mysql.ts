@@ -64,10 +64,19 @@ const whereNames = ['client', 'url', 'table'];
 /** @throws ConclaveError 'invalid-argument' for a malformed url, table name or duration. */
 export function mysqlStore(options: MysqlStoreOptions): LeaseStore {
   checkOptions('The options of mysqlStore', options, [...documentStoreOptionNames, ...whereNames]);
-  const { client, url, timeoutMs, pollMs, runtime = nodeRuntime() } = options;
-  const table = checkTable(options.table ?? 'conclave_documents');
-  const driver = new MysqlDriver(connectMysql({ client, url }), table, runtime);
-  return documentStore(driver, { timeoutMs, pollMs, runtime });
+  const { timeoutMs, pollMs, runtime = nodeRuntime() } = options;
+  return documentStore(mysqlDriver({ ...options, runtime }), { timeoutMs, pollMs, runtime });
+}
+
+/** @internal for tests */
+export function mysqlDriver({
+  client,
+  url,
+  runtime = nodeRuntime(),
+  ...rest
+}: MysqlStoreOptions): DocumentDriver {
+  const table = checkTable(rest.table ?? 'conclave_documents');
+  return new MysqlDriver(connectMysql({ client, url }), table, runtime);
 }
 
 /**

@@ -53,7 +53,12 @@ export function natsStore(options: NatsStoreOptions): LeaseStore {
     ...['connection', 'url', 'credsFile', 'nkeyFile', 'bucket'],
   ]);
   const { timeoutMs, pollMs, runtime } = options;
-  return documentStore(new NatsDocuments(options), { timeoutMs, pollMs, runtime });
+  return documentStore(natsDriver(options), { timeoutMs, pollMs, runtime });
+}
+
+/** @internal for tests */
+export function natsDriver(options: NatsStoreOptions): DocumentDriver {
+  return new NatsDocuments(options);
 }
 
 export interface NatsBucketOptions {
@@ -179,7 +184,8 @@ class NatsDocuments implements DocumentDriver {
 
   async remove(key: DocumentKey, version: string): Promise<boolean> {
     try {
-      await this.#link.kv.purge(keyOf(key), { previousSeq: Number(version) });
+      // No purge: with that, older servers let consumers jump over what else they were about to tell (nats-server#3838).
+      await this.#link.kv.delete(keyOf(key), { previousSeq: Number(version) });
       return true;
     } catch (error) {
       if (isConflict(error)) return false;

@@ -70,11 +70,16 @@ export interface PostgresStoreOptions extends PostgresTableOptions, DocumentStor
 export function postgresStore(options: PostgresStoreOptions): LeaseStore {
   const known = [...documentStoreOptionNames, ...whereNames, 'listen'];
   checkOptions('The options of postgresStore', options, known);
-  const { client, url, listen = true, timeoutMs, pollMs, runtime = nodeRuntime() } = options;
+  const { timeoutMs, pollMs, runtime = nodeRuntime() } = options;
+  return documentStore(postgresDriver({ ...options, runtime }), { timeoutMs, pollMs, runtime });
+}
+
+/** @internal for tests */
+export function postgresDriver(options: PostgresStoreOptions): DocumentDriver {
+  const { client, url, listen = true, runtime = nodeRuntime() } = options;
   const where = checkTableOptions(options);
   const connected = connectPostgres({ client, url }, dialectNames[where.dialect]);
-  const driver = new PostgresDriver(connected, where, listen, runtime);
-  return documentStore(driver, { timeoutMs, pollMs, runtime });
+  return new PostgresDriver(connected, where, listen, runtime);
 }
 
 class PostgresDriver implements DocumentDriver {

@@ -104,6 +104,7 @@ describe('The Cassandra store', { skip }, () => {
           return cassandraStore({ ...rest, ...login() });
         },
         anotherOn: async (runtime) => cassandraStore({ ...options, client, runtime }),
+        driver: () => cassandraDriver({ ...options, client }),
         async deleteRecords(name) {
           const text = `DELETE FROM ${keyspace}.${options.table} WHERE kind = ? AND name = ? IF EXISTS`;
           for (;;) {

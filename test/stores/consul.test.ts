@@ -79,6 +79,7 @@ describe(`The Consul store conforms on ${consulName}`, () => {
       ...{ store, loseNextAnswer },
       another: async () => consulStore(options),
       anotherOn: async (runtime) => consulStore({ ...options, runtime }),
+      driver: () => consulDriver(options),
       deleteRecords: (name) => deleteTree(server, `${prefix}election/${escapeName(name)}~`),
       requests: () => sent,
       async [Symbol.asyncDispose]() {
@@ -106,6 +107,7 @@ describe('The Consul store outlives its service', () => {
     return {
       store,
       another: async () => open(),
+      driver: () => consulDriver({ url: standIn.url }),
       stopService: () => standIn.stop(),
       startService: () => standIn.listen(),
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),

@@ -91,6 +91,7 @@ for (const program of dynamodbPrograms) {
         ...{ store, loseNextAnswer, requests: () => requests },
         another: async () => dynamodbStore({ client: other, table, ...quick }),
         anotherOn: async (runtime: Runtime) => dynamodbStore({ client: other, table, ...quick, runtime }),
+        driver: () => dynamodbDriver({ client, table }),
         async deleteRecords(name: string) {
           const Key = { id: { S: `conclave/election/${name}` } };
           await other.send(new DeleteItemCommand({ TableName: table, Key }));
@@ -114,6 +115,7 @@ for (const program of dynamodbPrograms) {
       const { table } = running;
       return {
         open: () => dynamodbStore({ client, table, ...quick }),
+        driver: () => dynamodbDriver({ client, table }),
         stop: async () => await running[Symbol.asyncDispose](),
         async start() {
           running = await startDynamodb(program, { storage, at });

@@ -46,6 +46,7 @@ describe(`The Kubernetes store conforms on ${kubernetesName}`, { concurrency: 6 
       ...{ store, loseNextAnswer },
       another: async () => open(),
       anotherOn: async (runtime: Runtime) => open(runtime),
+      driver: () => kubernetesDriver({ kubeConfig: server.kubeConfig(), prefix: server.prefix }),
       async deleteRecords(name: string) {
         const key = { kind: 'election', name } as const;
         const found = await outsider.read(key, bounds);
@@ -66,6 +67,7 @@ describe('The Kubernetes store outlives its API server', { concurrency: 4 }, () 
     return {
       store,
       another: async () => open(),
+      driver: () => kubernetesDriver({ kubeConfig: configFor(standIn) }),
       stopService: () => standIn.down(),
       startService: () => standIn.up(),
       requests: () => standIn.requests,

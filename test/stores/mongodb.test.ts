@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { type Document, MongoClient } from 'mongodb';
 import { losingAnswers } from '../../src/conformance/index.ts';
 import type { StoreSession } from '../../src/election/store.ts';
-import { mongodbStore } from '../../src/stores/mongodb.ts';
+import { mongodbDriver, mongodbStore } from '../../src/stores/mongodb.ts';
 import { Guide } from '../guide.ts';
 import { type MongoServer, mongodbMissing, startMongodb } from '../servers/mongodb.ts';
 import {
@@ -73,6 +73,7 @@ describe('The MongoDB store conforms', { concurrency: 4, skip }, () => {
         return second;
       },
       anotherOn: async (runtime) => mongodbStore({ client, ...options, runtime }),
+      driver: () => mongodbDriver({ client, database }),
       requests: () => sent,
       async deleteRecords(name) {
         await client
@@ -96,6 +97,7 @@ async function restartable() {
   const { port, url } = running;
   return {
     open: () => mongodbStore({ url, database, timeoutMs }),
+    driver: () => mongodbDriver({ url, database }),
     stop: async () => await running[Symbol.asyncDispose](),
     async start() {
       running = await startMongodb({ storage, more, at: port });

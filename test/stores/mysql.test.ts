@@ -1,7 +1,7 @@
 import { before, describe } from 'node:test';
 import callbackMysql from 'mysql2';
 import mysql from 'mysql2/promise';
-import { migrateMysql, mysqlSchema, mysqlStore } from '../../src/stores/mysql.ts';
+import { migrateMysql, mysqlDriver, mysqlSchema, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
 import { startMariadb } from '../servers/mariadb.ts';
 import { register } from './register.ts';
@@ -39,6 +39,7 @@ const subject: SqlStoreSubject = {
   drivers: ['mysql2'],
   start: () => startMariadb(path),
   store: (options) => mysqlStore({ pollMs: 100, ...(options as Parameters<typeof mysqlStore>[0]) }),
+  driver: (options) => mysqlDriver(options as Parameters<typeof mysqlDriver>[0]),
   migrate: (options) => migrateMysql(options as Parameters<typeof migrateMysql>[0]),
   schema: mysqlSchema,
   clients: (url) => [byPromises(url), byCallbacks(url)],
@@ -67,6 +68,7 @@ describe('The MySQL store conforms on MySQL', {
     return {
       store,
       another: async () => mysqlStore({ url, pollMs: 100 }),
+      driver: () => mysqlDriver({ url }),
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
     };
   });

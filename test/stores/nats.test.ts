@@ -10,7 +10,7 @@ import { losingAnswers } from '../../src/conformance/index.ts';
 import type { StoreSession } from '../../src/election/store.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
 import { checkConfig, sweep } from '../../src/stores/nats/bucket.ts';
-import { createNatsBucket, natsStore } from '../../src/stores/nats.ts';
+import { createNatsBucket, natsDriver, natsStore } from '../../src/stores/nats.ts';
 import { schemaOfStore } from '../../src/stores/urls.ts';
 import { Guide } from '../guide.ts';
 import type { ChildServer } from '../servers/child-server.ts';
@@ -65,6 +65,7 @@ describe('The NATS store conforms', { concurrency: 4, skip }, () => {
         return second;
       },
       anotherOn: async (runtime) => natsStore({ connection, timeoutMs, runtime }),
+      driver: () => natsDriver({ url: `nats://127.0.0.1:${server.port}` }),
       deleteRecords: (name) => kv.delete(`election.${name}`),
       requests: () => Number(connection.stats().outMsgs),
       async [Symbol.asyncDispose]() {
@@ -86,6 +87,7 @@ async function restartable() {
   return {
     // What was asked of a server that went is answered by no other: it takes all of its time.
     open: () => natsStore({ url: `nats://127.0.0.1:${port}`, timeoutMs: 3000 }),
+    driver: () => natsDriver({ url: `nats://127.0.0.1:${port}` }),
     stop: async () => await running[Symbol.asyncDispose](),
     async start() {
       running = await startNats(['--jetstream'], { storage, port });
@@ -171,11 +173,11 @@ describe('The NATS store', { skip }, () => {
     await kv.put('session.newest', 'x');
     const operationOf = async ({ id }: StoreSession) => (await kv.get(`session.${id}`))?.operation;
     await sweep(kv, kvm, 'conclave', random, signal);
-    assert.deepEqual([await operationOf(ended), await operationOf(forgotten)], ['PURGE', 'PUT']);
+    assert.deepEqual([await operationOf(ended), await operationOf(forgotten)], ['DEL', 'PUT']);
     await sweep(kv, kvm, 'conclave', random, signal, { deadAfterMs: 600_000, markerMs: -1 });
     assert.deepEqual([await operationOf(ended), await operationOf(forgotten)], [undefined, 'PUT']);
     await sweep(kv, kvm, 'conclave', random, signal, { deadAfterMs: -1, markerMs: 600_000 });
-    assert.deepEqual([await operationOf(ended), await operationOf(forgotten)], [undefined, 'PURGE']);
+    assert.deepEqual([await operationOf(ended), await operationOf(forgotten)], [undefined, 'DEL']);
     await assert.rejects(forgotten.renew(), { code: 'lease-lost' });
   });
 

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { elect } from '../../src/election/index.ts';
 import type { LeaseStore } from '../../src/election/store.ts';
+import type { DocumentDriver } from '../../src/stores/documents/index.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { patience, registerConformance } from './checks.ts';
 
 export interface Outage {
   open(): LeaseStore;
+  driver?(): DocumentDriver;
   /** Ends the service; what it confirmed stays. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -69,6 +71,7 @@ export function testsOfOutages(
     return {
       store,
       another: async () => server.open(),
+      ...(server.driver && { driver: server.driver }),
       stopService: server.stop,
       startService: server.start,
       async [Symbol.asyncDispose]() {

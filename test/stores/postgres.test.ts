@@ -1,6 +1,6 @@
 import pg from 'pg';
 import postgres from 'postgres';
-import { migratePostgres, postgresSchema, postgresStore } from '../../src/stores/postgres.ts';
+import { migratePostgres, postgresDriver, postgresSchema, postgresStore } from '../../src/stores/postgres.ts';
 import { peer } from '../peers.ts';
 import { needsPassword, startPostgresql } from '../servers/postgresql.ts';
 import type { SqlStoreSubject, UserClient } from './sql-subject.ts';
@@ -33,6 +33,7 @@ const subject: SqlStoreSubject = {
   drivers: ['pg', 'postgres'],
   start: () => startPostgresql(path),
   store: (options) => postgresStore(options as Parameters<typeof postgresStore>[0]),
+  driver: (options) => postgresDriver(options as Parameters<typeof postgresDriver>[0]),
   migrate: (options) => migratePostgres(options as Parameters<typeof migratePostgres>[0]),
   schema: postgresSchema,
   clients: (url) => [byPg(url), byPostgres(url)],

@@ -79,6 +79,7 @@ describe('The Redis store conforms, by ioredis and by redis at once', { concurre
   });
   registerConformance(async () => {
     const ioredis = connectIoredis(server.port);
+    let drivers = 0;
     let sent = 0;
     const send = ioredis.sendCommand.bind(ioredis);
     ioredis.sendCommand = (...command) => {
@@ -96,6 +97,7 @@ describe('The Redis store conforms, by ioredis and by redis at once', { concurre
         return second;
       },
       anotherOn: async (runtime) => redisStore({ client: nodeRedis, timeoutMs, runtime }),
+      driver: () => redisDriver({ client: drivers++ % 2 === 0 ? ioredis : nodeRedis }),
       async deleteRecords(name) {
         await ioredis.del(`{conclave}:election:${name}`);
       },
@@ -116,6 +118,7 @@ async function restartable() {
   const { port } = running;
   return {
     open: () => redisStore({ url: `redis://127.0.0.1:${port}`, timeoutMs }),
+    driver: () => redisDriver({ url: `redis://127.0.0.1:${port}` }),
     stop: async () => await running[Symbol.asyncDispose](),
     async start() {
       running = await startRedis(kept, port);

@@ -74,6 +74,7 @@ describe('The S3 store outlives a cut from its service', { concurrency: 2, skip 
     const client = server.client(`http://127.0.0.1:${proxy.port}`);
     return {
       open: () => s3Store({ client, bucket: server.bucket, ...quick }),
+      driver: () => s3Driver({ client, bucket: server.bucket }),
       stop: () => proxy.cut(),
       start: () => proxy.mend(),
       async [Symbol.asyncDispose]() {
@@ -106,6 +107,7 @@ describe('The S3 store conforms', { concurrency: 3, skip }, () => {
       ...{ store, loseNextAnswer, requests: () => requests },
       another: async () => s3Store({ client: other, bucket, ...quick }),
       anotherOn: async (runtime: Runtime) => s3Store({ client: other, bucket, ...quick, runtime }),
+      driver: () => s3Driver({ client, bucket }),
       async deleteRecords(name: string) {
         const Key = `conclave/elections/${escapeName(name)}.json`;
         await other.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
@@ -134,23 +136,21 @@ describe('The S3 store conforms on a server that deletes under no condition', {
   registerConformance(async () => {
     const { bucket } = server;
     const client = server.client();
-    const open = () =>
-      s3Store({
-        client: ignoring(client, 'IfMatch', DeleteObjectCommand),
-        bucket,
-        prefix: 'marks/',
-        ...quick,
-      });
-    const store = open();
+    const options = {
+      client: ignoring(client, 'IfMatch', DeleteObjectCommand),
+      ...{ bucket, prefix: 'marks/', ...quick },
+    };
+    const store = s3Store(options);
     return {
       store,
-      another: async () => open(),
+      another: async () => s3Store(options),
+      driver: () => s3Driver(options),
       async [Symbol.asyncDispose]() {
         await store[Symbol.asyncDispose]();
         client.destroy();
       },
     };
-  }, /first to come|token rises after|ran out|closing frees/);
+  }, /first to come|token rises after|ran out|closing frees|driver: .*(removed|removals)/);
 });
 
 describe('S3 has its ways', { skip }, () => {

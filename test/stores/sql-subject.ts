@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { LeaseStore } from '../../src/election/store.ts';
 import { ConclaveError, type ErrorCode } from '../../src/errors/index.ts';
 import type { Runtime } from '../../src/runtime/index.ts';
+import type { DocumentDriver } from '../../src/stores/documents/index.ts';
 
 export const patience = { timeout: 120_000 };
 
@@ -40,6 +41,7 @@ export interface SqlStoreSubject {
   readonly drivers: readonly string[];
   start(): Promise<SqlServer>;
   store(options: StoreOptions): LeaseStore;
+  driver(options: StoreOptions): DocumentDriver;
   migrate(options: StoreOptions): Promise<boolean>;
   schema(options: { readonly table?: string }): readonly string[];
   /** Two, by different drivers or kinds of pools. */

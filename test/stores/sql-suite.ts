@@ -29,11 +29,16 @@ export function testSqlStore(subject: SqlStoreSubject, skip: string | false): vo
     const [one, two] = subject.clients(server.url);
     // A crowd that comes at once takes its time on a machine that is busy with other things.
     const timeoutMs = 20_000;
+    let drivers = 0;
     const { store, loseNextAnswer } = losingAnswers(subject.store({ client: one.client, timeoutMs }));
     return {
       store,
       another: async () => subject.store({ client: two.client, timeoutMs }),
       anotherOn: async (runtime) => subject.store({ client: two.client, timeoutMs, runtime }),
+      driver() {
+        drivers += 1;
+        return subject.driver({ client: (drivers % 2 === 0 ? one : two).client });
+      },
       loseNextAnswer,
       async deleteRecords(election) {
         const quoted = election.replaceAll("'", "''");

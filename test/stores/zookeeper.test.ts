@@ -112,6 +112,7 @@ describe('The ZooKeeper store conforms on three servers', { concurrency: 8, skip
       ...{ store, loseNextAnswer },
       another: async () => zookeeperStore(options),
       anotherOn: async (runtime) => zookeeperStore({ ...options, runtime }),
+      driver: () => zookeeperDriver({ servers }),
       deleteRecords: (name) => deleteAll(servers, `/conclave/elections/${escapeName(name)}`),
       requests: () => counter.sent,
       [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.asyncDispose]()),
@@ -133,6 +134,7 @@ describe('The ZooKeeper store outlives its service', { skip }, () => {
     return {
       store,
       another: async () => open(),
+      driver: () => zookeeperDriver({ servers: ensemble.servers }),
       stopService: () => ensemble.kill(0),
       startService: () => ensemble.start(0),
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),

@@ -4,7 +4,7 @@ import type { StoreSession } from '../../election/store.ts';
 import type { ConformanceCase, Stage } from '../stage.ts';
 import type { ConformanceTarget } from '../target.ts';
 
-const cannotStop = (_: unknown, { stopService, startService }: ConformanceTarget) =>
+export const cannotStop = (_: unknown, { stopService, startService }: ConformanceTarget) =>
   stopService && startService ? undefined : 'the target cannot stop its service';
 
 const crowd = 50;

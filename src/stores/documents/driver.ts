@@ -14,6 +14,7 @@ export interface DocumentKey {
 }
 
 export interface StoredDocument {
+  /** JSON, as it was written. Services must take 100,000 bytes of UTF-8, which many waiters or a large record make. */
   readonly text: string;
   /** Of this very content: a document that was replaced, also by the same text, has another one. */
   readonly version: string;
@@ -163,7 +164,7 @@ export interface DocumentDriver extends AsyncDisposable {
   changes?(signal: AbortSignal): AsyncIterable<DocumentChange>;
   /** Present: sessions can end with their connection. Only where `traits.ownsClock`. */
   readonly bonds?: Bonds | undefined;
-  /** Elections whose names begin with `prefix`. Present: the store offers `watchAll`. */
+  /** Elections whose names begin with `prefix`, each once; removed ones may be among them. Present: the store offers `watchAll`. */
   list?(prefix: string, bounds: CallBounds): Promise<readonly string[]>;
 }
 

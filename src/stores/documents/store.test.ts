@@ -24,6 +24,7 @@ for (const ownsClock of [true, false])
             another: async () => documentStore(service.driver(), { pollMs: 50 }),
             anotherOn: async (host: Runtime) =>
               documentStore(service.driver(), { pollMs: 50, runtime: host }),
+            driver: () => service.driver(),
             loseNextAnswer,
             deleteRecords: async (name: string) => service.wipe({ kind: 'election', name }),
             stopService: async () => {

@@ -96,7 +96,7 @@ export async function sweep(
   for (const { key, operation, created, revision } of entries) {
     if (signal.aborted) return;
     const ageMs = nowMs - created.getTime();
-    if (operation === 'PUT' && ageMs > deadAfterMs) await kv.purge(key, { previousSeq: revision });
+    if (operation === 'PUT' && ageMs > deadAfterMs) await kv.delete(key, { previousSeq: revision });
     // A session has its id to itself: nothing else will ever stand there.
     if (operation !== 'PUT' && ageMs > markerMs) {
       await streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${key}` });
