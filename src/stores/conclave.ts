@@ -22,6 +22,7 @@ import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace, recordPlace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
 import { ElectionWatching } from './conclave/watching.ts';
+import { Openings } from './openings.ts';
 
 export type ConclaveStoreOptions = {
   /** Keys of elections begin with it. Default 'conclave/election'. */
@@ -67,6 +68,8 @@ class ConclaveStore implements LeaseStore {
   readonly #ownsClient: boolean;
   readonly #namespace: string;
   readonly #sessions = new Set<ConclaveSession>();
+  readonly #openings: Openings;
+  #hasAnswered = false;
   readonly #watching: ElectionWatching;
   #closing: Promise<void> | undefined;
 
@@ -74,6 +77,7 @@ class ConclaveStore implements LeaseStore {
     this.#ownsClient = !('client' in options);
     this.#namespace = checkNamespace(options.namespace ?? 'conclave/election');
     this.#client = 'client' in options ? options.client : connectClient(options);
+    this.#openings = new Openings(this.#client.runtime);
     this.#watching = new ElectionWatching(this.#client, this.#namespace);
     this.description = options.description ?? `conclave at ${this.#client.endpoints.join(', ')}`;
     this.capabilities = {
@@ -100,7 +104,13 @@ class ConclaveStore implements LeaseStore {
     const { ttlMs, releaseOnDisconnect, signal, timeoutMs = this.#client.timeoutMs } = options;
     checkSession(this, options);
     const within = sharingTime(this.#client.runtime.clock, signal, timeoutMs);
-    const granted = await this.#client.leaseGrant(Math.ceil(ttlMs), within());
+    // To its answer, also where nobody waits for it any more: a lease that nobody knows of must not stay.
+    const grant = () => this.#client.leaseGrant(Math.ceil(ttlMs), { timeoutMs: within().timeoutMs });
+    const granted = await this.#openings.run('Opening a session', signal, grant, {
+      answers: () => this.#hasAnswered,
+      end: ({ lease }) => this.#client.leaseRevoke(lease, { timeoutMs: 1000 }),
+    });
+    this.#hasAnswered = true;
     try {
       const attachment =
         releaseOnDisconnect === undefined
@@ -123,14 +133,16 @@ class ConclaveStore implements LeaseStore {
       return session;
     } catch (error) {
       // Nothing holds by it yet; if this fails too it ends by itself.
-      this.#client.leaseRevoke(granted.lease, { timeoutMs: 1000 }).catch(() => {});
+      this.#openings.track(this.#client.leaseRevoke(granted.lease, { timeoutMs: 1000 }));
       throw error;
     }
   }
 
   async read(name: string, options: StoreCallOptions = {}): Promise<ElectionState> {
     this.#assertOpen();
-    return await this.#watching.read(name, options);
+    const state = await this.#watching.read(name, options);
+    this.#hasAnswered = true;
+    return state;
   }
 
   async *watch(
@@ -161,6 +173,7 @@ class ConclaveStore implements LeaseStore {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
+    await this.#openings.settled();
     if (this.#ownsClient) await this.#client.close();
   }
 

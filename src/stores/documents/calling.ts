@@ -78,7 +78,7 @@ export class DriverCalls {
   }
 
   async read(key: DocumentKey, within: Within): Promise<StoredDocument | undefined> {
-    await this.#open(within);
+    await this.connect(within);
     return await this.#bounded('Reading', 'not-applied', within, (bounds) => this.#readOne(key, bounds));
   }
 
@@ -86,7 +86,7 @@ export class DriverCalls {
     const [only] = keys;
     if (only === undefined) return [];
     if (keys.length === 1) return [await this.read(only, within).catch(foreignOnly)];
-    await this.#open(within);
+    await this.connect(within);
     const parts: (readonly DocumentKey[])[] = [];
     for (let at = 0; at < keys.length; at += this.perRead) parts.push(keys.slice(at, at + this.perRead));
     const found: (readonly FoundDocument[])[] = [];
@@ -136,7 +136,7 @@ export class DriverCalls {
     const send =
       driver.prepare?.(key, text, write) ?? ((bounds: CallBounds) => driver.write(key, text, write, bounds));
     return async (within) => {
-      if (!this.#isOpen) await this.#open(within);
+      if (!this.#isOpen) await this.connect(within);
       return await this.#bounded('Writing', 'unknown', within, async (bounds) =>
         this.#answers.write(await send(bounds)),
       );
@@ -144,7 +144,7 @@ export class DriverCalls {
   }
 
   async renewMany(renewals: readonly Renewal[], within: Within): Promise<readonly (string | undefined)[]> {
-    await this.#open(within);
+    await this.connect(within);
     return this.#bounded('Writing', 'unknown', within, async (bounds) =>
       this.#answers.renewMany(await this.driver.renewMany?.(renewals, bounds), renewals.length),
     );
@@ -158,7 +158,7 @@ export class DriverCalls {
   }
 
   async remove(key: DocumentKey, version: string, within: Within): Promise<boolean> {
-    await this.#open(within);
+    await this.connect(within);
     return this.#bounded('Removing', 'unknown', within, async (bounds) =>
       this.#answers.remove(await this.driver.remove(key, version, bounds)),
     );
@@ -166,7 +166,7 @@ export class DriverCalls {
 
   /** @throws 'unsupported' */
   async bind(session: string, ttlMs: number, within: Within): Promise<Bond> {
-    await this.#open(within);
+    await this.connect(within);
     return await this.#bounded('Connecting', 'not-applied', within, async (bounds) => {
       const bond = await this.driver.bonds?.bind(session, ttlMs, bounds);
       if (bond === undefined) {
@@ -179,14 +179,14 @@ export class DriverCalls {
   }
 
   async list(prefix: string, within: Within): Promise<readonly string[]> {
-    await this.#open(within);
+    await this.connect(within);
     return this.#bounded('Listing', 'not-applied', within, async (bounds) =>
       this.#answers.list((await this.driver.list?.(prefix, bounds)) ?? []),
     );
   }
 
   /** One opening for all who ask at once; one that failed is tried again by the next. */
-  async #open(within: Within): Promise<void> {
+  async connect(within: Within): Promise<void> {
     if (this.#isOpen || this.driver.open === undefined) return;
     this.#opening ??= this.#bounded(
       'Connecting',

@@ -58,6 +58,22 @@ describe('Closing a store of documents', () => {
     assert.equal(sessions(), 0);
   });
 
+  test('ends a session whose opening was given up, when it has come about', async () => {
+    const { runtime, service, open, sessions } = stage();
+    const store = open(closable(service.driver(), runtime));
+    const giving = new AbortController();
+    const opening = store.openSession({ ...holder, signal: giving.signal });
+    await runtime.advance(25);
+    giving.abort();
+    await assert.rejects(opening, { code: 'aborted', outcome: 'unknown' });
+    const closing = store[Symbol.asyncDispose]();
+    await runtime.advance(25);
+    assert.equal(sessions(), 1);
+    await runtime.advance(1000);
+    await closing;
+    assert.equal(sessions(), 0);
+  });
+
   test('ends the stream of changes, although somebody still looks at what it showed', async () => {
     const { runtime, service, open } = stage(true);
     const driver = service.driver();

@@ -12,12 +12,14 @@ import { checkNames, shown } from '../../errors/option-names.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { checkSession } from '../conclave/calls.ts';
+import { Openings } from '../openings.ts';
 import { AllElections } from './all-elections.ts';
 import { DriverCalls, type Within } from './calling.ts';
 import type { DocumentStoreParts } from './changes.ts';
 import type { DocumentDriver } from './driver.ts';
 import { checkDriver } from './driver-check.ts';
 import { ElectionDocuments, type FoundElection } from './elections.ts';
+import type { OwnedSession } from './owned-session.ts';
 import { Proofs } from './proofs.ts';
 import { DocumentSession } from './session.ts';
 import { SessionDocuments } from './sessions.ts';
@@ -55,6 +57,7 @@ class DocumentStore implements LeaseStore {
   readonly #parts: DocumentStoreParts;
   readonly #sessions = new Set<DocumentSession>();
   readonly #opening = new Set<Promise<unknown>>();
+  readonly #openings: Openings;
   #closing: Promise<void> | undefined;
 
   constructor(driver: DocumentDriver, options: DocumentStoreOptions) {
@@ -67,6 +70,7 @@ class DocumentStore implements LeaseStore {
     const sessions = new SessionDocuments(calls);
     const views = new ElectionViews(calls, elections, sessions, pollMs);
     this.#driver = driver;
+    this.#openings = new Openings(runtime);
     this.#parts = { calls, elections, sessions, views };
     this.description = driver.description;
     const { consistency, note, minTtlMs, maxTtlMs = dayMs, forgets, ownsClock } = driver.traits;
@@ -123,13 +127,32 @@ class DocumentStore implements LeaseStore {
       bond: await calls.bind(id, Math.ceil(ttlMs), within),
     };
     const begun = { holder, ttlMs: Math.ceil(ttlMs), bound };
-    const owned = await sessions.create(id, begun, within).catch(async (error: unknown) => {
+    try {
+      await calls.connect(within);
+      // To its answer, also where nobody waits for it any more: a session that nobody knows of must not stay.
+      const untilAnswered = { ...within, signal: undefined };
+      const owned = await this.#openings.run(
+        'Opening a session',
+        within.signal,
+        () => sessions.create(id, begun, untilAnswered),
+        { answers: () => true, end: (late) => this.#endLate(late) },
+      );
+      return this.#session(owned);
+    } catch (error) {
       await bound?.bond.end();
       throw error;
-    });
+    }
+  }
+
+  async #endLate(owned: OwnedSession): Promise<void> {
+    this.#parts.sessions.disown(owned.id);
+    await owned.end({ timeoutMs: 1000 });
+  }
+
+  #session(owned: OwnedSession): StoreSession {
     const session: DocumentSession = new DocumentSession(this.#parts, owned, () => {
       this.#sessions.delete(session);
-      sessions.disown(id);
+      this.#parts.sessions.disown(owned.id);
     });
     this.#sessions.add(session);
     return session;
@@ -169,6 +192,7 @@ class DocumentStore implements LeaseStore {
     // One whose answer is still to come would live on unseen.
     await Promise.allSettled(this.#opening);
     await Promise.allSettled([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
+    await this.#openings.settled();
     this.#parts.calls.close();
     this.#parts.views.close();
     await this.#driver[Symbol.asyncDispose]();
