@@ -221,7 +221,7 @@ class CassandraDriver implements DocumentDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    await this.#connecting?.catch(() => {});
+    // One that is still being made is shut down when it is: who says nothing is given up only in the driver's own time.
     await this.#own?.shutdown();
   }
 

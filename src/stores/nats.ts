@@ -115,6 +115,7 @@ class NatsDocuments implements DocumentDriver {
   readonly #connect: () => Promise<OwnNats>;
   readonly #closed = new AbortController();
   #connected: Promise<OwnNats> | undefined;
+  #own: OwnNats | undefined;
   #linked: Linked | undefined;
 
   constructor(options: NatsStoreOptions) {
@@ -213,8 +214,7 @@ class NatsDocuments implements DocumentDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    // One that never came about needs no closing.
-    await (await this.#connected?.catch(() => undefined))?.close();
+    await this.#own?.close();
   }
 
   get #link(): Linked {
@@ -223,10 +223,18 @@ class NatsDocuments implements DocumentDriver {
   }
 
   #connection(): Promise<OwnNats> {
-    this.#connected ??= this.#connect().catch((error: unknown) => {
-      this.#connected = undefined;
-      throw error;
-    });
+    this.#connected ??= this.#connect().then(
+      async (own) => {
+        this.#own = own;
+        // Closing did not wait for it: a server that says nothing is given up only in the driver's own time.
+        if (this.#closed.signal.aborted) await own.close();
+        return own;
+      },
+      (error: unknown) => {
+        this.#connected = undefined;
+        throw error;
+      },
+    );
     return this.#connected;
   }
 

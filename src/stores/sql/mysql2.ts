@@ -36,6 +36,13 @@ interface Mysql2Connection {
   release(): void;
 }
 
+/** Of what is not documented. */
+interface MadeByPool {
+  readonly authorized?: boolean;
+  readonly stream?: { destroy?(): unknown };
+  destroy(): void;
+}
+
 interface Mysql2Pool {
   readonly pool?: unknown;
   getConnection(): Promise<Mysql2Connection>;
@@ -74,9 +81,23 @@ function mysql2Pool(pool: Mysql2Pool, owned: boolean): SqlPool {
   return {
     connect: async () => new PooledConnection(await pool.getConnection()),
     async [Symbol.asyncDispose]() {
-      if (owned) await pool.end();
+      if (!owned) return;
+      giveUpConnecting(pool);
+      await pool.end();
     },
   };
+}
+
+/** The driver ends a connection when the server has taken the login, also where that never comes. */
+function giveUpConnecting({ pool }: Mysql2Pool): void {
+  const { _allConnections: all } = pool as {
+    readonly _allConnections?: { toArray?(): readonly MadeByPool[] };
+  };
+  for (const connection of all?.toArray?.() ?? []) {
+    if (connection.authorized !== false) continue;
+    connection.stream?.destroy?.();
+    connection.destroy();
+  }
 }
 
 const inTransaction = 0x0001;

@@ -7,6 +7,8 @@ import { PreparedStatements } from './prepared.ts';
 /** What is used of a client of `pg`. */
 interface PgClient {
   readonly processID?: number | null;
+  /** Not documented; the driver's own pool goes by it. */
+  readonly connection?: { readonly stream?: { destroy(): unknown } };
   connect(): Promise<unknown>;
   query(query: { name?: string; text: string; values: unknown[]; rowMode: 'array' }): Promise<{
     rows: unknown[][];
@@ -27,15 +29,44 @@ export interface PgPool {
   on(event: string, listener: (argument: never) => void): unknown;
 }
 
-/** `owned`: the pool is ours to end. */
-export function pgPool(pool: PgPool, owned: boolean): SqlPool & Listening & OwnConnections {
+/** The connections of a pool that are still being made: its `end` waits for them, also where nobody answers. */
+export class PgConnecting {
+  readonly #clients = new Set<PgClient>();
+
+  /** To make the pool's connections with. */
+  counting<Client extends new (options: never) => object>(Client: Client): Client {
+    const clients = this.#clients;
+    return new Proxy(Client, {
+      construct(target, options, made) {
+        const client: PgClient = Reflect.construct(target, options, made);
+        clients.add(client);
+        for (const event of ['connect', 'end']) client.on(event, () => clients.delete(client));
+        return client;
+      },
+    });
+  }
+
+  giveUp(): void {
+    for (const { connection } of this.#clients) connection?.stream?.destroy();
+  }
+}
+
+/** `owned`: the pool is ours to end; of those that `connecting` knows it then waits for none. */
+export function pgPool(
+  pool: PgPool,
+  owned: boolean,
+  connecting = new PgConnecting(),
+): SqlPool & Listening & OwnConnections {
   const prepared = owned ? new PreparedStatements() : undefined;
   return {
     own: () => own(pool),
     connect: async () => new PgConnection(await pool.connect(), prepared),
     listen: (channels, handlers) => listen(pool, channels, handlers),
     async [Symbol.asyncDispose]() {
-      if (owned) await pool.end();
+      if (!owned) return;
+      const ended = pool.end();
+      connecting.giveUp();
+      await ended;
     },
   };
 }

@@ -3,7 +3,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { SqlPool } from './connections.ts';
 import { checkUrl, loadIfInstalled, notInstalled } from './loading.ts';
 import type { Listening } from './notifications.ts';
-import { type PgPool, pgPool } from './pg.ts';
+import { PgConnecting, type PgPool, pgPool } from './pg.ts';
 import type { OwnConnections } from './postgres-bonds.ts';
 import { type MakePostgresJs, type PostgresJs, postgresJsPool } from './postgres-js.ts';
 
@@ -60,13 +60,15 @@ export function connectPostgres({ client, url }: PostgresConnect, kind: string):
 async function connect(url: string): Promise<PostgresPool> {
   const pg = await loadIfInstalled('pg', () => import('pg'));
   if (pg !== undefined) {
+    const connecting = new PgConnecting();
     const pool = new pg.default.Pool({
+      Client: connecting.counting(pg.default.Client),
       ...{ connectionString: url, max: connections, application_name: 'conclave' },
       ...{ keepAlive: true, connectionTimeoutMillis: 10_000 },
     });
     // Of an idle connection: it is replaced.
     pool.on('error', () => {});
-    return pgPool(pool as unknown as PgPool, true);
+    return pgPool(pool as unknown as PgPool, true, connecting);
   }
   const postgres = await loadIfInstalled('postgres', () => import('postgres'));
   if (postgres === undefined) throw notInstalled(['pg', 'postgres']);
