@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
-import { Candidate, type ElectionEvent, type Leadership, type LeaseStore } from '../../election/index.ts';
-import { ConclaveError } from '../../errors/index.ts';
+import { Candidate, type ElectionEvent, type Leadership } from '../../election/index.ts';
 import type { WhereElectionsAre } from '../client-options.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
-import { CommandFailure, sentenceOf } from '../failure.ts';
+import { CommandFailure, reportOf, sentenceOf } from '../failure.ts';
 import { openElections } from '../wiring.ts';
+import { campaign, type NotElected } from './campaign.ts';
 import type { StopTimes } from './deadlines.ts';
 import { whyNotExecutable } from './executable.ts';
 import { type CommandEnd, GuardedCommand } from './guarded-command.ts';
@@ -98,8 +98,9 @@ export async function runElect(options: ElectOptions): Promise<number> {
   for (;;) {
     const guarded = new GuardedCommand();
     try {
-      const leadership = await campaign(candidate, options, signals.interrupted);
-      if (leadership === undefined) return signals.exitCode ?? (await whyNotElected(store, options, tell));
+      const won = await campaign({ candidate, store, options, interrupted: signals.interrupted });
+      if ('notElected' in won) return signals.exitCode ?? tellNotElected(won.notElected, tell);
+      const { leadership } = won;
       tell(`leading ${options.name} with token ${leadership.token} as ${leadership.holder}`);
       signals.passTo(guarded);
       const end = await lead(leadership, guarded, options);
@@ -111,26 +112,6 @@ export async function runElect(options: ElectOptions): Promise<number> {
     } finally {
       await guarded.dispose();
     }
-  }
-}
-
-/** undefined: interrupted, or out of time. */
-async function campaign(
-  candidate: Candidate,
-  options: ElectOptions,
-  interrupted: AbortSignal,
-): Promise<Leadership | undefined> {
-  const { timeoutMs } = options;
-  const signal =
-    timeoutMs === undefined ? interrupted : AbortSignal.any([interrupted, AbortSignal.timeout(timeoutMs)]);
-  try {
-    return await candidate.campaign({ signal });
-  } catch (error) {
-    if (signal.aborted && ConclaveError.is(error, 'aborted')) return undefined;
-    // As where PostgreSQL is reached through a pooler, which is found out only there.
-    if (options.disconnectGraceMs !== undefined && ConclaveError.is(error, 'unsupported'))
-      throw new CommandFailure('usage', `${error.message} Leave out --release-on-disconnect.`);
-    throw error;
   }
 }
 
@@ -204,21 +185,15 @@ function whyNotStarted({ code, message }: WhyNotStarted): string {
   return message;
 }
 
-async function whyNotElected(
-  store: LeaseStore,
-  options: ElectOptions,
-  tell: (text: string) => void,
-): Promise<number> {
-  try {
-    const { leader } = await store.read(options.name, { timeoutMs: 1000 });
-    tell(
-      `not elected in time${leader === undefined ? '' : `: ${leader.holder} leads with token ${leader.token}`}`,
-    );
-    return exitCodes.notElected.code;
-  } catch (error) {
-    process.stderr.write(`conclave: ${(error as Error).message}\n`);
-    return exitCodes.unreachable.code;
+function tellNotElected({ leader, failure }: NotElected, tell: (text: string) => void): number {
+  if (failure !== undefined) {
+    const { exitCode, message } = reportOf(failure);
+    process.stderr.write(`conclave: not elected in time, and the store did not say who leads: ${message}\n`);
+    return exitCode;
   }
+  const who = leader === undefined ? '' : `: ${leader.holder} leads with token ${leader.token}`;
+  tell(`not elected in time${who}`);
+  return exitCodes.notElected.code;
 }
 
 function tellTrouble(event: ElectionEvent, tell: (text: string) => void): void {
