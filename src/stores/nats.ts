@@ -27,7 +27,7 @@ import {
 } from './documents/index.ts';
 import { checkBucket, checkConfig, hasBucket, keysIn, sweep } from './nats/bucket.ts';
 import { bucketChanges } from './nats/changes.ts';
-import { kvPackage, type NatsClient, natsPlace, type OwnNats } from './nats/connection.ts';
+import { kvPackage, type NatsClient, natsPlace, type OwnNats, whyNoAnswer } from './nats/connection.ts';
 import { explained, isConflict } from './nats/failures.ts';
 import { keyOf, nameIn } from './nats/keys.ts';
 
@@ -117,6 +117,7 @@ class NatsDocuments implements DocumentDriver {
   #connected: Promise<OwnNats> | undefined;
   #own: OwnNats | undefined;
   #linked: Linked | undefined;
+  #last: NatsConnection | undefined;
 
   constructor(options: NatsStoreOptions) {
     const { connection, url, credsFile, nkeyFile } = options;
@@ -150,11 +151,12 @@ class NatsDocuments implements DocumentDriver {
       const { connection } = await this.#connection();
       const { Kvm } = await kvPackage();
       const kvm = new Kvm(connection);
+      this.#last = kvm.js.nc as NatsConnection;
       // Without `allow_direct`, so that the stream's leader answers.
       const kv = await kvm.open(this.#bucket, { allow_direct: false, timeout: timeoutMs });
       const { streamInfo } = await kv.status();
       checkConfig(this.description, streamInfo.config, kvm.js.nc.info?.version ?? '');
-      this.#linked = { kv, kvm, connection: kvm.js.nc as NatsConnection };
+      this.#linked = { kv, kvm, connection: this.#last };
       // Not waited for: it is in nobody's way.
       void sweep(kv, kvm, this.#bucket, this.#runtime.random, this.#closed.signal).catch(() => {});
     } catch (error) {
@@ -212,6 +214,10 @@ class NatsDocuments implements DocumentDriver {
     });
   }
 
+  whyNoAnswer(): string | undefined {
+    return whyNoAnswer(this.#last);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     await this.#own?.close();
@@ -266,6 +272,7 @@ class NatsDocuments implements DocumentDriver {
       bucket: this.#bucket,
       outcome,
       opening,
+      whyNoAnswer: this.whyNoAnswer(),
     });
   }
 }

@@ -256,6 +256,35 @@ describe('The NATS store', { skip }, () => {
     assert.equal((await kv.get('election.theirs'))?.string(), 'a text');
   });
 
+  test(
+    'says that no server can be reached, by its address, also to a client of the user',
+    patience,
+    async () => {
+      const stopped = await startNats();
+      const lost = await connectNats(stopped.port, { maxReconnectAttempts: -1 });
+      await createNatsBucket(lost, { replicas: 1 });
+      const url = `nats://127.0.0.1:${stopped.port}`;
+      {
+        await using ours = natsStore({ url, timeoutMs: 1000 });
+        await using theirs = natsStore({ connection: lost, timeoutMs: 1000 });
+        await using opening = natsStore({ connection: lost, timeoutMs: 1000 });
+        for (const store of [ours, theirs]) await store.read('x');
+        await stopped[Symbol.asyncDispose]();
+        const told = new RegExp(`no server can be reached \\(last tried: 127\\.0\\.0\\.1:${stopped.port}\\)`);
+        for (const store of [ours, theirs, opening]) {
+          await assert.rejects(store.read('x'), failsWith('timeout', { retryable: true }, told));
+        }
+      }
+      await lost.close();
+    },
+  );
+
+  test('sends nothing to a server without TLS where the url asks for it', patience, async () => {
+    const { port } = server;
+    await using store = natsStore({ url: `tls://worker:secret@127.0.0.1:${port}` });
+    await assert.rejects(store.read('x'), failsWith('failed-precondition', {}, /does not support 'tls'/));
+  });
+
   test('names a server without JetStream, and a connection that is closed', patience, async () => {
     await using plain = await startNats([]);
     const closing = await connectNats(plain.port);

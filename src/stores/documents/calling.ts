@@ -250,18 +250,11 @@ export class DriverCalls {
         gone.abort(error);
       };
       const onAbort = () => giveUp(aborted());
-      const timer = this.runtime.timers.after(timeoutMs, () =>
-        giveUp(
-          new ConclaveError(
-            'timeout',
-            `${what}: ${description} gave no answer within ${Math.round(timeoutMs)} ms.`,
-            {
-              retryable: true,
-              outcome,
-            },
-          ),
-        ),
-      );
+      const timer = this.runtime.timers.after(timeoutMs, () => {
+        const why = this.driver.whyNoAnswer?.();
+        const message = `${what}: ${description} gave no answer within ${Math.round(timeoutMs)} ms${why === undefined ? '' : `: ${why}`}.`;
+        giveUp(new ConclaveError('timeout', message, { retryable: true, outcome }));
+      });
       signal?.addEventListener('abort', onAbort);
       calling.then(
         (value) => {

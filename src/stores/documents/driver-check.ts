@@ -28,6 +28,7 @@ const members = {
   renewMany: optional(method),
   changes: optional(method),
   list: optional(method),
+  whyNoAnswer: optional(method),
   bonds: optional(anObject),
 } as const satisfies Record<Exclude<keyof DocumentDriver, symbol>, Kind>;
 

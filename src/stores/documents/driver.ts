@@ -164,6 +164,8 @@ export interface DocumentDriver extends AsyncDisposable {
   changes?(signal: AbortSignal): AsyncIterable<DocumentChange>;
   /** Present: sessions can end with their connection. Only where `traits.ownsClock`. */
   readonly bonds?: Bonds | undefined;
+  /** For the message of a call that got no answer: "no server can be reached"; undefined: nothing is known. */
+  whyNoAnswer?(): string | undefined;
   /** Elections whose names begin with `prefix`, each once; removed ones may be among them. Present: the store offers `watchAll`. */
   list?(prefix: string, bounds: CallBounds): Promise<readonly string[]>;
 }

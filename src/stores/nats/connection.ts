@@ -1,6 +1,6 @@
 /** The packages that speak NATS, loaded where they are needed, and connections of the store's own. */
 import type { Kvm } from '@nats-io/kv';
-import type { Authenticator } from '@nats-io/transport-node';
+import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Disk } from '../../runtime/types.ts';
 
@@ -79,6 +79,8 @@ async function connectNats(
     ...login,
     servers: [...hosts],
     name: 'conclave',
+    // By the scheme alone the package would send the login to a server without TLS.
+    ...(hosts.some((host) => host.startsWith('tls://')) && { tls: {} }),
     // For as long as the store is open.
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
@@ -113,6 +115,13 @@ async function authenticatorOf(disk: Disk, { credsFile, nkeyFile }: NatsAccess):
 
 function transport(): Promise<typeof import('@nats-io/transport-node')> {
   return needed('@nats-io/transport-node', () => import('@nats-io/transport-node'));
+}
+
+/** What is not documented of a connection: whether there is one just now. */
+export function whyNoAnswer(connection: NatsConnection | undefined): string | undefined {
+  const { protocol } = (connection ?? {}) as { protocol?: { connected?: unknown } };
+  if (protocol?.connected !== false) return undefined;
+  return `no server can be reached (last tried: ${connection?.getServer()}): start it, or mend the network`;
 }
 
 export function kvPackage(): Promise<typeof import('@nats-io/kv')> {

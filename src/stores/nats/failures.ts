@@ -32,12 +32,14 @@ export interface FailureContext {
   readonly outcome: ErrorOutcome;
   /** The first request of all: what is not there now was never there. */
   readonly opening: boolean;
+  /** As of a driver. */
+  readonly whyNoAnswer?: string | undefined;
 }
 
 export function explained(
   what: string,
   error: unknown,
-  { bucket, outcome, opening }: FailureContext,
+  { bucket, outcome, opening, whyNoAnswer }: FailureContext,
 ): ConclaveError {
   if (ConclaveError.is(error)) return error;
   const { name, message, code, status, operation, subject } = describe(error);
@@ -55,6 +57,12 @@ export function explained(
     return mend('A single server keeps one replica: replicas: 1, or --replicas 1.');
   }
   if (/Authorization|AuthenticationExpired/.test(name)) return mend('Check user and password, token or key.');
+  if (/does not support 'tls'/.test(message)) {
+    return mend('Nothing was sent to it. Give it a certificate, or write nats://, which does without TLS.');
+  }
+  if (/certificate/.test(message)) {
+    return mend('Name the authority that signed it in NODE_EXTRA_CA_CERTS, or hand the store a connection.');
+  }
   if (name === 'PermissionViolationError') {
     const right = operation === 'publish' ? 'publish to' : 'subscribe to';
     return mend(`Grant the user the right to ${right} ${toGrant(String(subject), bucket)}.`);
@@ -70,7 +78,8 @@ export function explained(
     );
   }
   if (name === 'TimeoutError') {
-    return new ConclaveError('timeout', said, { cause: error, retryable: true, outcome });
+    const message = whyNoAnswer === undefined ? said : `${said}: ${whyNoAnswer}.`;
+    return new ConclaveError('timeout', message, { cause: error, retryable: true, outcome });
   }
   if (/max_payload/.test(message)) return new ConclaveError('too-large', said, { cause: error });
   if (name !== 'JetStreamApiError') return unavailable(outcome);
