@@ -25,7 +25,7 @@ import {
   type StoredDocument,
 } from './documents/index.ts';
 import type { Answer, Row, SqlValue } from './sql/connections.ts';
-import { checkTable, errorFields, likePrefix, quoteTable } from './sql/failures.ts';
+import { checkTable, errorFields, likePrefix, migrationBy, quoteTable, usualTable } from './sql/failures.ts';
 import { classify, duplicateKey } from './sql/mysql-errors.ts';
 import {
   bytes,
@@ -269,7 +269,14 @@ function statementsOn(
   runtime: Runtime,
   privileges = 'SELECT, INSERT, UPDATE, DELETE',
 ): Statements {
-  const migration = 'migrateMysql() of conclave/mysql, or conclave migrate';
+  const named = { table: table === usualTable ? undefined : table };
+  const migration = migrationBy('mysql', 'migrateMysql', named);
+  const passwordIn = 'MYSQL_PWD (which openStore and the commands read)';
   const grant = `GRANT ${privileges} ON ${quoteTable(table, '`')} TO its user`;
-  return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
+  return new Statements({
+    service: { description, table, migration, grant, passwordIn },
+    pool,
+    classify,
+    runtime,
+  });
 }

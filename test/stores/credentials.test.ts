@@ -65,7 +65,7 @@ describe('Variables of mysql and mariadb', { skip: peer('mariadbd').missing ?? f
     await letsIn(`mysql://worker:${encoded}@${rest}`, { MYSQL_PWD: 'wrong' });
     await letsIn(`mysql://worker@${rest}?password1=${encoded}`, { MYSQL_PWD: 'wrong' });
     await refuses(`mysql://worker:wrong@${rest}`, environment, /check user and password/);
-    await refuses(`mysql://worker@${rest}`, { REDISCLI_AUTH: secret }, /check user and password/);
+    await refuses(`mysql://worker@${rest}`, { REDISCLI_AUTH: secret }, /set MYSQL_PWD/);
   });
 });
 

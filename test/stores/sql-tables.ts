@@ -7,7 +7,9 @@ export function testSqlTables({ subject, server, fresh, opening }: SqlScene): vo
   test('a missing table is named with the migration that makes it, which is enough', patience, async () => {
     const options = fresh();
     await using store = subject.store(options);
-    const missing = new RegExp(`no table ${options.table}: run ${subject.migrationName}\\(\\)`);
+    const missing = new RegExp(
+      `no table ${options.table}: make it.* conclave migrate --store '${subject.module}://…\\?table=${options.table}', or ${subject.migrationName}\\({ url, table: '${options.table}' }\\)`,
+    );
     await assert.rejects(store.read('x'), refusal('failed-precondition', missing));
     await subject.migrate(options);
     assert.equal((await store.read('x')).leader, undefined);
@@ -67,7 +69,7 @@ export function testSqlTables({ subject, server, fresh, opening }: SqlScene): vo
     const options = fresh();
     await subject.migrate(options);
     await server().sql(`DELETE FROM ${options.table}`);
-    await assert.rejects(opening(options), refusal('failed-precondition', /run migrate/));
+    await assert.rejects(opening(options), refusal('failed-precondition', /by conclave migrate/));
   });
 
   test('a row that another program wrote is refused and left alone', patience, async () => {

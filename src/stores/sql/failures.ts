@@ -18,6 +18,7 @@ export type SqlFailure =
   | 'read-only'
   | 'not-allowed'
   | 'credentials'
+  | 'no-password'
   | 'disk-full'
   | 'refused';
 
@@ -26,10 +27,12 @@ export interface SqlService {
   /** "PostgreSQL at db:5432/app" */
   readonly description: string;
   readonly table: string;
-  /** "migratePostgres() of conclave/postgres" */
+  /** As of `migrationBy`. */
   readonly migration: string;
   /** What to grant, as SQL. */
   readonly grant: string;
+  /** Where a password may stand besides the URL. */
+  readonly passwordIn: string;
 }
 
 interface Meaning {
@@ -61,7 +64,8 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
   },
   'missing-table': {
     code: 'failed-precondition',
-    says: ({ table, migration }) => `found no table ${table}: run ${migration}, once, or its SQL by hand`,
+    says: ({ table, migration }) =>
+      `found no table ${table}: make it, once, by ${migration}, or by hand with the SQL of --print`,
   },
   'missing-database': {
     code: 'failed-precondition',
@@ -70,7 +74,7 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
   'other-table': {
     code: 'data-incompatible',
     says: ({ table, migration }) =>
-      `found a table ${table} that is not one of Conclave's: give another name in the option table, and run ${migration}`,
+      `found a table ${table} that is not one of Conclave's: give another name in the option table, and make it by ${migration}`,
   },
   'read-only': {
     code: 'failed-precondition',
@@ -83,6 +87,11 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
   credentials: {
     code: 'failed-precondition',
     says: () => 'was not let in: check user and password, and from where the server lets that user in',
+  },
+  'no-password': {
+    code: 'failed-precondition',
+    says: ({ passwordIn }) =>
+      `was asked for a password and has none: set ${passwordIn}, or write it into the URL (user:password@host)`,
   },
   'disk-full': { code: 'disk-full', retryable: true, says: () => 'met a disk without space' },
   refused: { code: 'failed-precondition', says: () => 'was refused' },
@@ -97,11 +106,27 @@ export function explain(
   changes: Partial<Pick<Meaning, 'code' | 'retryable' | 'says'>> = {},
 ): ConclaveError {
   const { code, retryable = false, unknown = false, says } = { ...meanings[failure], ...changes };
-  const reason = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
+  // Drivers tell of a password that is missing in the terms of a protocol.
+  const tells = cause instanceof Error && cause.message !== '' && failure !== 'no-password';
+  const reason = tells ? ` (${cause.message})` : '';
   const message = `${what} ${what === 'Connecting' ? 'to' : 'in'} ${service.description} ${says(service)}${reason}.`;
   const outcome = unknown ? 'unknown' : 'not-applied';
   return new ConclaveError(code, message, { retryable, outcome, cause });
 }
+
+/** By a command, and by a function: `migratePostgres` of conclave/postgres. `options`: those that are not usual. */
+export function migrationBy(
+  name: 'postgres' | 'mysql',
+  call: string,
+  options: Readonly<Record<string, string | undefined>>,
+): string {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const query = given.map(([option, value]) => `${option}=${value}`).join('&');
+  const fields = given.map(([option, value]) => `, ${option}: '${value}'`).join('');
+  return `conclave migrate --store '${name}://…${query === '' ? '' : `?${query}`}', or ${call}({ url${fields} }) of conclave/${name}`;
+}
+
+export const usualTable = 'conclave_documents';
 
 /** What a driver's error says of itself. */
 export function errorFields(error: unknown): Readonly<Record<string, unknown>> {

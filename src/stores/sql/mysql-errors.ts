@@ -1,7 +1,7 @@
 /** What the errors of MySQL, of MariaDB and of their driver mean. */
 import { brokenCodes, errorFields, type SqlFailure, unreachableCodes } from './failures.ts';
 
-const meanings: Readonly<Record<Exclude<SqlFailure, 'refused'>, readonly number[]>> = {
+const meanings: Readonly<Record<Exclude<SqlFailure, 'refused' | 'no-password'>, readonly number[]>> = {
   // 1020: MariaDB with innodb_snapshot_isolation.
   conflict: [1213, 1020],
   // Shutting down, killed, closed for being idle, the network.
@@ -31,6 +31,7 @@ export function classify(error: unknown): SqlFailure | undefined {
   const { code, errno, fatal, message, sqlState } = errorFields(error);
   const text = String(code ?? '');
   const known = text.startsWith('ER_') && typeof errno === 'number' ? numbers.get(errno) : undefined;
+  if (known === 'credentials' && /using password: NO/.test(String(message))) return 'no-password';
   if (known !== undefined) return known;
   if (unreachableCodes.includes(text)) return 'unreachable';
   if (brokenCodes.includes(text) || /^(PROTOCOL_CONNECTION_LOST|CONNECTION_CLOSED)$/.test(text))

@@ -30,6 +30,8 @@ const connectionClasses = /^(08|57P|25P03)/;
 const unreachableMessages = /timeout exceeded when trying to connect/i;
 const brokenMessages =
   /connection (terminated|ended|error)|not queryable|client was closed|query read timeout|connection timeout/i;
+/** What `pg` says where it has none, or an empty one. */
+const noPasswordMessages = /client password must be a/;
 const credentialMessages = /\b(SASL|SCRAM|password|authentication)\b/i;
 
 /** undefined: no error of the database or its driver. */
@@ -41,6 +43,7 @@ export function classify(error: unknown): SqlFailure | undefined {
   if (unreachableCodes.includes(text) || text === 'CONNECT_TIMEOUT') return 'unreachable';
   if (brokenCodes.includes(text) || /^CONNECTION_/.test(text)) return 'connection';
   const said = String(message ?? '');
+  if (noPasswordMessages.test(said)) return 'no-password';
   if (unreachableMessages.test(said)) return 'unreachable';
   if (brokenMessages.test(said)) return 'connection';
   return credentialMessages.test(said) || /^(SASL|AUTH)/.test(text) ? 'credentials' : undefined;

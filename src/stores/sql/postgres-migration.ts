@@ -1,7 +1,7 @@
 /** Making the table of the PostgreSQL store, and the statements that both use. */
 import { nodeRuntime, type Runtime } from '../../runtime/index.ts';
 import { checkOptions } from '../documents/index.ts';
-import { quoteTable } from './failures.ts';
+import { migrationBy, quoteTable, usualTable } from './failures.ts';
 import {
   type ConnectedPostgres,
   connectPostgres,
@@ -50,10 +50,19 @@ export async function migratePostgres(options: PostgresMigrationOptions): Promis
 export function statementsOn(
   description: string,
   pool: ConnectedPostgres['pool'],
-  { table }: PostgresTablePlace,
+  { table, dialect }: PostgresTablePlace,
   runtime: Runtime,
 ): Statements<PostgresPool> {
-  const migration = 'migratePostgres() of conclave/postgres, or conclave migrate';
+  const migration = migrationBy('postgres', 'migratePostgres', {
+    table: table === usualTable ? undefined : table,
+    dialect: dialect === 'postgresql' ? undefined : dialect,
+  });
+  const passwordIn = 'PGPASSWORD';
   const grant = `GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoteTable(table, '"')} TO its user`;
-  return new Statements({ service: { description, table, migration, grant }, pool, classify, runtime });
+  return new Statements({
+    service: { description, table, migration, grant, passwordIn },
+    pool,
+    classify,
+    runtime,
+  });
 }
