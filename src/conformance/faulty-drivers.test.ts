@@ -72,6 +72,7 @@ const foundBy: Record<DriverFault, string> = {
   'changes-never-begin': changes,
   'changes-fall-silent': changes,
   'changes-without-removals': changes,
+  'changes-without-sessions': changes,
   'changes-of-own-writes': changes,
   'changes-of-folded-names': changes,
   'changes-tell-of-another-who-leads': changes,
@@ -97,7 +98,8 @@ const runtime = nodeRuntime();
 /** Which of the cases for drivers fail; none may be skipped. */
 async function failures(patienceMs: number, fault?: DriverFault): Promise<string[]> {
   const open = async () => {
-    const service = new MemoryService({ runtime, ownsClock: true, tells: true, many: true, tellsLed: true });
+    const ownsClock = fault !== 'changes-without-sessions';
+    const service = new MemoryService({ runtime, ownsClock, tells: true, many: true, tellsLed: true });
     const faulty = fault === undefined ? (driver: DocumentDriver) => driver : faultyDrivers(fault, runtime);
     const store = documentStore(service.driver(), { runtime });
     return {

@@ -148,7 +148,14 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Waits as the election loop does, without looking on its own; the token. */
-  async winInTurn(session: StoreSession, outcome: Waiting): Promise<number> {
+  winInTurn(session: StoreSession, outcome: Waiting): Promise<number> {
+    const turn = this.#turnOf(session, outcome);
+    // A case that fails before it looks at this one is not to end the process.
+    turn.catch(() => {});
+    return turn;
+  }
+
+  async #turnOf(session: StoreSession, outcome: Waiting): Promise<number> {
     let last: AcquireOutcome = outcome;
     const signal = this.signal();
     const won = (async () => {

@@ -47,6 +47,9 @@ export const driverFaultsInTimes = {
       },
     }),
   })),
+  'changes-without-sessions': telling(async function* (changes) {
+    for await (const change of changes) if (change === 'all' || change.kind !== 'session') yield change;
+  }),
   'changes-of-own-writes': eachDriver((driver) => {
     const own = new Set<string>();
     return {

@@ -159,7 +159,8 @@ export interface DocumentDriver extends AsyncDisposable {
   remove(key: DocumentKey, version: string, bounds: CallBounds): Promise<boolean>;
   /**
    * Changes by anybody, as they come; 'all' as soon as nothing more can be missed. A hint only: none is lost but with
-   * another 'all' (or the stream's end, by return or throw, after which it is asked for again). Absent: polled.
+   * another 'all' (or the stream's end, by return or throw, after which it is asked for again). Where
+   * `traits.ownsClock`, those of sessions need not be told. Absent: polled.
    */
   changes?(signal: AbortSignal): AsyncIterable<DocumentChange>;
   /** Present: sessions can end with their connection. Only where `traits.ownsClock`. */
