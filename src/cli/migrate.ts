@@ -16,6 +16,8 @@ Examples:
   $ conclave migrate --store mysql://admin@db/app --print      # the SQL, for a migration of your own
   $ conclave migrate --store nats://n1:4222,n2:4222,n3:4222 --replicas 3`;
 
+const nothing = 'Nothing is to be made for this store.';
+
 interface MigrateFlags {
   readonly store?: string;
   readonly print?: boolean;
@@ -37,14 +39,18 @@ export function addMigrate(program: Command, finish: (exitCode: number) => void)
         throw new CommandFailure('usage', 'Say which store: --store URL, or CONCLAVE_STORE.');
       const timeoutMs = parseDurationMs(timeout, '--timeout');
       const count = replicas === undefined ? undefined : parseWholeNumber(replicas, '--replicas', 1, 100);
+      if (count !== undefined && !/^\s*(nats|cassandra|scylla):/i.test(url))
+        throw new CommandFailure('usage', '--replicas is for NATS and Cassandra: leave it out.');
       const schema = await schemaOfStore(url, { replicas: count }, process.env);
-      if (print) process.stdout.write(schema?.text ?? '');
+      if (print && schema === undefined) process.stderr.write(`conclave: ${nothing}\n`);
+      else if (print) process.stdout.write(schema?.text ?? '');
       else await migrate(url, schema, timeoutMs);
       finish(exitCodes.ok.code);
     });
 }
 
 async function migrate(url: string, schema: StoreSchema | undefined, timeoutMs: number): Promise<void> {
+  const untilMs = performance.now() + timeoutMs;
   const say = (sentence: string) => process.stdout.write(`${sentence}\n`);
   await using store = await openStore(url, process.env);
   if (schema?.make !== undefined) {
@@ -53,9 +59,9 @@ async function migrate(url: string, schema: StoreSchema | undefined, timeoutMs: 
   } else if (schema !== undefined) {
     say(`Nothing is made: ${schema.what} is yours to make (--print says how).`);
   } else {
-    say('Nothing is to be made for this store.');
+    say(nothing);
   }
-  await store.read('conclave migrate', { timeoutMs });
+  await store.read('conclave migrate', { timeoutMs: Math.max(1, untilMs - performance.now()) });
   say(`Elections can be held in ${store.description}: it was opened, and read.`);
 }
 

@@ -9,7 +9,7 @@ import {
 } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
 import { exitCodes } from './exit-codes.ts';
-import { sentenceOf } from './failure.ts';
+import { CommandFailure, sentenceOf } from './failure.ts';
 import { listenForInterruption } from './interruption.ts';
 import { toJsonLine } from './output.ts';
 import { openElections } from './wiring.ts';
@@ -34,6 +34,11 @@ export function addObserve(program: Command, finish: (exitCode: number) => void)
   addStore(command);
   command.action(async (name: string, options: ObserveFlags) => {
     const { json = false, once = false } = options;
+    if (!once && command.getOptionValueSource('timeout') === 'cli')
+      throw new CommandFailure(
+        'usage',
+        '--timeout means nothing without --once: observe goes on until it is interrupted.',
+      );
     const timeoutMs = parseDurationMs(options.timeout, '--timeout');
     const where = whereElectionsAre(command);
     const run = once ? printLeader : runObserve;

@@ -77,10 +77,6 @@ test('what contradicts itself, or nobody knows, is bad usage', patience, async (
   ]);
   assert.equal(advisory.code, 100);
   assert.match(advisory.stderr, /two may lead.*--accept-advisory WHY/);
-  const unbound = ['elect', 'x', '--release-on-disconnect', '--store', 'etcd://127.0.0.1:1', '--', 'true'];
-  const refused = await run(unbound);
-  assert.equal(refused.code, 100);
-  assert.match(refused.stderr, /cannot bind a session to its connection: leave out --release-on-disconnect/);
   const empty = await run(['observe', 'x', '--once', '--store', '']);
   assert.equal(empty.code, 100);
   assert.match(empty.stderr, /--store is empty/);

@@ -108,6 +108,10 @@ export function resolveElectOptions(
         'Raise --ttl or lower --kill-after.',
     );
   }
+  const graceMs = parseDurationMs(flags.grace, '--grace');
+  if (graceMs > 86_400_000) throw new CommandFailure('usage', `--grace: ${flags.grace} is more than 24h.`);
+  if (flags.holder?.trim() === '')
+    throw new CommandFailure('usage', '--holder is empty: is the variable that it comes from set?');
   return {
     name: checkElectionName(name),
     command: words,
@@ -118,7 +122,7 @@ export function resolveElectOptions(
     metadata: flags.metadata,
     priority: parseWholeNumber(flags.priority, '--priority', -(2 ** 31), 2 ** 31 - 1),
     holder: flags.holder,
-    graceMs: parseDurationMs(flags.grace, '--grace'),
+    graceMs,
     disconnectGraceMs: disconnectGrace(flags, times),
     times,
     timeoutMs: flags.timeout === undefined ? undefined : parseDurationMs(flags.timeout, '--timeout'),

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { Candidate, type ElectionEvent, type Leadership } from '../../election/index.ts';
+import { Candidate, type ElectionEvent, type Leadership, type LeaseStore } from '../../election/index.ts';
 import type { WhereElectionsAre } from '../client-options.ts';
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts';
 import { CommandFailure, reportOf, sentenceOf } from '../failure.ts';
@@ -74,14 +74,7 @@ export async function runElect(options: ElectOptions): Promise<number> {
   const code = whyNotExecutable(options.command[0] ?? '', process.env.PATH);
   if (code !== undefined) return notStarted(options, { code, message: code });
   await using store = await openElections(options.where);
-  if (store.capabilities.consistency !== 'linearizable' && options.acceptAdvisory === undefined) {
-    const message = `On ${store.description} two may lead at once, and tokens may fall (${store.capabilities.note}). Use another store, or say with --accept-advisory WHY why that will do.`;
-    throw new CommandFailure('usage', message);
-  }
-  if (options.disconnectGraceMs !== undefined && !store.capabilities.connectionBound) {
-    const message = `${store.description} cannot bind a session to its connection: leave out --release-on-disconnect. A leadership of a process that died ends after --ttl.`;
-    throw new CommandFailure('usage', message);
-  }
+  checkFits(store, options);
   await using candidate = new Candidate(store, options.name, {
     ...{
       ttlMs: options.ttlMs,
@@ -112,6 +105,23 @@ export async function runElect(options: ElectOptions): Promise<number> {
     } finally {
       await guarded.dispose();
     }
+  }
+}
+
+/** @throws CommandFailure 'usage' for flags that this store cannot serve, in the words of the command line. */
+function checkFits({ description, capabilities }: LeaseStore, options: ElectOptions): void {
+  const { consistency, note, connectionBound, minTtlMs } = capabilities;
+  if (consistency !== 'linearizable' && options.acceptAdvisory === undefined) {
+    const message = `On ${description} two may lead at once, and tokens may fall (${note}). Use another store, or say with --accept-advisory WHY why that will do.`;
+    throw new CommandFailure('usage', message);
+  }
+  if (options.disconnectGraceMs !== undefined && !connectionBound) {
+    const message = `${description} cannot bind a session to its connection: leave out --release-on-disconnect. A leadership of a process that died ends after --ttl.`;
+    throw new CommandFailure('usage', message);
+  }
+  if (options.ttlMs < minTtlMs) {
+    const message = `--ttl: ${options.ttlMs}ms is less than ${description} can keep: give ${minTtlMs}ms or more.`;
+    throw new CommandFailure('usage', message);
   }
 }
 
