@@ -56,7 +56,11 @@ export function explained(
   if (code === codes.replicasNeedCluster) {
     return mend('A single server keeps one replica: replicas: 1, or --replicas 1.');
   }
-  if (/Authorization|AuthenticationExpired/.test(name)) return mend('Check user and password, token or key.');
+  if (/Authorization|AuthenticationExpired/.test(name)) {
+    return mend(
+      'Check user and password, token or key: of the connection, in the url, or in NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS or NATS_NKEY, which openStore and the commands read.',
+    );
+  }
   if (/does not support 'tls'/.test(message)) {
     return mend('Nothing was sent to it. Give it a certificate, or write nats://, which does without TLS.');
   }

@@ -40,7 +40,9 @@ export function explained(
     return new ConclaveError('failed-precondition', `${refused} ${advice}`, { cause: error });
   }
   if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
-    return mend('Check user and password.');
+    return mend(
+      'Check user and password: of the client, in the url, or in REDISCLI_AUTH, which openStore and the commands read.',
+    );
   if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
     return mend(
       `Grant the keys ~${prefix}*, the channel &${channel} and the commands that docs/stores/redis.md lists.`,
