@@ -8,6 +8,7 @@ const elect = (...flags: string[]) => ['elect', 'x', ...store, ...flags, '--', '
 const refused: readonly (readonly [string[], RegExp])[] = [
   [elect('--ttl', '200ms'), /--ttl: 200ms is less than etcd at .* can keep: give 2000ms or more/],
   [elect('--grace', '25h'), /--grace: 25h is more than 24h/],
+  [elect('--timeout', '600h'), /--timeout: 600h is more than 596h/],
   [elect('--holder', ''), /--holder is empty/],
   [elect('--release-on-disconnect'), /cannot bind .*: leave out --release-on-disconnect/],
   [['observe', 'x', ...store, '--timeout', '2s'], /--timeout means nothing without --once/],

@@ -18,9 +18,11 @@ export interface Login {
 
 /** @throws 'invalid-argument' for a user without a password. */
 export function etcdLogin(url: StoreUrl, environment: Environment): Login {
-  const login = namedLogin(url, environment.ETCDCTL_USER, environment.ETCDCTL_PASSWORD);
+  const { ETCDCTL_USER, ETCDCTL_PASSWORD } = environment;
+  const login = namedLogin(url, ETCDCTL_USER, ETCDCTL_PASSWORD);
   if (login.user === undefined || login.password !== undefined) return login;
-  const message = `A password is missing for the user ${JSON.stringify(login.user)} of etcd: set ETCDCTL_PASSWORD, or write it into the URL (${url.scheme}://user:password@host).`;
+  const other = ETCDCTL_PASSWORD ? ' (that of ETCDCTL_USER, who is another, is not sent)' : '';
+  const message = `A password is missing for the user ${JSON.stringify(login.user)} of etcd${other}: set ETCDCTL_PASSWORD, or write it into the URL (${url.scheme}://user:password@host).`;
   throw new ConclaveError('invalid-argument', message);
 }
 
@@ -36,7 +38,7 @@ function namedLogin(url: StoreUrl, both: string | undefined, password: string | 
   const given = url.login();
   if (given.user === undefined) return name === '' ? given : { user: name, password: usual };
   if (given.password !== undefined) return given;
-  return { user: given.user, password: name === '' || name === given.user ? usual : password || undefined };
+  return { user: given.user, password: name === '' || name === given.user ? usual : undefined };
 }
 
 /** Of mysql, mariadb and redis-cli, which read a password alone. Parameters that say it too are the driver's. */

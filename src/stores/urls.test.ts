@@ -104,6 +104,11 @@ test('a user without a password is refused, with where it may stand', async () =
     code: 'invalid-argument',
     message,
   });
+  const others = { ETCDCTL_USER: 'you', ETCDCTL_PASSWORD: 'secret' };
+  await assert.rejects(openStore('etcds://me@host', others), {
+    code: 'invalid-argument',
+    message: /user "me" of etcd \(that of ETCDCTL_USER, who is another, is not sent\): set ETCDCTL_PASSWORD/,
+  });
 });
 
 test('what a variable gives is what a driver gets, unless the URL says it', () => {

@@ -1,4 +1,5 @@
 /** What the guards need of a client: `ioredis` (also its Cluster) and `redis` (also createCluster) fulfil it. */
+import { withoutCommand } from '../../errors/client-errors.ts';
 import { ConclaveError, type ErrorOutcome } from '../../errors/index.ts';
 import type { Script } from './scripts.ts';
 
@@ -95,8 +96,9 @@ export function failure(
   { what, signal, outcome, resends, userScript }: FailureContext,
 ): ConclaveError {
   if (ConclaveError.is(error)) return error;
+  const cause = withoutCommand(error);
   if (signal?.aborted) {
-    return new ConclaveError('aborted', `${what} was aborted by its signal.`, { outcome, cause: error });
+    return new ConclaveError('aborted', `${what} was aborted by its signal.`, { outcome, cause });
   }
   const said = `${what} failed: ${error instanceof Error ? error.message : String(error)}`;
   const code = errorCode(error);
@@ -105,18 +107,18 @@ export function failure(
     return new ConclaveError(timedOut ? 'timeout' : 'unavailable', said, {
       outcome,
       retryable: true,
-      cause: error,
+      cause,
     });
   }
   if (transient.includes(code)) {
     // An earlier copy may have met the server before it was in this state.
     const known = resends ? outcome : 'not-applied';
-    return new ConclaveError('unavailable', said, { outcome: known, retryable: true, cause: error });
+    return new ConclaveError('unavailable', said, { outcome: known, retryable: true, cause });
   }
   // A script that failed on its way is not undone.
   const inside = userScript && /script/i.test(said) && !/compiling/i.test(said);
   return new ConclaveError('failed-precondition', said, {
     outcome: inside ? 'unknown' : 'not-applied',
-    cause: error,
+    cause,
   });
 }

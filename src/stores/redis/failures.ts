@@ -1,4 +1,5 @@
 /** What an error of Redis or of its client means, in words that name the remedy. */
+import { withoutCommand } from '../../errors/client-errors.ts';
 import { ConclaveError, type ErrorOutcome } from '../../errors/index.ts';
 import { saidBy } from './connection.ts';
 
@@ -16,7 +17,7 @@ interface Where {
 /** `what`: "Reading failed: the client of Redis". */
 export function ended(what: string, cause: unknown, outcome: ErrorOutcome): ConclaveError {
   const message = `${what} is closed. Connect it first, and keep it open while the store is in use.`;
-  return new ConclaveError('failed-precondition', message, { cause, outcome });
+  return new ConclaveError('failed-precondition', message, { cause: withoutCommand(cause), outcome });
 }
 
 export function explained(
@@ -27,17 +28,18 @@ export function explained(
 ): ConclaveError {
   if (ConclaveError.is(error)) return error;
   const said = saidBy(error);
+  const cause = withoutCommand(error);
   const message = `${what}: ${said}`;
   const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
     new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, {
-      cause: error,
+      cause,
       outcome: certain,
     });
   if (/DB index|SELECT is not allowed/.test(said)) {
     const refused = `${what}: database ${database} was refused (${said.replace(/\.? script: .*/, '')}).`;
     const advice =
       'Name one that the server has, in the url or in the options of the client: those below its setting databases, on a cluster 0 alone.';
-    return new ConclaveError('failed-precondition', `${refused} ${advice}`, { cause: error });
+    return new ConclaveError('failed-precondition', `${refused} ${advice}`, { cause });
   }
   if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
     return mend(
@@ -53,17 +55,17 @@ export function explained(
     const advice = 'This is a replica, which takes no writes: connect to the primary, or through Sentinel.';
     if (!tried) return mend(advice);
     // A failover may have made it one; clients follow it.
-    const details = { cause: error, retryable: true } as const;
+    const details = { cause, retryable: true } as const;
     return new ConclaveError('unavailable', `${message}. ${advice}`, details);
   }
   if (/non deterministic|unknown command/.test(said)) {
-    return new ConclaveError('unsupported', `${message}. Redis 5 or later is needed.`, { cause: error });
+    return new ConclaveError('unsupported', `${message}. Redis 5 or later is needed.`, { cause });
   }
   if (/LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|\bBUSY\b|\bOOM\b/.test(said)) {
-    return new ConclaveError('unavailable', message, { cause: error, retryable: true });
+    return new ConclaveError('unavailable', message, { cause, retryable: true });
   }
   const advice = tried ? '' : adviceOnTls(said, isTls);
-  return new ConclaveError('unavailable', `${message}${advice}`, { cause: error, retryable: true, outcome });
+  return new ConclaveError('unavailable', `${message}${advice}`, { cause, retryable: true, outcome });
 }
 
 /** Who speaks TLS to a port without it, or the other way round, hears nothing of that. */
