@@ -57,7 +57,8 @@ Stores besides Conclave's own members, each with its driver installed beside con
   etcd://HOST:2379,HOST:2379      zk://HOST:2181,HOST:2181     consul://HOST:8500               kubernetes://NAMESPACE
   dynamodb://REGION/TABLE         s3://BUCKET/PREFIX           cassandra://HOST,HOST/KEYSPACE?datacenter=NAME
 Passwords and tokens may stand in the variables that the vendor's tools read (PGPASSWORD, MYSQL_PWD, REDISCLI_AUTH,
-NATS_CREDS, ETCDCTL_PASSWORD, CONSUL_HTTP_TOKEN, AWS_ACCESS_KEY_ID, …); what the URL has goes before them. A URL in CONCLAVE_STORE is not seen by other users of the machine, as one in a flag is.`;
+NATS_CREDS, ETCDCTL_PASSWORD, CONSUL_HTTP_TOKEN, AWS_ACCESS_KEY_ID, …); what the URL has goes before them. A URL in
+CONCLAVE_STORE is not seen by other users of the machine, as one in a flag is.`;
 
 /** The name of an election, within the store's limits. */
 export function checkElectionName(name: string): string {

@@ -38,6 +38,7 @@ export class DocumentStage implements AsyncDisposable {
   readonly stage: Stage;
   readonly #drivers = new Map<Client, Promise<DocumentDriver>>();
   #made = 0;
+  #writes = 0;
 
   constructor(stage: Stage) {
     this.stage = stage;
@@ -50,7 +51,7 @@ export class DocumentStage implements AsyncDisposable {
   }
 
   /** @throws NotOffered */
-  async member<K extends 'list' | 'readMany' | 'renewMany' | 'changes'>(
+  async member<K extends 'list' | 'readMany' | 'renewMany' | 'changes' | 'prepare'>(
     name: K,
     client?: Client,
   ): Promise<NonNullable<DocumentDriver[K]>> {
@@ -105,11 +106,36 @@ export class DocumentStage implements AsyncDisposable {
     more: Partial<DocumentWrite> = {},
   ): Promise<string | undefined> {
     const driver = await this.driver(client);
-    const version = await this.#answered('write', () =>
-      driver.write(key, text, { ...ttlOf(key), ...more, replaces }, this.bounds()),
+    const write = { ...ttlOf(key), ...more, replaces };
+    // By turns, since the engine sends all that it writes by `prepare` where there is one.
+    this.#writes += 1;
+    const prepare = this.#writes % 2 === 0 ? undefined : driver.prepare?.bind(driver);
+    const version = await this.#answered('write', async () =>
+      prepare === undefined
+        ? await driver.write(key, text, write, this.bounds())
+        : await prepare(key, text, write)(this.bounds()),
     );
     if (version !== undefined) this.version('write', version);
     return version;
+  }
+
+  /** Made ready now, to be sent once. @throws NotOffered */
+  async prepared(
+    key: DocumentKey,
+    replaces: string | undefined,
+    text = this.text(key),
+  ): Promise<() => Promise<string | undefined>> {
+    const prepare = await this.member('prepare');
+    const write = { ...ttlOf(key), replaces };
+    let ready: ReturnType<typeof prepare> | undefined = prepare(key, text, write);
+    return async () => {
+      const version = await this.#answered('what prepare gave', async () => {
+        const send = ready ?? prepare(key, text, write);
+        ready = undefined;
+        return await send(this.bounds());
+      });
+      return version === undefined ? undefined : this.version('prepare', version);
+    };
   }
 
   async written(

@@ -4,6 +4,7 @@ import { nodeRuntime } from '../runtime/index.ts';
 import type { DocumentDriver } from '../stores/documents/index.ts';
 import { documentStore } from '../stores/documents/index.ts';
 import { MemoryService } from '../stores/documents/testing.ts';
+import { driverWith } from './faults/driver-wrapping.ts';
 import {
   type ConformanceTest,
   conformanceTests,
@@ -18,6 +19,7 @@ const replaced = 'a write changes nothing where another version stands than it n
 const removed = 'a removal removes nothing where another version stands than it names, or none';
 const neverAgain = 'a version never comes again, not even after its document was removed';
 const late = 'a renewal that comes after its session was removed does not bring it back';
+const ready = 'what is made ready is written when it is sent, where its version still stands';
 const oneWins = 'of writes and removals at once one is carried out, and no other says so';
 const names = 'documents of different names and kinds are independent, however odd and long the names';
 const large = 'a text of a hundred thousand bytes is kept whole';
@@ -44,6 +46,8 @@ const foundBy: Record<DriverFault, string> = {
   'removal-always-told-as-done': removed,
   'removal-never-told-as-done': removed,
   'late-renewal-brings-back': late,
+  'prepared-is-sent-at-once': ready,
+  'prepared-replaces-what-stands-then': ready,
   'versions-begin-again': neverAgain,
   'versions-of-a-coarse-clock': neverAgain,
   'versions-as-numbers': shown,
@@ -95,12 +99,18 @@ const foundBy: Record<DriverFault, string> = {
 
 const runtime = nodeRuntime();
 
+function sound(driver: DocumentDriver): DocumentDriver {
+  return driverWith(driver, {
+    prepare: (key, text, write) => (bounds) => driver.write(key, text, write, bounds),
+  });
+}
+
 /** Which of the cases for drivers fail; none may be skipped. */
 async function failures(patienceMs: number, fault?: DriverFault): Promise<string[]> {
   const open = async () => {
     const ownsClock = fault !== 'changes-without-sessions';
     const service = new MemoryService({ runtime, ownsClock, tells: true, many: true, tellsLed: true });
-    const faulty = fault === undefined ? (driver: DocumentDriver) => driver : faultyDrivers(fault, runtime);
+    const faulty = fault === undefined ? sound : faultyDrivers(fault, runtime);
     const store = documentStore(service.driver(), { runtime });
     return {
       store,

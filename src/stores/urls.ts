@@ -89,7 +89,8 @@ const mysql: Scheme = {
 };
 
 const redis: Opener = async (url, environment) => {
-  supplyPassword(url, environment.REDISCLI_AUTH);
+  const { REDISCLI_AUTH, VALKEYCLI_AUTH } = environment;
+  supplyPassword(url, (url.scheme.startsWith('valkey') && VALKEYCLI_AUTH) || REDISCLI_AUTH);
   const prefix = url.parameter('prefix');
   const scheme = url.scheme.replace('valkey', 'redis');
   return (await import('./redis.ts')).redisStore({ url: url.withoutParameters(scheme), prefix });

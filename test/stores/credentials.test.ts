@@ -48,6 +48,8 @@ describe('Variables of redis-cli', { skip: redisMissing ?? false }, () => {
       await letsIn(url, environment);
     }
     await letsIn(`redis://:${encoded}@${at}`, { REDISCLI_AUTH: 'wrong' });
+    await letsIn(`redis://${at}`, { VALKEYCLI_AUTH: 'wrong', ...environment });
+    await letsIn(`valkey://${at}`, { VALKEYCLI_AUTH: secret, REDISCLI_AUTH: 'wrong' });
     await refuses(`redis://:wrong@${at}`, environment, /Check user and password/);
     await refuses(`redis://${at}`, { REDISCLI_AUTH: '', PGPASSWORD: secret }, /Check user and password/);
   });

@@ -104,6 +104,26 @@ export const documentCases = [
       assert.equal(await stage.read(key, client), undefined, 'it is there though it was removed');
     }
   }),
+  documentCase(
+    'what is made ready is written when it is sent, where its version still stands',
+    async (stage) => {
+      for (const kind of ['election', 'session'] as const) {
+        const key = stage.key(kind);
+        const [first, second] = [stage.text(key), stage.text(key)];
+        const making = [await stage.prepared(key, undefined, first), await stage.prepared(key, undefined)];
+        assert.equal(await stage.read(key, 'two'), undefined, 'it was sent though nobody said so');
+        const made = await making[0]?.();
+        assert(made !== undefined, 'no document is there, and what was made ready was not written');
+        const replacing = [await stage.prepared(key, made, second), await stage.prepared(key, made)];
+        assert.equal(await making[1]?.(), undefined, 'a document that is there was made anew');
+        await stage.stands(key, { text: first, version: made }, 'two');
+        const replaced = await replacing[0]?.();
+        assert(replaced !== undefined, 'its version stands, and what was made ready was not written');
+        assert.equal(await replacing[1]?.(), undefined, 'what another write replaced was replaced again');
+        await stage.stands(key, { text: second, version: replaced }, 'two');
+      }
+    },
+  ),
   documentCase('of writes and removals at once one is carried out, and no other says so', async (stage) => {
     const key = stage.key('election');
     let version: string | undefined;

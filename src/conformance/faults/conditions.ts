@@ -94,6 +94,17 @@ export const driverFaultsInConditions = {
         driver.write(key, text, ended.has(idOf(key)) ? { ...write, replaces: undefined } : write, bounds),
     };
   }),
+  'prepared-is-sent-at-once': eachDriver((driver) => ({
+    prepare: (key, text, write) => {
+      const sent = driver.write(key, text, write, { signal: new AbortController().signal, timeoutMs: 1000 });
+      sent.catch(() => {});
+      return () => sent;
+    },
+  })),
+  'prepared-replaces-what-stands-then': eachDriver((driver) => ({
+    prepare: (key, text, write) => (bounds) =>
+      anyhow(driver, key, bounds, (replaces) => driver.write(key, text, { ...write, replaces }, bounds)),
+  })),
   'versions-begin-again': withVersions((ofDocument) => String(ofDocument + 1)),
   'versions-of-a-coarse-clock': withVersions((_, ofAll) => `t${Math.floor(ofAll / 2)}`),
   'versions-as-numbers': withNumbers,
