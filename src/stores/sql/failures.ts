@@ -3,17 +3,19 @@ import { ConclaveError, type ErrorCode } from '../../errors/index.ts';
 
 /**
  * `conflict`: rolled back for the sake of another transaction. `connection`: it broke, or the server is going away;
- * `unreachable`: there was none to begin with. `unfinished`: the database itself cannot tell. `slow`: given up for a
+ * `unreachable`: there was none to begin with; `certificate`: for the server's, which is not trusted. `unfinished`: the database itself cannot tell. `slow`: given up for a
  * lock or a bound of the server's. `refused`: any other answer.
  */
 export type SqlFailure =
   | 'conflict'
   | 'connection'
   | 'unreachable'
+  | 'certificate'
   | 'unfinished'
   | 'slow'
   | 'missing-table'
   | 'missing-database'
+  | 'no-database'
   | 'other-table'
   | 'read-only'
   | 'not-allowed'
@@ -50,6 +52,12 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
   },
   connection: { code: 'unavailable', retryable: true, unknown: true, says: () => 'lost its connection' },
   unreachable: { code: 'unavailable', retryable: true, says: () => 'got no connection' },
+  certificate: {
+    code: 'unavailable',
+    retryable: true,
+    says: () =>
+      'got no connection, since the certificate of the server is not trusted: name the authority that signed it in NODE_EXTRA_CA_CERTS, and the host as the certificate does',
+  },
   unfinished: {
     code: 'unavailable',
     retryable: true,
@@ -70,6 +78,10 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
   'missing-database': {
     code: 'failed-precondition',
     says: () => 'named a database or schema that does not exist: create it, or correct the name',
+  },
+  'no-database': {
+    code: 'failed-precondition',
+    says: () => 'named no database: write one into the URL (…/database)',
   },
   'other-table': {
     code: 'data-incompatible',
@@ -139,6 +151,11 @@ export const unreachableCodes: readonly string[] = [
 ];
 /** Those of a connection that there was. */
 export const brokenCodes: readonly string[] = ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT'];
+
+/** Of Node's and OpenSSL's checks of a certificate: its authority, its time, its names. */
+export function isCertificateCode(code: string): boolean {
+  return /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_)/.test(code);
+}
 
 /** Goes into SQL text, so no character that could end a quotation passes. @throws 'invalid-argument' */
 export function checkTable(table: unknown): string {

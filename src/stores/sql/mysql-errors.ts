@@ -1,7 +1,15 @@
 /** What the errors of MySQL, of MariaDB and of their driver mean. */
-import { brokenCodes, errorFields, type SqlFailure, unreachableCodes } from './failures.ts';
+import {
+  brokenCodes,
+  errorFields,
+  isCertificateCode,
+  type SqlFailure,
+  unreachableCodes,
+} from './failures.ts';
 
-const meanings: Readonly<Record<Exclude<SqlFailure, 'refused' | 'no-password'>, readonly number[]>> = {
+const meanings: Readonly<
+  Record<Exclude<SqlFailure, 'refused' | 'no-password' | 'certificate'>, readonly number[]>
+> = {
   // 1020: MariaDB with innodb_snapshot_isolation.
   conflict: [1213, 1020],
   // Shutting down, killed, closed for being idle, the network.
@@ -13,7 +21,8 @@ const meanings: Readonly<Record<Exclude<SqlFailure, 'refused' | 'no-password'>, 
   // A lock, a query that was killed, max_statement_time.
   slow: [1205, 1317, 1969, 3024],
   'missing-table': [1146],
-  'missing-database': [1049, 1046],
+  'missing-database': [1049],
+  'no-database': [1046],
   'other-table': [1054, 1364, 1072],
   'read-only': [1290, 1792, 1836, 3100],
   'not-allowed': [1044, 1142, 1143, 1227, 1370],
@@ -33,6 +42,7 @@ export function classify(error: unknown): SqlFailure | undefined {
   const known = text.startsWith('ER_') && typeof errno === 'number' ? numbers.get(errno) : undefined;
   if (known === 'credentials' && /using password: NO/.test(String(message))) return 'no-password';
   if (known !== undefined) return known;
+  if (text === 'HANDSHAKE_SSL_ERROR' || isCertificateCode(text)) return 'certificate';
   if (unreachableCodes.includes(text)) return 'unreachable';
   if (brokenCodes.includes(text) || /^(PROTOCOL_CONNECTION_LOST|CONNECTION_CLOSED)$/.test(text))
     return 'connection';

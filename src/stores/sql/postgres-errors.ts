@@ -1,5 +1,11 @@
 /** What the errors of PostgreSQL, of its relatives and of its drivers mean. */
-import { brokenCodes, errorFields, type SqlFailure, unreachableCodes } from './failures.ts';
+import {
+  brokenCodes,
+  errorFields,
+  isCertificateCode,
+  type SqlFailure,
+  unreachableCodes,
+} from './failures.ts';
 
 const codes: Readonly<Record<string, SqlFailure>> = {
   '40001': 'conflict',
@@ -27,7 +33,7 @@ const codes: Readonly<Record<string, SqlFailure>> = {
 /** 08: of connections; 57P: shut down, crashed, idle for too long. */
 const connectionClasses = /^(08|57P|25P03)/;
 /** The drivers' own errors carry no code, or a word as their code. */
-const unreachableMessages = /timeout exceeded when trying to connect/i;
+const unreachableMessages = /timeout exceeded when trying to connect|server does not support SSL/i;
 const brokenMessages =
   /connection (terminated|ended|error)|not queryable|client was closed|query read timeout|connection timeout/i;
 /** What `pg` says where it has none, or an empty one. */
@@ -40,6 +46,7 @@ export function classify(error: unknown): SqlFailure | undefined {
   const text = String(code ?? '');
   if (severity !== undefined || severity_local !== undefined)
     return codes[text] ?? (connectionClasses.test(text) ? 'connection' : 'refused');
+  if (isCertificateCode(text)) return 'certificate';
   if (unreachableCodes.includes(text) || text === 'CONNECT_TIMEOUT') return 'unreachable';
   if (brokenCodes.includes(text) || /^CONNECTION_/.test(text)) return 'connection';
   const said = String(message ?? '');
