@@ -67,18 +67,40 @@ export class Authentication {
 
 const staleToken = /invalid auth token|user name is empty|revision of auth store is old/;
 
+const untrusted = /self-signed certificate|unable to (verify|get) /;
+const trust =
+  'The certificate is not signed by an authority that is trusted here: name that one in tls.certificateAuthority of etcdStore, or in NODE_EXTRA_CA_CERTS.';
+
 export interface Access {
   readonly endpoints: readonly string[];
   readonly namespace: string;
   readonly credentials: Credentials | undefined;
 }
 
+/** Who had less time than the attempts is told what became of them so far. */
+export function withReason(error: unknown, last: unknown): unknown {
+  if (!ConclaveError.is(error, 'timeout') || !(last instanceof Error)) return error;
+  if (error.message.includes(last.message)) return error;
+  const { retryable, outcome, details } = error;
+  const message = `${error.message} The last attempt failed: ${last.message}`;
+  return new ConclaveError('timeout', message, { retryable, outcome, details, cause: last });
+}
+
 /** The same error, with where it happened and what to do about it. */
 export function explained(error: unknown, access: Access): unknown {
   if (!ConclaveError.is(error)) return error;
-  const remedy = remedyFor(error.message, access);
-  if (remedy === undefined) return error;
   const { outcome, details } = error;
+  const remedy = remedyFor(error.message, access);
+  if (remedy === undefined) {
+    if (!untrusted.test(error.message)) return error;
+    const { code, retryable } = error;
+    return new ConclaveError(code, `${error.message} ${trust}`, {
+      outcome,
+      details,
+      retryable,
+      cause: error,
+    });
+  }
   const message = `etcd at ${access.endpoints.join(', ')}: ${error.message}: ${remedy}`;
   return new ConclaveError('failed-precondition', message, {
     outcome,
@@ -94,6 +116,7 @@ function remedyFor(text: string, { namespace, credentials }: Access): string | u
     return `grant ${role} readwrite on the prefix ${namespace}/, which is the store's namespace.`;
   }
   if (text.includes('authentication failed')) return 'check user and password.';
-  if (staleToken.test(text) && user === undefined) return 'etcd wants a login: give user and password.';
+  if (staleToken.test(text) && user === undefined)
+    return 'etcd wants a login: give user and password, or ETCDCTL_USER and ETCDCTL_PASSWORD, which openStore and the commands read.';
   return undefined;
 }

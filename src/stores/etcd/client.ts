@@ -19,7 +19,13 @@ import {
   TxnRequest,
   type TxnResponse,
 } from '../../wire/index.ts';
-import { type Access, type Authentication, type Credentials, explained } from './authentication.ts';
+import {
+  type Access,
+  type Authentication,
+  type Credentials,
+  explained,
+  withReason,
+} from './authentication.ts';
 import { LeaseKeepAlives } from './keep-alives.ts';
 
 export interface EtcdClientParts {
@@ -40,6 +46,7 @@ interface Attempts {
   readonly once?: boolean;
   /** Called when an attempt may have been carried out, or may still come to be. */
   readonly onUnsure?: () => void;
+  readonly onFailed?: (error: unknown) => void;
 }
 
 /** The least that one of several endpoints gets to answer, before another is asked. */
@@ -64,6 +71,8 @@ export class EtcdClient {
   readonly #authentication: Authentication;
   readonly #access: Access;
   #versionKnown = false;
+  /** Why nobody could log in yet: those who wait for it may have less time than the attempts. */
+  #loginFailure: unknown;
 
   constructor(parts: EtcdClientParts) {
     this.endpoints = parts.endpoints;
@@ -207,7 +216,13 @@ export class EtcdClient {
     // For all who wait, so within nobody's own time.
     const ask = async ({ user, password }: Credentials): Promise<string> => {
       const request = { name: user, password };
-      return (await this.#attempts(services.Auth.authenticate, request, what, { timeoutMs }, reading)).token;
+      const onFailed = (error: unknown) => {
+        this.#loginFailure = error;
+      };
+      const attempts = { ...reading, onFailed };
+      const given = await this.#attempts(services.Auth.authenticate, request, what, { timeoutMs }, attempts);
+      this.#loginFailure = undefined;
+      return given.token;
     };
     try {
       const ready = this.#authentication.ready(ask);
@@ -216,7 +231,7 @@ export class EtcdClient {
         ...options,
       });
     } catch (error) {
-      throw explained(error, this.#access);
+      throw explained(withReason(error, this.#loginFailure), this.#access);
     }
   }
 
@@ -248,7 +263,7 @@ export class EtcdClient {
     request: Req,
     what: string,
     options: CallOptions,
-    { changesNothing = false, once = false, onUnsure }: Attempts,
+    { changesNothing = false, once = false, onUnsure, onFailed }: Attempts,
   ): Promise<Res> {
     const { signal } = options;
     const answer = await this.#endpoints.run(
@@ -260,6 +275,7 @@ export class EtcdClient {
         try {
           return await link.unary(method, request, unary);
         } catch (error) {
+          onFailed?.(error);
           if (ConclaveError.is(error) && error.outcome === 'not-applied') throw error;
           onUnsure?.();
           if (!once || !ConclaveError.is(error)) throw error;
