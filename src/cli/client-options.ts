@@ -47,6 +47,14 @@ export function whereElectionsAre(command: Command): WhereElectionsAre {
     throw new CommandFailure('usage', '--store is empty: is the variable that it comes from set?');
   }
   const isOther = store !== undefined && store !== '' && !bySource('endpoints');
+  const membersOnly = ['cacert', 'cert', 'key', 'insecureSkipTlsVerify', 'user'].find(bySource);
+  if (isOther && membersOnly !== undefined) {
+    const flag = membersOnly.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new CommandFailure(
+      'usage',
+      `--${flag} is for Conclave's own members, not for --store or CONCLAVE_STORE: its login stands in the URL or in the variables of its vendor, and an authority for TLS in NODE_EXTRA_CA_CERTS.`,
+    );
+  }
   return { endpoints: endpointsOf(endpoints), storeUrl: isOther ? store : undefined };
 }
 

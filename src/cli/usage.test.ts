@@ -12,6 +12,11 @@ const refused: readonly (readonly [string[], RegExp])[] = [
   [elect('--holder', ''), /--holder is empty/],
   [elect('--release-on-disconnect'), /cannot bind .*: leave out --release-on-disconnect/],
   [['observe', 'x', ...store, '--timeout', '2s'], /--timeout means nothing without --once/],
+  [elect('--user', 'a:b'), /--user is for Conclave's own members, not for --store/],
+  [
+    ['observe', 'x', ...store, '--insecure-skip-tls-verify'],
+    /--insecure-skip-tls-verify is for Conclave's own/,
+  ],
   [['migrate', ...store, '--replicas', '3'], /--replicas is for NATS and Cassandra/],
 ];
 
