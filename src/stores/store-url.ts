@@ -92,10 +92,13 @@ export class StoreUrl {
 
   /**
    * The URL for a driver that takes one, with the parameters that were not taken out, which are for the driver to know.
-   * @throws 'invalid-argument' for one that looks like one of ours, misspelt.
+   * `driver`: those of the driver without which a connection is less safe than was meant.
+   * @throws 'invalid-argument' for one that looks like one of ours, or of these, misspelt.
    */
-  rest(scheme = this.scheme): string {
+  rest(scheme = this.scheme, driver: readonly string[] = []): string {
     for (const name of this.#query.keys()) {
+      if (driver.includes(name)) continue;
+      if (nearest(name, driver) !== undefined) for (const one of driver) this.#known.add(one);
       if (nearest(name, [...this.#known]) !== undefined) throw this.#unknown(name);
     }
     const query = this.#query.toString();

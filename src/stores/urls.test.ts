@@ -21,7 +21,10 @@ const urls: Readonly<Record<string, readonly string[]>> = {
   ],
   s3: ['s3://bucket/prefix?region=eu-central-1', 's3://bucket?region=r&endpoint=http://127.0.0.1:9000'],
   postgres: ['postgres://user:pw@127.0.0.1:5432/database?table=t&dialect=cockroachdb'],
-  postgresql: ['postgresql://127.0.0.1/database?sslmode=disable'],
+  postgresql: [
+    'postgresql://127.0.0.1/database?sslmode=disable&ssl=false',
+    'postgresql://127.0.0.1/database?sslnegotiation=direct&application_name=a&connect_timeout=5',
+  ],
   mysql: ['mysql://user:pw@127.0.0.1/database?table=t'],
   mariadb: ['mariadb://127.0.0.1:3306/database'],
   redis: ['redis://:pw@127.0.0.1:6379?prefix=p', 'redis://127.0.0.1/2'],
@@ -32,6 +35,7 @@ const urls: Readonly<Record<string, readonly string[]>> = {
   cassandra: ['cassandra://user:pw@a,b:9043/keyspace?datacenter=dc1&table=t'],
   scylla: ['scylla://a/keyspace?datacenter=dc1'],
   nats: ['nats://user:pw@127.0.0.1:4222?bucket=b', 'nats://a,b'],
+  tls: ['tls://user:pw@127.0.0.1:4222?bucket=b'],
 };
 
 for (const [scheme, examples] of Object.entries(urls)) {
@@ -85,6 +89,7 @@ test('a refusal says what the URL lacks, or may have', async () => {
     ['nats://host?bucket=a&tls=1', /"tls".*Known: bucket\./],
     ['postgres://host/base?sslmode=disable&tabel=t', /"tabel".*Did you mean table\?/],
     ['postgresql://host/base?table=t&dialct=cockroachdb', /"dialct".*Did you mean dialect\?/],
+    ['postgres://host/base?sslmod=require', /"sslmod".*Did you mean sslmode\?/],
     ['mysql://host/base?Table=t', /"Table".*Did you mean table\?/],
     ['mongodb://host/base?colection=c', /"colection".*Did you mean collection\?/],
     ['cassandra://host/keyspace', /parameter datacenter is missing/],

@@ -69,7 +69,9 @@ const consul: Opener = async (url, environment) =>
 
 const postgresAt = (url: StoreUrl) => {
   const [table, dialect] = [url.parameter('table'), url.parameter('dialect')];
-  return { url: url.rest(), table, dialect: dialect as PostgresDialect | undefined };
+  // Without TLS the driver says nothing of it.
+  const rest = url.rest(url.scheme, ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey']);
+  return { url: rest, table, dialect: dialect as PostgresDialect | undefined };
 };
 
 const postgres: Scheme = {
@@ -185,6 +187,8 @@ const schemes: Readonly<Record<string, Scheme>> = {
   valkey: { open: redis },
   valkeys: { open: redis },
   nats,
+  // As NATS itself writes that it is to be TLS from the start or not at all.
+  tls: nats,
   mongodb,
   'mongodb+srv': mongodb,
   cassandra,
