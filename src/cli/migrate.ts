@@ -39,7 +39,7 @@ export function addMigrate(program: Command, finish: (exitCode: number) => void)
         throw new CommandFailure('usage', 'Say which store: --store URL, or CONCLAVE_STORE.');
       const timeoutMs = parseDurationMs(timeout, '--timeout');
       const count = replicas === undefined ? undefined : parseWholeNumber(replicas, '--replicas', 1, 100);
-      if (count !== undefined && !/^\s*(nats|cassandra|scylla):/i.test(url))
+      if (count !== undefined && !/^\s*(nats|tls|cassandra|scylla):/i.test(url))
         throw new CommandFailure('usage', '--replicas is for NATS and Cassandra: leave it out.');
       const schema = await schemaOfStore(url, { replicas: count }, process.env);
       if (print && schema === undefined) process.stderr.write(`conclave: ${nothing}\n`);
@@ -54,7 +54,7 @@ async function migrate(url: string, schema: StoreSchema | undefined, timeoutMs: 
   const say = (sentence: string) => process.stdout.write(`${sentence}\n`);
   await using store = await openStore(url, process.env);
   if (schema?.make !== undefined) {
-    const made = await withinTime(schema.make(), schema.what, timeoutMs);
+    const made = await withinTime(schema.make(), `${schema.what} in ${store.description}`, timeoutMs);
     say(made ? `Made ${schema.what}.` : `There is ${schema.what} already: it stays as it is.`);
   } else if (schema !== undefined) {
     say(`Nothing is made: ${schema.what} is yours to make (--print says how).`);
@@ -71,7 +71,7 @@ async function withinTime(made: Promise<boolean>, what: string, timeoutMs: numbe
     late.reject(
       new CommandFailure(
         'unreachable',
-        `Making ${what} took longer than --timeout: run it again to see what there is.`,
+        `Making ${what} took longer than --timeout: does the server answer? Run it again to see what there is.`,
       ),
     );
   }, timeoutMs);
