@@ -66,8 +66,12 @@ export class DriverCalls {
   }
 
   assertOpen(what: string): void {
-    if (!this.#closed.signal.aborted) return;
-    throw new ConclaveError('closed', `${what}: the store ${this.driver.description} is closed.`);
+    if (this.#closed.signal.aborted) throw this.#closedWhile(what, 'not-applied');
+  }
+
+  #closedWhile(what: string, outcome: 'not-applied' | 'unknown'): ConclaveError {
+    const message = `${what}: the store ${this.driver.description} is closed.`;
+    return new ConclaveError('closed', message, { outcome });
   }
 
   /** Between attempts, none of which had an effect. @throws 'timeout' */
@@ -232,10 +236,12 @@ export class DriverCalls {
     const timeoutMs = Math.max(1, untilMs - this.nowMs());
     const gone = new AbortController();
     const aborted = () =>
-      new ConclaveError('aborted', `${what} in ${description} was aborted by its signal.`, {
-        outcome,
-        cause: signal?.reason,
-      });
+      signal === this.#closed.signal
+        ? this.#closedWhile(what, outcome)
+        : new ConclaveError('aborted', `${what} in ${description} was aborted by its signal.`, {
+            outcome,
+            cause: signal?.reason,
+          });
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) return reject(aborted());
       // Before all else: others may wait for what it does.

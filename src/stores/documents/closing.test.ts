@@ -134,3 +134,13 @@ test('A stream of changes that ends as soon as it has begun is asked for less an
   await watching;
   await store[Symbol.asyncDispose]();
 });
+
+test('A call that waits for a driver still connecting is told that the store was closed', async () => {
+  const { service, open } = stage(false);
+  const driver = service.driver();
+  driver.open = () => new Promise(() => {});
+  const store = open(driver);
+  const refused = assert.rejects(store.read('job'), { code: 'closed', outcome: 'not-applied' });
+  await store[Symbol.asyncDispose]();
+  await refused;
+});
