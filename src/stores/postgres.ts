@@ -48,6 +48,7 @@ import {
   type PostgresTablePlace,
   postgresSchema,
 } from './sql/postgres-table.ts';
+import { clockErrorMs, clusterTraits, serverTraits } from './sql/postgres-traits.ts';
 import type { Statements } from './sql/statements.ts';
 import { Sweeper, sweptAtATime } from './sql/sweeper.ts';
 
@@ -285,20 +286,3 @@ const after = (value: string) => `clock_timestamp() + ${value}::float8 * interva
 
 /** What nobody is to see any more, whether it was swept away already or not. */
 const unforgotten = '(keep_until IS NULL OR keep_until >= clock_timestamp())';
-/** CockroachDB and YugabyteDB stop where the clocks of two servers differ by half of it. */
-const clockErrorMs = 1000;
-
-const serverTraits = {
-  note: 'on one PostgreSQL that writes; a failover to an asynchronous standby, or a restored backup, can take back what was answered',
-  // A renewal is one statement, of about a millisecond in one network and some ten with a synchronous standby, and
-  // comes every third of the TTL: below this, a checkpoint or a lost packet would end a leadership.
-  minTtlMs: 500,
-  ownsClock: true,
-} as const;
-
-const clusterTraits = {
-  note: 'while a majority of the replicas of the table run; a restored backup takes tokens back',
-  // A write is a round of consensus, and a new leader of the rows' range takes seconds.
-  minTtlMs: 2000,
-  ownsClock: false,
-} as const;

@@ -10,19 +10,18 @@ import type {
   StoreSession,
 } from '../../election/store.ts';
 import { ConclaveError } from '../../errors/index.ts';
-import { pause } from '../../runtime/pause.ts';
 import type { Within } from './calling.ts';
 import { type DocumentStoreParts, ElectionChanges, type Step } from './changes.ts';
-import { deadAmong, isOver } from './deaths.ts';
+import { deadAmong } from './deaths.ts';
 import type { ElectionDocument, Place } from './documents.ts';
 import type { FoundElection } from './elections.ts';
 import type { OwnedSession } from './owned-session.ts';
 import { ledBy, recordOf, releasedBy, withoutPlaces, withPlace, withRecord } from './queue.ts';
 import { electionState, isAfter } from './state.ts';
+import { Successions } from './successions.ts';
 
 /** The more there are before us, the later we act in their stead when none of them does. */
 const headStartMs = 150;
-const successionAfterMs = 20;
 const closingAtATime = 16;
 
 export class DocumentSession implements StoreSession {
@@ -35,15 +34,13 @@ export class DocumentSession implements StoreSession {
   readonly #owned: OwnedSession;
   readonly #onEnd: (session: DocumentSession) => void;
   readonly #changes: ElectionChanges;
-  /** Looks at those to whom a release gave the leadership. */
-  readonly #looking = new Set<Promise<void>>();
-  /** Aborts when no look is to wait any longer. */
-  readonly #hurry = new AbortController();
+  readonly #successions: Successions;
   #ending: Promise<void> | undefined;
 
   constructor(parts: DocumentStoreParts, owned: OwnedSession, onEnd: (session: DocumentSession) => void) {
     this.#parts = parts;
     this.#changes = new ElectionChanges(parts);
+    this.#successions = new Successions(parts, this.#changes, owned.id);
     this.#owned = owned;
     this.#onEnd = onEnd;
     this.id = owned.id;
@@ -136,7 +133,7 @@ export class DocumentSession implements StoreSession {
     if (ready !== undefined) {
       this.#changes.depart(name);
       if (await this.#changes.send(name, ready, within)) {
-        this.#lookAfter(name, ready.next);
+        this.#successions.lookAfter(name, ready.next);
         return true;
       }
     }
@@ -150,35 +147,8 @@ export class DocumentSession implements StoreSession {
       return released.document;
     };
     const released = await this.#lead(name, token, within, step, { hasty: ready === undefined });
-    if (released && next !== undefined) this.#lookAfter(name, next);
+    if (released && next !== undefined) this.#successions.lookAfter(name, next);
     return released;
-  }
-
-  /**
-   * Whether the next one is alive is asked a little later: it would wait for the answer, or share the service's care with
-   * the question. Where it is not alive, whoever waits would find out by looking; but who made it lead is the first to know.
-   */
-  #lookAfter(name: string, next: Place): void {
-    const { calls } = this.#parts;
-    const looking = pause(calls.runtime.timers, successionAfterMs, this.#hurry.signal)
-      .then(() => this.#settleSuccession(name, next, calls.within('Releasing an election')))
-      // The release itself stands.
-      .catch(() => {})
-      .finally(() => this.#looking.delete(looking));
-    this.#looking.add(looking);
-  }
-
-  async #settleSuccession(name: string, next: Place, within: Within): Promise<void> {
-    if (!(await isOver(this.#parts, next.session, within))) return;
-    const passOver = async ({ document }: FoundElection, nextVersion: () => Promise<number>) => {
-      const nothing = { next: undefined, value: undefined };
-      if (document.leader?.session !== next.session) return nothing;
-      const dead = await deadAmong(this.#parts, document, this.id, within);
-      if (!dead.has(next.session)) return nothing;
-      const rest = withoutPlaces(document, (session) => dead.has(session));
-      return { next: ledBy(rest, rest.waiting[0], await nextVersion()), value: undefined };
-    };
-    await this.#changes.change(name, within, passOver);
   }
 
   async transfer(
@@ -232,7 +202,7 @@ export class DocumentSession implements StoreSession {
 
   /** First the session, which frees all its names at once; then each document, so that nobody has to notice. */
   async #end(): Promise<void> {
-    this.#hurry.abort();
+    this.#successions.hurry();
     const names = this.#changes.departAll();
     await this.#owned.end();
     const within = this.#parts.calls.within('Closing a session');
@@ -243,7 +213,7 @@ export class DocumentSession implements StoreSession {
         });
       }
     };
-    await Promise.all([...Array.from({ length: closingAtATime }, work), ...this.#looking]);
+    await Promise.all([...Array.from({ length: closingAtATime }, work), ...this.#successions.looking]);
   }
 
   async #vacate(name: string, within: Within): Promise<void> {
