@@ -4,7 +4,19 @@
  */
 import { writeTable } from '../page.ts';
 import { format, median } from '../statistics.ts';
-import { type Figures, fasterThan, type Idle, idle, type Kill, measure, warmUp } from './measures.ts';
+import type { Where } from './client.ts';
+import {
+  type Figures,
+  fasterThan,
+  handOvers,
+  type Idle,
+  idle,
+  type Kill,
+  kill,
+  type Seated,
+  seat,
+  warmUp,
+} from './measures.ts';
 import { type Competitor, competitors, type Place, places } from './places.ts';
 
 const heading = [
@@ -17,7 +29,7 @@ interface Row {
   readonly competitor: Competitor;
   /** undefined: it failed, and why stands in `trouble`. */
   readonly figures: Figures | undefined;
-  readonly trouble?: string;
+  readonly trouble?: string | undefined;
   /** On the same server. */
   readonly ours: Figures | undefined;
   /** With a session that is bound to its connection, for those whose are. */
@@ -77,31 +89,67 @@ function parsed(args: readonly string[]) {
   return { chosen, trials, write };
 }
 
+type Attempt = <T>(competitor: Competitor, work: () => Promise<T>) => Promise<T | undefined>;
+
 /** One that fails costs its row, not the run. */
 async function measuredAt(place: Place, trials: number): Promise<Row[]> {
   await using server = await place.start();
-  const rows: Row[] = [];
-  let ours: Figures | undefined;
-  let bound: Figures | undefined;
-  let minTtlMs: number | undefined;
-  const { warmUpMs = 0 } = place;
-  if (warmUpMs > 0) await warmUp(competitors(place), server.where(server.ports), warmUpMs);
-  for (const competitor of competitors(place)) {
+  const where = server.where(server.ports);
+  const all = competitors(place);
+  const troubles = new Map<Competitor, string>();
+  const attempt: Attempt = async (competitor, work) => {
     process.stderr.write(`${place.title}: ${competitor.title}…\n`);
     try {
-      const figures = await measure(competitor, server.where(server.ports), trials, minTtlMs);
-      ours ??= figures;
-      if (competitor.isOurs) bound = figures;
-      minTtlMs ??= figures.minTtlMs;
-      const oursBound = competitor.connectionBound ? bound : undefined;
-      rows.push({ place, competitor, figures, ours, oursBound });
+      return await work();
     } catch (error) {
       const trouble = error instanceof Error ? error.message : String(error);
       process.stderr.write(`${place.title}: ${competitor.title}: ${trouble}\n`);
-      rows.push({ place, competitor, figures: undefined, trouble, ours, oursBound: undefined });
+      troubles.set(competitor, trouble);
+      return undefined;
     }
+  };
+  const { warmUpMs = 0 } = place;
+  if (warmUpMs > 0) await warmUp(all, where, warmUpMs);
+  const figures = await handedOver(all, where, trials, attempt);
+  const [first] = figures.values();
+  for (const [competitor, so] of figures) {
+    const killed = await attempt(competitor, () => kill(competitor, where, trials, first?.minTtlMs ?? 1000));
+    figures.set(competitor, { ...so, kill: killed });
   }
-  return rows;
+  const ours = figures.get(all[0] as Competitor);
+  const bound = all.find(({ isOurs }) => isOurs);
+  return all.map((competitor) => ({
+    ...{ place, competitor, ours, trouble: troubles.get(competitor) },
+    figures: troubles.has(competitor) ? undefined : figures.get(competitor),
+    oursBound: competitor.connectionBound && bound ? figures.get(bound) : undefined,
+  }));
+}
+
+/** All but what follows a SIGKILL. */
+async function handedOver(
+  all: readonly Competitor[],
+  where: Where,
+  trials: number,
+  attempt: Attempt,
+): Promise<Map<Competitor, Figures>> {
+  const seated = new Map<Competitor, Seated>();
+  try {
+    for (const competitor of all) {
+      const one = await attempt(competitor, () => seat(competitor, where, trials));
+      if (one !== undefined) seated.set(competitor, one);
+    }
+    process.stderr.write('All in turns…\n');
+    const resigned = await handOvers([...seated.values()], trials);
+    return new Map(
+      [...seated].map(([competitor, { once, ready }], at) => {
+        const ledMs = once.map((one) => one.ledMs);
+        const doneMs = once.map((one) => one.doneMs);
+        return [competitor, { ledMs, doneMs, resignMs: resigned[at] ?? [], kill: undefined, ...ready }];
+      }),
+    );
+  } finally {
+    for (const one of seated.values()) await one[Symbol.asyncDispose]();
+  }
 }
 
 function beginning({ place, competitor }: Pick<Row, 'place' | 'competitor'>): string {

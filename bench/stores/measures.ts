@@ -1,9 +1,9 @@
 /** One figure each, of one system on one server that runs. */
 import { median } from '../statistics.ts';
 import { pause } from '../systems.ts';
-import type { Where } from './client.ts';
+import type { Once, Where } from './client.ts';
 import { type Competitor, competitors, type Place } from './places.ts';
-import { Contenders } from './processes.ts';
+import { Contenders, type Ready } from './processes.ts';
 import { CountingProxy } from './wire.ts';
 
 /** Conclave's default. */
@@ -48,55 +48,89 @@ export async function warmUp(
   await Promise.all(warming);
 }
 
-export async function measure(
+/** Two clients of one system, warmed up. */
+export interface Seated extends AsyncDisposable {
+  readonly system: string;
+  readonly seats: readonly [Seat, Seat];
+  readonly once: readonly Once[];
+  readonly ready: Ready;
+}
+
+export async function seat({ system }: Competitor, where: Where, trials: number): Promise<Seated> {
+  const inOneProcess = where.url === '';
+  // Those beside each other are connected to the same two.
+  const at = (number: number) => ({ ...where, url: where.servers?.[number] ?? where.url });
+  const first = await Contenders.start(system, at(0), inOneProcess ? 2 : 1);
+  const second = inOneProcess ? undefined : await Contenders.start(system, at(1));
+  const all = [first, ...(second ? [second] : [])];
+  await Promise.all(
+    all.map((one, number) => one.lead('warm-up', `warm-up-${system}-${number}`, usualTtlMs, warmUps)),
+  );
+  return {
+    ...{ system, ready: first.ready },
+    once: await first.lead('lead', nameOf('once', system), usualTtlMs, trials),
+    seats: [
+      { contenders: first, client: 0 },
+      { contenders: second ?? first, client: inOneProcess ? 1 : 0 },
+    ],
+    async [Symbol.asyncDispose]() {
+      for (const one of all) await one[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/**
+ * From the call of the leader's `resign` until the other one leads, back and forth; of all systems in turns, since the
+ * server and the machine are not the same from one minute to the next.
+ */
+export async function handOvers(seated: readonly Seated[], trials: number): Promise<readonly number[][]> {
+  const pairs = await Promise.all(
+    seated.map(async ({ system, seats: [leader, next], ready }) => {
+      const election = nameOf('resign', system);
+      await leader.contenders.campaign(election, usualTtlMs, leader.client);
+      return { election, leader, next, pollsEveryMs: ready.pollsEveryMs ?? 0, figures: [] as number[] };
+    }),
+  );
+  while (pairs.some(({ figures }) => figures.length < trials)) {
+    for (const pair of pairs) await handOver(pair);
+  }
+  for (const { leader, election } of pairs) await leader.contenders.resign(election, leader.client);
+  return pairs.map(({ figures }) => figures);
+}
+
+interface Pair {
+  readonly election: string;
+  leader: Seat;
+  next: Seat;
+  readonly pollsEveryMs: number;
+  readonly figures: number[];
+}
+
+async function handOver(pair: Pair): Promise<void> {
+  const { election, leader, next, pollsEveryMs, figures } = pair;
+  const waiting = next.contenders.campaign(election, usualTtlMs, next.client);
+  waiting.catch(() => {});
+  // Until the other one waits, and at any point between two of its looks.
+  await pause(250 + Math.random() * Math.max(100, pollsEveryMs));
+  const [calledNs, ledNs] = await Promise.all([leader.contenders.resign(election, leader.client), waiting]);
+  // Otherwise the leader lost it on a machine that is too busy.
+  if (ledNs > calledNs) figures.push(Number(ledNs - calledNs) / 1e6);
+  pair.leader = next;
+  pair.next = leader;
+}
+
+export async function kill(
   { system, floorMs = 0, staysForEver = false }: Competitor,
   where: Where,
   trials: number,
-  minTtlMs: number | undefined,
-): Promise<Figures> {
-  const inOneProcess = where.url === '';
-  // Those beside each other are connected to the same two.
-  const at = (seat: number) => ({ ...where, url: where.servers?.[seat] ?? where.url });
-  await using first = await Contenders.start(system, at(0), inOneProcess ? 2 : 1);
-  await using second = inOneProcess ? undefined : await Contenders.start(system, at(1));
-  await Promise.all(
-    [first, ...(second ? [second] : [])].map((one, at) =>
-      one.lead('warm-up', `warm-up-${system}-${at}`, usualTtlMs, warmUps),
-    ),
-  );
-  const name = (what: string) => `${what}-${system.replaceAll(' ', '-')}`;
-  const once = await first.lead('lead', name('once'), usualTtlMs, trials);
-  const seats: [Seat, Seat] = [
-    { contenders: first, client: 0 },
-    { contenders: second ?? first, client: inOneProcess ? 1 : 0 },
-  ];
-  const resignMs = await handOvers(seats, name('resign'), trials);
-  const ttlMs = Math.max(floorMs, minTtlMs ?? first.ready.minTtlMs ?? 1000);
-  const kill =
-    inOneProcess || staysForEver ? undefined : await killing(system, where, name('kill'), ttlMs, trials);
-  const ledMs = once.map((one) => one.ledMs);
-  const doneMs = once.map((one) => one.doneMs);
-  return { ledMs, doneMs, resignMs, kill, ...first.ready };
+  minTtlMs: number,
+): Promise<Kill | undefined> {
+  if (where.url === '' || staysForEver) return undefined;
+  return await killing(system, where, nameOf('kill', system), Math.max(floorMs, minTtlMs), trials);
 }
 
-/** From the call of the leader's `resign` until the other one leads, back and forth. */
-async function handOvers(seats: readonly [Seat, Seat], election: string, trials: number): Promise<number[]> {
-  const { pollsEveryMs = 0 } = seats[0].contenders.ready;
-  let [leader, next] = seats;
-  await leader.contenders.campaign(election, usualTtlMs, leader.client);
-  const figures: number[] = [];
-  while (figures.length < trials) {
-    const waiting = next.contenders.campaign(election, usualTtlMs, next.client);
-    waiting.catch(() => {});
-    // Until the other one waits, and at any point between two of its looks.
-    await pause(250 + Math.random() * Math.max(100, pollsEveryMs));
-    const [calledNs, ledNs] = await Promise.all([leader.contenders.resign(election, leader.client), waiting]);
-    // Otherwise the leader lost it on a machine that is too busy.
-    if (ledNs > calledNs) figures.push(Number(ledNs - calledNs) / 1e6);
-    [leader, next] = [next, leader];
-  }
-  await leader.contenders.resign(election, leader.client);
-  return figures;
+function nameOf(what: string, system: string): string {
+  return `${what}-${system.replaceAll(' ', '-')}`;
 }
 
 /** Several clients in one process that is killed, each with an election, a session and renewals of its own. */
@@ -114,8 +148,8 @@ async function killing(
   await others.lead('warm-up', `${election}-warm-up`, usualTtlMs, warmUps / 2);
   await Promise.all(
     each.map(async (at) => {
-      // Their renewals are not in step.
-      await pause((Math.random() * ttlMs) / 3);
+      // They die at any point between two of their renewals, which come once in a TTL at the least.
+      await pause(Math.random() * ttlMs);
       await leaders.campaign(`${election}-${at}`, ttlMs, at);
     }),
   );
