@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { ConclaveError } from '../errors/index.ts';
 import { openStore, type StoreSchema, schemaOfStore } from '../stores/urls.ts';
 import { storeHelp } from './client-options.ts';
 import { parseDurationMs } from './durations.ts';
@@ -16,6 +17,9 @@ Examples:
   $ conclave migrate --store mysql://admin@db/app --print      # the SQL, for a migration of your own
   $ conclave migrate --store nats://n1:4222,n2:4222,n3:4222 --replicas 3`;
 
+/** As `observe --once`: what takes longer is making things, not an answer. */
+const answerMs = 5000;
+
 const nothing = 'Nothing is to be made for this store.';
 
 interface MigrateFlags {
@@ -32,7 +36,11 @@ export function addMigrate(program: Command, finish: (exitCode: number) => void)
     .addOption(new Option('--store <URL>', 'The store, as postgres://HOST/DATABASE.').env('CONCLAVE_STORE'))
     .option('--print', 'Only print it, as SQL, CQL or commands of the vendor’s tool; connects to nothing.')
     .option('--replicas <COUNT>', 'Of a bucket (NATS) or keyspace (Cassandra) that is made. Default: 3.')
-    .option('--timeout <DURATION>', 'How long it may take.', '60s')
+    .option(
+      '--timeout <DURATION>',
+      'How long making it may take; who gives no answer is told of after 5s.',
+      '60s',
+    )
     .addHelpText('after', `${examples}\n${storeHelp}`)
     .action(async ({ store: url = '', print = false, replicas, timeout }: MigrateFlags) => {
       if (url.trim() === '')
@@ -51,17 +59,23 @@ export function addMigrate(program: Command, finish: (exitCode: number) => void)
 
 async function migrate(url: string, schema: StoreSchema | undefined, timeoutMs: number): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
+  const leftMs = () => Math.max(1, untilMs - performance.now());
+  const look = () => store.read('conclave migrate', { timeoutMs: Math.min(answerMs, leftMs()) });
   const say = (sentence: string) => process.stdout.write(`${sentence}\n`);
   await using store = await openStore(url, process.env);
   if (schema?.make !== undefined) {
-    const made = await withinTime(schema.make(), `${schema.what} in ${store.description}`, timeoutMs);
+    // That something is missing is why we are here; but drivers that are to make it wait far longer for an answer.
+    await look().catch((error: unknown) => {
+      if (ConclaveError.is(error, 'timeout')) throw error;
+    });
+    const made = await withinTime(schema.make(), `${schema.what} in ${store.description}`, leftMs());
     say(made ? `Made ${schema.what}.` : `There is ${schema.what} already: it stays as it is.`);
   } else if (schema !== undefined) {
     say(`Nothing is made: ${schema.what} is yours to make (--print says how).`);
   } else {
     say(nothing);
   }
-  await store.read('conclave migrate', { timeoutMs: Math.max(1, untilMs - performance.now()) });
+  await look();
   say(`Elections can be held in ${store.description}: it was opened, and read.`);
 }
 

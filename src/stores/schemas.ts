@@ -86,7 +86,17 @@ export async function ofCassandra(
     text: statements(texts),
     async make() {
       const { connectCassandra } = await import('./cassandra/connection.ts');
-      const client = await connectCassandra(options);
+      const { cassandraError } = await import('./cassandra/failures.ts');
+      const client = await connectCassandra(options).catch((error: unknown) => {
+        const description = `Cassandra at ${options.contactPoints?.join(', ')}`;
+        const whole = {
+          description,
+          table: `${keyspace}.${table}`,
+          schema: texts.join('; '),
+          changes: false,
+        };
+        throw cassandraError(error, whole);
+      });
       try {
         await createCassandraKeyspace(client, keyspace, localDataCenter, replicas);
         return await createCassandraTable(client, place);
