@@ -32,7 +32,7 @@ import {
   type RedisConnection,
   redisConnection,
 } from './redis/connection.ts';
-import { ended, explained } from './redis/failures.ts';
+import { ended, explained, silentTls } from './redis/failures.ts';
 import {
   listElections,
   readDocuments,
@@ -119,6 +119,11 @@ class RedisDocuments implements DocumentDriver {
     if (Number(maxMemory) === 0 || !policy.startsWith('allkeys')) return;
     const message = `${this.description} forgets any key when its memory is full (maxmemory-policy ${policy}), elections and their tokens too: use another server, or set maxmemory-policy to noeviction or to one of the volatile ones.`;
     throw new ConclaveError('failed-precondition', message);
+  }
+
+  /** Within a short time nothing else is heard. */
+  whyNoAnswer(): string | undefined {
+    return this.#isTls === true && !this.#tried ? silentTls : undefined;
   }
 
   async read(key: DocumentKey): Promise<StoredDocument | undefined> {
@@ -250,7 +255,7 @@ class RedisDocuments implements DocumentDriver {
       if (connection?.isEnded()) throw ended(`${what} failed: the client of ${description}`, error, outcome);
       const { database = '' } = connection ?? {};
       const where = {
-        ...{ prefix: this.#prefix, channel: this.#channel, database },
+        ...{ description, prefix: this.#prefix, channel: this.#channel, database },
         ...{ isTls: this.#isTls, tried: this.#tried },
       };
       const isOpening = what === 'Connecting';

@@ -70,6 +70,31 @@ for (const urlAt of urls) {
   });
 }
 
+test('migrate tells of a silent server long before --timeout', patience, async () => {
+  await using silent = await startSilent();
+  const { host } = silent;
+  const urls = [`postgres://u:p@${host}/db`, `etcds://${host}`, `cassandra://u:p@${host}/ks?datacenter=dc1`];
+  // Who waited for all of it would wait longer than the test does.
+  const flags = ['--timeout', '10m', '--store'];
+  const ends = await Promise.all(urls.map((url) => run(['migrate', ...flags, url])));
+  for (const { code, stdout, stderr } of ends) {
+    assert.equal(code, 101, stderr);
+    assert.match(stderr, new RegExp(`${host}.*no answer`, 's'));
+    assert.doesNotMatch(stdout, /Elections can be held/);
+  }
+  assert.match(ends[1]?.stderr ?? '', /Does that port speak TLS\?/);
+  const { stderr } = await run([
+    'observe',
+    'x',
+    '--once',
+    '--timeout',
+    '500ms',
+    '--store',
+    `rediss://${host}`,
+  ]);
+  assert.match(stderr, /within \d+ ms: perhaps that port speaks no TLS, and is written redis:\/\/\.\n$/);
+});
+
 /** Opens a store, whose first call is still unanswered. */
 async function asking(silent: Silent, url: string) {
   const store = await openStore(url);

@@ -71,10 +71,18 @@ const untrusted = /self-signed certificate|unable to (verify|get) /;
 const trust =
   'The certificate is not signed by an authority that is trusted here: name that one in tls.certificateAuthority of etcdStore, or in NODE_EXTRA_CA_CERTS.';
 
+/** Who speaks TLS to a port without it hears nothing, or that its connection was closed. */
+const withoutTls =
+  /\b(at|to) https:\/\/.*(no answer in time|could not be made|secure TLS connection|wrong version number|packet length|ECONNRESET)/s;
+const noTls =
+  'Does that port speak TLS? One that does not is written http://, or etcd:// in the URL of a store.';
+
 export interface Access {
   readonly endpoints: readonly string[];
   readonly namespace: string;
   readonly credentials: Credentials | undefined;
+  /** Somebody has answered, so what was asked for TLS speaks it. */
+  hasAnswered: boolean;
 }
 
 /** Who had less time than the attempts is told what became of them so far. */
@@ -92,9 +100,10 @@ export function explained(error: unknown, access: Access): unknown {
   const { outcome, details } = error;
   const remedy = remedyFor(error.message, access);
   if (remedy === undefined) {
-    if (!untrusted.test(error.message)) return error;
+    const advice = adviceOnTls(error.message, access);
+    if (advice === undefined) return error;
     const { code, retryable } = error;
-    return new ConclaveError(code, `${error.message} ${trust}`, {
+    return new ConclaveError(code, `${error.message} ${advice}`, {
       outcome,
       details,
       retryable,
@@ -107,6 +116,11 @@ export function explained(error: unknown, access: Access): unknown {
     details,
     cause: error,
   });
+}
+
+function adviceOnTls(text: string, { hasAnswered }: Access): string | undefined {
+  if (untrusted.test(text)) return trust;
+  return !hasAnswered && withoutTls.test(text) && !/certificate/.test(text) ? noTls : undefined;
 }
 
 function remedyFor(text: string, { namespace, credentials }: Access): string | undefined {

@@ -83,7 +83,7 @@ export class EtcdClient {
     this.#watches = new Watches(shared);
     this.#keepAlives = new LeaseKeepAlives(shared);
     this.#authentication = parts.authentication;
-    this.#access = parts;
+    this.#access = { ...parts, hasAnswered: false };
   }
 
   range(request: DeepPartial<RangeRequest>, options: CallOptions = {}): Promise<RangeResponse> {
@@ -273,7 +273,9 @@ export class EtcdClient {
         const timeoutMs = once ? leftMs : this.#attemptMs(leftMs);
         const unary = { timeoutMs, ...(signal === undefined ? {} : { signal }) };
         try {
-          return await link.unary(method, request, unary);
+          const answer = await link.unary(method, request, unary);
+          this.#access.hasAnswered = true;
+          return answer;
         } catch (error) {
           onFailed?.(error);
           if (ConclaveError.is(error) && error.outcome === 'not-applied') throw error;

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { explained } from './failures.ts';
+import { explained, ruleFor } from './failures.ts';
 
-const where = { prefix: '{conclave}:', channel: '{conclave}:changes', database: '', tried: false };
+const where = {
+  description: 'Redis at a:1',
+  prefix: '{conclave}:',
+  channel: '{conclave}:changes',
+  database: '',
+  tried: false,
+};
 
 function said(message: string, isTls: boolean | undefined, tried = false): string {
   const error = new Error(message);
@@ -30,4 +38,21 @@ test('a port that speaks TLS, or does not, is told of where that may be why', ()
     /want TLS\? Then it is written rediss:\/\/\.$/,
   );
   assert.match(said('no connection (self-signed certificate)', true), /NODE_EXTRA_CA_CERTS/);
+});
+
+test('a permission that is missing is named, with the rule that the page of Redis gives', async () => {
+  for (const [message, lacking] of [
+    ["NOPERM User worker has no permissions to run the 'evalsha' command", 'the command evalsha'],
+    ["ACL failure in script: User worker has no permissions to run the 'zadd' command", 'the command zadd'],
+    ['NOPERM No permissions to access a key', 'the keys {conclave}:*'],
+    ['NOPERM No permissions to access a channel', 'the channel {conclave}:changes'],
+  ] as const) {
+    const text = said(message, false);
+    assert(text.startsWith(`Redis at a:1: the user lacks a permission, for ${lacking}. Grant`), text);
+    assert(text.endsWith(ruleFor(where)), text);
+  }
+  const page = await readFile(join(import.meta.dirname, '../../../docs/stores/redis.md'), 'utf8');
+  const [, granted = ''] = /^ACL SETUSER worker on >\S+ (.*)$/m.exec(page) ?? [];
+  const channels = (rule: string) => rule.replace('{conclave}:changes', '{conclave}:*');
+  assert.equal(channels(ruleFor(where)), granted);
 });

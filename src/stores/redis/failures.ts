@@ -4,6 +4,8 @@ import { ConclaveError, type ErrorOutcome } from '../../errors/index.ts';
 import { saidBy } from './connection.ts';
 
 interface Where {
+  /** "Redis at db:6379" */
+  readonly description: string;
   readonly prefix: string;
   readonly channel: string;
   /** '': whichever the client has. */
@@ -20,21 +22,14 @@ export function ended(what: string, cause: unknown, outcome: ErrorOutcome): Conc
   return new ConclaveError('failed-precondition', message, { cause: withoutCommand(cause), outcome });
 }
 
-export function explained(
-  what: string,
-  error: unknown,
-  outcome: ErrorOutcome,
-  { prefix, channel, database, isTls, tried }: Where,
-): ConclaveError {
+export function explained(what: string, error: unknown, outcome: ErrorOutcome, where: Where): ConclaveError {
   if (ConclaveError.is(error)) return error;
+  const { database, isTls, tried } = where;
   const said = saidBy(error);
   const cause = withoutCommand(error);
   const message = `${what}: ${said}`;
-  const mend = (advice: string, certain: ErrorOutcome = 'not-applied') =>
-    new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, {
-      cause,
-      outcome: certain,
-    });
+  const mend = (advice: string) =>
+    new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, { cause });
   if (/DB index|SELECT is not allowed/.test(said)) {
     const refused = `${what}: database ${database} was refused (${said.replace(/\.? script: .*/, '')}).`;
     const advice =
@@ -46,10 +41,9 @@ export function explained(
       'Check user and password: of the client, in the url, or in REDISCLI_AUTH, which openStore and the commands read.',
     );
   if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
-    return mend(
-      `Grant the keys ~${prefix}*, the channel &${channel} and the commands that docs/stores/redis.md lists.`,
-      outcome,
-    );
+    const lacking = `${where.description}: the user lacks a permission, for ${permissionIn(said, where)}`;
+    const advice = `Grant all that the store needs: ACL SETUSER its-user ${ruleFor(where)}`;
+    return new ConclaveError('failed-precondition', `${lacking}. ${advice}`, { cause, outcome });
   }
   if (/READONLY/.test(said)) {
     const advice = 'This is a replica, which takes no writes: connect to the primary, or through Sentinel.';
@@ -67,6 +61,29 @@ export function explained(
   const advice = tried ? '' : adviceOnTls(said, isTls);
   return new ConclaveError('unavailable', `${message}${advice}`, { cause, retryable: true, outcome });
 }
+
+/** As in docs/stores/redis.md. */
+export function ruleFor({ prefix, channel }: Pick<Where, 'prefix' | 'channel'>): string {
+  return `~${prefix}* &${channel} ${commands.map((command) => `+${command}`).join(' ')}`;
+}
+
+const commands: readonly string[] = [
+  ...['eval', 'evalsha', 'time', 'type', 'hmget', 'hset', 'hdel', 'pexpire', 'persist', 'del'],
+  ...['zadd', 'zrem', 'zrange', 'zremrangebyscore', 'publish', 'subscribe', 'unsubscribe'],
+  ...['ping', 'info', 'select', 'hello', 'client', 'command', 'cluster'],
+];
+
+/** Older servers do not tell of a command in a script which one it is. */
+function permissionIn(said: string, { prefix, channel }: Where): string {
+  const [, command] = /run the '([^' ]+)/.exec(said) ?? [];
+  if (command !== undefined) return `the command ${command}`;
+  if (/channel/.test(said)) return `the channel ${channel}`;
+  if (/\bkeys?\b/.test(said)) return `the keys ${prefix}*`;
+  return `a command (${said.replace(/\.$/, '')})`;
+}
+
+/** What to say of a server that was asked for TLS, has never answered, and goes on saying nothing. */
+export const silentTls = 'perhaps that port speaks no TLS, and is written redis://';
 
 /** Who speaks TLS to a port without it, or the other way round, hears nothing of that. */
 function adviceOnTls(said: string, isTls: boolean | undefined): string {
