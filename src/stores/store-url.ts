@@ -90,6 +90,13 @@ export class StoreUrl {
     return value;
   }
 
+  /** One that other programs know. @throws 'invalid-argument' where the URL has it */
+  refuse(name: string, why: string): void {
+    if (!this.#query.has(name)) return;
+    const message = `The ${this.scheme} URL has the parameter ${JSON.stringify(name)}, which is not supported: ${why}.`;
+    throw new ConclaveError('invalid-argument', message);
+  }
+
   /**
    * The URL for a driver that takes one, with the parameters that were not taken out, which are for the driver to know.
    * `driver`: those of the driver without which a connection is less safe than was meant.

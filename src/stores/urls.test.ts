@@ -90,6 +90,8 @@ test('a refusal says what the URL lacks, or may have', async () => {
     ['postgres://host/base?sslmode=disable&tabel=t', /"tabel".*Did you mean table\?/],
     ['postgresql://host/base?table=t&dialct=cockroachdb', /"dialct".*Did you mean dialect\?/],
     ['postgres://host/base?sslmod=require', /"sslmod".*Did you mean sslmode\?/],
+    ['postgres://host/base?sslcrl=a.pem', /"sslcrl", which is not supported: no driver takes a list/],
+    ['zk://me@host', /log in to ZooKeeper.*zk:\/\/user:password@host:2181/],
     ['mysql://host/base?Table=t', /"Table".*Did you mean table\?/],
     ['mongodb://host/base?colection=c', /"colection".*Did you mean collection\?/],
     ['cassandra://host/keyspace', /parameter datacenter is missing/],
@@ -156,4 +158,15 @@ test('what a driver gets is what is left', () => {
   url.assertAllUsed();
   assert.deepEqual(parseStoreUrl('zk://me:p%3Ass@a').login(), { user: 'me', password: 'p:ss' });
   assert.deepEqual(parseStoreUrl('zk://a,[::1]:7').hosts(2181), ['a:2181', '[::1]:7']);
+});
+
+test('a file that a URL names and that is not there is told of at once, by its name', async () => {
+  await using store = await openStore(
+    'postgres://127.0.0.1:1/base?sslmode=verify-full&sslrootcert=/no/ca.pem',
+  );
+  await assert.rejects(store.read('x'), {
+    code: 'invalid-argument',
+    retryable: false,
+    message: /\/no\/ca\.pem/,
+  });
 });

@@ -67,8 +67,13 @@ const consul: Opener = async (url, environment) =>
     partition: url.parameter('partition') ?? environment.CONSUL_PARTITION,
   });
 
+const noRevocations =
+  'no driver takes a list of revoked certificates from a URL. Leave it out, or give postgresStore a client whose ssl has a crl';
+
 const postgresAt = (url: StoreUrl) => {
   const [table, dialect] = [url.parameter('table'), url.parameter('dialect')];
+  // Drivers go on without them.
+  for (const name of ['sslcrl', 'sslcrldir']) url.refuse(name, noRevocations);
   // Without TLS the driver says nothing of it.
   const rest = url.rest(url.scheme, ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey']);
   return { url: rest, table, dialect: dialect as PostgresDialect | undefined };

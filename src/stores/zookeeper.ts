@@ -111,7 +111,9 @@ class ZookeeperDriver implements DocumentDriver {
       throw new ConclaveError('invalid-argument', 'The store needs a path of its own, like /conclave.');
     }
     if ((user === undefined) !== (password === undefined) || user === '' || user?.includes(':')) {
-      throw new ConclaveError('invalid-argument', 'To log in give both a user (without ":") and a password.');
+      const message =
+        'To log in to ZooKeeper give both a user (without ":") and a password; in a URL: zk://user:password@host:2181.';
+      throw new ConclaveError('invalid-argument', message);
     }
     const credentials = user === undefined || password === undefined ? undefined : { user, password };
     const list = addresses.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);

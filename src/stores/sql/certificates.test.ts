@@ -30,3 +30,12 @@ test('a server without TLS could not be reached by it; a URL without a database 
   assert.equal(ofPostgres(new Error('The server does not support SSL connections')), 'unreachable');
   assert.equal(ofMysql(of('ER_NO_DB_ERROR', { errno: 1046 })), 'no-database');
 });
+
+test('a file for TLS that cannot be read is the fault of the url; a socket that is not there is not', () => {
+  const missing = of('ENOENT', { syscall: 'open', path: '/etc/ca.pem' });
+  assert.equal(ofPostgres(missing), 'file');
+  assert.equal(
+    ofPostgres(of('ENOENT', { syscall: 'connect', address: '/run/.s.PGSQL.5432' })),
+    'unreachable',
+  );
+});

@@ -3,14 +3,16 @@ import { ConclaveError, type ErrorCode } from '../../errors/index.ts';
 
 /**
  * `conflict`: rolled back for the sake of another transaction. `connection`: it broke, or the server is going away;
- * `unreachable`: there was none to begin with; `certificate`: for the server's, which is not trusted. `unfinished`: the database itself cannot tell. `slow`: given up for a
- * lock or a bound of the server's. `refused`: any other answer.
+ * `unreachable`: there was none to begin with; `certificate`: for the server's, which is not trusted; `file`: for one
+ * that the url names. `unfinished`: the database itself cannot tell. `slow`: given up for a lock or a bound of the
+ * server's. `refused`: any other answer.
  */
 export type SqlFailure =
   | 'conflict'
   | 'connection'
   | 'unreachable'
   | 'certificate'
+  | 'file'
   | 'unfinished'
   | 'slow'
   | 'missing-table'
@@ -57,6 +59,10 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
     retryable: true,
     says: () =>
       'got no connection, since the certificate of the server is not trusted: name the authority that signed it in NODE_EXTRA_CA_CERTS, and the host as the certificate does',
+  },
+  file: {
+    code: 'invalid-argument',
+    says: () => 'cannot begin: a file that the url names cannot be read',
   },
   unfinished: {
     code: 'unavailable',
@@ -151,6 +157,16 @@ export const unreachableCodes: readonly string[] = [
 ];
 /** Those of a connection that there was. */
 export const brokenCodes: readonly string[] = ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT'];
+
+/** Of a file that was to be read before anybody was asked: a socket that does not exist is missed by `connect`. */
+export function isFileError(error: unknown): boolean {
+  const { code, syscall, path } = errorFields(error);
+  return (
+    typeof code === 'string' &&
+    (syscall === 'open' || syscall === 'read') &&
+    (path !== undefined || code === 'EISDIR')
+  );
+}
 
 /** Of Node's and OpenSSL's checks of a certificate: its authority, its time, its names. */
 export function isCertificateCode(code: string): boolean {

@@ -8,7 +8,7 @@ import {
 } from './failures.ts';
 
 const meanings: Readonly<
-  Record<Exclude<SqlFailure, 'refused' | 'no-password' | 'certificate'>, readonly number[]>
+  Record<Exclude<SqlFailure, 'refused' | 'no-password' | 'certificate' | 'file'>, readonly number[]>
 > = {
   // 1020: MariaDB with innodb_snapshot_isolation.
   conflict: [1213, 1020],

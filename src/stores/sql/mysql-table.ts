@@ -1,7 +1,7 @@
 /** The table of the MySQL store: its SQL, making it, and whether what is there is one. */
 import { ConclaveError } from '../../errors/index.ts';
 import { checkNames } from '../../errors/option-names.ts';
-import { checkTable, explain, quoteTable } from './failures.ts';
+import { checkTable, explain, quoteTable, type SqlService } from './failures.ts';
 import { classify } from './mysql-errors.ts';
 import type { Statements } from './statements.ts';
 
@@ -48,7 +48,10 @@ export class MysqlTable {
 
   /** @throws ConclaveError where it is missing, another table, or on a server that is of no use. */
   async check(signal: AbortSignal): Promise<void> {
-    if ((await this.#look(signal)) === 'missing') throw this.#missing();
+    const found = await this.#look(signal).catch((error: unknown) => {
+      throw this.#maybeMissing(error);
+    });
+    if (found === 'missing') throw this.#missing();
   }
 
   /** Makes it where there is none. False: there was one. */
@@ -110,6 +113,14 @@ AND column_name IN ('kind', 'name') AND column_key = 'PRI' AND data_type = 'varb
     const { service } = this.#statements;
     const message = `The table ${service.table} in ${service.description} has another key or engine (${engine}) than ${service.migration} gives it: make it anew by that, or by its SQL.`;
     throw new ConclaveError('data-incompatible', message);
+  }
+
+  /** Who has no right to a table is not told that there is none. */
+  #maybeMissing(error: unknown): unknown {
+    if (!ConclaveError.is(error) || classify(error.cause) !== 'not-allowed') return error;
+    const says = ({ grant, table, migration }: SqlService) =>
+      `lacks a permission: ${grant}. Perhaps there is no table ${table} either, which the server tells nobody without it: make it, once, by ${migration}`;
+    return explain(this.#statements.service, 'Connecting', 'not-allowed', error.cause, { says });
   }
 
   #missing(): ConclaveError {

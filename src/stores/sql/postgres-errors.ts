@@ -3,6 +3,7 @@ import {
   brokenCodes,
   errorFields,
   isCertificateCode,
+  isFileError,
   type SqlFailure,
   unreachableCodes,
 } from './failures.ts';
@@ -47,6 +48,7 @@ export function classify(error: unknown): SqlFailure | undefined {
   if (severity !== undefined || severity_local !== undefined)
     return codes[text] ?? (connectionClasses.test(text) ? 'connection' : 'refused');
   if (isCertificateCode(text)) return 'certificate';
+  if (isFileError(error)) return 'file';
   if (unreachableCodes.includes(text) || text === 'CONNECT_TIMEOUT') return 'unreachable';
   if (brokenCodes.includes(text) || /^CONNECTION_/.test(text)) return 'connection';
   const said = String(message ?? '');
