@@ -160,13 +160,14 @@ test('what a driver gets is what is left', () => {
   assert.deepEqual(parseStoreUrl('zk://a,[::1]:7').hosts(2181), ['a:2181', '[::1]:7']);
 });
 
-test('a file that a URL names and that is not there is told of at once, by its name', async () => {
-  await using store = await openStore(
-    'postgres://127.0.0.1:1/base?sslmode=verify-full&sslrootcert=/no/ca.pem',
-  );
-  await assert.rejects(store.read('x'), {
-    code: 'invalid-argument',
-    retryable: false,
-    message: /\/no\/ca\.pem/,
-  });
+test('a file that a URL names and that is not there is told of at once, as is TLS asked for wrongly', async () => {
+  for (const [url, message] of [
+    ['postgres://127.0.0.1:1/base?sslmode=verify-full&sslrootcert=/no/ca.pem', /\/no\/ca\.pem/],
+    ['mongodb://127.0.0.1:1/base?tls=true&tlsCAFile=/no/ca.pem', /\/no\/ca\.pem/],
+    ['mongodb://127.0.0.1:1/base?tsl=true', /tsl/],
+    ['mysql://127.0.0.1:1/base?ssl=true', /write \?ssl=\{"rejectUnauthorized":true\}/],
+  ] as const) {
+    await using store = await openStore(url);
+    await assert.rejects(store.read('x'), { code: 'invalid-argument', retryable: false, message });
+  }
 });

@@ -12,6 +12,8 @@ const authenticationFailed: readonly unknown[] = [18, 8000];
 const unauthorized = 13;
 const validationFailed = 121;
 const tooLarge: readonly unknown[] = [10_334, 17_419, 17_420];
+/** Of a file that the url names: what sockets fail with has names of the driver's. */
+const unreadable: readonly unknown[] = ['ENOENT', 'EACCES', 'EISDIR'];
 const duplicateKey = 11_000;
 /** Refused since it is no primary, or not one any more, before anything was done. */
 const notPrimary: readonly unknown[] = [10_107, 13_435, 10_058];
@@ -37,6 +39,9 @@ export function explained(what: string, error: unknown, outcome: ErrorOutcome): 
   if (code === unauthorized) return mend('Grant the user the actions that docs/stores/mongodb.md lists.');
   if (code === validationFailed) return mend('The collection has a validator: use one of its own.');
   if (code === duplicateKey) return mend('The collection has a unique index of yours: use one of its own.');
+  if (name === 'MongoParseError' || (name === 'Error' && unreadable.includes(code))) {
+    return new ConclaveError('invalid-argument', `${said}. Correct the url`, { cause: error });
+  }
   if (/MongoClientClosed|NotConnected|TopologyClosed/.test(name)) {
     return mend('The client is closed: keep it open while the store is in use.');
   }

@@ -69,11 +69,18 @@ export function connectMysql({ client, url }: MysqlConnect): ConnectedMysql {
 async function connect(url: string): Promise<SqlPool> {
   const mysql = await loadIfInstalled('mysql2', () => import('mysql2/promise'));
   if (mysql === undefined) throw notInstalled(['mysql2']);
-  const pool = mysql.default.createPool({
+  const settings = {
     uri: url.replace(/^mariadb:/, 'mysql:'),
     ...{ connectionLimit: connections, enableKeepAlive: true, connectTimeout: 10_000 },
-  });
-  return mysql2Pool(pool as unknown as Mysql2Pool, true);
+  };
+  try {
+    return mysql2Pool(mysql.default.createPool(settings) as unknown as Mysql2Pool, true);
+  } catch (error) {
+    // It looks at nothing else before it connects.
+    if (!(error instanceof Error) || !error.message.includes('SSL profile')) throw error;
+    const message = `The url of MySQL asks for TLS in a way that mysql2 refuses (${error.message}): write ?ssl={"rejectUnauthorized":true}.`;
+    throw new ConclaveError('invalid-argument', message, { cause: error });
+  }
 }
 
 /** `owned`: the pool is ours to end. */
