@@ -32,7 +32,7 @@ import {
   type RedisConnection,
   redisConnection,
 } from './redis/connection.ts';
-import { ended, explained, silentTls } from './redis/failures.ts';
+import { ended, explained, foreign, silentTls } from './redis/failures.ts';
 import {
   listElections,
   readDocuments,
@@ -138,7 +138,7 @@ class RedisDocuments implements DocumentDriver {
     return names.map((name, at) => {
       const [version = '', text = '', left = ''] = answer.slice(3 * at);
       if (version === '') return undefined;
-      if (version === 'foreign') return this.#foreign(text, name);
+      if (version === 'foreign') return foreign(this.description, text, name);
       return { text, version, ...(left !== '' && { leftMs: Number(left) }) };
     });
   }
@@ -266,14 +266,9 @@ class RedisDocuments implements DocumentDriver {
     const [status = '', ...rest] = answer;
     if (status === 'done') return rest;
     if (status === 'other') return answer;
-    if (status === 'foreign') throw this.#foreign(rest[0] ?? '', keys[0] ?? '');
+    if (status === 'foreign') throw foreign(this.description, rest[0] ?? '', keys[0] ?? '');
     const message = `${this.description} answered something else than the script returns: does the client transform replies?`;
     throw new ConclaveError('failed-precondition', message, { outcome: 'unknown' });
-  }
-
-  #foreign(type: string, key: string): ConclaveError {
-    const message = `The key ${key} of ${this.description} holds a ${type} that was not written by Conclave, and is left as it is: use another prefix.`;
-    return new ConclaveError('data-incompatible', message);
   }
 
   #keys(key: DocumentKey): readonly string[] {

@@ -98,3 +98,9 @@ function adviceOnTls(said: string, isTls: boolean | undefined): string {
   }
   return '';
 }
+
+/** @param type as Redis calls it. */
+export function foreign(description: string, type: string, key: string): ConclaveError {
+  const message = `The key ${key} of ${description} holds a ${type} that was not written by Conclave, and is left as it is: use another prefix.`;
+  return new ConclaveError('data-incompatible', message);
+}
