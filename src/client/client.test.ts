@@ -254,6 +254,34 @@ describe('A client of several servers', () => {
     for (const server of servers) await server.close();
   });
 
+  test('fails a watch that asked for it while no server has a leader, and goes on with another', async () => {
+    const members = [new TestingMember(runtime), new TestingMember(runtime)];
+    const servers = await Promise.all(members.map((member) => serve(member)));
+    await using client = connectClient({ endpoints: servers.map(endpointOf), runtime });
+    const key = toBytes('k');
+    const patient = client.watch({ key });
+    await patient.next();
+    const change = patient.next();
+    const watch = client.watch({ key }, { outageMs: 200 });
+    await watch.next();
+    const at = members.findIndex(({ keyspace }) => keyspace.watcherCount > 0);
+    const rest = members[1 - at] as TestingMember;
+    rest.led = false;
+    await servers[at]?.close();
+    await assert.rejects(watch.next(), (error) => {
+      assert.ok(ConclaveError.is(error, 'unavailable') && error.retryable);
+      assert.match(error.message, /knows no leader|ECONNREFUSED|closing/);
+      return true;
+    });
+    rest.led = true;
+    await client.put('k', 'again');
+    const { value } = await change;
+    assert.equal(toText(value?.events[0]?.kv?.value ?? toBytes('none')), 'again');
+    await patient.return(undefined);
+    await client.close();
+    await servers[1 - at]?.close();
+  });
+
   test('applies a mutation once though its answer was lost and it was sent again', async () => {
     const member = new TestingMember(runtime);
     const servers = [await serve(member), await serve(member)];

@@ -28,7 +28,7 @@ import { Membership } from './membership.ts';
 import { Proposals } from './proposals.ts';
 import type { TransportFactory } from './transport.ts';
 import { Users } from './users.ts';
-import { type WatchBatch, Watches, type WatchOptions } from './watches.ts';
+import { type WatchBatch, type WatchCallOptions, Watches, type WatchOptions } from './watches.ts';
 
 export interface ClientParts {
   readonly endpoints: readonly string[];
@@ -225,11 +225,8 @@ export class ConclaveClient implements AsyncDisposable {
    * Changes of keys, resumed after every break from the revision after the last one delivered. Ends quietly when the
    * signal aborts. @throws 'out-of-range' when what comes next is compacted away.
    */
-  watch(
-    request: WatchOptions,
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<WatchBatch, void, undefined> {
-    return this.#watches.watch(request, options.signal);
+  watch(request: WatchOptions, options: WatchCallOptions = {}): AsyncGenerator<WatchBatch, void, undefined> {
+    return this.#watches.watch(request, options);
   }
 
   /** The members and their addresses, as the cluster has agreed on them; `serializable`: as one member knows them. */

@@ -22,4 +22,4 @@ export { type PortError, type PortMessage, type PortReply, PortTransport } from 
 export { errorFromStatus, type ReceivedStatus } from './status-errors.ts';
 export type { Transport, TransportFactory, TransportStream, UnaryOptions } from './transport.ts';
 export { Users } from './users.ts';
-export type { WatchBatch, WatchOptions } from './watches.ts';
+export type { WatchBatch, WatchCallOptions, WatchOptions } from './watches.ts';

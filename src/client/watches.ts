@@ -2,11 +2,12 @@ import { ConclaveError } from '../errors/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { type Event, services, type WatchRequest, type WatchResponse } from '../wire/index.ts';
 import { Backoff, pause } from './calls.ts';
-import { asConclaveError, type Endpoints } from './endpoints.ts';
+import { asConclaveError, type Endpoints, mayRetry } from './endpoints.ts';
 import { Inbox } from './inbox.ts';
-import { checkLeader } from './leader-check.ts';
+import { checkLeader, type LeaderCheck } from './leader-check.ts';
 import type { Link } from './link.ts';
 import type { TransportStream } from './transport.ts';
+import { type Impatient, WatchOutages } from './watch-outages.ts';
 
 export interface WatchOptions {
   readonly key: Uint8Array;
@@ -26,6 +27,15 @@ export interface WatchBatch {
   readonly revision: number;
 }
 
+export interface WatchCallOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * The watch fails with 'unavailable' where no member that knows a leader has served it for so long. Default: it waits
+   * until one does.
+   */
+  readonly outageMs?: number;
+}
+
 interface Subscription {
   readonly options: WatchOptions;
   readonly inbox: Inbox<WatchBatch>;
@@ -36,6 +46,7 @@ interface Subscription {
   announced: boolean;
   /** The reader lags: created again when it has caught up. */
   parked: boolean;
+  readonly impatient: Impatient | undefined;
 }
 
 type WatchStream = TransportStream<WatchRequest, WatchResponse>;
@@ -55,6 +66,7 @@ export class Watches {
   #creating: Subscription[] = [];
   #nextWatchId = 1;
   #running = false;
+  readonly #outages: WatchOutages;
   #stream: WatchStream | undefined;
   #link: Link | undefined;
   #closed: ConclaveError | undefined;
@@ -62,13 +74,17 @@ export class Watches {
   constructor(options: { endpoints: Endpoints; runtime: Runtime }) {
     this.#endpoints = options.endpoints;
     this.#runtime = options.runtime;
+    this.#outages = new WatchOutages(options.runtime.timers, options.endpoints.names);
     this.#endpoints.onDistrust((link) => {
       if (link === this.#link) this.#stream?.close();
     });
   }
 
   /** Ends quietly when the signal aborts. @throws 'out-of-range' when the next revision wanted is compacted away. */
-  async *watch(options: WatchOptions, signal?: AbortSignal): AsyncGenerator<WatchBatch, void, undefined> {
+  async *watch(
+    options: WatchOptions,
+    { signal, outageMs }: WatchCallOptions = {},
+  ): AsyncGenerator<WatchBatch, void, undefined> {
     if (this.#closed !== undefined) throw this.#closed;
     if (signal?.aborted) return;
     const subscription: Subscription = {
@@ -81,10 +97,13 @@ export class Watches {
       watchId: undefined,
       announced: false,
       parked: false,
+      impatient:
+        outageMs === undefined ? undefined : { outageMs, fail: (error) => this.#remove(subscription, error) },
     };
     const leave = (): void => this.#remove(subscription, undefined);
     signal?.addEventListener('abort', leave, { once: true });
     this.#subscriptions.add(subscription);
+    if (subscription.impatient) this.#outages.add(subscription.impatient);
     this.#create(subscription);
     if (!this.#running) void this.#run();
     try {
@@ -142,6 +161,7 @@ export class Watches {
 
   #remove(subscription: Subscription, cause: ConclaveError | undefined): void {
     if (!this.#subscriptions.delete(subscription)) return;
+    if (subscription.impatient) this.#outages.remove(subscription.impatient);
     this.#cancel(subscription);
     subscription.inbox.end(cause);
     if (this.#subscriptions.size === 0) this.#endIdle();
@@ -173,8 +193,14 @@ export class Watches {
   async #run(): Promise<void> {
     this.#running = true;
     const backoff = new Backoff(this.#runtime, 10, 500);
-    while (this.#subscriptions.size > 0 && this.#closed === undefined) {
-      const failure = await this.#converse(() => backoff.reset());
+    for (let isFirst = true; this.#subscriptions.size > 0 && this.#closed === undefined; isFirst = false) {
+      const failure = await this.#converse((check) => {
+        backoff.reset();
+        // After a break the member found may be the rest of a cluster that is down.
+        if (isFirst) this.#outages.served();
+        else check.askNow();
+      });
+      this.#outages.broke(failure);
       this.#byId.clear();
       this.#creating = [];
       for (const subscription of this.#subscriptions) subscription.watchId = undefined;
@@ -185,18 +211,28 @@ export class Watches {
     this.#running = false;
   }
 
-  async #converse(onAnswer: () => void): Promise<ConclaveError | undefined> {
+  async #converse(onAnswered: (check: LeaderCheck) => void): Promise<ConclaveError | undefined> {
     try {
       const link = this.#endpoints.choose();
       // A stream that is asked for nothing owes nothing: the answer to the first creation is what is due.
       const answered = link.expectAnswer();
-      const check = checkLeader(link, this.#runtime.timers, () => this.#endpoints.failed(link));
+      let isAnswered = false;
+      const check = checkLeader(link, this.#runtime.timers, {
+        onFound: () => this.#outages.served(),
+        onMissing: (reason) => {
+          if (mayRetry(reason)) this.#outages.broke(reason);
+          // A member that will not tell is there all the same.
+          else this.#outages.served();
+        },
+        onLost: () => this.#endpoints.failed(link),
+      });
       try {
         this.#link = link;
         this.#stream = link.stream(services.Watch.watch);
         for (const subscription of this.#subscriptions) if (!subscription.parked) this.#create(subscription);
         for await (const response of this.#stream.responses) {
-          onAnswer();
+          if (!isAnswered) onAnswered(check);
+          isAnswered = true;
           answered();
           this.#endpoints.worked(link);
           this.#take(response);

@@ -58,7 +58,10 @@ export interface LeaseStore extends AsyncDisposable {
   /** Who leads now; linearizable where `capabilities.consistency` is. */
   read(name: string, options?: StoreCallOptions): Promise<ElectionState>;
 
-  /** The state now, then again after each change (changes in between may be skipped, the last one never). */
+  /**
+   * The state now, then again after each change (changes in between may be skipped, the last one never). Fails with a
+   * retryable error where the store cannot be reached for a while, so that whoever watches knows, and begins anew.
+   */
   watch(name: string, options: { readonly signal: AbortSignal }): AsyncIterable<ElectionState>;
 
   /**

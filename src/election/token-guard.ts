@@ -42,6 +42,13 @@ export async function guardToken(options: TokenGuardOptions): Promise<void> {
     } catch {
       // The lease itself is renewed elsewhere; watch again.
     }
-    await sleep(runtime, backoffMs(runtime.random, attempt, renewEveryMs / 10, ttlMs), signal);
+    // Soon also where the lease is long: nobody sees our leadership being replaced meanwhile.
+    const retryInMs = backoffMs(
+      runtime.random,
+      attempt,
+      Math.min(renewEveryMs / 10, 1000),
+      Math.min(ttlMs, 5000),
+    );
+    await sleep(runtime, retryInMs, signal);
   }
 }

@@ -9,25 +9,33 @@ import { fileURLToPath } from 'node:url';
 import { GrpcTransport } from '../../src/client/index.ts';
 import { Candidate, elect } from '../../src/election/index.ts';
 import type { ElectionState, LeaseStore } from '../../src/election/store.ts';
+import { ConclaveError } from '../../src/errors/index.ts';
 import { nodeRuntime } from '../../src/runtime/index.ts';
 import { electionKeys } from '../../src/stores/conclave/keys.ts';
 import { etcdStore } from '../../src/stores/etcd.ts';
 import { DeleteRangeRequest, RangeRequest, services, WatchRequest } from '../../src/wire/index.ts';
 import { peer } from '../peers.ts';
+import { Conclave } from './cli.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
 import { MeddlingNetwork } from './meddling.ts';
 
 const etcd = peer('etcd');
 const acquiring = { metadata: '', priority: 0 };
 
-/** The last state that a watch of `name` gave. */
+/** The last state that watching `name` gave, through outages. */
 function watched(store: LeaseStore, name: string) {
   const controller = new AbortController();
   let [last, wake]: [ElectionState | undefined, () => void] = [undefined, () => {}];
   const ended = (async () => {
-    for await (const state of store.watch(name, { signal: controller.signal })) {
-      last = state;
-      wake();
+    while (!controller.signal.aborted) {
+      try {
+        for await (const state of store.watch(name, { signal: controller.signal })) {
+          last = state;
+          wake();
+        }
+      } catch (error) {
+        if (!ConclaveError.is(error) || !error.retryable) throw error;
+      }
     }
   })();
   return {
@@ -281,4 +289,30 @@ describe('An etcd of three members', { skip: etcd.missing ?? false }, () => {
     assert(found?.type === 'get');
     assert.equal(Buffer.from(found.entries[0]?.value ?? []).toString(), 'second');
   });
+});
+
+test('conclave observe tells of an etcd that is down, goes on when it is back, and shows who leads then', {
+  skip: etcd.missing ?? false,
+}, async () => {
+  await using cluster = await EtcdCluster.start(etcd.path ?? '', 1);
+  const [member] = cluster.members;
+  assert(member !== undefined);
+  await using store = etcdStore({ endpoints: cluster.endpoints });
+  await using before = await store.openSession({ ttlMs: 600_000, holder: 'before' });
+  const won = await before.acquire('down', acquiring);
+  assert(won.status === 'acquired');
+  await using observing = new Conclave(['observe', 'down', '--store', `etcd://${member.endpoint}`]);
+  await observing.match('stdout', /before leads/);
+  await cluster.kill(member);
+  await observing.match(
+    'stderr',
+    new RegExp(`Observing election "down": .*${member.endpoint}.* Trying again`),
+  );
+  cluster.run(member);
+  await cluster.answering(member);
+  await before.release('down', won.token);
+  await using after = await store.openSession({ ttlMs: 600_000, holder: 'after' });
+  await after.acquire('down', acquiring);
+  await observing.match('stdout', /after leads/);
+  assert(observing.running, observing.stderr);
 });

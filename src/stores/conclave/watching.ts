@@ -5,6 +5,9 @@ import { ElectionsMirror } from './all-elections.ts';
 import { type ElectionKeys, electionKeys, electionsRange } from './keys.ts';
 import { ElectionMirror } from './mirror.ts';
 
+/** More than it takes to replace a member, its leader too: who watches hears of an outage, and not of that. */
+const outageMs = 3000;
+
 /** Reads and watches elections, and remembers what the watches that run show. */
 export class ElectionWatching {
   readonly #client: Pick<ConclaveClient, 'range' | 'watch'>;
@@ -31,7 +34,7 @@ export class ElectionWatching {
       try {
         yield mirror.state();
         const request = { key: keys.all, rangeEnd: keys.allEnd, startRevision: mirror.revision + 1 };
-        for await (const batch of this.#client.watch(request, { signal })) {
+        for await (const batch of this.#client.watch(request, { signal, outageMs })) {
           if (mirror.apply(batch)) yield mirror.state();
         }
       } catch (error) {
@@ -56,7 +59,7 @@ export class ElectionWatching {
           const all = await this.#client.range(within, { signal });
           yield mirror.replace(all.kvs, all.header?.revision ?? 0);
           const request = { ...within, startRevision: mirror.revision + 1 };
-          for await (const batch of this.#client.watch(request, { signal })) {
+          for await (const batch of this.#client.watch(request, { signal, outageMs })) {
             const changed = mirror.apply(batch);
             if (changed.size > 0) yield changed;
           }

@@ -3,6 +3,7 @@ import {
   type CallOptions,
   type TransportFactory,
   type WatchBatch,
+  type WatchCallOptions,
   type WatchOptions,
   waitWithin,
 } from '../../client/index.ts';
@@ -145,15 +146,14 @@ export class EtcdClient {
   /** As ConclaveClient.watch. */
   async *watch(
     request: WatchOptions,
-    options: { readonly signal?: AbortSignal } = {},
+    options: WatchCallOptions = {},
   ): AsyncGenerator<WatchBatch, void, undefined> {
-    const { signal } = options;
     let startRevision = request.startRevision ?? 0;
     for (let logins = 1; ; logins += 1) {
       await this.#logIn(options);
       const token = this.#authentication.token;
       try {
-        for await (const batch of this.#watches.watch({ ...request, startRevision }, signal)) {
+        for await (const batch of this.#watches.watch({ ...request, startRevision }, options)) {
           startRevision = batch.revision + 1;
           logins = 1;
           yield batch;

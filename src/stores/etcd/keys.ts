@@ -1,4 +1,11 @@
-import { type CallOptions, toBytes, toText, type WatchBatch, type WatchOptions } from '../../client/index.ts';
+import {
+  type CallOptions,
+  toBytes,
+  toText,
+  type WatchBatch,
+  type WatchCallOptions,
+  type WatchOptions,
+} from '../../client/index.ts';
 import type { KeyValue, RangeRequest, RangeResponse } from '../../wire/index.ts';
 import { type ElectionKeys, electionKeys, startsWith } from '../conclave/keys.ts';
 import type { Part } from '../conclave/transactions.ts';
@@ -59,7 +66,7 @@ export class ElectionReader {
 
   async *watch(
     request: WatchOptions,
-    options: { readonly signal?: AbortSignal } = {},
+    options: WatchCallOptions = {},
   ): AsyncGenerator<WatchBatch, void, undefined> {
     for await (const { events, revision } of this.#client.watch(request, options)) {
       const shared = events.flatMap((event) => {
