@@ -258,8 +258,10 @@ export class SimulatedMember implements MemberSight, StrikableMember {
       return;
     }
     world.note(this.name, () => `${how} (${end}): ${describe(error)}`);
+    const { term, lastIndex } = this.raft?.status() ?? {};
     this.#end();
-    if (end === 'removed') this.#hasGone();
+    // One that never had anything leaves its folder vacant: whoever is started there begins anew, and is refused by others.
+    if (end === 'removed') this.#hasGone(term !== 0 || lastIndex !== 0);
     else if (end === 'taken-out') {
       // Its folder never counts again.
       this.holdDown();
@@ -270,9 +272,9 @@ export class SimulatedMember implements MemberSight, StrikableMember {
     else this.#startLater();
   }
 
-  #hasGone(): void {
+  #hasGone(hasLeft: boolean): void {
     this.gone = true;
-    this.hasLeft = true;
+    this.hasLeft = hasLeft;
     this.#onRefusal?.();
     this.#onRefusal = undefined;
   }
