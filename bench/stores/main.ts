@@ -89,6 +89,7 @@ function parsed(args: readonly string[]) {
   return { chosen, trials, write };
 }
 
+type Failed = (competitor: Competitor, error: unknown) => void;
 type Attempt = <T>(competitor: Competitor, work: () => Promise<T>) => Promise<T | undefined>;
 
 /** One that fails costs its row, not the run. */
@@ -97,22 +98,26 @@ async function measuredAt(place: Place, trials: number): Promise<Row[]> {
   const where = server.where(server.ports);
   const all = competitors(place);
   const troubles = new Map<Competitor, string>();
+  const failed: Failed = (competitor, error) => {
+    const trouble = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${place.title}: ${competitor.title}: ${trouble}\n`);
+    troubles.set(competitor, trouble);
+  };
   const attempt: Attempt = async (competitor, work) => {
     process.stderr.write(`${place.title}: ${competitor.title}…\n`);
     try {
       return await work();
     } catch (error) {
-      const trouble = error instanceof Error ? error.message : String(error);
-      process.stderr.write(`${place.title}: ${competitor.title}: ${trouble}\n`);
-      troubles.set(competitor, trouble);
+      failed(competitor, error);
       return undefined;
     }
   };
   const { warmUpMs = 0 } = place;
   if (warmUpMs > 0) await warmUp(all, where, warmUpMs);
-  const figures = await handedOver(all, where, trials, attempt);
+  const figures = await handedOver(all, where, trials, { attempt, failed });
   const [first] = figures.values();
   for (const [competitor, so] of figures) {
+    if (troubles.has(competitor)) continue;
     const killed = await attempt(competitor, () => kill(competitor, where, trials, first?.minTtlMs ?? 1000));
     figures.set(competitor, { ...so, kill: killed });
   }
@@ -130,25 +135,25 @@ async function handedOver(
   all: readonly Competitor[],
   where: Where,
   trials: number,
-  attempt: Attempt,
+  { attempt, failed }: { readonly attempt: Attempt; readonly failed: Failed },
 ): Promise<Map<Competitor, Figures>> {
-  const seated = new Map<Competitor, Seated>();
+  const seated: Seated[] = [];
   try {
     for (const competitor of all) {
       const one = await attempt(competitor, () => seat(competitor, where, trials));
-      if (one !== undefined) seated.set(competitor, one);
+      if (one !== undefined) seated.push(one);
     }
     process.stderr.write('All in turns…\n');
-    const resigned = await handOvers([...seated.values()], trials);
+    const resigned = await handOvers(seated, trials, failed);
     return new Map(
-      [...seated].map(([competitor, { once, ready }], at) => {
+      seated.map(({ competitor, once, ready }, at) => {
         const ledMs = once.map((one) => one.ledMs);
         const doneMs = once.map((one) => one.doneMs);
         return [competitor, { ledMs, doneMs, resignMs: resigned[at] ?? [], kill: undefined, ...ready }];
       }),
     );
   } finally {
-    for (const one of seated.values()) await one[Symbol.asyncDispose]();
+    for (const one of seated) await one[Symbol.asyncDispose]();
   }
 }
 

@@ -50,13 +50,14 @@ export async function warmUp(
 
 /** Two clients of one system, warmed up. */
 export interface Seated extends AsyncDisposable {
-  readonly system: string;
+  readonly competitor: Competitor;
   readonly seats: readonly [Seat, Seat];
   readonly once: readonly Once[];
   readonly ready: Ready;
 }
 
-export async function seat({ system }: Competitor, where: Where, trials: number): Promise<Seated> {
+export async function seat(competitor: Competitor, where: Where, trials: number): Promise<Seated> {
+  const { system } = competitor;
   const inOneProcess = where.url === '';
   // Those beside each other are connected to the same two.
   const at = (number: number) => ({ ...where, url: where.servers?.[number] ?? where.url });
@@ -67,7 +68,7 @@ export async function seat({ system }: Competitor, where: Where, trials: number)
     all.map((one, number) => one.lead('warm-up', `warm-up-${system}-${number}`, usualTtlMs, warmUps)),
   );
   return {
-    ...{ system, ready: first.ready },
+    ...{ competitor, ready: first.ready },
     once: await first.lead('lead', nameOf('once', system), usualTtlMs, trials),
     seats: [
       { contenders: first, client: 0 },
@@ -81,24 +82,39 @@ export async function seat({ system }: Competitor, where: Where, trials: number)
 
 /**
  * From the call of the leader's `resign` until the other one leads, back and forth; of all systems in turns, since the
- * server and the machine are not the same from one minute to the next.
+ * server and the machine are not the same from one minute to the next. One that fails has no more turns.
  */
-export async function handOvers(seated: readonly Seated[], trials: number): Promise<readonly number[][]> {
-  const pairs = await Promise.all(
-    seated.map(async ({ system, seats: [leader, next], ready }) => {
-      const election = nameOf('resign', system);
-      await leader.contenders.campaign(election, usualTtlMs, leader.client);
-      return { election, leader, next, pollsEveryMs: ready.pollsEveryMs ?? 0, figures: [] as number[] };
-    }),
+export async function handOvers(
+  seated: readonly Seated[],
+  trials: number,
+  onFailed: (competitor: Competitor, error: unknown) => void,
+): Promise<readonly (readonly number[])[]> {
+  const pairs = seated.map(({ competitor, seats: [leader, next], ready }): Pair => {
+    const election = nameOf('resign', competitor.system);
+    return { competitor, election, leader, next, pollsEveryMs: ready.pollsEveryMs ?? 0, figures: [] };
+  });
+  const inTurns = async (all: readonly Pair[], work: (pair: Pair) => Promise<unknown>): Promise<Pair[]> => {
+    const left: Pair[] = [];
+    for (const pair of all) {
+      try {
+        await work(pair);
+        left.push(pair);
+      } catch (error) {
+        onFailed(pair.competitor, error);
+      }
+    }
+    return left;
+  };
+  let left = await inTurns(pairs, ({ leader, election }) =>
+    leader.contenders.campaign(election, usualTtlMs, leader.client),
   );
-  while (pairs.some(({ figures }) => figures.length < trials)) {
-    for (const pair of pairs) await handOver(pair);
-  }
-  for (const { leader, election } of pairs) await leader.contenders.resign(election, leader.client);
+  while (left.some(({ figures }) => figures.length < trials)) left = await inTurns(left, handOver);
+  await inTurns(left, ({ leader, election }) => leader.contenders.resign(election, leader.client));
   return pairs.map(({ figures }) => figures);
 }
 
 interface Pair {
+  readonly competitor: Competitor;
   readonly election: string;
   leader: Seat;
   next: Seat;
