@@ -18,6 +18,13 @@ export function parseDurationMs(text: string, flag: string): number {
   return Math.round(amount * (unitMs[match[2] ?? 'ms'] ?? 1));
 }
 
+/** As `parseDurationMs`, for a timer of Node.js: a longer one would fire at once. */
+export function parseTimerMs(text: string, flag: string): number {
+  const delayMs = parseDurationMs(text, flag);
+  if (delayMs < 2 ** 31) return delayMs;
+  throw new CommandFailure('usage', `${flag}: ${text} is more than 596h, the most that can be waited for.`);
+}
+
 const goUnitMs: Readonly<Record<string, number>> = { ...unitMs, ns: 1e-6, us: 1e-3, µs: 1e-3 };
 
 /** Reads what Go writes, and etcd's flags take: "5m", "1h30m", "1.5h", "0". In milliseconds, and parts of one. */

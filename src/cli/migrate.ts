@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { ConclaveError } from '../errors/index.ts';
 import { openStore, type StoreSchema, schemaOfStore } from '../stores/urls.ts';
 import { storeHelp } from './client-options.ts';
-import { parseDurationMs } from './durations.ts';
+import { parseTimerMs } from './durations.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandFailure } from './failure.ts';
 import { parseWholeNumber } from './numbers.ts';
@@ -45,7 +45,7 @@ export function addMigrate(program: Command, finish: (exitCode: number) => void)
     .action(async ({ store: url = '', print = false, replicas, timeout }: MigrateFlags) => {
       if (url.trim() === '')
         throw new CommandFailure('usage', 'Say which store: --store URL, or CONCLAVE_STORE.');
-      const timeoutMs = parseDurationMs(timeout, '--timeout');
+      const timeoutMs = parseTimerMs(timeout, '--timeout');
       const count = replicas === undefined ? undefined : parseWholeNumber(replicas, '--replicas', 1, 100);
       if (count !== undefined && !/^\s*(nats|tls|cassandra|scylla):/i.test(url))
         throw new CommandFailure('usage', '--replicas is for NATS and Cassandra: leave it out.');

@@ -6,7 +6,7 @@ import {
   type WhereElectionsAre,
   whereElectionsAre,
 } from '../client-options.ts';
-import { parseDurationMs } from '../durations.ts';
+import { parseDurationMs, parseTimerMs } from '../durations.ts';
 import { describeExitCodes } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { parseWholeNumber } from '../numbers.ts';
@@ -87,13 +87,6 @@ export function addElect(program: Command, finish: (exitCode: number) => void): 
   });
 }
 
-/** What fits into a timer of Node.js: a longer one would fire at once. */
-function timeoutOf(text: string): number {
-  const timeoutMs = parseDurationMs(text, '--timeout');
-  if (timeoutMs < 2 ** 31) return timeoutMs;
-  throw new CommandFailure('usage', `--timeout: ${text} is more than 596h. Without it elect waits for ever.`);
-}
-
 /** Checks what can be checked without the store. */
 export function resolveElectOptions(
   name: string,
@@ -132,7 +125,7 @@ export function resolveElectOptions(
     graceMs,
     disconnectGraceMs: disconnectGrace(flags, times),
     times,
-    timeoutMs: flags.timeout === undefined ? undefined : timeoutOf(flags.timeout),
+    timeoutMs: flags.timeout === undefined ? undefined : parseTimerMs(flags.timeout, '--timeout'),
     quiet: flags.quiet === true,
   };
 }
