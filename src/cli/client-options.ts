@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addSecurity, isSecured } from './client-security.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, flagOf } from './failure.ts';
 import { parseClientEndpoints } from './urls.ts';
 
 const fallback = 'http://127.0.0.1:2379';
@@ -49,10 +49,9 @@ export function whereElectionsAre(command: Command): WhereElectionsAre {
   const isOther = store !== undefined && store !== '' && !bySource('endpoints');
   const membersOnly = ['cacert', 'cert', 'key', 'insecureSkipTlsVerify', 'user'].find(bySource);
   if (isOther && membersOnly !== undefined) {
-    const flag = membersOnly.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new CommandFailure(
       'usage',
-      `--${flag} is for Conclave's own members, not for --store or CONCLAVE_STORE: its login stands in the URL or in the variables of its vendor, and an authority for TLS in NODE_EXTRA_CA_CERTS.`,
+      `${flagOf(membersOnly)} is for Conclave's own members, not for --store or CONCLAVE_STORE: its login stands in the URL or in the variables of its vendor, and an authority for TLS in NODE_EXTRA_CA_CERTS.`,
     );
   }
   return { endpoints: endpointsOf(endpoints), storeUrl: isOther ? store : undefined };

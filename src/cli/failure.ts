@@ -129,3 +129,8 @@ function remedyOf({ message }: ConclaveError): string {
 function isUnbindable({ code, details }: ConclaveError): boolean {
   return code === 'invalid-argument' && details.port !== undefined && details.errno !== undefined;
 }
+
+/** A flag as it is written, by the name of its value: `--kill-after` for `killAfter`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { type RaceResult, showRace } from '../../simulation/elections/race.ts';
 import { formatLine } from '../../simulation/report/timeline.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { CommandFailure } from '../failure.ts';
+import { CommandFailure, flagOf } from '../failure.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import { toJsonLine } from '../output.ts';
 import type { SimulateFlags } from './options.ts';
@@ -25,8 +25,7 @@ export async function runRace(flags: SimulateFlags, given: readonly string[]): P
 export function raceSeed(flags: Pick<SimulateFlags, 'seed'>, given: readonly string[]): number {
   const other = given.find((name) => !goesWith.has(name));
   if (other !== undefined) {
-    const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new CommandFailure('usage', `--race: it is one scene. Leave out --${flag}.`);
+    throw new CommandFailure('usage', `--race: it is one scene. Leave out ${flagOf(other)}.`);
   }
   if (flags.seed === undefined) return randomInt(2 ** 32);
   return parseWholeNumber(flags.seed, '--seed', 0, Number.MAX_SAFE_INTEGER);
