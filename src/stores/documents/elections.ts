@@ -197,7 +197,7 @@ export class ElectionDocuments {
     return proof === undefined ? undefined : { ...led, proof };
   }
 
-  /** Works out the proof that comes next, where one who waits or leads here will need it. */
+  /** Works out the proof that comes next, where one who waits here will need it. Who leads has it with its next write. */
   foresee(
     name: string,
     { found: { document }, dead }: { readonly found: FoundElection; readonly dead: ReadonlySet<string> },
@@ -206,12 +206,10 @@ export class ElectionDocuments {
     const { leader, waiting, record, version } = document;
     if (this.proofs === undefined || leader === undefined || record !== undefined) return;
     const next = waiting.find(({ session }) => !dead.has(session));
-    if (next === undefined) return;
-    const isOurs = leader.key === this.proofs.publicKey;
-    if (!isOurs && !here.some(({ session }) => session === next.session)) return;
+    if (next === undefined || !here.some(({ session }) => session === next.session)) return;
     const led = { session: next.session, version: version + 1 };
     const { session, token } = leader;
-    this.proofs.foresee(isOurs ? next.key : leader.key, { name, session, token, led });
+    this.proofs.foresee(leader.key, { name, session, token, led });
   }
 
   #nextWrite(): string {
