@@ -2,6 +2,17 @@ import { test } from 'node:test';
 import { matchIsOnDisk } from './12-match-is-on-disk.ts';
 import { effects, entries, handmadeLife, lead, peer, persist, violates, watching } from './testing.ts';
 
+/** Ann leads in term 2, and believes that Bob holds all of her log, as he does. */
+function leading() {
+  const { life, ann, bob } = handmadeLife();
+  const checker = watching(matchIsOnDisk, life);
+  for (const member of [ann, bob]) member.holds(...entries(1, 2, 2));
+  lead(checker, ann, 2);
+  ann.raft.peers = [peer(bob, 3)];
+  checker.drained(ann, effects({ persist: persist([]) }));
+  return { checker, bob };
+}
+
 test('a leader may believe what is on the follower’s disk, also when it knows less', () => {
   const { life, ann, bob, cid } = handmadeLife();
   const checker = watching(matchIsOnDisk, life);
@@ -28,12 +39,7 @@ test('a belief beyond the disk, or in another entry than is there, is found', ()
 });
 
 test('a follower that drops what its leader counts on is found, unless it follows a newer one', () => {
-  const { life, ann, bob } = handmadeLife();
-  const checker = watching(matchIsOnDisk, life);
-  for (const member of [ann, bob]) member.holds(...entries(1, 2, 2));
-  lead(checker, ann, 2);
-  ann.raft.peers = [peer(bob, 3)];
-  checker.drained(ann, effects({ persist: persist([]) }));
+  const { checker, bob } = leading();
   bob.durable.entries = entries(1, 2);
   bob.durable.term = 3;
   checker.durable(bob);
@@ -42,12 +48,7 @@ test('a follower that drops what its leader counts on is found, unless it follow
 });
 
 test('a follower that puts an entry of another term where its leader counts on one is found', () => {
-  const { life, ann, bob } = handmadeLife();
-  const checker = watching(matchIsOnDisk, life);
-  for (const member of [ann, bob]) member.holds(...entries(1, 2, 2));
-  lead(checker, ann, 2);
-  ann.raft.peers = [peer(bob, 3)];
-  checker.drained(ann, effects({ persist: persist([]) }));
+  const { checker, bob } = leading();
   bob.durable.term = 2;
   bob.durable.entries = entries(1, 2, 1, 1);
   violates(() => checker.durable(bob), /believes that bob holds its log up to entry 3 .*has one of term 1/);
