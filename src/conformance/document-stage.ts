@@ -9,9 +9,12 @@ import type {
   FoundDocument,
   StoredDocument,
 } from '../stores/documents/driver.ts';
-import type { ConformanceCase, Stage } from './stage.ts';
+import { type ConformanceCase, Disturbed, type Stage } from './stage.ts';
 
 export type Client = 'one' | 'two';
+
+const reading = { changes: false };
+const writing = { changes: true };
 
 /** A case for those that give their driver. It throws `NotOffered` where that lacks what it is about. */
 export function documentCase(name: string, run: (stage: DocumentStage) => Promise<void>): ConformanceCase {
@@ -82,9 +85,13 @@ export class DocumentStage implements AsyncDisposable {
     return JSON.stringify({ ...envelope, version: this.#made, leader, waiting: [] });
   }
 
-  async read(key: DocumentKey, client?: Client): Promise<StoredDocument | undefined> {
+  async read(
+    key: DocumentKey,
+    client?: Client,
+    { asTold }: Pick<CallBounds, 'asTold'> = {},
+  ): Promise<StoredDocument | undefined> {
     const driver = await this.driver(client);
-    const found = await this.#answered('read', () => driver.read(key, this.bounds()));
+    const found = await this.#answered('read', () => driver.read(key, { ...this.bounds(), asTold }), reading);
     return this.document('read', found);
   }
 
@@ -110,11 +117,11 @@ export class DocumentStage implements AsyncDisposable {
     // By turns, since the engine sends all that it writes by `prepare` where there is one.
     this.#writes += 1;
     const prepare = this.#writes % 2 === 0 ? undefined : driver.prepare?.bind(driver);
-    const version = await this.#answered('write', async () =>
+    const send = async () =>
       prepare === undefined
         ? await driver.write(key, text, write, this.bounds())
-        : await prepare(key, text, write)(this.bounds()),
-    );
+        : await prepare(key, text, write)(this.bounds());
+    const version = await this.#answered('write', send, writing);
     if (version !== undefined) this.version('write', version);
     return version;
   }
@@ -129,11 +136,12 @@ export class DocumentStage implements AsyncDisposable {
     const write = { ...ttlOf(key), replaces };
     let ready: ReturnType<typeof prepare> | undefined = prepare(key, text, write);
     return async () => {
-      const version = await this.#answered('what prepare gave', async () => {
+      const sending = async () => {
         const send = ready ?? prepare(key, text, write);
         ready = undefined;
         return await send(this.bounds());
-      });
+      };
+      const version = await this.#answered('what prepare gave', sending, writing);
       return version === undefined ? undefined : this.version('prepare', version);
     };
   }
@@ -163,14 +171,17 @@ export class DocumentStage implements AsyncDisposable {
 
   async removed(key: DocumentKey, version: string, client?: Client): Promise<boolean> {
     const driver = await this.driver(client);
-    const removed = await this.#answered('remove', () => driver.remove(key, version, this.bounds()));
+    const removed = await this.#answered('remove', () => driver.remove(key, version, this.bounds()), writing);
     assert(typeof removed === 'boolean', `remove must give true or false, not ${String(removed)}`);
     return removed;
   }
 
-  /** Of a list, or of those read at once. */
-  async many<T>(what: string, call: () => Promise<readonly T[]>): Promise<readonly T[]> {
-    const found = await this.#answered(what, call);
+  /** Of a list, or of those read or renewed at once. */
+  async many<T>(
+    what: 'list' | 'readMany' | 'renewMany',
+    call: () => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const found = await this.#answered(what, call, what === 'renewMany' ? writing : reading);
     assert(Array.isArray(found), `${what} must give an array`);
     return found;
   }
@@ -203,19 +214,22 @@ export class DocumentStage implements AsyncDisposable {
   async #open(): Promise<DocumentDriver> {
     const driver = await this.stage.target.driver?.();
     assert(driver !== undefined);
-    await this.#answered('open', async () => driver.open?.(this.bounds()));
+    await this.#answered('open', async () => driver.open?.(this.bounds()), reading);
     return driver;
   }
 
-  /** A service may ask for another attempt, where it can say that this one changed nothing. */
-  async #answered<T>(what: string, call: () => Promise<T>): Promise<T> {
+  /**
+   * A busy machine breaks connections: what failed without effect is tried again, as `documentStore` does, and where it
+   * is not known whether a write was carried out the case can say nothing. @throws Disturbed
+   */
+  async #answered<T>(what: string, call: () => Promise<T>, { changes }: { changes: boolean }): Promise<T> {
     const untilMs = this.stage.nowMs() + this.stage.patienceMs;
     for (;;) {
       try {
         return await this.stage.within(call(), what);
       } catch (error) {
-        const again = ConclaveError.is(error) && error.retryable && error.outcome === 'not-applied';
-        if (!again || this.stage.nowMs() > untilMs) throw error;
+        if (!ConclaveError.is(error) || !error.retryable || this.stage.nowMs() > untilMs) throw error;
+        if (changes && error.outcome === 'unknown') throw new Disturbed(error);
         await this.stage.pass(20);
       }
     }

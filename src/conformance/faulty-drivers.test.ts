@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
-import type { DocumentDriver } from '../stores/documents/index.ts';
+import type { DocumentChange, DocumentDriver } from '../stores/documents/driver.ts';
 import { documentStore } from '../stores/documents/index.ts';
 import { MemoryService } from '../stores/documents/testing.ts';
 import { driverWith } from './faults/driver-wrapping.ts';
@@ -105,12 +106,63 @@ function sound(driver: DocumentDriver): DocumentDriver {
   });
 }
 
+/**
+ * Drivers as sound, of one service that others use as well, on a busy machine: connections break, and each change is
+ * told twice, the second time late.
+ */
+function disturbed(): (driver: DocumentDriver) => DocumentDriver {
+  const unavailable = (outcome: 'not-applied' | 'unknown') =>
+    new ConclaveError('unavailable', 'The connection broke.', { retryable: true, outcome });
+  let reads = 0;
+  let writes = 0;
+  let told = 0;
+  return (driver) => {
+    const { changes } = driver;
+    const write: DocumentDriver['write'] = async (...given) => {
+      writes += 1;
+      if (writes % 5 === 3) throw unavailable('not-applied');
+      const version = await driver.write(...given);
+      if (writes === 9) throw unavailable('unknown');
+      return version;
+    };
+    return driverWith(driver, {
+      write,
+      prepare:
+        (key, text, wanted) =>
+        (bounds): Promise<string | undefined> =>
+          write(key, text, wanted, bounds),
+      async read(...given) {
+        reads += 1;
+        if (reads % 5 === 4) throw unavailable(reads % 2 === 0 ? 'unknown' : 'not-applied');
+        return await driver.read(...given);
+      },
+      async *changes(signal) {
+        let late: DocumentChange[] = [];
+        for await (const change of changes?.call(driver, signal) ?? []) {
+          yield* late;
+          yield { kind: 'election', name: 'of-others', led: { session: 'cd'.repeat(16), version: 99 } };
+          yield change;
+          late = [change];
+          told += 1;
+          if (told % 10 === 7) throw unavailable('unknown');
+        }
+      },
+    });
+  };
+}
+
+type DriversOfOneService = () => (driver: DocumentDriver) => DocumentDriver;
+
 /** Which of the cases for drivers fail; none may be skipped. */
-async function failures(patienceMs: number, fault?: DriverFault): Promise<string[]> {
+async function failures(
+  patienceMs: number,
+  fault?: DriverFault,
+  drivers: DriversOfOneService = () => (fault === undefined ? sound : faultyDrivers(fault, runtime)),
+): Promise<string[]> {
   const open = async () => {
     const ownsClock = fault !== 'changes-without-sessions';
     const service = new MemoryService({ runtime, ownsClock, tells: true, many: true, tellsLed: true });
-    const faulty = fault === undefined ? sound : faultyDrivers(fault, runtime);
+    const faulty = drivers();
     const store = documentStore(service.driver(), { runtime });
     return {
       store,
@@ -142,6 +194,10 @@ async function failures(patienceMs: number, fault?: DriverFault): Promise<string
 
 test('the cases for drivers find nothing in a sound one', async () => {
   assert.deepEqual(await failures(60_000), []);
+});
+
+test('nor in one that is shared with others, on a machine that breaks connections', async () => {
+  assert.deepEqual(await failures(60_000, undefined, disturbed), []);
 });
 
 describe('the cases for drivers find the fault', { concurrency: 8 }, () => {

@@ -26,7 +26,7 @@ import { successionCases } from './cases/succession.ts';
 import { transactionCases } from './cases/transactions.ts';
 import { waitingCases } from './cases/waiting.ts';
 import { NotOffered } from './document-stage.ts';
-import { type ConformanceCase, Stage, TookTooLong } from './stage.ts';
+import { type ConformanceCase, Disturbed, Stage } from './stage.ts';
 import type { ConformanceTarget } from './target.ts';
 
 export { type Fault, faults, faultyStore } from './faulty.ts';
@@ -99,7 +99,7 @@ export function conformanceTests(
           return {};
         } catch (error) {
           if (error instanceof NotOffered) return { skipped: error.what };
-          if (!(error instanceof TookTooLong)) throw error;
+          if (!(error instanceof Disturbed)) throw error;
           if (attempt === mostAttempts) throw error.reason;
         }
       }

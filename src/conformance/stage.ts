@@ -22,8 +22,11 @@ export interface ConformanceCase {
   run(stage: Stage): Promise<void>;
 }
 
-/** Steps failed that took longer than the session they need lives: the case is to be begun anew. */
-export class TookTooLong {
+/**
+ * The case is to be begun anew: steps failed that took longer than the session they need lives, or whether a write was
+ * carried out is not known.
+ */
+export class Disturbed {
   readonly reason: unknown;
 
   constructor(reason: unknown) {
@@ -98,14 +101,14 @@ export class Stage implements AsyncDisposable {
 
   /**
    * Steps from the opening of a session of `shortTtlMs` on, which its lease must outlast, or others in a time that is
-   * short. Where they fail, and took longer than that, this machine stalled: @throws TookTooLong.
+   * short. Where they fail, and took longer than that, this machine stalled: @throws Disturbed.
    */
   async inShortLife<T>(steps: () => Promise<T>, shortMs = this.shortTtlMs): Promise<T> {
     const startMs = this.nowMs();
     try {
       return await steps();
     } catch (error) {
-      throw this.nowMs() - startMs < shortMs ? error : new TookTooLong(error);
+      throw this.nowMs() - startMs < shortMs ? error : new Disturbed(error);
     }
   }
 

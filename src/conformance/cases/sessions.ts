@@ -1,7 +1,7 @@
 /** Sessions: never over too early, over in the end, and over for all their names at once. */
 import assert from 'node:assert/strict';
 import { ConclaveError } from '../../errors/index.ts';
-import { type ConformanceCase, type Stage, TookTooLong } from '../stage.ts';
+import { type ConformanceCase, Disturbed, type Stage } from '../stage.ts';
 
 interface Lived {
   readonly lifetimeMs: number;
@@ -24,8 +24,7 @@ async function lifetimeMs(stage: Stage, renewals: number): Promise<Lived> {
     }
   } catch (error) {
     // It ran out, in its time, before it could be renewed.
-    if (ConclaveError.is(error, 'lease-lost') && stage.nowMs() - sentMs >= ttlMs)
-      throw new TookTooLong(error);
+    if (ConclaveError.is(error, 'lease-lost') && stage.nowMs() - sentMs >= ttlMs) throw new Disturbed(error);
     throw error;
   }
   await stage.eventually('another leads', async () => (await stage.acquire(other)).status === 'acquired');
