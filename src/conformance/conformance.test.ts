@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ConclaveError } from '../errors/index.ts';
 import { manualRuntime } from '../runtime/testing.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { documentStore } from '../stores/documents/index.ts';
@@ -212,6 +213,46 @@ test('the suite finds nothing in a sound store on a machine that stalls for long
   for (const { name, run } of conformanceTests(open, { runtime })) await run().catch(() => failed.push(name));
   assert.deepEqual(failed, []);
   assert(stalls >= 8, `it stalled ${stalls} times`);
+});
+
+/** Which cases fail where a call, the `at`th of each target, is carried out and not answered. */
+async function failuresWithout(answered: (at: number) => boolean): Promise<string[]> {
+  const runtime = manualRuntime();
+  const failed: string[] = [];
+  const open = async () => {
+    const store = memoryStore({ runtime });
+    let calls = 0;
+    const lost = async <T>(call: Promise<T>) => {
+      const outcome = await call;
+      calls += 1;
+      if (answered(calls)) return outcome;
+      throw new ConclaveError('unavailable', 'No answer came.', { retryable: true, outcome: 'unknown' });
+    };
+    const losing = storeWith(store, {
+      read: (...request) => lost(store.read(...request)),
+      openSession: async (options) => {
+        const session = await lost(store.openSession(options));
+        return sessionWith(session, {
+          acquire: (...request) => lost(session.acquire(...request)),
+          release: (...request) => lost(session.release(...request)),
+          renew: (...request) => lost(session.renew(...request)),
+          proclaim: (...request) => lost(session.proclaim(...request)),
+        });
+      },
+    });
+    return {
+      store: losing,
+      passTime: (ms: number) => runtime.advance(ms),
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
+  };
+  for (const { name, run } of conformanceTests(open, { runtime })) await run().catch(() => failed.push(name));
+  return failed;
+}
+
+test('the suite finds nothing in a sound store whose service does not answer now and then, but in one where it never does', async () => {
+  assert.deepEqual(await failuresWithout((at) => at !== 2 && at !== 5 && at !== 40), []);
+  assert((await failuresWithout((at) => at < 5)).length > 20);
 });
 
 for (const fault of Object.keys(faults) as Fault[]) {

@@ -7,6 +7,7 @@
  *
  * Must not: know any store, or look at a clock but the runtime's.
  */
+import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/types.ts';
 import { connectionCases } from './cases/connections.ts';
@@ -54,7 +55,7 @@ export interface ConformanceTest {
 
 /**
  * Of a case whose short session ran out under it, since this machine stalled, or is slower than such a session lives: it
- * lives twice as long each time.
+ * lives twice as long each time. And of one whose service did not answer, or not in time: a store may say so.
  */
 const mostAttempts = 5;
 
@@ -99,8 +100,9 @@ export function conformanceTests(
           return {};
         } catch (error) {
           if (error instanceof NotOffered) return { skipped: error.what };
-          if (!(error instanceof Disturbed)) throw error;
-          if (attempt === mostAttempts) throw error.reason;
+          const reason = error instanceof Disturbed ? error.reason : error;
+          const isDisturbed = error instanceof Disturbed || (ConclaveError.is(error) && error.retryable);
+          if (!isDisturbed || stage.isServiceDown || attempt === mostAttempts) throw reason;
         }
       }
     },

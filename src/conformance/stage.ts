@@ -49,6 +49,7 @@ export class Stage implements AsyncDisposable {
   readonly #controllers: AbortController[] = [];
   readonly #hosts: Host[] = [];
   readonly #hosted: LeaseStore[] = [];
+  #isServiceDown = false;
   /** A promise, since sessions may be opened many at a time. */
   #second: Promise<LeaseStore> | undefined;
 
@@ -70,6 +71,21 @@ export class Stage implements AsyncDisposable {
 
   get capabilities(): StoreCapabilities {
     return this.store.capabilities;
+  }
+
+  /** Stopped by this case, and not started again: what the service answers then says nothing of other attempts. */
+  get isServiceDown(): boolean {
+    return this.#isServiceDown;
+  }
+
+  async stopService(): Promise<void> {
+    this.#isServiceDown = true;
+    await this.target.stopService?.();
+  }
+
+  async startService(): Promise<void> {
+    await this.target.startService?.();
+    this.#isServiceDown = false;
   }
 
   /** A machine of its own, for sessions opened with `host`. */

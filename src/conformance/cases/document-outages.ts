@@ -31,7 +31,6 @@ const mostWrites = 5000;
 const silenceMs = 1000;
 
 async function throughAnOutage(stage: DocumentStage): Promise<void> {
-  const { target } = stage.stage;
   const kept = stage.key('election');
   const text = stage.text(kept);
   const version = await stage.written(kept, text);
@@ -53,10 +52,10 @@ async function throughAnOutage(stage: DocumentStage): Promise<void> {
   await stage.stage.eventually('some are written', () =>
     written.every(({ done, isOver }) => done >= 3 || isOver),
   );
-  const stopping = target.stopService?.();
+  const stopping = stage.stage.stopService();
   await stage.stage.within(Promise.all([failed, stopping]), 'writers and the stop of the service');
   await noGuesses(stage, kept, { text, version });
-  await target.startService?.();
+  await stage.stage.startService();
   const driver = await stage.driver();
   const look = async (key: DocumentKey) => {
     let found: string | undefined;

@@ -150,8 +150,8 @@ export const serviceCases: readonly ConformanceCase[] = [
     async run(stage) {
       const first = await stage.open('first');
       const token = await stage.win(first);
-      await stage.target.stopService?.();
-      await stage.target.startService?.();
+      await stage.stopService();
+      await stage.startService();
       const second = await stage.open('second', { client: 'two' });
       await stage.eventually('the first still leads', async () => {
         const renewed = await first
@@ -170,9 +170,9 @@ export const serviceCases: readonly ConformanceCase[] = [
     skip: cannotStop,
     async run(stage) {
       const { first, token } = await shortLeader(stage);
-      await stage.target.stopService?.();
+      await stage.stopService();
       await stage.pass(first.ttlMs * 2);
-      await stage.target.startService?.();
+      await stage.startService();
       const contenders: StoreSession[] = [];
       for (const holder of ['second', 'third']) contenders.push(await opened(stage, holder));
       await stage.eventually('one of them leads', async () => {
