@@ -27,9 +27,10 @@ import {
 } from './documents/index.ts';
 import { checkBucket, checkConfig, hasBucket, keysIn, sweep } from './nats/bucket.ts';
 import { bucketChanges } from './nats/changes.ts';
-import { kvPackage, type NatsClient, natsPlace, type OwnNats, whyNoAnswer } from './nats/connection.ts';
+import { type NatsClient, natsPlace, type OwnNats, whyNoAnswer } from './nats/connection.ts';
 import { explained, isConflict } from './nats/failures.ts';
 import { keyOf, nameIn } from './nats/keys.ts';
+import { kvPackage } from './nats/packages.ts';
 
 export type { NatsClient } from './nats/connection.ts';
 
@@ -215,7 +216,7 @@ class NatsDocuments implements DocumentDriver {
   }
 
   whyNoAnswer(): string | undefined {
-    return whyNoAnswer(this.#last);
+    return whyNoAnswer(this.#last, this.#own);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

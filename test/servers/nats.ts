@@ -10,7 +10,10 @@ const program = process.env.CONCLAVE_TEST_NATS_SERVER;
 export const natsMissing: string | undefined =
   program === undefined ? peer('nats-server').missing : undefined;
 
-/** `more`: further flags. `storage`: where JetStream keeps its data, other than in a folder of the server's own. */
+/**
+ * `more`: further flags. `storage`: where JetStream keeps its data, other than in a folder of the server's own;
+ * 'configured': as a configuration says, which could not be read anew beside a flag.
+ */
 export async function startNats(
   more: readonly string[] = ['--jetstream'],
   options: { readonly storage?: string; readonly port?: number; readonly login?: NodeConnectionOptions } = {},
@@ -19,7 +22,7 @@ export async function startNats(
     path: program ?? peer('nats-server').path ?? '',
     args: (port, folder) => [
       ...['--addr', '127.0.0.1', '--port', String(options.port ?? port)],
-      ...['--store_dir', options.storage ?? folder],
+      ...(options.storage === 'configured' ? [] : ['--store_dir', options.storage ?? folder]),
       ...more,
     ],
     async probe(port) {

@@ -1,14 +1,19 @@
-/** The packages that speak NATS, loaded where they are needed, and connections of the store's own. */
+/** Where NATS is, and connections of the store's own. */
 import type { Kvm } from '@nats-io/kv';
 import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
 import { ConclaveError } from '../../errors/index.ts';
 import type { Disk } from '../../runtime/types.ts';
+import { isLoginError } from './failures.ts';
+import { LoginFile } from './login-file.ts';
+import { transport } from './packages.ts';
 
 /** A connection, or a JetStream client of one. */
 export type NatsClient = ConstructorParameters<typeof Kvm>[0];
 
 export interface OwnNats {
   readonly connection: NatsClient;
+  /** By what was heard last; a new connection is made all the same, again and again. */
+  readonly isLoginRefused?: boolean;
   close(): Promise<void>;
 }
 
@@ -44,8 +49,8 @@ export function natsPlace({ url, credsFile, nkeyFile }: NatsAccess): NatsPlace {
   }
   const connect = async (disk: Disk) => {
     if (credsFile === undefined && nkeyFile === undefined) return await connectNats(hosts, login);
-    const authenticator = await authenticatorOf(disk, { credsFile, nkeyFile });
-    return await connectNats(hosts, { authenticator });
+    const file = await LoginFile.read(disk, { credsFile, nkeyFile });
+    return await connectNats(hosts, { authenticator: file.authenticator }, () => file.readAgain());
   };
   return { hosts, connect };
 }
@@ -70,9 +75,11 @@ function checkUrl(url: unknown): { readonly hosts: readonly string[]; readonly l
   }
 }
 
+/** `lost`: what is to be done while there is no connection, so that the next attempt may be better. */
 async function connectNats(
   hosts: readonly string[],
   login: NatsLogin | { readonly authenticator: Authenticator },
+  lost: () => Promise<void> = async () => {},
 ): Promise<OwnNats> {
   const { connect } = await transport();
   const connection = await connect({
@@ -81,59 +88,35 @@ async function connectNats(
     name: 'conclave',
     // By the scheme alone the package would send the login to a server without TLS.
     ...(hosts.some((host) => host.startsWith('tls://')) && { tls: {} }),
-    // For as long as the store is open.
+    // For as long as the store is open. By default a login that is refused twice would close the connection for good,
+    // though it is the server's that changes, or is read anew from its file.
     maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: 500,
     // A peer that is gone without a word is noticed within seconds.
     pingInterval: 5000,
     timeout: 5000,
   });
-  return { connection, close: () => connection.close() };
-}
-
-/** Of a file as `nsc` makes it, or with the seed of a user's key. No message shows what it holds. */
-async function authenticatorOf(disk: Disk, { credsFile, nkeyFile }: NatsAccess): Promise<Authenticator> {
-  const path = credsFile ?? nkeyFile ?? '';
-  const content = await disk.read(path).catch((error: unknown) => {
-    const said = error instanceof Error ? error.message : String(error);
-    const message = `The login to NATS cannot be read. ${said} It is named by ${credsFile === undefined ? 'nkeyFile, or NATS_NKEY' : 'credsFile, or NATS_CREDS'}.`;
-    throw new ConclaveError('failed-precondition', message, { cause: error });
-  });
-  const { credsAuthenticator, nkeyAuthenticator } = await transport();
-  const text = new TextDecoder().decode(content);
-  if (credsFile !== undefined && /BEGIN NATS USER JWT[\s\S]*BEGIN USER NKEY SEED/.test(text)) {
-    return credsAuthenticator(content);
-  }
-  const [seed] = (credsFile === undefined && /\bSU[A-Z2-7]{56}\b/.exec(text)) || [];
-  if (seed !== undefined) return nkeyAuthenticator(new TextEncoder().encode(seed));
-  const lacks =
-    credsFile === undefined
-      ? "no seed of a user's key, which begins with SU"
-      : 'no JWT of a user with the seed of its key, as nsc writes them';
-  throw new ConclaveError('failed-precondition', `The file ${path} holds ${lacks}.`);
-}
-
-function transport(): Promise<typeof import('@nats-io/transport-node')> {
-  return needed('@nats-io/transport-node', () => import('@nats-io/transport-node'));
+  const own = { connection, isLoginRefused: false, close: () => connection.close() };
+  void (async () => {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'reconnecting') await lost();
+      if (status.type === 'reconnect') own.isLoginRefused = false;
+      if (status.type === 'error' && isLoginError(status.error)) own.isLoginRefused = true;
+    }
+  })();
+  return own;
 }
 
 /** What is not documented of a connection: whether there is one just now. */
-export function whyNoAnswer(connection: NatsConnection | undefined): string | undefined {
+export function whyNoAnswer(
+  connection: NatsConnection | undefined,
+  own: OwnNats | undefined,
+): string | undefined {
   const { protocol } = (connection ?? {}) as { protocol?: { connected?: unknown } };
   if (protocol?.connected !== false) return undefined;
-  return `no server can be reached (last tried: ${connection?.getServer()}): start it, or mend the network`;
-}
-
-export function kvPackage(): Promise<typeof import('@nats-io/kv')> {
-  return needed('@nats-io/kv', () => import('@nats-io/kv'));
-}
-
-async function needed<Package>(name: string, load: () => Promise<Package>): Promise<Package> {
-  try {
-    return await load();
-  } catch (error) {
-    if ((error as { code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    const message = `natsStore needs the package ${name}: npm install @nats-io/kv @nats-io/transport-node.`;
-    throw new ConclaveError('unsupported', message, { cause: error });
-  }
+  const server = connection?.getServer();
+  return own?.isLoginRefused
+    ? `the server refuses the login (${server}): let it in, or mend the login`
+    : `no server can be reached (last tried: ${server}): start it, or mend the network`;
 }

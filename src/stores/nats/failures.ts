@@ -26,6 +26,10 @@ export function isMissing(error: unknown): boolean {
   return describe(error).code === codes.noStream;
 }
 
+export function isLoginError(error: unknown): boolean {
+  return /Authorization|AuthenticationExpired/.test(describe(error).name);
+}
+
 export interface FailureContext {
   readonly bucket: string;
   /** Where no answer came. */
@@ -56,7 +60,7 @@ export function explained(
   if (code === codes.replicasNeedCluster) {
     return mend('A single server keeps one replica: replicas: 1, or --replicas 1.');
   }
-  if (/Authorization|AuthenticationExpired/.test(name)) {
+  if (isLoginError(error)) {
     return mend(
       'Check user and password, token or key: of the connection, in the url, or in NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS or NATS_NKEY, which openStore and the commands read.',
     );
@@ -78,7 +82,7 @@ export function explained(
   if (name === 'JetStreamNotEnabled' || name === 'NoRespondersError') return unavailable('not-applied');
   if (name === 'ClosedConnectionError' || name === 'DrainingConnectionError') {
     return mend(
-      'The connection is closed: keep it open while the store is in use, and connect with maxReconnectAttempts: -1.',
+      'The connection is closed: keep it open while the store is in use, and connect with maxReconnectAttempts: -1 and ignoreAuthErrorAbort: true.',
     );
   }
   if (name === 'TimeoutError') {
