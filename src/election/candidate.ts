@@ -31,6 +31,9 @@ export interface CandidateOptions extends ElectionOptions {
   readonly session?: Session | undefined;
 }
 
+/** Who waits is in line again soon after the store is back, however long its lease is. */
+const mostRetryMs = 5000;
+
 /** How the rest of this folder uses a candidate. */
 export interface CandidateUse {
   /** The job holds the leadership: see `LeadershipParts`. */
@@ -183,7 +186,8 @@ export class Candidate implements AsyncDisposable {
             await this.#giveUpPlace(live);
             throw error;
           }
-          const retryInMs = backoffMs(runtime.random, failures, Math.min(50, renewEveryMs / 4), renewEveryMs);
+          const mostMs = Math.min(renewEveryMs, mostRetryMs);
+          const retryInMs = backoffMs(runtime.random, failures, Math.min(50, renewEveryMs / 4), mostMs);
           failures += 1;
           const [what, store] = [this.#what, this.#store.description];
           publish({ type: 'trouble', holder, store, what, error, attempt: failures, retryInMs }, onEvent);
@@ -211,6 +215,7 @@ export class Candidate implements AsyncDisposable {
         return acquiring;
       });
       if (outcome.status === 'acquired') return await this.#take(live, outcome, signal);
+      this.#refusals.began();
       this.#use.onWaiting?.();
       const turn = await waitForTurn(
         live,
@@ -219,6 +224,7 @@ export class Candidate implements AsyncDisposable {
         signal,
       );
       if (signal.aborted || !live.check()) return undefined;
+      this.#refusals.worked();
       if (turn.given) return await this.#take(live, turn.given, signal);
       vainWakes = turn.soon ? vainWakes + 1 : 0;
     }

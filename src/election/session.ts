@@ -67,8 +67,9 @@ export class Session implements AsyncDisposable {
 
   /**
    * The session, opened if need be; keeps trying while the store is down.
-   * @throws 'aborted', 'closed', or an error of the store that trying again cannot cure. 'unauthenticated' and
-   * 'permission-denied' are such at first, and after a session that was open when they have lasted for a minute.
+   * @throws 'aborted', 'closed', or an error of the store that trying again cannot cure. 'unauthenticated',
+   * 'permission-denied' and 'failed-precondition' are such at first, and after a session that was open when they have lasted
+   * for a minute.
    */
   async live(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<LiveSession> {
     if (this.#closing.signal.aborted) throw this.#closedError();
