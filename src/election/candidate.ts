@@ -240,9 +240,10 @@ export class Candidate implements AsyncDisposable {
     const { name } = this;
     if (token <= this.#usedToken) {
       // A release whose answer we never saw was not carried out. This token must not lead again.
-      await live.call('Releasing an earlier leadership', signal, (options) =>
+      const stood = await live.call('Releasing an earlier leadership', signal, (options) =>
         live.stored.release(name, token, options),
       );
+      if (stood && token < this.#usedToken) throw this.#fallen(token);
       return undefined;
     }
     const grace = await this.#grace.pass(live, outcome, signal);
@@ -267,6 +268,11 @@ export class Candidate implements AsyncDisposable {
     const leadership = new Leadership(parts);
     publish({ type: 'elected', name, holder, token, remainingMs: leadership.remainingMs() }, onEvent);
     return leadership;
+  }
+
+  #fallen(token: number): ConclaveError {
+    const message = `${this.#what} got token ${token} of ${this.#store.description}, after ${this.#usedToken}: its data were deleted, or restored from an older backup. This process leads again when tokens have passed that, or when it is started anew.`;
+    return new ConclaveError('unavailable', message, { retryable: true });
   }
 
   /** Leaves no place in the queue and no leadership behind; goes on in the background if the store is slow. */

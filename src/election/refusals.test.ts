@@ -128,3 +128,31 @@ test('a candidate that led is refused for a while before it gives up, and says s
   await runtime.advance(refusedForMs);
   await assert.rejects(again, { code: 'unauthenticated' });
 });
+
+test('a store that gives lower tokens than before is told as trouble, and tried until they have passed', async () => {
+  const runtime = manualRuntime();
+  const store = memoryStore({ runtime });
+  let added = 4;
+  const wrapped = storeWith(store, {
+    openSession: async (options) => {
+      const session = await store.openSession(options);
+      return sessionWith(session, {
+        acquire: async (...given) => {
+          const outcome = await session.acquire(...given);
+          return outcome.status === 'acquired' ? { ...outcome, token: outcome.token + added } : outcome;
+        },
+        release: (name, token, more) => session.release(name, token - added, more),
+      });
+    },
+  });
+  const events: ElectionEvent[] = [];
+  const onEvent = (event: ElectionEvent) => events.push(event);
+  await using one = new Candidate(wrapped, 'n', { ttlMs: 1000, holder: 'one', runtime, onEvent });
+  const first = await settle(runtime, one.campaign());
+  await settle(runtime, first.resign());
+  added = 0;
+  const second = await settle(runtime, one.campaign());
+  assert.ok(second.token > first.token);
+  const said = events.flatMap((event) => (event.type === 'trouble' ? [String(event.error)] : []));
+  assert.match(said[0] ?? '', /after \d+: its data were deleted, or restored from an older backup/);
+});

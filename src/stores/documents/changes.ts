@@ -87,7 +87,7 @@ export class ElectionChanges {
         let version: number | undefined;
         const nextVersion = async () => {
           if (found.stored === undefined) return 0;
-          version ??= await elections.nextVersion(found, within);
+          version ??= await elections.nextVersion(name, found, within);
           return version;
         };
         const { next, value } = await step(found, nextVersion);

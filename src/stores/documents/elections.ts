@@ -40,6 +40,29 @@ interface Generation {
   readonly number: Promise<number>;
 }
 
+const mostRemembered = 10_000;
+
+/** What this store has seen of versions. An outsider who takes documents back, with the counter, cannot take it back. */
+class SeenVersions {
+  /** Of any election. */
+  highest = 0;
+  readonly #byName = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#byName.get(name) ?? 0;
+  }
+
+  note(name: string, version: number): void {
+    if (version <= this.of(name) || version > mostVersion) return;
+    this.highest = Math.max(this.highest, version);
+    // The oldest go first.
+    this.#byName.delete(name);
+    this.#byName.set(name, version);
+    const [oldest] = this.#byName.keys();
+    if (this.#byName.size > mostRemembered && oldest !== undefined) this.#byName.delete(oldest);
+  }
+}
+
 export class ElectionDocuments {
   readonly #calls: DriverCalls;
   #generation: Generation | undefined;
@@ -47,6 +70,7 @@ export class ElectionDocuments {
   #raised: Promise<unknown> = Promise.resolve();
   #writes = 0;
   readonly #author: string;
+  readonly #seen = new SeenVersions();
   /** Where changes are open. */
   readonly proofs: Proofs | undefined;
 
@@ -87,6 +111,7 @@ export class ElectionDocuments {
     const where = place(this.#calls.driver.description, keyOf(name));
     const document = decodeElection(stored.text, where);
     const { version, leftMs } = stored;
+    this.#seen.note(name, document.version);
     if (leftMs === undefined || document.record === undefined) return { document, stored: version };
     if (leftMs <= 0) return { document: { ...document, record: undefined }, stored: version };
     return { document, stored: version, recordLeftMs: leftMs };
@@ -104,11 +129,22 @@ export class ElectionDocuments {
     return stored === undefined ? undefined : { document: nothingYet, stored };
   }
 
-  /** The version that the next write of this document gets. Asks the service where a new multiple is needed. */
-  async nextVersion({ document: { version } }: FoundElection, within: Within): Promise<number> {
-    if (!isGenerationOver(version)) return version + 1;
-    const leastNumber = Math.floor(version / generationSize) + 1;
+  /**
+   * The version that the next write of this document gets. Asks the service where a new multiple is needed: also where
+   * all was deleted, or an old backup restored, for as long as somebody is there who remembers.
+   */
+  async nextVersion(name: string, { document: { version } }: FoundElection, within: Within): Promise<number> {
+    const next = this.simplyNext(name, version);
+    if (next !== undefined) return next;
+    const above = version === 0 ? this.#seen.highest : Math.max(version, this.#seen.of(name));
+    const leastNumber = Math.floor(above / generationSize) + 1;
     return (await this.#newGeneration(leastNumber, within)) * generationSize + 1;
+  }
+
+  /** undefined: the version after this one has to be asked for. */
+  simplyNext(name: string, version: number): number | undefined {
+    const isOver = version === 0 || (version + 1) % generationSize === 0;
+    return isOver || version < this.#seen.of(name) ? undefined : version + 1;
   }
 
   /**
@@ -138,7 +174,9 @@ export class ElectionDocuments {
     const send = this.#calls.prepare(keyOf(name), text, write);
     return async (within) => {
       const stored = await send(within);
-      return stored === undefined ? undefined : { document, stored };
+      if (stored === undefined) return undefined;
+      this.#seen.note(name, document.version);
+      return { document, stored };
     };
   }
 
@@ -223,11 +261,6 @@ export class ElectionDocuments {
     const { random, timers } = this.#calls.runtime;
     return pause(timers, random.unit() * mostMs, signal);
   }
-}
-
-/** Whether the version after this one is not simply the next number. */
-export function isGenerationOver(version: number): boolean {
-  return version === 0 || (version + 1) % generationSize === 0;
 }
 
 export function keyOf(name: string): DocumentKey {

@@ -2,7 +2,7 @@
 import type { Look } from './attending.ts';
 import type { DriverCalls, Within } from './calling.ts';
 import type { Place } from './documents.ts';
-import { type ElectionDocuments, type FoundElection, isGenerationOver } from './elections.ts';
+import type { ElectionDocuments, FoundElection } from './elections.ts';
 import { releasedBy } from './queue.ts';
 import type { SessionDocuments } from './sessions.ts';
 
@@ -61,9 +61,10 @@ export class ForeseenReleases {
     if (look === undefined || leader === undefined || record !== undefined || this.#calls.closed.aborted)
       return;
     // The version that comes next has to be asked for.
-    if (version === undefined || isGenerationOver(version)) return;
+    const nextVersion = version === undefined ? undefined : this.#elections.simplyNext(name, version);
+    if (nextVersion === undefined) return;
     const { found, dead } = look;
-    const { next, document } = releasedBy(found.document, leader.session, dead, version + 1);
+    const { next, document } = releasedBy(found.document, leader.session, dead, nextVersion);
     if (next === undefined) return;
     try {
       this.#ready.set(name, { found, next, send: this.#elections.prepare(name, found, document) });

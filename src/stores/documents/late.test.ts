@@ -112,6 +112,29 @@ describe('Requests to documents that come late or twice', () => {
     assert((await token(session)) > last);
   });
 
+  test('tokens rise although an outsider deleted everything, for a store that has seen them', async () => {
+    const { service, open } = stage();
+    const store = open();
+    const lead = async (of: LeaseStore) => {
+      const session = await of.openSession({ holder: 'one', ttlMs: 100_000 });
+      const led = await token(session);
+      assert(await session.release(name, led));
+      return led;
+    };
+    const others = await open().openSession({ holder: 'others', ttlMs: 100_000 });
+    for (const other of ['a', 'b', 'c']) await token(others, other);
+    const first = await lead(store);
+    service.rows.clear();
+    const second = await lead(store);
+    assert(second > first, `${second} came after ${first}`);
+    service.rows.clear();
+    const byWhoKnowsNothing = await lead(open());
+    assert(byWhoKnowsNothing < first);
+    const third = await lead(store);
+    assert(third > second, `${third} came after ${second}`);
+    assert((await lead(open())) > third);
+  });
+
   test('who gives up does not end the attempts of others that need the counter at the same time', async () => {
     const { service, open, runtime } = stage();
     const { open: letGo, opened } = gate();
