@@ -224,8 +224,8 @@ export class Candidate implements AsyncDisposable {
         signal,
       );
       if (signal.aborted || !live.check()) return undefined;
-      this.#refusals.worked();
       if (turn.given) return await this.#take(live, turn.given, signal);
+      this.#refusals.worked();
       vainWakes = turn.soon ? vainWakes + 1 : 0;
     }
   }
