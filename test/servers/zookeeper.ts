@@ -25,6 +25,8 @@ export interface ZookeeperEnsemble extends AsyncDisposable {
   kill(server: number): Promise<void>;
   /** Again after `kill`, with its data. Resolves when the ensemble serves. */
   start(server: number): Promise<void>;
+  /** After `kill`: nothing is left of what it knew. */
+  wipe(server: number): void;
   /** Stops for a while, as a long pause does: it accepts connections and answers nothing. */
   pause(server: number): void;
   resume(server: number): void;
@@ -117,6 +119,10 @@ class Servers implements ZookeeperEnsemble {
   async start(server: number): Promise<void> {
     this.#spawn(server);
     await this.#serving();
+  }
+
+  wipe(server: number): void {
+    rmSync(join(this.#folder, String(server)), { recursive: true, force: true });
   }
 
   pause(server: number): void {

@@ -419,6 +419,22 @@ describe('The ZooKeeper store', { skip }, () => {
     guide.assertAllRun();
   });
 
+  test('a server whose data were lost serves those who have seen more of it', patience, async () => {
+    await using server = await startZookeeper(1);
+    await using driver = await opened({ servers: server.servers });
+    for (const text of ['one', 'two', 'three'])
+      await driver.write({ ...election, name: text }, text, { replaces: undefined }, bounds);
+    await server.kill(0);
+    server.wipe(0);
+    await server.start(0);
+    await assert.rejects(
+      driver.read(election, bounds),
+      failsWith('unavailable', /does not let this process in.*seen/),
+    );
+    assert.equal(await eventually(() => driver.read(election, bounds)), undefined);
+    await written(driver, 'anew');
+  });
+
   test('options that cannot be meant are refused', () => {
     const wrong: readonly [object, RegExp][] = [
       [{ servers: 'zk://user:secret@host' }, /options of their own/],

@@ -59,17 +59,23 @@ export class ServerConnection {
   private constructor(socket: Connection, { runtime, address, sessionMs, seen }: ConnectOptions) {
     this.#runtime = runtime;
     this.#socket = socket;
-    this.#where = `ZooKeeper at ${address.host}:${address.port}`;
+    this.#where = placeOf(address);
     this.#sessionMs = sessionMs;
     this.seen = seen;
     socket.onData = (chunk) => this.#onData(chunk);
-    socket.onClose = () => this.#break(this.#failure('closed the connection'));
+    socket.onClose = () => {
+      const wasLetIn = this.#onHandshake === undefined;
+      this.#break(wasLetIn ? this.#failure('closed the connection') : notLetIn(this.#where, this.seen));
+    };
   }
 
   /** @throws ConclaveError 'unavailable', outcome 'not-applied' */
   static async open(options: ConnectOptions): Promise<ServerConnection> {
-    const { runtime, address, timeoutMs, credentials } = options;
-    const socket = await runtime.network.connect(address, { timeoutMs });
+    const { runtime, address, timeoutMs, credentials, seen } = options;
+    const socket = await runtime.network.connect(address, { timeoutMs }).catch((error: unknown) => {
+      // It took the connection, and closed it before this side knew.
+      throw /EPIPE|ECONNRESET/.test(String(error)) ? notLetIn(placeOf(address), seen) : error;
+    });
     const connection = new ServerConnection(socket, options);
     const timer = runtime.timers.after(timeoutMs, () =>
       connection.#break(connection.#failure(`does not answer within ${timeoutMs} ms`)),
@@ -250,4 +256,15 @@ export class ServerConnection {
   #failure(what: string, cause?: unknown): ConclaveError {
     return new ConclaveError('unavailable', `${this.#where} ${what}.`, { retryable: true, cause });
   }
+}
+
+function placeOf({ host, port }: Address): string {
+  return `ZooKeeper at ${host}:${port}`;
+}
+
+/** The server says nothing of why it closes the connection instead of greeting. */
+function notLetIn(where: string, seen: bigint): ConclaveError {
+  const behind = seen === 0n ? '' : ', or it knows less than this process has seen (data restored or lost)';
+  const message = `${where} does not let this process in: it is in no majority, or has as many connections from here as its maxClientCnxns allows${behind}.`;
+  return new ConclaveError('unavailable', message, { retryable: true, details: { letIn: false } });
 }

@@ -12,6 +12,11 @@ export interface Servers {
 /** The shortest that a server with its default tick of 2 s grants. */
 const sessionMs = 4000;
 const defaultPort = 2181;
+/**
+ * A server that is behind what this process has seen does not let it in, and soon catches up. One whose data were lost, or
+ * restored from a backup, never does: after this time no server is told what was seen. No write hangs on that.
+ */
+const catchUpMs = sessionMs;
 
 /** `zk1:2181,zk2:2181/path`, also with `zk://` before it, or an array of addresses. @throws 'invalid-argument' */
 export function parseServers(given: string | readonly string[]): Servers {
@@ -53,6 +58,8 @@ export class Ensemble {
   #connection: ServerConnection | undefined;
   #connecting: Promise<ServerConnection> | undefined;
   #seen = 0n;
+  /** Since then a server that can be reached has not let us in, nor has another. */
+  #notLetInSinceMs: number | undefined;
   #isClosed = false;
 
   constructor(
@@ -90,9 +97,13 @@ export class Ensemble {
 
   /** Each server once, in an order of chance, so that clients spread and come to another after a failure. */
   async #connect(timeoutMs: number): Promise<ServerConnection> {
-    const { random } = this.#runtime;
+    const { random, clock } = this.#runtime;
     const left = [...this.#addresses];
     let last: unknown;
+    if (clock.monotonicMs() - (this.#notLetInSinceMs ?? Number.POSITIVE_INFINITY) >= catchUpMs) {
+      this.#connection = undefined;
+      this.#seen = 0n;
+    }
     while (left.length > 0 && !this.#isClosed) {
       const [address] = left.splice(Math.floor(random.unit() * left.length), 1);
       if (address === undefined) break;
@@ -104,8 +115,11 @@ export class Ensemble {
         });
         if (this.#isClosed) connection.close();
         this.#connection = connection;
+        this.#notLetInSinceMs = undefined;
         return connection;
       } catch (error) {
+        if (ConclaveError.is(error) && error.details.letIn === false)
+          this.#notLetInSinceMs ??= clock.monotonicMs();
         last = error;
       }
     }
