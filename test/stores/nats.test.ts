@@ -279,6 +279,27 @@ describe('The NATS store', { skip }, () => {
     },
   );
 
+  test(
+    'says of a bucket that was deleted under it that it may be gone, and goes on with another',
+    patience,
+    async () => {
+      const bucket = 'deleted-meanwhile';
+      await createNatsBucket(connection, { bucket, replicas: 1 });
+      await using store = natsStore({ connection, bucket });
+      const open = () => store.openSession({ ttlMs: 60_000, holder: 'first' });
+      await using before = await open();
+      const { streams } = await new Kvm(connection).js.jetstreamManager();
+      await streams.delete(`KV_${bucket}`);
+      const told = /no server answers for it.*was deleted \(make it: conclave migrate\)/;
+      await assert.rejects(open(), failsWith('unavailable', { retryable: true }, told));
+      await assert.rejects(store.read('x'), failsWith('failed-precondition', {}, /Make the bucket/));
+      await createNatsBucket(connection, { bucket, replicas: 1 });
+      await assert.rejects(before.renew(), failsWith('lease-lost', {}));
+      await using after = await open();
+      await win(after, 'x');
+    },
+  );
+
   test('sends nothing to a server without TLS where the url asks for it', patience, async () => {
     const { port } = server;
     await using store = natsStore({ url: `tls://worker:secret@127.0.0.1:${port}` });

@@ -50,8 +50,8 @@ export function explained(
   const said = `${what}: ${message || name}`;
   const mend = (advice: string) =>
     new ConclaveError('failed-precondition', `${said}. ${advice}`, { cause: error });
-  const unavailable = (certain: ErrorOutcome) =>
-    new ConclaveError('unavailable', said, { cause: error, retryable: true, outcome: certain });
+  const unavailable = (certain: ErrorOutcome, message = said) =>
+    new ConclaveError('unavailable', message, { cause: error, retryable: true, outcome: certain });
   if (code === codes.noStream) {
     return mend(
       `Make the bucket: conclave migrate, createNatsBucket, or "nats kv add ${bucket} --storage file --replicas 3" (1 for a single server).`,
@@ -78,8 +78,11 @@ export function explained(
   if (codes.jetStreamOff.includes(code as 10_039) || (opening && name === 'JetStreamNotEnabled')) {
     return mend('Start the servers with JetStream (nats-server -js), and enable it for the account.');
   }
-  // Nobody was there to take it.
-  if (name === 'JetStreamNotEnabled' || name === 'NoRespondersError') return unavailable('not-applied');
+  if (name === 'JetStreamNotEnabled' || name === 'NoRespondersError') {
+    // Nobody was there to take it. The package says of all writes then that JetStream is not enabled.
+    const message = `${what}: no server answers for it: it has no leader now, or was deleted (make it: conclave migrate), or JetStream was turned off.`;
+    return unavailable('not-applied', message);
+  }
   if (name === 'ClosedConnectionError' || name === 'DrainingConnectionError') {
     return mend(
       'The connection is closed: keep it open while the store is in use, and connect with maxReconnectAttempts: -1 and ignoreAuthErrorAbort: true.',
