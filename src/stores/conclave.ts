@@ -22,7 +22,7 @@ import { checkSession, sharingTime } from './conclave/calls.ts';
 import { checkNamespace, recordPlace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
 import { ElectionWatching } from './conclave/watching.ts';
-import { Openings } from './openings.ts';
+import { GivenUpSessions } from './given-up-sessions.ts';
 
 export type ConclaveStoreOptions = {
   /** Keys of elections begin with it. Default 'conclave/election'. */
@@ -68,7 +68,7 @@ class ConclaveStore implements LeaseStore {
   readonly #ownsClient: boolean;
   readonly #namespace: string;
   readonly #sessions = new Set<ConclaveSession>();
-  readonly #openings: Openings;
+  readonly #givenUp: GivenUpSessions;
   #hasAnswered = false;
   readonly #watching: ElectionWatching;
   #closing: Promise<void> | undefined;
@@ -77,7 +77,7 @@ class ConclaveStore implements LeaseStore {
     this.#ownsClient = !('client' in options);
     this.#namespace = checkNamespace(options.namespace ?? 'conclave/election');
     this.#client = 'client' in options ? options.client : connectClient(options);
-    this.#openings = new Openings(this.#client.runtime);
+    this.#givenUp = new GivenUpSessions(this.#client.runtime);
     this.#watching = new ElectionWatching(this.#client, this.#namespace);
     this.description = options.description ?? `conclave at ${this.#client.endpoints.join(', ')}`;
     this.capabilities = {
@@ -106,7 +106,7 @@ class ConclaveStore implements LeaseStore {
     const within = sharingTime(this.#client.runtime.clock, signal, timeoutMs);
     // To its answer, also where nobody waits for it any more: a lease that nobody knows of must not stay.
     const grant = () => this.#client.leaseGrant(Math.ceil(ttlMs), { timeoutMs: within().timeoutMs });
-    const granted = await this.#openings.run('Opening a session', signal, grant, {
+    const granted = await this.#givenUp.run('Opening a session', signal, grant, {
       answers: () => this.#hasAnswered,
       end: ({ lease }) => this.#client.leaseRevoke(lease, { timeoutMs: 1000 }),
     });
@@ -133,7 +133,7 @@ class ConclaveStore implements LeaseStore {
       return session;
     } catch (error) {
       // Nothing holds by it yet; if this fails too it ends by itself.
-      this.#openings.track(this.#client.leaseRevoke(granted.lease, { timeoutMs: 1000 }));
+      this.#givenUp.track(this.#client.leaseRevoke(granted.lease, { timeoutMs: 1000 }));
       throw error;
     }
   }
@@ -173,7 +173,7 @@ class ConclaveStore implements LeaseStore {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
-    await this.#openings.settled();
+    await this.#givenUp.settled();
     if (this.#ownsClient) await this.#client.close();
   }
 

@@ -33,7 +33,7 @@ import { Authentication } from './etcd/authentication.ts';
 import { EtcdClient } from './etcd/client.ts';
 import { ElectionReader } from './etcd/keys.ts';
 import { EtcdSession } from './etcd/session.ts';
-import { Openings } from './openings.ts';
+import { GivenUpSessions } from './given-up-sessions.ts';
 
 export interface EtcdStoreOptions {
   /** `host:port`, `http://host:port` or `https://host:port`; several in an array, or separated by commas. */
@@ -91,14 +91,14 @@ class EtcdStore implements LeaseStore {
   readonly #watching: ElectionWatching;
   readonly #namespace: string;
   readonly #sessions = new Set<EtcdSession>();
-  readonly #openings: Openings;
+  readonly #givenUp: GivenUpSessions;
   #closing: Promise<void> | undefined;
 
   constructor(options: EtcdStoreOptions) {
     this.#namespace = checkNamespace(options.namespace ?? 'conclave/election');
     const minTtlMs = checkMinTtl(options.minTtlMs ?? 2000);
     this.#client = connect(options, this.#namespace);
-    this.#openings = new Openings(this.#client.runtime);
+    this.#givenUp = new GivenUpSessions(this.#client.runtime);
     this.#reader = new ElectionReader(this.#client, this.#namespace);
     this.#watching = new ElectionWatching(this.#reader, this.#namespace);
     this.description = options.description ?? `etcd at ${this.#client.endpoints.join(', ')}`;
@@ -129,7 +129,7 @@ class EtcdStore implements LeaseStore {
     await this.#client.checkVersion(within());
     // To its answer, also where nobody waits for it any more: a lease that nobody knows of must not stay.
     const grant = () => this.#client.leaseGrant(ttlMs, { timeoutMs: within().timeoutMs });
-    const granted = await this.#openings.run('Opening a session', signal, grant, {
+    const granted = await this.#givenUp.run('Opening a session', signal, grant, {
       answers: () => true,
       end: ({ lease }) => this.#client.leaseRevoke(lease, { timeoutMs: 1000 }),
     });
@@ -179,7 +179,7 @@ class EtcdStore implements LeaseStore {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
-    await this.#openings.settled();
+    await this.#givenUp.settled();
     this.#client.close();
   }
 

@@ -12,7 +12,7 @@ import { checkNames, shown } from '../../errors/option-names.ts';
 import { nodeRuntime } from '../../runtime/index.ts';
 import type { Runtime } from '../../runtime/types.ts';
 import { checkSession } from '../conclave/calls.ts';
-import { Openings } from '../openings.ts';
+import { GivenUpSessions } from '../given-up-sessions.ts';
 import { AllElections } from './all-elections.ts';
 import { DriverCalls, type Within } from './calling.ts';
 import type { DocumentStoreParts } from './changes.ts';
@@ -57,7 +57,7 @@ class DocumentStore implements LeaseStore {
   readonly #parts: DocumentStoreParts;
   readonly #sessions = new Set<DocumentSession>();
   readonly #opening = new Set<Promise<unknown>>();
-  readonly #openings: Openings;
+  readonly #givenUp: GivenUpSessions;
   #closing: Promise<void> | undefined;
 
   constructor(driver: DocumentDriver, options: DocumentStoreOptions) {
@@ -70,7 +70,7 @@ class DocumentStore implements LeaseStore {
     const sessions = new SessionDocuments(calls);
     const views = new ElectionViews(calls, elections, sessions, pollMs);
     this.#driver = driver;
-    this.#openings = new Openings(runtime);
+    this.#givenUp = new GivenUpSessions(runtime);
     this.#parts = { calls, elections, sessions, views };
     this.description = driver.description;
     const { consistency, note, minTtlMs, maxTtlMs = dayMs, forgets, ownsClock } = driver.traits;
@@ -131,7 +131,7 @@ class DocumentStore implements LeaseStore {
       await calls.connect(within);
       // To its answer, also where nobody waits for it any more: a session that nobody knows of must not stay.
       const untilAnswered = { ...within, signal: undefined };
-      const owned = await this.#openings.run(
+      const owned = await this.#givenUp.run(
         'Opening a session',
         within.signal,
         () => sessions.create(id, begun, untilAnswered),
@@ -192,7 +192,7 @@ class DocumentStore implements LeaseStore {
     // One whose answer is still to come would live on unseen.
     await Promise.allSettled(this.#opening);
     await Promise.allSettled([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
-    await this.#openings.settled();
+    await this.#givenUp.settled();
     this.#parts.calls.close();
     this.#parts.views.close();
     await this.#driver[Symbol.asyncDispose]();

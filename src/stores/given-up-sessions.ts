@@ -8,9 +8,9 @@ const patienceMs = 1000;
  * Sessions on their way whose caller gave up: what comes about of them all the same is ended, since nobody would know
  * of it, and it would stay until its TTL is over. Closing a store waits for that.
  */
-export class Openings {
+export class GivenUpSessions {
   readonly #runtime: Runtime;
-  readonly #givenUp = new Set<Promise<unknown>>();
+  readonly #ending = new Set<Promise<unknown>>();
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
@@ -45,16 +45,16 @@ export class Openings {
 
   /** What ends a session that nobody knows of. Its failure is nobody's loss: the session ends by itself. */
   track(ending: Promise<unknown>): void {
-    const quiet = ending.catch(() => {}).finally(() => this.#givenUp.delete(quiet));
-    this.#givenUp.add(quiet);
+    const quiet = ending.catch(() => {}).finally(() => this.#ending.delete(quiet));
+    this.#ending.add(quiet);
   }
 
   /** Resolves when all of that is done, or has taken too long. */
   settled(): Promise<void> {
-    if (this.#givenUp.size === 0) return Promise.resolve();
+    if (this.#ending.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = this.#runtime.timers.after(patienceMs, resolve);
-      void Promise.all(this.#givenUp).then(() => {
+      void Promise.all(this.#ending).then(() => {
         timer.cancel();
         resolve();
       });
