@@ -150,6 +150,8 @@ export class TlsIdentity implements Disposable {
       for (const server of this.#servers) server.setSecureContext(this.#context());
       this.#options.onReload?.(undefined);
     } catch (error) {
+      // Replaced while they were read: the next look tells what is wrong with those that are there now.
+      if (stamp !== (await stampOf(this.#options).catch(() => ''))) return;
       const trouble = `${stamp} ${(error as ConclaveError).message}`;
       if (trouble === this.#trouble) return;
       this.#trouble = trouble;
