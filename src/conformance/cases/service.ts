@@ -11,6 +11,9 @@ const crowd = 50;
 /** Of the crowd, so many come to lead: enough to see that one follows the other. */
 const turns = 12;
 
+/** Of the requests that watchers send while nothing happens. */
+const mostCounts = 5;
+
 interface Turn {
   readonly holder: string;
   readonly token: number;
@@ -202,12 +205,16 @@ export const serviceCases: readonly ConformanceCase[] = [
         })().catch(() => {});
       }
       await stage.eventually('all of them have begun', () => seen.size === 1000);
-      const before = stage.target.requests?.() ?? 0;
       const seconds = 5;
-      await stage.pass(seconds * 1000);
-      const count = (stage.target.requests?.() ?? 0) - before;
-      // A tenth of one for each: a stream of changes that began anew has them all looked at once more.
-      assert(count <= seconds * 100, `${count} requests in ${seconds} s`);
+      const counts: number[] = [];
+      // A tenth of one for each: a stream of changes that began anew has them all looked at once more. On a busy machine
+      // it may do so again and again, for a while.
+      while (!counts.some((count) => count <= seconds * 100)) {
+        assert(counts.length < mostCounts, `${counts.join(', ')} requests, each time in ${seconds} s`);
+        const before = stage.target.requests?.() ?? 0;
+        await stage.pass(seconds * 1000);
+        counts.push((stage.target.requests?.() ?? 0) - before);
+      }
     },
   },
 ];
