@@ -32,7 +32,7 @@ import {
   type RedisConnection,
   redisConnection,
 } from './redis/connection.ts';
-import { ended, explained, foreign, silentTls } from './redis/failures.ts';
+import { checkLogin, ended, explained, foreign, isLogin, silentTls } from './redis/failures.ts';
 import {
   listElections,
   readDocuments,
@@ -83,6 +83,7 @@ class RedisDocuments implements DocumentDriver {
   readonly #closed = new AbortController();
   readonly #connect: () => Promise<OwnConnection>;
   #connected: Promise<OwnConnection> | undefined;
+  #opened: RedisConnection | undefined;
   #isTls: boolean | undefined;
   #tried = false;
 
@@ -123,6 +124,8 @@ class RedisDocuments implements DocumentDriver {
 
   /** Within a short time nothing else is heard. */
   whyNoAnswer(): string | undefined {
+    const why = this.#opened?.whyNone?.();
+    if (why !== undefined) return `no connection (${why})${isLogin(why) ? `. ${checkLogin}` : ''}`;
     return this.#isTls === true && !this.#tried ? silentTls : undefined;
   }
 
@@ -246,7 +249,8 @@ class RedisDocuments implements DocumentDriver {
     let connection: RedisConnection | undefined;
     let raw: unknown;
     try {
-      connection = (await this.#connection()).connection;
+      ({ connection } = await this.#connection());
+      this.#opened = connection;
       raw = await connection.run(script, keys, [...args, connection.database]);
     } catch (error) {
       const changes = what === 'Writing' || what === 'Removing';

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Cluster, type Redis } from 'ioredis';
 import { createCluster } from 'redis';
@@ -480,6 +481,35 @@ describe('The Redis store', { skip }, () => {
     await using _whole = await startRedis([], first.port);
     assert.equal((await store.read('x')).leader, undefined);
   });
+
+  test(
+    'says why while a login that worked is refused, and goes on when it is taken again',
+    patience,
+    async () => {
+      const rules = '~{conclave}:* &{conclave}:* +@all'.split(' ');
+      const setPassword = async (password: string) => {
+        await client.call('ACL', 'SETUSER', 'changing', 'reset', 'on', `>${password}`, ...rules);
+        await client.call('CLIENT', 'KILL', 'USER', 'changing');
+      };
+      await setPassword('one');
+      await using store = redisStore({ url: url('changing:one@'), timeoutMs: 500 });
+      const said = async () =>
+        await store.read('x').then(
+          () => 'answered',
+          (error: Error) => error.message,
+        );
+      await store.read('x');
+      await setPassword('two');
+      while ((await said()) === 'answered') await sleep(50);
+      for (let times = 0; times < 30; times++) {
+        assert.match(await said(), /WRONGPASS.*Check user and password|the server closed it/);
+        await sleep(50);
+      }
+      await setPassword('one');
+      while ((await said()) !== 'answered') await sleep(50);
+      await client.call('ACL', 'DELUSER', 'changing');
+    },
+  );
 
   test('by the package redis says why it got no connection, as by ioredis', patience, async () => {
     const said = (url: string) =>

@@ -31,6 +31,8 @@ export interface RedisConnection {
   isEnded(): boolean;
   /** Which each script selects; '': none needs to. */
   readonly database: string;
+  /** Where there is no connection just now: what was heard last of that. Not of a client of the user's. */
+  readonly whyNone?: () => string | undefined;
 }
 
 export interface Listener {
@@ -193,29 +195,23 @@ export async function connectRedis(
       autoResendUnfulfilledCommands: false,
       connectTimeout,
       maxRetriesPerRequest: 1,
+      // It would ask by INFO, and print that it may not. A server that is loading its data says so to each command.
+      enableReadyCheck: false,
       // After a failover the address leads to another server than the connection.
       reconnectOnError: ({ message }) => message.includes('READONLY'),
     });
-    let lastError: unknown;
-    client.on('error', (error: unknown) => {
-      lastError = error;
-    });
+    const trouble = new Trouble(client);
     const connection = redisConnection(client as IoredisClient, runtime);
-    const run = tellingWhy(connection, 'MaxRetriesPerRequestError', () => lastError);
-    return { connection: { ...connection, run, database }, close: async () => client.disconnect() };
+    const telling = trouble.toldBy(connection, 'MaxRetriesPerRequestError', () => client.status === 'ready');
+    return { connection: { ...telling, database }, close: async () => client.disconnect() };
   }
   const byRedis = await installed(() => import('redis'));
   if (byRedis !== undefined) {
     // A command that waits for a connection would wait for ever.
     const client = byRedis.createClient({ url: href, disableOfflineQueue: true, socket: { connectTimeout } });
-    let lastError: unknown;
+    const trouble = new Trouble(client);
     // The client would try again for ever, and tell nobody.
-    const failed = new Promise<never>((_resolve, reject) => {
-      client.on('error', (error: unknown) => {
-        lastError = error;
-        reject(error);
-      });
-    });
+    const failed = new Promise<never>((_resolve, reject) => client.on('error', reject));
     try {
       await Promise.race([client.connect(), failed]);
     } catch (error) {
@@ -224,24 +220,40 @@ export async function connectRedis(
     }
     failed.catch(() => {});
     const connection = redisConnection(client as unknown as NodeRedisClient, runtime);
-    const run = tellingWhy(connection, 'ClientOfflineError', () => lastError);
-    return { connection: { ...connection, run, database }, close: async () => client.destroy() };
+    const telling = trouble.toldBy(connection, 'ClientOfflineError', () => client.isReady);
+    return { connection: { ...telling, database }, close: async () => client.destroy() };
   }
   const message = 'redisStore with a url needs a client: npm install ioredis (or redis).';
   throw new ConclaveError('unsupported', message);
 }
 
-/** An error of this name says only that there is no connection: what was heard before says why. */
-function tellingWhy(
-  { run }: RedisConnection,
-  vague: string,
-  lastError: () => unknown,
-): RedisConnection['run'] {
-  return (script, keys, args) =>
-    run(script, keys, args).catch((error: unknown) => {
-      const isVague = error instanceof Error && (error.name === vague || error.constructor.name === vague);
-      throw isVague && isSocketError(lastError()) ? noConnection(lastError(), error) : error;
+/** What a client heard last of its connection. Its commands say at most that there is none. */
+class Trouble {
+  #last: unknown;
+
+  constructor(client: { on(event: string, listener: (error?: unknown) => void): unknown }) {
+    client.on('error', (error) => {
+      this.#last = error;
     });
+    client.on('ready', () => {
+      this.#last = undefined;
+    });
+  }
+
+  /** `vague`: the name of what says only that there is no connection. */
+  toldBy(connection: RedisConnection, vague: string, isReady: () => boolean): RedisConnection {
+    const { run } = connection;
+    return {
+      ...connection,
+      whyNone: () => (isReady() || this.#last === undefined ? undefined : saidBy(this.#last)),
+      run: (script, keys, args) =>
+        run(script, keys, args).catch((error: unknown) => {
+          const isVague =
+            error instanceof Error && (error.name === vague || error.constructor.name === vague);
+          throw isVague ? noConnection(this.#last ?? new Error('the server closed it'), error) : error;
+        }),
+    };
+  }
 }
 
 function isSocketError(error: unknown): boolean {

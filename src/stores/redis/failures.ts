@@ -27,7 +27,7 @@ export function explained(what: string, error: unknown, outcome: ErrorOutcome, w
   const { database, isTls, tried } = where;
   const said = saidBy(error);
   const cause = withoutCommand(error);
-  const message = `${what}: ${said}`;
+  const message = `${what}: ${withoutPlace(said)}`;
   const mend = (advice: string) =>
     new ConclaveError('failed-precondition', `${message.replace(/\.$/, '')}. ${advice}`, { cause });
   if (/DB index|SELECT is not allowed/.test(said)) {
@@ -36,10 +36,7 @@ export function explained(what: string, error: unknown, outcome: ErrorOutcome, w
       'Name one that the server has, in the url or in the options of the client: those below its setting databases, on a cluster 0 alone.';
     return new ConclaveError('failed-precondition', `${refused} ${advice}`, { cause });
   }
-  if (/WRONGPASS|NOAUTH|invalid password|invalid username/.test(said))
-    return mend(
-      'Check user and password: of the client, in the url, or in REDISCLI_AUTH, which openStore and the commands read.',
-    );
+  if (isLogin(said)) return mend(checkLogin);
   if (/NOPERM|ACL failure|no permissions|user executing the script/.test(said)) {
     const lacking = `${where.description}: the user lacks a permission, for ${permissionIn(said, where)}`;
     const advice = `Grant all that the store needs: ACL SETUSER its-user ${ruleFor(where)}`;
@@ -56,11 +53,26 @@ export function explained(what: string, error: unknown, outcome: ErrorOutcome, w
     return new ConclaveError('unsupported', `${message}. Redis 5 or later is needed.`, { cause });
   }
   if (/LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|\bBUSY\b|\bOOM\b/.test(said)) {
-    return new ConclaveError('unavailable', message, { cause, retryable: true });
+    const full = /\bOOM\b/.test(said)
+      ? '. Its memory is full: give it more by maxmemory, or delete keys.'
+      : '';
+    return new ConclaveError('unavailable', `${message}${full}`, { cause, retryable: true });
   }
   const advice = tried ? '' : adviceOnTls(said, isTls);
   return new ConclaveError('unavailable', `${message}${advice}`, { cause, retryable: true, outcome });
 }
+
+/** In which line of which script it was is nothing to anybody. */
+function withoutPlace(said: string): string {
+  return said.replace(/\.? script: [0-9a-f]+, on @user_script:\d+\.?/, '');
+}
+
+export function isLogin(said: string): boolean {
+  return /WRONGPASS|NOAUTH|invalid password|invalid username/.test(said);
+}
+
+export const checkLogin =
+  'Check user and password: of the client, in the url, or in REDISCLI_AUTH, which openStore and the commands read.';
 
 /** As in docs/stores/redis.md. */
 export function ruleFor({ prefix, channel }: Pick<Where, 'prefix' | 'channel'>): string {
