@@ -126,6 +126,7 @@ class MysqlDriver implements DocumentDriver {
 
   async open({ signal }: CallBounds): Promise<void> {
     await new MysqlTable(this.#statements, this.#table).check(signal);
+    this.#statements.tookWrites = true;
     this.#sweeper.sweepIfDue();
   }
 
@@ -242,7 +243,7 @@ stored.expires_at = ${after('renewal.expires')}, stored.keep_until = ${after('re
     const judge = ({ inTransaction }: Answer) =>
       inTransaction ? withoutAutocommit(this.description, true) : undefined;
     const { changed } = await this.#statements.run(what, { text, values }, signal, judge);
-    this.#statements.hasWritten = true;
+    this.#statements.tookWrites = true;
     return changed;
   }
 

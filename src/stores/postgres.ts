@@ -121,7 +121,10 @@ class PostgresDriver implements DocumentDriver {
     });
     // More than one server would each keep locks of its own.
     if (this.#oneServer) {
-      this.bonds = new PostgresBonds({ description, runtime, pool: () => this.#statements.pool() });
+      this.bonds = new PostgresBonds({
+        ...{ description, runtime, pool: () => this.#statements.pool() },
+        explained: (error) => this.#statements.explained('Binding a session', error),
+      });
     }
     this.#probeChannel = `conclave_${this.#newId()}`;
     if (listen && this.#oneServer) {
@@ -131,6 +134,7 @@ class PostgresDriver implements DocumentDriver {
 
   async open({ signal }: CallBounds): Promise<void> {
     await new PostgresTable(this.#statements, this.#where).check(signal);
+    this.#statements.tookWrites = true;
     this.#sweeper.sweepIfDue();
   }
 
@@ -254,7 +258,7 @@ AND ${unforgotten}`;
 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END FROM done`;
     }
     const { rows } = await this.#statements.run(what, { ...statement, text: whole, values: all }, signal);
-    this.#statements.hasWritten = true;
+    this.#statements.tookWrites = true;
     return rows;
   }
 

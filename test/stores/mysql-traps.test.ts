@@ -44,6 +44,31 @@ describe('On MariaDB', { skip: missing ?? false }, () => {
     }
   };
 
+  test(
+    'goes on when a password that expired is set, also on connections made meanwhile',
+    patience,
+    async () => {
+      const user = `changing@'%'`;
+      await server.sql(`CREATE USER ${user} IDENTIFIED BY 'one'`);
+      await server.sql(`GRANT SELECT, INSERT, UPDATE, DELETE ON conclave_documents TO ${user}`);
+      const url = new URL(server.url);
+      [url.username, url.password] = ['changing', 'one'];
+      await using store = mysqlStore({ url: url.href });
+      const said = () => store.read('x').then(() => 'answered', String);
+      assert.equal(await said(), 'answered');
+      for (const [takes, gives, saying] of [
+        ['PASSWORD EXPIRE', `IDENTIFIED BY 'one'`, /check user and password.*SET PASSWORD/],
+        ['ACCOUNT LOCK', 'ACCOUNT UNLOCK', /check user and password.*locked/],
+      ] as const) {
+        await server.sql(`ALTER USER ${user} ${takes}`);
+        await server.sql('KILL USER changing');
+        while (!saying.test(await said()));
+        await server.sql(`ALTER USER ${user} ${gives}`);
+        assert.equal(await said(), 'answered');
+      }
+    },
+  );
+
   for (const [what, flags] of [
     ['matched', ['FOUND_ROWS']],
     ['changed', ['-FOUND_ROWS']],

@@ -45,6 +45,31 @@ describe('On PostgreSQL', { skip: missing ?? false }, () => {
   const poolWith = (options: string, max = 4) => new pg.Pool({ connectionString: server.url, max, options });
 
   test(
+    'goes on when settings of its user are put right, also on connections made meanwhile',
+    patience,
+    async () => {
+      await server.sql(
+        `CREATE ROLE changing LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON conclave_documents TO changing`,
+      );
+      const url = new URL(server.url);
+      url.username = 'changing';
+      await using store = postgresStore({ url: url.href, listen: false });
+      await store.read('x');
+      const leave = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'changing'`;
+      await server.sql(`ALTER ROLE changing SET search_path = nowhere; ${leave}`);
+      const said = () => store.read('x').then(() => 'answered', String);
+      await until('it is missed', async () => /found no table/.test(await said()));
+      await server.sql('ALTER ROLE changing RESET search_path');
+      assert.equal(await said(), 'answered');
+      // What is bound tells of a login as all else does.
+      await server.sql(`ALTER ROLE changing NOLOGIN`);
+      const bound = { ttlMs: 5000, holder: 'bound', releaseOnDisconnect: { graceMs: 0 } };
+      const notLetIn = refusal('failed-precondition', /check user and password.*not permitted to log in/);
+      await assert.rejects(store.openSession(bound), notLetIn);
+    },
+  );
+
+  test(
     'the end of a session comes closer within a transaction, too, whose own time stands still',
     patience,
     async () => {

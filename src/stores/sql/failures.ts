@@ -5,7 +5,7 @@ import { ConclaveError, type ErrorCode } from '../../errors/index.ts';
  * `conflict`: rolled back for the sake of another transaction. `connection`: it broke, or the server is going away;
  * `unreachable`: there was none to begin with; `certificate`: for the server's, which is not trusted; `file`: for one
  * that the url names. `unfinished`: the database itself cannot tell. `slow`: given up for a lock or a bound of the
- * server's. `refused`: any other answer.
+ * server's. `taken`: a row of that key stands there. `refused`: any other answer.
  */
 export type SqlFailure =
   | 'conflict'
@@ -24,6 +24,7 @@ export type SqlFailure =
   | 'credentials'
   | 'no-password'
   | 'disk-full'
+  | 'taken'
   | 'refused';
 
 /** Names for messages. */
@@ -112,6 +113,7 @@ const meanings: Readonly<Record<SqlFailure, Meaning>> = {
       `was asked for a password and has none: set ${passwordIn}, or write it into the URL (user:password@host)`,
   },
   'disk-full': { code: 'disk-full', retryable: true, says: () => 'met a disk without space' },
+  taken: { code: 'failed-precondition', says: () => 'found a row of that key' },
   refused: { code: 'failed-precondition', says: () => 'was refused' },
 };
 

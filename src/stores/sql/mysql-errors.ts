@@ -7,6 +7,8 @@ import {
   unreachableCodes,
 } from './failures.ts';
 
+export const duplicateKey = 1062;
+
 const meanings: Readonly<
   Record<Exclude<SqlFailure, 'refused' | 'no-password' | 'certificate' | 'file'>, readonly number[]>
 > = {
@@ -26,15 +28,14 @@ const meanings: Readonly<
   'other-table': [1054, 1364, 1072],
   'read-only': [1290, 1792, 1836, 3100],
   'not-allowed': [1044, 1142, 1143, 1227, 1370],
-  // 1129, 1130: this host is blocked, or not let in.
-  credentials: [1045, 1698, 1129, 1130, 1251, 1862],
+  // 1129, 1130: this host is blocked, or not let in. 3118, 4151: the account is locked. 1820, 1862: the password expired.
+  credentials: [1045, 1698, 1129, 1130, 1251, 1820, 1862, 3118, 4151],
   'disk-full': [1021, 1114],
+  taken: [duplicateKey],
 };
 const numbers = new Map(
   Object.entries(meanings).flatMap(([failure, all]) => all.map((number) => [number, failure as SqlFailure])),
 );
-export const duplicateKey = 1062;
-
 /** undefined: no error of the database or its driver. */
 export function classify(error: unknown): SqlFailure | undefined {
   const { code, errno, fatal, message, sqlState } = errorFields(error);

@@ -36,6 +36,8 @@ export interface PostgresBondsOptions {
   readonly description: string;
   readonly runtime: Runtime;
   readonly pool: () => Promise<SqlPool & OwnConnections>;
+  /** What the server or the driver refuses, in words that name the remedy. */
+  readonly explained?: ((error: unknown) => unknown) | undefined;
   /** Of one statement that waits. Default 5000. */
   readonly waitMs?: number | undefined;
   /** What takes so much longer comes from a connection that died without a word. Default 5000. */
@@ -82,7 +84,15 @@ export class PostgresBonds implements Bonds {
     this.#options = options;
   }
 
-  async bind(session: string, ttlMs: number, { signal }: CallBounds): Promise<Bond> {
+  async bind(session: string, ttlMs: number, bounds: CallBounds): Promise<Bond> {
+    try {
+      return await this.#bind(session, ttlMs, bounds);
+    } catch (error) {
+      throw this.#options.explained?.(error) ?? error;
+    }
+  }
+
+  async #bind(session: string, ttlMs: number, { signal }: CallBounds): Promise<Bond> {
     if (ttlMs > mostTtlMs) {
       const message = `ttlMs ${ttlMs} is more than a connection can be trusted for: with releaseOnDisconnect use at most ${mostTtlMs}.`;
       throw new ConclaveError('invalid-argument', message);

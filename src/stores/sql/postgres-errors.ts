@@ -27,8 +27,11 @@ const codes: Readonly<Record<string, SqlFailure>> = {
   '42501': 'not-allowed',
   '28000': 'credentials',
   '28P01': 'credentials',
+  '23505': 'taken',
   '53300': 'unreachable',
   '57P03': 'unreachable',
+  // The database takes no connections (ALLOW_CONNECTIONS false).
+  '55000': 'unreachable',
   '53100': 'disk-full',
 };
 /** 08: of connections; 57P: shut down, crashed, idle for too long. */

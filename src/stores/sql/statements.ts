@@ -24,8 +24,8 @@ export class Statements<Pool extends SqlPool = SqlPool> implements AsyncDisposab
   readonly #busy = new Set<SqlConnection>();
   readonly #background = new Set<Promise<unknown>>();
   #pool: Promise<Pool> | undefined;
-  /** Once a server has taken our writes, one that takes none is the remains of a failover, which passes. */
-  hasWritten = false;
+  /** Once a server was found to take writes, one that takes none is the remains of a failover, which passes. */
+  tookWrites = false;
 
   constructor(settings: StatementSettings<Pool>) {
     this.service = settings.service;
@@ -113,9 +113,10 @@ export class Statements<Pool extends SqlPool = SqlPool> implements AsyncDisposab
       broken = false;
       return answer;
     } catch (error) {
-      // A connection whose answer nobody waits for is given up: it may be dead, and would stay in the pool.
+      // A connection whose answer nobody waits for is given up: it may be dead, and would stay in the pool. So is one to
+      // which something is refused: rights and settings of its user can be those of when it began.
       const failure = ConclaveError.is(error) ? 'connection' : this.#settings.classify(error);
-      broken = failure === 'connection' || failure === 'unfinished' || failure === 'read-only';
+      broken = failure !== 'conflict' && failure !== 'taken';
       throw error;
     } finally {
       this.#busy.delete(connection);
@@ -138,12 +139,19 @@ export class Statements<Pool extends SqlPool = SqlPool> implements AsyncDisposab
     }
   }
 
+  /** Of what was done on a connection of another's. What is no error of the database stays as it is. */
+  explained(what: string, error: unknown): unknown {
+    const failure = ConclaveError.is(error) ? undefined : this.#settings.classify(error);
+    return failure === undefined ? error : this.#explained(what, failure, error);
+  }
+
   #explained(what: string, failure: SqlFailure, error: unknown): ConclaveError {
-    if (failure !== 'read-only' || !this.hasWritten) return explain(this.service, what, failure, error);
+    if (failure !== 'read-only' || !this.tookWrites) return explain(this.service, what, failure, error);
     return explain(this.service, what, failure, error, {
       code: 'unavailable',
       retryable: true,
-      says: () => 'met a server that took writes before and takes none now, as after a failover',
+      says: () =>
+        'met a server or session that takes no writes, and it took some before: as after a failover, until the primary is found, or where default_transaction_read_only or read_only was set',
     });
   }
 
