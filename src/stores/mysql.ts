@@ -140,14 +140,19 @@ class MysqlDriver implements DocumentDriver {
     { signal }: CallBounds,
   ): Promise<readonly (StoredDocument | undefined)[]> {
     const pairs = keys.map(() => '(?, ?)').join(', ');
-    // The first row tells of the server, also where no document is found: a replica's answers may be old.
-    const text = `SELECT '', '', '', '', CAST(@@global.read_only AS CHAR) UNION ALL
+    // The first row tells of server and connection, also where no document is found: a replica's answers may be old, and
+    // without autocommit all that comes after the first is.
+    const text = `SELECT '', '', '', CAST(@@autocommit AS CHAR), CAST(@@global.read_only AS CHAR) UNION ALL
 SELECT kind, name, CAST(text AS BINARY), version,
 CAST(CEIL(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at) / 1000) AS CHAR)
 FROM ${this.#name} WHERE (kind, name) IN (${pairs}) AND ${unforgotten}`;
     const values = keys.flatMap(({ kind, name }) => [bytes(kind), bytes(name)]);
     const isGuard = (row: Row) => textOf(row[0]) === '';
-    const judge = ({ rows }: Answer) => (isOff(textOf(rows.find(isGuard)?.[4])) ? undefined : 'read-only');
+    const judge = ({ rows }: Answer) => {
+      const [, , , autocommit, readOnly] = rows.find(isGuard) ?? [];
+      if (isOff(textOf(autocommit))) return withoutAutocommit(this.description, true);
+      return isOff(textOf(readOnly)) ? undefined : 'read-only';
+    };
     const { rows } = await this.#statements.run('Reading', { text, values }, signal, judge);
     const found = new Map(rows.map((row) => [`${textOf(row[0])} ${textOf(row[1])}`, row]));
     return keys.map(({ kind, name }) => {

@@ -45,7 +45,7 @@ describe('On MariaDB', { skip: missing ?? false }, () => {
   };
 
   test(
-    'goes on when a password that expired is set, also on connections made meanwhile',
+    'goes on when user and settings are put right, also on connections made meanwhile',
     patience,
     async () => {
       const user = `changing@'%'`;
@@ -57,13 +57,22 @@ describe('On MariaDB', { skip: missing ?? false }, () => {
       const said = () => store.read('x').then(() => 'answered', String);
       assert.equal(await said(), 'answered');
       for (const [takes, gives, saying] of [
-        ['PASSWORD EXPIRE', `IDENTIFIED BY 'one'`, /check user and password.*SET PASSWORD/],
-        ['ACCOUNT LOCK', 'ACCOUNT UNLOCK', /check user and password.*locked/],
+        [
+          `ALTER USER ${user} PASSWORD EXPIRE`,
+          `ALTER USER ${user} IDENTIFIED BY 'one'`,
+          /check user and password.*SET PASSWORD/,
+        ],
+        [
+          `ALTER USER ${user} ACCOUNT LOCK`,
+          `ALTER USER ${user} ACCOUNT UNLOCK`,
+          /check user and password.*locked/,
+        ],
+        ['SET GLOBAL autocommit = 0', 'SET GLOBAL autocommit = 1', /has autocommit off/],
       ] as const) {
-        await server.sql(`ALTER USER ${user} ${takes}`);
+        await server.sql(takes);
         await server.sql('KILL USER changing');
         while (!saying.test(await said()));
-        await server.sql(`ALTER USER ${user} ${gives}`);
+        await server.sql(gives);
         assert.equal(await said(), 'answered');
       }
     },
