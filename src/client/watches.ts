@@ -6,6 +6,7 @@ import { asConclaveError, type Endpoints, mayRetry } from './endpoints.ts';
 import { Inbox } from './inbox.ts';
 import { checkLeader, type LeaderCheck } from './leader-check.ts';
 import type { Link } from './link.ts';
+import { staleTexts } from './login.ts';
 import type { TransportStream } from './transport.ts';
 import { type Impatient, WatchOutages } from './watch-outages.ts';
 
@@ -294,9 +295,9 @@ function refusal(response: WatchResponse, subscription: Subscription): ConclaveE
       details: { compactRevision: response.compactRevision },
     });
   }
-  const reason = response.cancelReason === '' ? 'it gave no reason' : response.cancelReason;
-  const denied = response.cancelReason.includes('permission denied');
-  const code = denied ? 'permission-denied' : 'failed-precondition';
+  const reason = response.cancelReason.replace(/^rpc error: code = \w+ desc = /, '') || 'it gave no reason';
+  const denied = reason.includes('permission denied') && 'permission-denied';
+  const code = denied || (staleTexts.test(reason) && 'unauthenticated') || 'failed-precondition';
   return new ConclaveError(code, `The server refused the watch: ${reason}.`);
 }
 

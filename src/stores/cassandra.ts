@@ -253,7 +253,14 @@ class CassandraDriver implements DocumentDriver {
   #failed(changes: boolean) {
     const { description } = this;
     const { keyspace, table } = this.#options;
-    return { description, table: this.#table, schema: cassandraSchema({ keyspace, table }), changes };
+    const noConnection = this.#own?.noConnection;
+    return {
+      description,
+      table: this.#table,
+      schema: cassandraSchema({ keyspace, table }),
+      changes,
+      noConnection,
+    };
   }
 
   async #client(): Promise<CassandraClient> {

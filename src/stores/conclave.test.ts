@@ -302,6 +302,27 @@ test('an attempt that a withdrawal overtakes takes no place in the queue afterwa
   assert.equal((await second.acquire('n', acquiring)).status, 'waiting', 'it may come again');
 });
 
+test('what a member refuses says what to do about it, and keeps its code', async () => {
+  const refusals = [
+    ['unauthenticated', 'etcdserver: user name is empty', /login.*CONCLAVE_USER/],
+    ['permission-denied', 'etcdserver: permission denied', /readwrite on the prefix team\/elections\/,/],
+    ['disk-full', 'etcdserver: mvcc: database space exceeded', /conclave alarm disarm/],
+  ] as const;
+  for (const [code, text, remedy] of refusals) {
+    const refuse = async () => {
+      throw new ConclaveError(code, text);
+    };
+    const refusing = { endpoints: ['m'], runtime, timeoutMs: 1000, range: refuse, leaseGrant: refuse };
+    await using store = conclaveStore({
+      client: refusing as unknown as ConclaveClient,
+      namespace: 'team/elections',
+    });
+    const told = { code, message: new RegExp(`^${text}: .*${remedy.source}`) };
+    await assert.rejects(store.read('n'), told);
+    await assert.rejects(store.openSession({ holder: 'h', ttlMs: 1000 }), told);
+  }
+});
+
 test('options that name no cluster are refused by name, not by a TypeError', () => {
   const careless = conclaveStore as (options?: unknown) => unknown;
   const expected = { code: 'invalid-argument', message: /127\.0\.0\.1:2379/ };

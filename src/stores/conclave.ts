@@ -19,6 +19,7 @@ import type {
 import { ConclaveError } from '../errors/index.ts';
 import { checkNames } from '../errors/option-names.ts';
 import { checkSession, sharingTime } from './conclave/calls.ts';
+import { explainingClient, type StoreClient } from './conclave/explaining-client.ts';
 import { checkNamespace, recordPlace } from './conclave/keys.ts';
 import { ConclaveSession } from './conclave/session.ts';
 import { ElectionWatching } from './conclave/watching.ts';
@@ -65,6 +66,8 @@ class ConclaveStore implements LeaseStore {
   readonly description: string;
   readonly capabilities: StoreCapabilities;
   readonly #client: ConclaveClient;
+  /** The same, for all calls. */
+  readonly #calls: StoreClient;
   readonly #ownsClient: boolean;
   readonly #namespace: string;
   readonly #sessions = new Set<ConclaveSession>();
@@ -78,7 +81,8 @@ class ConclaveStore implements LeaseStore {
     this.#namespace = checkNamespace(options.namespace ?? 'conclave/election');
     this.#client = 'client' in options ? options.client : connectClient(options);
     this.#givenUp = new GivenUpSessions(this.#client.runtime);
-    this.#watching = new ElectionWatching(this.#client, this.#namespace);
+    this.#calls = explainingClient(this.#client, this.#namespace);
+    this.#watching = new ElectionWatching(this.#calls, this.#namespace);
     this.description = options.description ?? `conclave at ${this.#client.endpoints.join(', ')}`;
     this.capabilities = {
       consistency: 'linearizable',
@@ -105,22 +109,22 @@ class ConclaveStore implements LeaseStore {
     checkSession(this, options);
     const within = sharingTime(this.#client.runtime.clock, signal, timeoutMs);
     // To its answer, also where nobody waits for it any more: a lease that nobody knows of must not stay.
-    const grant = () => this.#client.leaseGrant(Math.ceil(ttlMs), { timeoutMs: within().timeoutMs });
+    const grant = () => this.#calls.leaseGrant(Math.ceil(ttlMs), { timeoutMs: within().timeoutMs });
     const granted = await this.#givenUp.run('Opening a session', signal, grant, {
       answers: () => this.#hasAnswered,
-      end: ({ lease }) => this.#client.leaseRevoke(lease, { timeoutMs: 1000 }),
+      end: ({ lease }) => this.#calls.leaseRevoke(lease, { timeoutMs: 1000 }),
     });
     this.#hasAnswered = true;
     try {
       const attachment =
         releaseOnDisconnect === undefined
           ? undefined
-          : await this.#client.attach(granted.lease, {
+          : await this.#calls.attach(granted.lease, {
               ...within(),
               graceMs: Math.ceil(releaseOnDisconnect.graceMs),
             });
       const session: ConclaveSession = new ConclaveSession({
-        client: this.#client,
+        client: this.#calls,
         namespace: this.#namespace,
         options,
         lease: granted.lease,
@@ -133,7 +137,7 @@ class ConclaveStore implements LeaseStore {
       return session;
     } catch (error) {
       // Nothing holds by it yet; if this fails too it ends by itself.
-      this.#givenUp.track(this.#client.leaseRevoke(granted.lease, { timeoutMs: 1000 }));
+      this.#givenUp.track(this.#calls.leaseRevoke(granted.lease, { timeoutMs: 1000 }));
       throw error;
     }
   }

@@ -4,6 +4,8 @@ import { loadDriver } from '../driver-package.ts';
 import type { CassandraClient } from './table.ts';
 
 export interface OwnClient extends CassandraClient {
+  /** Why it could make no connection when it last tried. */
+  noConnection?: unknown;
   shutdown(): Promise<unknown>;
 }
 
@@ -24,9 +26,14 @@ export async function connectCassandra({
     ...(user !== undefined && password !== undefined && { credentials: { username: user, password } }),
   });
   forgetLostHosts(client as unknown as HostKeeper);
+  const own = client as OwnClient;
+  client.on('log', (_level: string, _source: string, message: string, error: unknown) => {
+    if (/could not be created/.test(message)) own.noConnection = error;
+    if (/opened successfully$/.test(message)) own.noConnection = undefined;
+  });
   try {
     await client.connect();
-    return client as OwnClient;
+    return own;
   } catch (error) {
     await client.shutdown().catch(() => {});
     throw error;

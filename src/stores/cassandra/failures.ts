@@ -8,6 +8,8 @@ export interface FailedCall {
   /** The CQL that makes it. */
   readonly schema: string;
   readonly changes: boolean;
+  /** Why the driver could make no connection, which the errors of later calls do not tell. */
+  readonly noConnection?: unknown;
 }
 
 /** Of Cassandra's protocol. */
@@ -38,12 +40,14 @@ export function cassandraError(cause: unknown, call: FailedCall): ConclaveError 
   const error = (typeof cause === 'object' && cause !== null ? cause : {}) as DriverError;
   const { description, changes } = call;
   const inner = Object.values(error.innerErrors ?? {}) as DriverError[];
-  const all = inner.length > 0 ? inner : [error];
+  const hasTriedNone = error.name === 'NoHostAvailableError' && inner.length === 0;
+  const all = inner.length > 0 ? inner : [(hasTriedNone && (call.noConnection as DriverError)) || error];
   const mend = all.map((one) => remedy(one, call)).find((text) => text !== undefined);
   if (mend !== undefined) return new ConclaveError('failed-precondition', mend, { cause });
   const reason = all.map(({ message }) => firstLine(message)).join('; ') || String(cause);
   // Too few replicas are known to live: nothing was begun. Nor was it where no connection could be made.
-  const isRefused = all.every(({ code }) => code === codes.unavailable || code === 'ECONNREFUSED');
+  const isRefused =
+    !hasTriedNone && all.every(({ code }) => code === codes.unavailable || code === 'ECONNREFUSED');
   const timeout = /timeout|timed ?out/i.test(`${error.name} ${reason}`);
   return new ConclaveError(timeout ? 'timeout' : 'unavailable', `${description} cannot answer: ${reason}`, {
     retryable: true,
@@ -64,7 +68,8 @@ function remedy({ name = '', message, code }: DriverError, call: FailedCall): st
   }
   if (name === 'ArgumentError') return `The driver refuses to ask ${description}: ${said}`;
   if (typeof code !== 'number' || code < codes.firstOfInvalid) return undefined;
-  if (/unconfigured|does not exist/i.test(said)) {
+  // The last is said of a table that was dropped while it was in use.
+  if (/unconfigured|does not exist|^Prepared query with ID/i.test(said)) {
     return `${description} has no table ${table} (${said}): make it with conclave migrate, createCassandraTable() of conclave/cassandra, or with: ${schema}`;
   }
   return `${description} refuses what Conclave asks of table ${table} (${said}): is it a table made for Conclave? ${schema}`;

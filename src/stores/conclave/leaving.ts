@@ -1,7 +1,8 @@
 /** Ways to give a leadership up. */
-import type { CallOptions, ConclaveClient } from '../../client/index.ts';
+import type { CallOptions } from '../../client/index.ts';
 import { ConclaveError } from '../../errors/index.ts';
 import type { KeyValue } from '../../wire/index.ts';
+import type { StoreClient } from './explaining-client.ts';
 import { type ElectionKeys, equalBytes, startsWith } from './keys.ts';
 import type { RecordWrite } from './record-lease.ts';
 import { type Own, releaseTransaction, succeedTransactions, transferTransactions } from './requests.ts';
@@ -15,7 +16,7 @@ export interface Leaving {
 
 /** One entry of the log, also where `next` leads after it. `place`: of the session that leaves. */
 export async function release(
-  client: ConclaveClient,
+  client: StoreClient,
   { keys, own, record }: Leaving,
   place: Uint8Array | undefined,
   next: KeyValue | undefined,
@@ -30,7 +31,7 @@ export async function release(
 
 /** False: the token is not current. @throws 'target-not-waiting' (nothing was changed). */
 export async function transfer(
-  client: ConclaveClient,
+  client: StoreClient,
   { keys, own, record }: Leaving,
   toHolder: string,
   call: CallOptions,

@@ -1,7 +1,8 @@
-import type { CallOptions, ConclaveClient } from '../../client/index.ts';
+import type { CallOptions } from '../../client/index.ts';
 import type { AcquireOptions } from '../../election/store.ts';
 import type { TxnResponse } from '../../wire/index.ts';
 import { callOptions } from './calls.ts';
+import type { StoreClient } from './explaining-client.ts';
 import { type ElectionKeys, placeKey, priorityGroup } from './keys.ts';
 import type { Part } from './part.ts';
 import { withdrawTransaction } from './requests.ts';
@@ -9,7 +10,7 @@ import { createdAt, put, type Transaction } from './transactions.ts';
 import { encodeHolding } from './values.ts';
 
 export interface OwnPartsContext {
-  readonly client: ConclaveClient;
+  readonly client: StoreClient;
   readonly lease: bigint;
   readonly holder: string;
   /** A transaction that needs the lease. @throws 'session-lost' where it is gone. */

@@ -1,4 +1,4 @@
-import type { Attachment, CallOptions, ConclaveClient } from '../../client/index.ts';
+import type { Attachment, CallOptions } from '../../client/index.ts';
 import type {
   AcquiredOutcome,
   AcquireOptions,
@@ -16,6 +16,7 @@ import { ConclaveError } from '../../errors/index.ts';
 import type { TxnResponse } from '../../wire/index.ts';
 import { callOptions, sessionClosed, sessionLost } from './calls.ts';
 import { connectionOf } from './connection.ts';
+import type { StoreClient } from './explaining-client.ts';
 import { electionKeys, priorityGroup } from './keys.ts';
 import { release, transfer } from './leaving.ts';
 import type { ElectionMirror } from './mirror.ts';
@@ -40,7 +41,7 @@ type Waiting = AcquireOutcome & { readonly status: 'waiting' };
 type Recording = StoreCallOptions & RecordOptions;
 
 export interface ConclaveSessionParts {
-  readonly client: ConclaveClient;
+  readonly client: StoreClient;
   readonly namespace: string;
   readonly options: SessionOptions;
   readonly lease: bigint;
@@ -57,7 +58,7 @@ export class ConclaveSession implements StoreSession {
   readonly holder: string;
   readonly ttlMs: number;
   readonly connection?: SessionConnection;
-  readonly #client: ConclaveClient;
+  readonly #client: StoreClient;
   readonly #namespace: string;
   readonly #lease: bigint;
   readonly #attachment: Attachment | undefined;

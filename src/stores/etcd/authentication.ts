@@ -77,6 +77,9 @@ const withoutTls =
 const noTls =
   'Does that port speak TLS? One that does not is written http://, or etcd:// in the URL of a store.';
 
+const noSpace =
+  "etcd's quota is used up, or was (alarm NOSPACE): etcdctl compact and defrag, or raise --quota-backend-bytes, then etcdctl alarm disarm.";
+
 export interface Access {
   readonly endpoints: readonly string[];
   readonly namespace: string;
@@ -100,10 +103,12 @@ export function explained(error: unknown, access: Access): unknown {
   const { outcome, details } = error;
   const remedy = remedyFor(error.message, access);
   if (remedy === undefined) {
-    const advice = adviceOnTls(error.message, access);
+    const advice = error.message.includes('database space exceeded')
+      ? noSpace
+      : adviceOnTls(error.message, access);
     if (advice === undefined) return error;
     const { code, retryable } = error;
-    return new ConclaveError(code, `${error.message} ${advice}`, {
+    return new ConclaveError(code, `${error.message.replace(/\.?$/, '.')} ${advice}`, {
       outcome,
       details,
       retryable,
