@@ -77,6 +77,7 @@ class MongodbDocuments implements DocumentDriver {
   readonly #closed = new AbortController();
   readonly #connect: () => Promise<Connected>;
   #connected: Promise<Connected> | undefined;
+  #whyNone: Connected['whyNone'];
   #opened: Promise<Opened> | undefined;
 
   constructor(options: MongodbStoreOptions) {
@@ -105,6 +106,10 @@ class MongodbDocuments implements DocumentDriver {
     // Looked at anew: the server may be another since.
     this.#opened = undefined;
     await this.#open();
+  }
+
+  whyNoAnswer(): string | undefined {
+    return this.#whyNone?.();
   }
 
   async read(key: DocumentKey, { timeoutMs }: CallBounds): Promise<StoredDocument | undefined> {
@@ -246,7 +251,8 @@ class MongodbDocuments implements DocumentDriver {
         this.#connected = undefined;
         throw error;
       });
-      const { client } = await this.#connected;
+      const { client, whyNone } = await this.#connected;
+      this.#whyNone = whyNone;
       const db: Db = client.db(this.#database);
       const collection = db.collection<Kept>(this.#name);
       const { isReplicated } = await lookAtServer(db, this.description);

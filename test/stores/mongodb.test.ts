@@ -263,6 +263,18 @@ describe('The MongoDB store', { skip }, () => {
     await states.next();
   });
 
+  test('says why it gets no answer while the server is down', { ...patience, skip: skipOwn }, async () => {
+    const own = await startMongodb();
+    await using store = mongodbStore({ url: own.url, database, timeoutMs: 700 });
+    await store.read('x');
+    await own[Symbol.asyncDispose]();
+    // At first it may be a connection that breaks.
+    for (;;) {
+      const said = await store.read('x').then(() => 'answered', String);
+      if (/gave no answer within \d+ ms: no primary is in reach \(.*ECONNREFUSED/.test(said)) break;
+    }
+  });
+
   test('names wrong credentials and missing permissions; what is granted is enough', {
     ...patience,
     skip: skipOwn,

@@ -1,9 +1,11 @@
 /** How MongoDB is reached: what a URL and names may look like, and a client of the store's own. */
-import type { MongoClient } from 'mongodb';
+import type { MongoClient, TopologyDescription } from 'mongodb';
 import { ConclaveError } from '../../errors/index.ts';
 
 export interface Connected {
   readonly client: MongoClient;
+  /** While no server is known that takes writes: what is known of one. Not of a client of the user's. */
+  readonly whyNone?: () => string | undefined;
   close(): Promise<void>;
 }
 
@@ -38,5 +40,18 @@ export async function connect(url: string): Promise<Connected> {
     throw new ConclaveError('unsupported', message, { cause: error });
   });
   const client = new MongoClient(url, { appName: 'conclave', serverSelectionTimeoutMS: 5000 });
-  return { client, close: () => client.close() };
+  let last: TopologyDescription | undefined;
+  client.on('topologyDescriptionChanged', ({ newDescription }) => {
+    last = newDescription;
+  });
+  return { client, whyNone: () => whyNone(last), close: () => client.close() };
+}
+
+const writable: readonly string[] = ['Standalone', 'RSPrimary', 'Mongos', 'LoadBalancer'];
+
+function whyNone(topology: TopologyDescription | undefined): string | undefined {
+  const servers = [...(topology?.servers.values() ?? [])];
+  if (servers.some(({ type }) => writable.includes(type))) return undefined;
+  const said = servers.find(({ error }) => error !== null)?.error?.message;
+  return said === undefined ? undefined : `no primary is in reach (${said})`;
 }
