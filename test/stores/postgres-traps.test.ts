@@ -256,6 +256,30 @@ describe('On PostgreSQL', { skip: missing ?? false }, () => {
     },
   );
 
+  test('by postgres, a connection that is of no use is not used again', patience, async () => {
+    const make = (more: object) =>
+      postgres(server.url, { max: 1, onnotice: () => {}, ...more }) as unknown as PostgresJs;
+    await using pool = postgresJsPool(make({}), make);
+    const ask = async (text: string) => {
+      const connection = await pool.connect();
+      const answer = connection.query({ text, values: [] });
+      await answer.then(
+        () => connection.release(false),
+        () => connection.release(true),
+      );
+      return (await answer).rows[0]?.[0];
+    };
+    await ask('SET search_path = nowhere');
+    await assert.rejects(ask('SELECT 1 FROM conclave_documents'), { code: '42P01' });
+    assert.equal(await ask('SELECT count(*) >= 0 FROM conclave_documents'), true);
+    await ask('SET search_path = nowhere');
+    const readOnly = await pool.connect();
+    await readOnly.query({ text: 'SELECT 1', values: [] });
+    // As after an answer that tells of a standby.
+    readOnly.release(true);
+    assert.equal(await ask('SELECT count(*) >= 0 FROM conclave_documents'), true);
+  });
+
   test('a pool of one connection is enough, whatever it is used for besides', patience, async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 1 });
     {

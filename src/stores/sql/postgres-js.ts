@@ -1,5 +1,6 @@
 /** The driver `postgres`: it has a pool of its own inside, and a connection to listen on that it makes anew itself. */
-import type { Answer, SqlConnection, SqlPool } from './connections.ts';
+import type { Answer, SqlConnection, SqlPool, Statement } from './connections.ts';
+import { errorFields } from './failures.ts';
 import type { Listening, NotificationHandlers } from './notifications.ts';
 
 interface PendingRows extends Promise<unknown> {
@@ -26,32 +27,79 @@ export type MakePostgresJs = (more: object) => PostgresJs;
 
 /** `make`: where `sql` is ours to end. */
 export function postgresJsPool(sql: PostgresJs, make?: MakePostgresJs): SqlPool & Listening {
-  // Unprepared, each statement costs a round trip more; whoever goes through a pooler has turned preparing off.
-  const prepare = sql.options?.prepare === true;
-  const connection: SqlConnection = {
-    async query({ text, values }): Promise<Answer> {
-      const rows = (await sql.unsafe(text, [...values], { prepare }).values()) as Iterable<unknown[]> & {
-        readonly count?: number | null;
-      };
-      return { rows: Array.from(rows), changed: rows.count ?? 0, inTransaction: false };
-    },
-    // The driver drops broken connections itself, and gives none away.
-    release: () => {},
-  };
-  const connect = async () => connection;
   if (make !== undefined) {
+    const pool = new OwnPool(sql, make);
     return {
-      connect,
+      connect: async () => new PostgresJsConnection(pool.sql, (used) => pool.replace(used)),
       listen: (names, handlers) => listenAlone(make, names, handlers),
-      [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
+      [Symbol.asyncDispose]: () => pool.end(),
     };
   }
   const channels = new ListenedChannels(sql);
   return {
-    connect,
+    connect: async () => new PostgresJsConnection(sql, () => {}),
     listen: (names, handlers) => channels.listen(names, handlers),
     [Symbol.asyncDispose]: () => channels.close(),
   };
+}
+
+/** The driver drops connections that broke itself, and gives none away. */
+class PostgresJsConnection implements SqlConnection {
+  readonly #sql: PostgresJs;
+  readonly #onWrong: (sql: PostgresJs) => void;
+  #wasAnswered = false;
+
+  /** `onWrong`: a connection of it lives, and is of no use. */
+  constructor(sql: PostgresJs, onWrong: (sql: PostgresJs) => void) {
+    this.#sql = sql;
+    this.#onWrong = onWrong;
+  }
+
+  async query({ text, values }: Statement): Promise<Answer> {
+    // Unprepared, each statement costs a round trip more; whoever goes through a pooler has turned preparing off.
+    const prepare = this.#sql.options?.prepare === true;
+    try {
+      const answer = await this.#sql.unsafe(text, [...values], { prepare }).values();
+      this.#wasAnswered = true;
+      const rows = answer as Iterable<unknown[]> & { readonly count?: number | null };
+      return { rows: Array.from(rows), changed: rows.count ?? 0, inTransaction: false };
+    } catch (error) {
+      this.#wasAnswered = errorFields(error).severity === 'ERROR';
+      throw error;
+    }
+  }
+
+  release(broken: boolean): void {
+    if (broken && this.#wasAnswered) this.#onWrong(this.#sql);
+    this.#wasAnswered = false;
+  }
+}
+
+/** No single connection can be taken out of the driver's pool: where one is to go, all do. */
+class OwnPool {
+  sql: PostgresJs;
+  readonly #make: MakePostgresJs;
+  readonly #ending = new Set<Promise<void>>();
+  #isEnded = false;
+
+  constructor(sql: PostgresJs, make: MakePostgresJs) {
+    this.sql = sql;
+    this.#make = make;
+  }
+
+  replace(used: PostgresJs): void {
+    if (used !== this.sql || this.#isEnded) return;
+    this.sql = this.#make({});
+    // What others have asked it is answered before.
+    const ending = used.end({ timeout: 5 }).catch(() => {});
+    this.#ending.add(ending);
+    void ending.then(() => this.#ending.delete(ending));
+  }
+
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    await Promise.all([this.sql.end({ timeout: 1 }), ...this.#ending]);
+  }
 }
 
 /** Not by the driver's `listen`: that connects again and again, also after it was ended, so the process never ends. */
