@@ -16,13 +16,14 @@ export async function connectCassandra({
   user,
   password,
 }: CassandraStoreOptions): Promise<OwnClient> {
-  const { Client } = await loadDriver(
+  const { Client, policies } = await loadDriver(
     'cassandra-driver',
     async () => (await import('cassandra-driver')).default,
   );
   const client = new Client({
     contactPoints: [...contactPoints],
     localDataCenter,
+    policies: { reconnection: reconnection(policies) },
     ...(user !== undefined && password !== undefined && { credentials: { username: user, password } }),
   });
   forgetLostHosts(client as unknown as HostKeeper);
@@ -38,6 +39,17 @@ export async function connectCassandra({
     await client.shutdown().catch(() => {});
     throw error;
   }
+}
+
+interface Policies<Policy> {
+  readonly reconnection: { readonly ConstantReconnectionPolicy: new (delayMs: number) => Policy };
+}
+
+/** By default the driver tries a node that was away for long only every ten minutes, also where it has no other. */
+export function reconnection<Policy>({
+  reconnection: { ConstantReconnectionPolicy },
+}: Policies<Policy>): Policy {
+  return new ConstantReconnectionPolicy(1000);
 }
 
 interface Host {
