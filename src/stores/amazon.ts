@@ -79,3 +79,65 @@ export function awsError(error: unknown, { what, changes, signal, permissions }:
     ...{ outcome: unknown, retryable: true, cause: error },
   });
 }
+
+interface AwsKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
+
+interface AwsClient {
+  readonly config: { readonly credentials: () => Promise<AwsKeys> };
+  destroy(): void;
+}
+
+/**
+ * A client of a store's own. The SDK reads a file of keys once in the life of a process: here it is read again when the
+ * service has refused what stood in it, since operators replace keys there while processes run.
+ */
+export class OwnAwsClient<Client extends AwsClient> {
+  readonly #make: () => Client;
+  #current: Client;
+  /** What was asked of them may not be answered yet. */
+  readonly #replaced: Client[] = [];
+  #looking: Promise<void> | undefined;
+  #isClosed = false;
+
+  /** `make`: with more settings, which the SDK hands on to what reads its files. */
+  constructor(make: (more: { readonly ignoreCache: true }) => Client) {
+    this.#make = () => make({ ignoreCache: true });
+    this.#current = this.#make();
+  }
+
+  get client(): Client {
+    return this.#current;
+  }
+
+  /** To be told of what calls fail with. */
+  failed(error: unknown): void {
+    if (!unknownCaller.has(describeFailure(error).name) || this.#isClosed) return;
+    this.#looking ??= this.#lookAgain().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const client of [this.#current, ...this.#replaced]) client.destroy();
+  }
+
+  async #lookAgain(): Promise<void> {
+    const next = this.#make();
+    if ((await textOfKeys(next)) === (await textOfKeys(this.#current)) || this.#isClosed)
+      return next.destroy();
+    this.#replaced.push(this.#current);
+    this.#current = next;
+  }
+}
+
+/** Also of a client that finds none. */
+async function textOfKeys({ config }: AwsClient): Promise<string> {
+  const none = { accessKeyId: '', secretAccessKey: '', sessionToken: '' };
+  const { accessKeyId, secretAccessKey, sessionToken } = await config.credentials().catch(() => none);
+  return JSON.stringify([accessKeyId, secretAccessKey, sessionToken]);
+}

@@ -14,7 +14,7 @@ import type { LeaseStore } from '../election/store.ts';
 import { ConclaveError } from '../errors/index.ts';
 import { nodeRuntime, type Runtime } from '../runtime/index.ts';
 import { pause } from '../runtime/pause.ts';
-import { awsError, describeFailure } from './amazon.ts';
+import { awsError, describeFailure, OwnAwsClient } from './amazon.ts';
 import type {
   CallBounds,
   DocumentDriver,
@@ -55,6 +55,7 @@ type Item = Record<string, AttributeValue>;
 interface Connected {
   readonly sdk: Sdk;
   readonly client: DynamodbClient;
+  readonly own?: OwnAwsClient<DynamoDBClient>;
 }
 
 const permissions =
@@ -202,9 +203,7 @@ class DynamodbDriver implements DocumentDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const connected = await this.#connected?.catch(() => undefined);
-    if (connected !== undefined && this.#options.client === undefined) {
-      (connected.client as DynamoDBClient).destroy();
-    }
+    connected?.own?.close();
   }
 
   async #send<T>(
@@ -218,6 +217,7 @@ class DynamodbDriver implements DocumentDriver {
     try {
       return await call(connected, { abortSignal: signal });
     } catch (error) {
+      connected.own?.failed(error);
       const { name, message } = describeFailure(error);
       if (name === 'ConditionalCheckFailedException') throw error;
       if (name === 'ResourceNotFoundException') {
@@ -236,7 +236,14 @@ class DynamodbDriver implements DocumentDriver {
     try {
       const sdk = await loadDynamodb();
       const config: DynamoDBClientConfig = { ...(region && { region }), ...(endpoint && { endpoint }) };
-      return { sdk, client: client ?? new sdk.DynamoDBClient(config) };
+      if (client !== undefined) return { sdk, client };
+      const own = new OwnAwsClient((more) => new sdk.DynamoDBClient({ ...config, ...more }));
+      return {
+        ...{ sdk, own },
+        get client() {
+          return own.client;
+        },
+      };
     } catch (error) {
       this.#connected = undefined;
       throw error;

@@ -1,9 +1,9 @@
 /** Requests for a bucket's objects, and what their failures mean. */
-import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import type { PutObjectCommandInput, S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { ConclaveError } from '../../errors/index.ts';
 import { pause } from '../../runtime/pause.ts';
 import type { Runtime } from '../../runtime/types.ts';
-import { awsError, describeFailure } from '../amazon.ts';
+import { awsError, describeFailure, OwnAwsClient } from '../amazon.ts';
 import type { CallBounds, StoredDocument } from '../documents/index.ts';
 import { loadDriver } from '../driver-package.ts';
 
@@ -29,6 +29,7 @@ type Sdk = typeof import('@aws-sdk/client-s3');
 interface Connected {
   readonly sdk: Sdk;
   readonly client: ObjectClient;
+  readonly own?: OwnAwsClient<S3Client>;
 }
 
 type Call<T> = (connected: Connected, options: { readonly abortSignal: AbortSignal }) => Promise<T>;
@@ -122,7 +123,7 @@ export class BucketObjects {
   /** Of a client of ours; the user's stays open. */
   async close(): Promise<void> {
     const connected = await this.#connected?.catch(() => undefined);
-    if (this.#options.client === undefined) (connected?.client as S3Client | undefined)?.destroy();
+    connected?.own?.close();
   }
 
   /** Sent again as long as S3 says that another request for the same object is under way (409). */
@@ -153,6 +154,7 @@ export class BucketObjects {
       return await call(connected, { abortSignal: bounds.signal });
     } catch (error) {
       const { status, name } = describeFailure(error);
+      connected.own?.failed(error);
       if (isAbsent(error) || status === 412 || (status === 409 && name !== 'OperationAborted')) throw error;
       throw this.#explained(verb, changes, bounds, error);
     }
@@ -181,13 +183,19 @@ export class BucketObjects {
     try {
       const sdk = await loadDriver('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
       if (client !== undefined) return { sdk, client };
-      const own = new sdk.S3Client({
+      const config: S3ClientConfig = {
         ...(region && { region }),
         ...(endpoint && { endpoint, forcePathStyle: true }),
         // Servers that are not Amazon's often do not know its checksums.
         ...{ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' },
-      });
-      return { sdk, client: own };
+      };
+      const own = new OwnAwsClient((more) => new sdk.S3Client({ ...config, ...more }));
+      return {
+        ...{ sdk, own },
+        get client() {
+          return own.client;
+        },
+      };
     } catch (error) {
       this.#connected = undefined;
       throw error;
