@@ -80,6 +80,8 @@ class KubernetesDriver implements DocumentDriver {
   readonly #prefix: string;
   readonly #runtime: Runtime;
   #cluster: Promise<Cluster> | undefined;
+  /** Server and namespace that were found first. */
+  #place: string | undefined;
 
   constructor(options: KubernetesStoreOptions, runtime: Runtime) {
     const { kubeConfig, prefix = 'conclave' } = options;
@@ -104,7 +106,10 @@ class KubernetesDriver implements DocumentDriver {
     this.#prefix = prefix;
     this.#runtime = runtime;
     this.description = `the Leases ${prefix}.* of Kubernetes in namespace ${namespace ?? '(as configured)'}`;
-    this.#requests = new LeaseRequests(this.description, () => this.#connect());
+    const readAgain = () => {
+      this.#cluster = undefined;
+    };
+    this.#requests = new LeaseRequests(this.description, () => this.#connect(), readAgain);
   }
 
   async open({ signal }: CallBounds): Promise<void> {
@@ -255,7 +260,15 @@ class KubernetesDriver implements DocumentDriver {
       const message = 'The KubeConfig names no cluster: set its current context, or run in a Pod.';
       throw new ConclaveError('failed-precondition', message);
     }
-    return { library, config, namespace: this.#options.namespace ?? namespaceOf(config) };
+    const namespace = this.#options.namespace ?? namespaceOf(config);
+    const place = `${config.getCurrentCluster()?.server}, namespace ${namespace}`;
+    this.#place ??= place;
+    // Credentials were refused, and are looked for again: elections elsewhere are other elections.
+    if (place !== this.#place) {
+      const message = `The KubeConfig now names ${place}, and this store is at ${this.#place}: open another store there.`;
+      throw new ConclaveError('failed-precondition', message);
+    }
+    return { library, config, namespace };
   }
 }
 

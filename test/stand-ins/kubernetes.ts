@@ -27,7 +27,7 @@ interface Watcher {
 }
 
 export class KubernetesStandIn implements AsyncDisposable {
-  readonly token = 'a-service-account-token';
+  token = 'a-service-account-token';
   readonly namespaces = new Set(['default']);
   readonly objects = new Map<string, LeaseObject>();
   /** What the token may do; all, where undefined. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -389,6 +390,31 @@ describe('A Kubernetes cluster has its ways', () => {
   test('options that cannot be meant are refused', () => {
     for (const options of [{ prefix: 'Con' }, { namespace: 'a/b' }, { kubeConfig: {} }, { prefx: 'a' }]) {
       assert.throws(() => kubernetesStore(options as object), failsWith('invalid-argument'));
+    }
+  });
+
+  test('credentials that are replaced in their file are found, and no other cluster', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'conclave-kubeconfig-'));
+    const [before, token] = [process.env.KUBECONFIG, standIn.token];
+    process.env.KUBECONFIG = join(folder, 'config');
+    const write = (access: { readonly url: string; readonly token: string }) =>
+      writeFile(join(folder, 'config'), configFor(access).exportConfig());
+    try {
+      await write(standIn);
+      await using store = kubernetesStore();
+      await store.read('x');
+      standIn.token = 'another-token';
+      const mend = (word: RegExp) => failsWith('failed-precondition', {}, word);
+      await assert.rejects(store.read('x'), mend(/renew or replace/));
+      await write({ url: 'https://127.0.0.1:1', token: 'another-token' });
+      await assert.rejects(store.read('x'), mend(/now names https:\/\/127\.0\.0\.1:1, namespace default/));
+      await write(standIn);
+      await store.read('x');
+    } finally {
+      standIn.token = token;
+      if (before === undefined) delete process.env.KUBECONFIG;
+      else process.env.KUBECONFIG = before;
+      await rm(folder, { recursive: true });
     }
   });
 

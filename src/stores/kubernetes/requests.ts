@@ -55,11 +55,14 @@ export class LeaseRequests {
   /** For messages. */
   readonly description: string;
   readonly #connect: () => Promise<Cluster>;
+  readonly #onRefused: () => void;
   #namespace = '';
 
-  constructor(description: string, connect: () => Promise<Cluster>) {
+  /** `onRefused`: called when the credentials are not accepted. */
+  constructor(description: string, connect: () => Promise<Cluster>, onRefused: () => void) {
     this.description = description;
     this.#connect = connect;
+    this.#onRefused = onRefused;
   }
 
   async send<T>(what: string, request: LeaseRequest): Promise<T | Declined> {
@@ -171,7 +174,9 @@ export class LeaseRequests {
       const message = `The KubeConfig cannot be used: ${cause instanceof Error ? cause.message : cause}`;
       throw new ConclaveError('failed-precondition', message, { cause });
     });
-    return await library.createConfiguration().httpApi.send(request).toPromise();
+    const response = await library.createConfiguration().httpApi.send(request).toPromise();
+    if (response.httpStatusCode === 401) this.#onRefused();
+    return response;
   }
 }
 
