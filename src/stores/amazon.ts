@@ -116,9 +116,12 @@ export class OwnAwsClient<Client extends AwsClient> {
   /** To be told of what calls fail with. */
   failed(error: unknown): void {
     if (!unknownCaller.has(describeFailure(error).name) || this.#isClosed) return;
-    this.#looking ??= this.#lookAgain().finally(() => {
-      this.#looking = undefined;
-    });
+    // Where it fails, the keys stay as they are.
+    this.#looking ??= this.#lookAgain()
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = undefined;
+      });
   }
 
   close(): void {
