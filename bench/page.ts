@@ -24,6 +24,17 @@ export async function writeTable({ marker, measured, heading, rows, lines }: Pag
     return line === undefined ? [] : [line];
   });
   const date = new Date().toISOString().slice(0, 10);
-  const all = [begin, `Measured ${date} on ${measured}.`, '', ...heading, ...written, end].join('\n');
+  const on = withVersionsBefore(measured, table);
+  const all = [begin, `Measured last ${date} on ${on}.`, '', ...heading, ...written, end].join('\n');
   await writeFile(path, `${page.slice(0, from)}${all}${page.slice(to + end.length)}`);
+}
+
+/** Rows that stay as they are were measured on what is not named now. */
+function withVersionsBefore(measured: string, table: readonly string[]): string {
+  const [, before = ''] = /^Measured (?:last )?\S+ on (.*)\.$/m.exec(table.join('\n')) ?? [];
+  const nameOf = (item: string) => item.replace(/ \S+$/, '');
+  const items = measured.split(', ');
+  const names = items.map(nameOf);
+  const kept = before.split(', ').filter((item) => item !== '' && !names.includes(nameOf(item)));
+  return [...items, ...kept].join(', ');
 }
