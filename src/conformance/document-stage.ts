@@ -9,7 +9,7 @@ import type {
   FoundDocument,
   StoredDocument,
 } from '../stores/documents/driver.ts';
-import { type ConformanceCase, Disturbed, type Stage } from './stage.ts';
+import type { ConformanceCase, Stage } from './stage.ts';
 
 export type Client = 'one' | 'two';
 
@@ -219,8 +219,8 @@ export class DocumentStage implements AsyncDisposable {
   }
 
   /**
-   * A busy machine breaks connections: what failed without effect is tried again, as `documentStore` does, and where it
-   * is not known whether a write was carried out the case can say nothing. @throws Disturbed
+   * A busy machine breaks connections: what failed without effect is tried again, as `documentStore` does. Where it is
+   * not known whether a write was carried out the case can say nothing, and is begun anew by who runs it.
    */
   async #answered<T>(what: string, call: () => Promise<T>, { changes }: { changes: boolean }): Promise<T> {
     const untilMs = this.stage.nowMs() + this.stage.patienceMs;
@@ -228,8 +228,8 @@ export class DocumentStage implements AsyncDisposable {
       try {
         return await this.stage.within(call(), what);
       } catch (error) {
-        if (!ConclaveError.is(error) || !error.retryable || this.stage.nowMs() > untilMs) throw error;
-        if (changes && error.outcome === 'unknown') throw new Disturbed(error);
+        const again = ConclaveError.is(error) && error.retryable && !(changes && error.outcome === 'unknown');
+        if (!again || this.stage.nowMs() > untilMs) throw error;
         await this.stage.pass(20);
       }
     }

@@ -22,10 +22,7 @@ export interface ConformanceCase {
   run(stage: Stage): Promise<void>;
 }
 
-/**
- * The case is to be begun anew: steps failed that took longer than the session they need lives, or whether a write was
- * carried out is not known.
- */
+/** Steps failed that took longer than the session they need lives: the case is to be begun anew. */
 export class Disturbed {
   readonly reason: unknown;
 
