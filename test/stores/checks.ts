@@ -68,6 +68,11 @@ export async function readMany(
   });
 }
 
+/** Of a read: 'answered', or the error as text. */
+export async function said(store: LeaseStore): Promise<string> {
+  return await store.read('x').then(() => 'answered', String);
+}
+
 /** An error of this code, whose message has these words and no secret. */
 export function failsWith(
   code: string,

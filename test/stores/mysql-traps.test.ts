@@ -6,6 +6,7 @@ import type { StoreSession } from '../../src/election/store.ts';
 import { migrateMysql, mysqlStore } from '../../src/stores/mysql.ts';
 import { peer } from '../peers.ts';
 import { type MariadbServer, startMariadb } from '../servers/mariadb.ts';
+import { said } from './checks.ts';
 import { patience, refusal } from './sql-subject.ts';
 
 const { path = '', missing } = peer('mariadbd');
@@ -54,8 +55,7 @@ describe('On MariaDB', { skip: missing ?? false }, () => {
       const url = new URL(server.url);
       [url.username, url.password] = ['changing', 'one'];
       await using store = mysqlStore({ url: url.href });
-      const said = () => store.read('x').then(() => 'answered', String);
-      assert.equal(await said(), 'answered');
+      assert.equal(await said(store), 'answered');
       for (const [takes, gives, saying] of [
         [
           `ALTER USER ${user} PASSWORD EXPIRE`,
@@ -71,9 +71,9 @@ describe('On MariaDB', { skip: missing ?? false }, () => {
       ] as const) {
         await server.sql(takes);
         await server.sql('KILL USER changing');
-        while (!saying.test(await said()));
+        while (!saying.test(await said(store)));
         await server.sql(gives);
-        assert.equal(await said(), 'answered');
+        assert.equal(await said(store), 'answered');
       }
     },
   );

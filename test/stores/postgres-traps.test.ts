@@ -10,6 +10,7 @@ import { type PostgresJs, postgresJsPool } from '../../src/stores/sql/postgres-j
 import { peer } from '../peers.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { type PostgresqlServer, startPostgresql } from '../servers/postgresql.ts';
+import { said } from './checks.ts';
 import { register } from './register.ts';
 import { patience, refusal } from './sql-subject.ts';
 
@@ -57,10 +58,9 @@ describe('On PostgreSQL', { skip: missing ?? false }, () => {
       await store.read('x');
       const leave = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'changing'`;
       await server.sql(`ALTER ROLE changing SET search_path = nowhere; ${leave}`);
-      const said = () => store.read('x').then(() => 'answered', String);
-      await until('it is missed', async () => /found no table/.test(await said()));
+      await until('it is missed', async () => /found no table/.test(await said(store)));
       await server.sql('ALTER ROLE changing RESET search_path');
-      assert.equal(await said(), 'answered');
+      assert.equal(await said(store), 'answered');
       // What is bound tells of a login as all else does.
       await server.sql(`ALTER ROLE changing NOLOGIN`);
       const bound = { ttlMs: 5000, holder: 'bound', releaseOnDisconnect: { graceMs: 0 } };

@@ -24,6 +24,7 @@ import {
   readsBeside,
   registerConformance,
   renewsTogether,
+  said,
   withoutDriver,
 } from './checks.ts';
 import { testsOfOutages } from './outage.ts';
@@ -493,20 +494,15 @@ describe('The Redis store', { skip }, () => {
       };
       await setPassword('one');
       await using store = redisStore({ url: url('changing:one@'), timeoutMs: 500 });
-      const said = async () =>
-        await store.read('x').then(
-          () => 'answered',
-          (error: Error) => error.message,
-        );
       await store.read('x');
       await setPassword('two');
-      while ((await said()) === 'answered') await sleep(50);
+      while ((await said(store)) === 'answered') await sleep(50);
       for (let times = 0; times < 30; times++) {
-        assert.match(await said(), /WRONGPASS.*Check user and password|the server closed it/);
+        assert.match(await said(store), /WRONGPASS.*Check user and password|the server closed it/);
         await sleep(50);
       }
       await setPassword('one');
-      while ((await said()) !== 'answered') await sleep(50);
+      while ((await said(store)) !== 'answered') await sleep(50);
       await client.call('ACL', 'DELUSER', 'changing');
     },
   );
